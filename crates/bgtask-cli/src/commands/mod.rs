@@ -1,0 +1,82 @@
+//! The commands, one file each.
+
+mod apps;
+mod completions;
+mod history;
+mod list;
+mod manifest;
+mod replay;
+mod show;
+mod sources;
+mod unregister;
+mod watch;
+mod why;
+
+use clap::Subcommand;
+
+use crate::connection::Target;
+use crate::demo;
+use crate::failure::Failure;
+use crate::output::Screen;
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    List(list::Args),
+    Show(show::Args),
+    Why(why::Args),
+    History(history::Args),
+    Watch(watch::Args),
+    Unregister(unregister::Args),
+    Apps(apps::Args),
+    Sources(sources::Args),
+    #[command(subcommand)]
+    Manifest(manifest::Manifest),
+    Replay(replay::Args),
+    Demo(demo::Args),
+    Completions(completions::Args),
+}
+
+/// The form of the answer.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Format {
+    /// Answer with JSON, and with one JSON object on standard error if it fails
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Command {
+    pub(crate) async fn run(&self, target: &Target, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        match self {
+            Self::List(args) => list::run(args, &target.connect().await?, screen).await,
+            Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
+            Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
+            Self::History(args) => history::run(args, target, screen).await,
+            Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
+            Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
+            Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
+            Self::Sources(args) => sources::run(args, &target.connect().await?, screen).await,
+            Self::Manifest(command) => command.run(screen),
+            Self::Replay(args) => replay::run(args, screen),
+            Self::Demo(_) => demo::run(screen).await,
+            Self::Completions(args) => completions::run(args, screen),
+        }
+    }
+
+    /// Whether a failure is to be told as JSON.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::List(args) => args.format.json,
+            Self::Show(args) => args.format.json,
+            Self::Why(args) => args.format.json,
+            Self::History(args) => args.format.json,
+            Self::Watch(args) => args.format.json,
+            Self::Unregister(args) => args.format.json,
+            Self::Apps(args) => args.format.json,
+            Self::Sources(args) => args.format.json,
+            Self::Manifest(command) => command.format().json,
+            Self::Replay(args) => args.format.json,
+            Self::Demo(_) | Self::Completions(_) => false,
+        }
+    }
+}

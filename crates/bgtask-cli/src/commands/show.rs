@@ -1,0 +1,64 @@
+use bgtask_wire::{BrokerProxy, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
+
+use super::{Format, history, list, why};
+use crate::failure::Failure;
+use crate::find::find_task;
+use crate::output::text::printable;
+use crate::output::{Screen, json, style};
+
+/// How many lines of history are shown.
+const RECENT: u32 = 5;
+
+/// Show one task: what was registered, where it stands, what happened last
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A task's name, its id, or the first characters of its id
+    task: String,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let task = find_task(broker, &args.task).await?;
+    if args.format.json {
+        return Ok(screen.json(&json::task(&task))?);
+    }
+    let why = broker.why(&task.id).await?;
+    let query = HistoryQuery { task: Some(task.id.clone()), limit: Some(RECENT), ..HistoryQuery::default() };
+    let lines = broker.history(query).await?;
+    Ok(write(&task, &why, &lines, screen)?)
+}
+
+fn write(task: &TaskInfo, why: &WhyInfo, lines: &[HistoryInfo], screen: &mut Screen<'_>) -> std::io::Result<()> {
+    let (strong, name) = (style::STRONG, printable(&task.name));
+    writeln!(screen.out, "{strong}{name}{strong:#}")?;
+    for (label, value) in facts(task, screen) {
+        let heading = style::HEADING;
+        writeln!(screen.out, "  {heading}{label:<13}{heading:#} {}", printable(&value))?;
+    }
+    writeln!(screen.out)?;
+    why::write(why, screen)?;
+    if !lines.is_empty() {
+        writeln!(screen.out)?;
+        history::write_of_one(lines, screen)?;
+    }
+    Ok(())
+}
+
+fn facts(task: &TaskInfo, screen: &Screen<'_>) -> Vec<(&'static str, String)> {
+    let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
+    let mut facts = vec![
+        ("id", task.id.clone()),
+        ("app", task.app.clone()),
+        ("entry point", task.entry_point.clone()),
+        ("trigger", format!("{} {}", task.trigger, task.trigger_type)),
+        ("one shot", yes(task.one_shot)),
+        ("conditions", list::conditions(task)),
+        ("on their loss", if task.cancel_on_condition_loss { "cancel" } else { "go on" }.to_owned()),
+        ("network", if task.is_network_requested { "kept up while it runs" } else { "not requested" }.to_owned()),
+        ("registered", screen.clock.absolute(task.registered_at)),
+        ("phase", list::phase(task)),
+    ];
+    facts.extend(task.instance.clone().map(|instance| ("instance", instance)));
+    facts
+}

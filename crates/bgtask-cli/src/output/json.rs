@@ -1,0 +1,100 @@
+//! The JSON of `--json`: the field names of the D-Bus contract, `null` for what is absent, times as RFC 3339.
+//!
+//! This is a promise: keys may be added, none goes away or changes its meaning. `docs/cli.md` shows it.
+
+use bgtask_wire::{AppInfo, EventInfo, GateInfo, HistoryInfo, SourceInfo, TaskInfo, WhyInfo};
+use serde_json::{Value, json};
+
+use super::time::rfc3339;
+
+pub(crate) fn task(task: &TaskInfo) -> Value {
+    json!({
+        "id": task.id,
+        "app": task.app,
+        "name": task.name,
+        "entry_point": task.entry_point,
+        "trigger": task.trigger,
+        "trigger_type": task.trigger_type,
+        "one_shot": task.one_shot,
+        "conditions": task.conditions,
+        "cancel_on_condition_loss": task.cancel_on_condition_loss,
+        "is_network_requested": task.is_network_requested,
+        "registered_at": rfc3339(task.registered_at),
+        "phase": task.phase,
+        "instance": task.instance,
+        "attempt": task.attempt,
+        "progress": task.progress,
+    })
+}
+
+pub(crate) fn why(why: &WhyInfo) -> Value {
+    json!({
+        "sentence": why.sentence,
+        "phase": why.phase,
+        "since": why.since.map(rfc3339),
+        "gates": why.gates.iter().map(gate).collect::<Value>(),
+    })
+}
+
+fn gate(gate: &GateInfo) -> Value {
+    json!({
+        "name": gate.name,
+        "open": gate.open,
+        "value": gate.value,
+        "since": gate.since.map(rfc3339),
+        "source": gate.source,
+    })
+}
+
+pub(crate) fn history(line: &HistoryInfo) -> Value {
+    json!({
+        "sequence": line.sequence,
+        "at": rfc3339(line.at),
+        "app": line.app,
+        "task": line.task,
+        "name": line.name,
+        "instance": line.instance,
+        "event": line.event,
+        "text": line.text,
+        "detail": detail(&line.detail),
+    })
+}
+
+pub(crate) fn event(event: &EventInfo) -> Value {
+    json!({
+        "at": rfc3339(event.at),
+        "app": event.app,
+        "task": event.task,
+        "name": event.name,
+        "instance": event.instance,
+        "event": event.event,
+        "text": event.text,
+        "detail": detail(&event.detail),
+    })
+}
+
+pub(crate) fn app(app: &AppInfo) -> Value {
+    json!({
+        "id": app.id,
+        "version": app.version,
+        "manifest": app.manifest,
+        "entry_points": app.entry_points,
+        "access": app.access,
+    })
+}
+
+pub(crate) fn source(source: &SourceInfo) -> Value {
+    json!({
+        "name": source.name,
+        "status": source.status,
+        "how": source.how,
+        "why": source.why,
+        "help": source.help,
+        "value": source.value,
+    })
+}
+
+/// The contract carries this as text; here it is what the text says.
+fn detail(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+}

@@ -1,0 +1,96 @@
+//! What commands do without a broker, and with what is none.
+
+use std::io::{self, Write};
+
+use clap::Parser as _;
+
+use super::{bgtask, json, listen};
+use crate::Cli;
+use crate::output::time::Clock;
+
+#[test]
+fn without_a_broker_it_says_where_it_looked_and_what_to_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = bgtask(&["--root", dir.path().to_str().unwrap(), "list"]);
+    assert_eq!((ran.exit, ran.out.as_str()), (4, ""));
+    let expected = format!("no broker answers at {}/run/broker: No such file", dir.path().display());
+    assert!(ran.err.contains(&expected), "{}", ran.err);
+    assert!(ran.err.contains(&format!("bgtaskd --root {}", dir.path().display())), "{}", ran.err);
+    let ran = bgtask(&["list", "--json", "--address", "unix:path=/nowhere/broker"]);
+    assert_eq!(json(&ran.err)["exit_code"], 4);
+    assert!(json(&ran.err)["message"].as_str().unwrap().contains("systemctl --user start bgtask"));
+    assert!(json(&ran.err)["name"].is_null());
+}
+
+#[test]
+fn what_is_no_broker_or_leaves_is_told_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("broker");
+    let stranger = listen(&path, |mut stream| async move { stream.write_all(b"SSH-2.0\r\n").unwrap() });
+    let ran = bgtask(&["--address", path.to_str().unwrap(), "list"]);
+    stranger.join().unwrap();
+    assert_eq!(ran.exit, 4);
+    assert!(ran.err.starts_with("bgtask: no broker answers at"), "{}", ran.err);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for arguments in [
+        &["frobnicate"][..],
+        &[],
+        &["list", "--address", "tcp:host=x"],
+        &["list", "--root", "/a", "--address", "/b"],
+        &["history", "--limit", "0"],
+        &["history", "--since", "yesterday"],
+        &["manifest", "check"],
+    ] {
+        assert_eq!(bgtask(arguments).exit, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_tells_the_exit_codes() {
+    let help = Cli::try_parse_from(["bgtask", "--help"]).unwrap_err().to_string();
+    for code in ["1  refused or failed", "3  there is no such", "4  the broker cannot be reached"] {
+        assert!(help.contains(code), "{help}");
+    }
+}
+
+#[test]
+fn completions_name_every_command() {
+    let ran = bgtask(&["completions", "bash"]);
+    assert_eq!(ran.exit, 0);
+    for command in ["unregister", "history", "manifest"] {
+        assert!(ran.out.contains(command));
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut err = Vec::new();
+    let cli = Cli::try_parse_from(["bgtask", "completions", "zsh"]).unwrap();
+    assert_eq!(cli.run(Clock::system(), &mut Closed, &mut err) as u8, 0);
+    assert_eq!(err, b"");
+}
+
+#[test]
+fn replay_of_what_is_no_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let (absent, empty) = (dir.path().join("absent"), dir.path().join("empty"));
+    std::fs::write(&empty, "").unwrap();
+    let ran = bgtask(&["replay", absent.to_str().unwrap()]);
+    assert_eq!(ran.exit, 3);
+    assert!(ran.err.contains("cannot be read"), "{}", ran.err);
+    let ran = bgtask(&["replay", empty.to_str().unwrap()]);
+    assert_eq!(ran.exit, 1);
+    assert!(ran.err.contains("line 1 is not part of a bgtask recording"), "{}", ran.err);
+}

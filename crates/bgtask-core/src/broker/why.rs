@@ -1,0 +1,182 @@
+//! The one sentence that explains why a task is not running now, with the facts it stands on.
+
+use super::Core;
+use super::schedule::Gate;
+use crate::activation::{Activation, ActivationState};
+use crate::ids::TaskId;
+use crate::input::SourceStatus;
+use crate::model::condition::SystemConditionType;
+use crate::model::fact::Fact;
+use crate::model::registration::Registration;
+use crate::model::trigger::Trigger;
+use crate::time::{Now, Spoken, WallTime};
+
+/// Why a task is where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// One sentence for a person.
+    pub sentence: String,
+    /// One word for programs: `idle`, `latched`, `buffered`, `starting`, `running`, `cancelling`.
+    pub phase: &'static str,
+    /// Since when the activation waits or runs; `None` without an activation.
+    pub since: Option<WallTime>,
+    /// Every gate with its live value, open or closed.
+    pub gates: Vec<GateReading>,
+}
+
+/// One gate as it reads now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateReading {
+    /// Its name: a condition's name, `Access`, `Manifest` or `Slot`.
+    pub name: String,
+    /// Whether it lets the task through.
+    pub open: bool,
+    /// What it reads.
+    pub value: String,
+    /// Since when it reads that, where known.
+    pub since: Option<WallTime>,
+    /// Where that comes from.
+    pub source: String,
+}
+
+impl Core {
+    /// Explains one task; `None` if there is no such registration.
+    pub fn why(&self, id: TaskId, now: Now) -> Option<Why> {
+        let task = self.tasks.get(id)?;
+        let gates = self.readings(&task.registration);
+        Some(match &task.activation {
+            None => self.why_idle(&task.registration, gates, now),
+            Some(activation) => self.why_active(&task.registration, activation, task.gate, gates, now),
+        })
+    }
+
+    fn why_idle(&self, registration: &Registration, gates: Vec<GateReading>, now: Now) -> Why {
+        let Trigger::System { kind, .. } = registration.trigger;
+        let ago = Spoken(now.wall - registration.registered_at);
+        let source = Fact::of_trigger(kind).and_then(|fact| self.facts.status(fact));
+        let sentence = match source {
+            Some(SourceStatus::Missing { why, help }) => {
+                format!("It cannot run: {kind} has no working source on this machine: {why}; {help}.")
+            }
+            _ => format!("It waits for its trigger: {kind} has to fire; it was registered {ago} ago."),
+        };
+        Why { sentence, phase: "idle", since: None, gates }
+    }
+
+    fn why_active(
+        &self,
+        registration: &Registration,
+        activation: &Activation,
+        known: Option<Gate>,
+        gates: Vec<GateReading>,
+        now: Now,
+    ) -> Why {
+        let budget = |deadline: crate::BootTime| Spoken(deadline.since(now.boot));
+        let (phase, since, sentence) = match activation.state {
+            ActivationState::Waiting { since } => {
+                let gate = self.gate(registration.id).or(known).unwrap_or(Gate::Slot);
+                let phase = if matches!(gate, Gate::Condition(_)) { "latched" } else { "buffered" };
+                (phase, Some(since), self.why_waiting(registration, activation, gate, since, now))
+            }
+            ActivationState::Starting { deadline, .. } => {
+                ("starting", None, format!("It is starting; its budget ends in {}.", budget(deadline)))
+            }
+            ActivationState::Running { since, deadline, .. } => {
+                let text = format!(
+                    "It is running since {} ago; its budget ends in {}.",
+                    Spoken(now.wall - since),
+                    budget(deadline)
+                );
+                ("running", Some(since), text)
+            }
+            ActivationState::Cancelling { reason, kill_at, .. } => {
+                let text = format!(
+                    "It was told to stop ({reason}) and has {} left before its host is killed.",
+                    budget(kill_at)
+                );
+                ("cancelling", None, text)
+            }
+            ActivationState::Killing { reason, .. } => {
+                ("cancelling", None, format!("It was told to stop ({reason}), did not, and its host is being killed."))
+            }
+            ActivationState::Ended => ("idle", None, "It has just ended.".to_owned()),
+        };
+        Why { sentence, phase, since, gates }
+    }
+
+    fn why_waiting(
+        &self,
+        registration: &Registration,
+        activation: &Activation,
+        gate: Gate,
+        since: WallTime,
+        now: Now,
+    ) -> String {
+        let fired = match activation.firing.count {
+            1 => format!("{} fired {} ago", registration.trigger, Spoken(now.wall - activation.firing.at)),
+            count => format!(
+                "{} fired {count} times, first {} ago",
+                registration.trigger,
+                Spoken(now.wall - activation.firing.at)
+            ),
+        };
+        let held = Spoken(now.wall - since);
+        match gate {
+            Gate::Condition(_) => {
+                let missing = self.facts.missing(&registration.conditions);
+                let names: Vec<_> = missing.iter().map(|condition| self.spoken_condition(*condition)).collect();
+                format!("{fired} and it is held since {held} ago until {}.", names.join(" and "))
+            }
+            gate => format!("{fired} and it is held since {held} ago because {gate}."),
+        }
+    }
+
+    fn spoken_condition(&self, condition: SystemConditionType) -> String {
+        let fact = Fact::of_condition(condition);
+        match fact.and_then(|fact| self.facts.levels().get(fact)) {
+            Some(_) => format!("{condition} holds"),
+            None => format!("{condition} holds (its source has not reported yet)"),
+        }
+    }
+
+    fn readings(&self, registration: &Registration) -> Vec<GateReading> {
+        let installed = self.apps.get(&registration.app);
+        let declared = installed.is_some_and(|app| app.entry_point(&registration.entry_point).is_some());
+        let access = self.apps.access(&registration.app);
+        let manifest = match (installed, declared) {
+            (None, _) => "not installed".to_owned(),
+            (Some(_), false) => "entry point not declared".to_owned(),
+            (Some(app), true) => format!("version {}", app.version),
+        };
+        let running = self.tasks.occupied().count();
+        let most = self.config.max_running;
+        let mut readings = vec![
+            reading("Manifest", declared, manifest, "the apps folder"),
+            reading("Access", access.allows(), access.to_string(), "BackgroundExecutionManager"),
+        ];
+        readings.extend(registration.conditions.iter().map(|condition| self.condition_reading(*condition)));
+        readings.push(reading("Slot", running < most, format!("{running} of {most} taken"), "the broker"));
+        readings
+    }
+
+    fn condition_reading(&self, condition: SystemConditionType) -> GateReading {
+        let fact = Fact::of_condition(condition);
+        let level = fact.and_then(|fact| self.facts.levels().get(fact));
+        let source = match fact.and_then(|fact| self.facts.status(fact)) {
+            Some(SourceStatus::Available { how } | SourceStatus::Degraded { how, .. }) => how.clone(),
+            Some(SourceStatus::Missing { why, .. }) => format!("no source: {why}"),
+            None => "its source has not reported yet".to_owned(),
+        };
+        GateReading {
+            name: condition.name().to_owned(),
+            open: self.facts.levels().holds(condition),
+            value: level.map_or_else(|| "unknown".to_owned(), |(value, _)| value.to_string()),
+            since: level.map(|(_, since)| since),
+            source,
+        }
+    }
+}
+
+fn reading(name: &str, open: bool, value: String, source: &str) -> GateReading {
+    GateReading { name: name.to_owned(), open, value, since: None, source: source.to_owned() }
+}

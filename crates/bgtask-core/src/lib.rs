@@ -1,0 +1,57 @@
+//! The model, the state machines and the policy of bgtask, without I/O, clock or runtime.
+//!
+//! # How it is driven
+//!
+//! [`Core`] has one way in and one way out.
+//! The driver calls [`Core::handle`] with the time and one [`Input`]: something the world, an app or a host did.
+//! It then calls [`Core::poll`] until the answer is [`Output::Wake`], which says when the core wants to be called again and **why**.
+//! Every output is an order to the driver: make a change durable, launch a host, answer a request, tell an app.
+//!
+//! ```
+//! use bgtask_core::{Config, Core, Input, Now, Output};
+//!
+//! let mut core = Core::new(Config::default(), 42);
+//! core.handle(Now::ZERO, Input::Tick);
+//! assert_eq!(core.poll(), Output::Wake(None), "an empty broker never wakes by itself");
+//! ```
+//!
+//! # What is deliberately absent
+//!
+//! No I/O, no clock, no runtime, no serialization, no randomness of its own and no locks.
+//! Time comes in as [`Now`], identifiers come from the seed, so the same inputs always give the same outputs:
+//! that is what the simulator, the recordings and `bgtask replay` stand on.
+//!
+//! # Panics
+//!
+//! Input never panics: what a caller, a host or the system did wrong is a [`Refusal`] or an [`Outcome`].
+//! A panic here means a broken invariant of the core itself.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod activation;
+mod broker;
+mod config;
+mod host;
+mod ids;
+mod input;
+pub mod limits;
+mod model;
+mod output;
+mod time;
+
+pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
+pub use broker::{Core, Gate, GateReading, Why};
+pub use config::Config;
+pub use host::{Host, HostEvent, HostState};
+pub use ids::{AppId, ClientId, HostId, InstanceId, InvalidId, RequestId, TaskId};
+pub use input::{HostExit, Input, Request, Snapshot, SourceStatus};
+pub use model::access::BackgroundAccessStatus;
+pub use model::app::{App, EntryPoint, TaskType};
+pub use model::cancel::CancellationReason;
+pub use model::condition::{Levels, SystemConditionType};
+pub use model::fact::{Fact, Report, Zone};
+pub use model::outcome::{Completion, Outcome};
+pub use model::registration::{NewRegistration, Registration, Standing};
+pub use model::trigger::{SystemTriggerType, Trigger};
+pub use output::{Change, Event, EventKind, Limit, Notice, Output, Refusal, Reply, RunOrder, Wake, WakeReason};
+pub use time::{BootTime, Now, WallTime};

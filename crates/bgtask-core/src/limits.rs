@@ -1,0 +1,40 @@
+//! Every bound of the core by name. Each has a test that hits it.
+
+/// Longest app id, in bytes: it is also a file name.
+pub const MAX_APP_ID_BYTES: usize = 255;
+/// Longest task name, in bytes. Windows states none (BLD-21).
+pub const MAX_NAME_BYTES: usize = 255;
+/// Longest entry point, in bytes.
+pub const MAX_ENTRY_POINT_BYTES: usize = 255;
+/// Most conditions of one registration.
+pub const MAX_CONDITIONS: usize = 16;
+/// Most registrations of one app, spent and running ones included.
+pub const MAX_REGISTRATIONS_PER_APP: usize = 1_024;
+/// Most registrations of one broker.
+pub const MAX_REGISTRATIONS: usize = 16_384;
+/// Most apps of one broker.
+pub const MAX_APPS: usize = 4_096;
+/// Most completions kept for one app that does not fetch them; beyond it the oldest is given up, which the history records.
+pub const MAX_COMPLETIONS_PER_APP: usize = 1_024;
+/// Longest error text of a task, in bytes; a longer one is cut.
+pub const MAX_ERROR_BYTES: usize = 4_096;
+/// Longest kept tail of what a host wrote before it died, in bytes.
+pub const MAX_OUTPUT_TAIL_BYTES: usize = 4_096;
+
+/// `text` cut to `max` bytes at a character boundary.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+/// The last `max` bytes of `text`, from a character boundary.
+pub(crate) fn cut_front(text: &str, max: usize) -> String {
+    let mut start = text.len().saturating_sub(max);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text[start..].to_owned()
+}

@@ -1,0 +1,104 @@
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// Microseconds since the machine booted, suspend included (`CLOCK_BOOTTIME`).
+///
+/// Deadlines and intervals are counted on this clock: it never steps and does not stop while the machine sleeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootTime(u64);
+
+impl BootTime {
+    /// A point `micros` microseconds after boot.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since boot.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` to `self`, zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for BootTime {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(micros(rhs)))
+    }
+}
+
+/// Microseconds since 1970-01-01 00:00 UTC (`CLOCK_REALTIME`).
+///
+/// For people and for records only: this clock steps, so no deadline is counted on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallTime(i64);
+
+impl WallTime {
+    /// A point `micros` microseconds after the Unix epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl Sub for WallTime {
+    type Output = Duration;
+
+    /// Zero where the clock was set back in between.
+    fn sub(self, rhs: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(rhs.0)).unwrap_or(0))
+    }
+}
+
+/// The two clocks, read together by the driver once per turn of its loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// For deadlines.
+    pub boot: BootTime,
+    /// For records.
+    pub wall: WallTime,
+}
+
+impl Now {
+    /// Both clocks at zero, for tests and examples.
+    pub const ZERO: Self = Self { boot: BootTime(0), wall: WallTime(0) };
+}
+
+impl Add<Duration> for Now {
+    type Output = Self;
+
+    /// Both clocks advance alike: the usual step of a test on virtual time.
+    fn add(self, rhs: Duration) -> Self {
+        let step = i64::try_from(micros(rhs)).unwrap_or(i64::MAX);
+        Self { boot: self.boot + rhs, wall: WallTime(self.wall.0.saturating_add(step)) }
+    }
+}
+
+/// A duration the way a sentence says it: `3 s`, `12 min`, `5 h`, `2 days`.
+pub(crate) struct Spoken(pub(crate) Duration);
+
+impl fmt::Display for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match seconds {
+            0..=119 => write!(f, "{seconds} s"),
+            120..=7_199 => write!(f, "{} min", seconds / 60),
+            7_200..=172_799 => write!(f, "{} h", seconds / 3_600),
+            _ => write!(f, "{} days", seconds / 86_400),
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,329 @@
+//! A broker on virtual time, with its store, its hosts and its clients played by the test.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bgtask_core::{
+    App, AppId, Change, ClientId, Completion, Config, Core, EntryPoint, Event, EventKind, Fact, HostExit, HostId,
+    Input, InstanceId, NewRegistration, Notice, Now, Outcome, Output, Refusal, Reply, Report, Request, RequestId,
+    RunOrder, Snapshot, SourceStatus, SystemConditionType, SystemTriggerType, TaskId, TaskType, Trigger, WakeReason,
+    Why, Zone,
+};
+
+pub(crate) const PHOTOS: &str = "org.example.Photos";
+pub(crate) const MAIL: &str = "org.example.Mail";
+/// The entry point every test app declares.
+pub(crate) const EXAMPLE: &str = "Tasks.Example";
+
+pub(crate) struct Broker {
+    pub(crate) core: Core,
+    pub(crate) now: Now,
+    pub(crate) config: Config,
+    /// What the store would hold.
+    pub(crate) durable: Snapshot,
+    /// Everything that was recorded, over all lives.
+    pub(crate) history: Vec<Event>,
+    /// Orders no test has looked at yet.
+    orders: VecDeque<Output>,
+    installed: Vec<App>,
+    zone: Option<i32>,
+    requests: u64,
+    lives: u64,
+}
+
+/// One instance on its host.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) host: HostId,
+    pub(crate) order: RunOrder,
+}
+
+pub(crate) fn app_id(name: &str) -> AppId {
+    AppId::new(name).expect("a well-formed app id")
+}
+
+/// An app that declares the usual entry point.
+pub(crate) fn app(name: &str, version: &str) -> App {
+    let entry = EntryPoint { name: EXAMPLE.into(), program: "tasks".into(), types: vec![TaskType::SystemEvent] };
+    App { id: app_id(name), version: version.into(), entry_points: vec![entry] }
+}
+
+/// A registration for time zone changes, without conditions.
+pub(crate) fn zone_task(name: &str) -> NewRegistration {
+    NewRegistration {
+        name: name.into(),
+        entry_point: EXAMPLE.into(),
+        trigger: Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: false },
+        conditions: Vec::new(),
+        cancel_on_condition_loss: false,
+        is_network_requested: false,
+    }
+}
+
+/// The same with conditions.
+pub(crate) fn zone_task_when(name: &str, conditions: &[SystemConditionType]) -> NewRegistration {
+    NewRegistration { conditions: conditions.to_vec(), ..zone_task(name) }
+}
+
+pub(crate) fn on(kind: SystemTriggerType, name: &str) -> NewRegistration {
+    NewRegistration { trigger: Trigger::System { kind, one_shot: false }, ..zone_task(name) }
+}
+
+pub(crate) fn one_shot(mut new: NewRegistration) -> NewRegistration {
+    let Trigger::System { one_shot, .. } = &mut new.trigger;
+    *one_shot = true;
+    new
+}
+
+pub(crate) const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+impl Broker {
+    /// A broker with the app [`PHOTOS`], which may run in the background.
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        let mut broker = Self::empty(config);
+        broker.install(app(PHOTOS, "1"));
+        broker.allow(PHOTOS);
+        broker
+    }
+
+    pub(crate) fn empty(config: Config) -> Self {
+        Self {
+            core: Core::new(config.clone(), 1),
+            now: Now::ZERO + seconds(1_000),
+            config,
+            durable: Snapshot::default(),
+            history: Vec::new(),
+            orders: VecDeque::new(),
+            installed: Vec::new(),
+            zone: None,
+            requests: 0,
+            lives: 1,
+        }
+    }
+
+    pub(crate) fn tell(&mut self, input: Input) {
+        self.core.handle(self.now, input);
+        loop {
+            match self.core.poll() {
+                Output::Persist(change) => self.persist(change),
+                Output::Wake(_) => return,
+                order => self.orders.push_back(order),
+            }
+        }
+    }
+
+    /// Time passes without a tick, as when the store fails; then this happens.
+    pub(crate) fn tell_after(&mut self, time: Duration, input: Input) {
+        self.now = self.now + time;
+        self.tell(input);
+    }
+
+    /// Time passes, and the broker is woken whenever it asked for it.
+    pub(crate) fn passes(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut wakes = 0;
+        while let Output::Wake(Some(wake)) = self.core.poll()
+            && wake.at <= end.boot
+        {
+            wakes += 1;
+            assert!(wakes < 100, "the core asks to be woken again and again: {wake:?}");
+            self.now = self.now + wake.at.since(self.now.boot);
+            self.tell(Input::Tick);
+        }
+        self.now = self.now + end.boot.since(self.now.boot);
+    }
+
+    /// The broker dies with everything it had in memory, and all hosts with it; another one starts.
+    pub(crate) fn restarts(&mut self) {
+        self.lives += 1;
+        self.core = Core::new(self.config.clone(), self.lives);
+        self.orders.clear();
+        self.zone = None;
+        self.installed.clone().into_iter().for_each(|app| self.tell(Input::AppInstalled(app)));
+        let snapshot = self.durable.clone();
+        self.tell(Input::Restore(Box::new(snapshot)));
+    }
+
+    pub(crate) fn install(&mut self, app: App) {
+        self.installed.retain(|installed| installed.id != app.id);
+        self.installed.push(app.clone());
+        self.tell(Input::AppInstalled(app));
+    }
+
+    pub(crate) fn uninstall(&mut self, name: &str) {
+        self.installed.retain(|installed| installed.id.as_str() != name);
+        self.tell(Input::AppRemoved(app_id(name)));
+    }
+
+    pub(crate) fn request(&mut self, request: Request) -> Result<Reply, Refusal> {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        self.tell(Input::Request(id, request));
+        let place = self.orders.iter().position(|order| matches!(order, Output::Reply(to, _) if *to == id));
+        match self.orders.remove(place.expect("every request is answered")) {
+            Some(Output::Reply(_, reply)) => reply,
+            _ => unreachable!("it was just found"),
+        }
+    }
+
+    pub(crate) fn allow(&mut self, app: &str) {
+        self.request(Request::RequestAccess(app_id(app))).expect("access is granted");
+    }
+
+    pub(crate) fn try_register(&mut self, app: &str, new: NewRegistration) -> Result<TaskId, Refusal> {
+        match self.request(Request::Register(app_id(app), new))? {
+            Reply::Registered(id) => Ok(id),
+            other => panic!("asked to register, answered {other:?}"),
+        }
+    }
+
+    pub(crate) fn register(&mut self, new: NewRegistration) -> TaskId {
+        self.try_register(PHOTOS, new).expect("the registration is in order")
+    }
+
+    pub(crate) fn unregister(&mut self, task: TaskId, cancel: bool) -> Result<Reply, Refusal> {
+        self.request(Request::Unregister { scope: Some(app_id(PHOTOS)), task, cancel })
+    }
+
+    /// The zone source reads another zone; its first reading says nothing about the zone before.
+    pub(crate) fn zone_changes(&mut self, identity: &str, offset_seconds: i32) {
+        let previous_offset_seconds = self.zone.replace(offset_seconds);
+        let zone = Zone { identity: identity.into(), offset_seconds };
+        self.tell(Input::Report(Report::TimeZone { zone, previous_offset_seconds }));
+    }
+
+    pub(crate) fn internet(&mut self, reachable: bool) {
+        self.tell(Input::Report(Report::Internet(reachable)));
+    }
+
+    pub(crate) fn user(&mut self, present: bool) {
+        self.tell(Input::Report(Report::UserPresence(present)));
+    }
+
+    pub(crate) fn source(&mut self, fact: Fact, status: SourceStatus) {
+        self.tell(Input::SourceStatus(fact, status));
+    }
+
+    pub(crate) fn attach(&mut self, client: u64, app: &str) {
+        self.tell(Input::Attach(ClientId(client), app_id(app)));
+    }
+
+    pub(crate) fn exits(&mut self, host: HostId, exit: HostExit) {
+        self.tell(Input::HostExited { host, exit, output_tail: "last words".into() });
+    }
+
+    /// Everything ordered since the last look.
+    pub(crate) fn orders(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.orders).into()
+    }
+
+    /// The one run that was ordered for a task of that name; it is taken off the orders.
+    pub(crate) fn expect_run(&mut self, name: &str) -> Run {
+        let is_it = |order: &Output| matches!(order, Output::Run(_, order) if &*order.name == name);
+        let place = self.orders.iter().position(is_it);
+        match place.and_then(|place| self.orders.remove(place)) {
+            Some(Output::Run(host, order)) => Run { host, order: *order },
+            _ => panic!("{name} does not run; ordered was {:?}", self.orders),
+        }
+    }
+
+    pub(crate) fn expect_no_run(&mut self) {
+        let run = self.orders().into_iter().find(|order| matches!(order, Output::Run(..)));
+        assert_eq!(run, None, "nothing may run now");
+    }
+
+    /// The outcomes delivered to a client since the last look.
+    pub(crate) fn delivered(&mut self, client: u64) -> Vec<Completion> {
+        let completions = self.orders().into_iter().filter_map(|order| match order {
+            Output::Deliver(to, Notice::Completed(completion)) if to == ClientId(client) => Some(completion),
+            _ => None,
+        });
+        completions.collect()
+    }
+
+    pub(crate) fn why(&self, task: TaskId) -> Why {
+        self.core.why(task, self.now).expect("there is such a task")
+    }
+
+    /// How long until the broker wants to be woken, and why.
+    pub(crate) fn next_wake(&mut self) -> Option<(Duration, WakeReason)> {
+        match self.core.poll() {
+            Output::Wake(wake) => wake.map(|wake| (wake.at.since(self.now.boot), wake.why)),
+            other => panic!("{other:?} was not fetched"),
+        }
+    }
+
+    /// What was recorded of one task, one word each.
+    pub(crate) fn story(&self, task: TaskId) -> Vec<&'static str> {
+        self.history.iter().filter(|event| event.task == task).map(|event| event.kind.word()).collect()
+    }
+
+    /// How the last activation that ended did.
+    pub(crate) fn last_outcome(&self) -> Outcome {
+        let outcomes = self.history.iter().rev().filter_map(|event| match &event.kind {
+            EventKind::Completed { outcome, .. } => Some(outcome.clone()),
+            _ => None,
+        });
+        outcomes.into_iter().next().expect("an activation has ended")
+    }
+
+    fn persist(&mut self, change: Change) {
+        let durable = &mut self.durable;
+        match change {
+            Change::PutRegistration(new) => {
+                durable.registrations.retain(|registration| registration.id != new.id);
+                durable.registrations.push(new);
+            }
+            Change::DeleteRegistration(id) => durable.registrations.retain(|registration| registration.id != id),
+            Change::PutActivation(id, activation) => {
+                durable.activations.retain(|(task, _)| *task != id);
+                durable.activations.push((id, activation));
+            }
+            Change::DeleteActivation(id) => durable.activations.retain(|(task, _)| *task != id),
+            Change::PutCompletion(completion) => durable.completions.push(completion),
+            Change::DeleteCompletion(sequence) => durable.completions.retain(|it| it.sequence != sequence),
+            Change::PutSequence(sequence) => durable.last_sequence = sequence,
+            Change::PutAccess(app, access) => {
+                durable.access.retain(|(other, _)| *other != app);
+                durable.access.push((app, access));
+            }
+            Change::PutZone(zone) => durable.zone = Some(zone),
+            Change::DeleteZone => durable.zone = None,
+            Change::Record(event) => self.history.push(event),
+        }
+    }
+}
+
+impl Run {
+    pub(crate) fn instance(&self) -> InstanceId {
+        self.order.instance
+    }
+
+    pub(crate) fn started(&self, broker: &mut Broker) {
+        broker.tell(Input::HostStarted(self.host, self.order.instance));
+    }
+
+    pub(crate) fn progress(&self, broker: &mut Broker, value: u32) {
+        broker.tell(Input::HostProgress(self.host, self.order.instance, value));
+    }
+
+    pub(crate) fn finishes(&self, broker: &mut Broker, result: Result<(), &str>) {
+        broker.tell(Input::HostFinished(self.host, self.order.instance, result.map_err(str::to_owned)));
+    }
+
+    /// The reason it was told to stop for, if it was since the last look.
+    pub(crate) fn cancelled(&self, broker: &mut Broker) -> Option<bgtask_core::CancellationReason> {
+        broker.orders().into_iter().find_map(|order| match order {
+            Output::Cancel(host, instance, reason) if (host, instance) == (self.host, self.order.instance) => {
+                Some(reason)
+            }
+            _ => None,
+        })
+    }
+}

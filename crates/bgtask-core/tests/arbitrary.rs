@@ -1,0 +1,371 @@
+//! Whatever is put in, sense or nonsense: the core never panics, its tables agree with each other and with what it made durable.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bgtask_core::{
+    Activation, ActivationState, App, AppId, CancellationReason, Change, ClientId, Completion, Config, Core,
+    EntryPoint, Fact, Firing, HostExit, HostId, HostState, Input, InstanceId, NewRegistration, Now, Outcome, Output,
+    Registration, Reply, Report, Request, RequestId, Snapshot, SourceStatus, Standing, SystemConditionType,
+    SystemTriggerType, TaskId, TaskType, Trigger, Zone,
+};
+use proptest::prelude::*;
+
+/// One input, with numbers instead of ids: they are looked up among the ids there are.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    Wait(u32),
+    Wake,
+    Install(u8, u8),
+    Remove(u8),
+    Status(u8, u8),
+    Zone(u8, Option<i32>),
+    Internet(bool),
+    User(bool),
+    Register(u8, u8, u8, u8, bool),
+    Unregister(u8, Option<u8>, bool),
+    Access(u8, bool),
+    Acknowledge(u8, u8),
+    Attach(u8, u8),
+    Detach(u8),
+    Started(u8, u8),
+    Progress(u8, u8, u32),
+    Finished(u8, u8, bool),
+    Exited(u8, u8),
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    use Move as M;
+    prop_oneof![
+        4 => any::<u32>().prop_map(M::Wait),
+        4 => Just(M::Wake),
+        2 => any::<(u8, u8)>().prop_map(|(app, version)| M::Install(app, version)),
+        1 => any::<u8>().prop_map(M::Remove),
+        1 => any::<(u8, u8)>().prop_map(|(fact, status)| M::Status(fact, status)),
+        10 => any::<(u8, Option<i32>)>().prop_map(|(zone, before)| M::Zone(zone, before)),
+        6 => any::<bool>().prop_map(M::Internet),
+        6 => any::<bool>().prop_map(M::User),
+        10 => any::<(u8, u8, u8, u8, bool)>().prop_map(|(a, b, c, d, e)| M::Register(a, b, c, d, e)),
+        3 => any::<(u8, Option<u8>, bool)>().prop_map(|(task, scope, cancel)| M::Unregister(task, scope, cancel)),
+        2 => any::<(u8, u8)>().prop_map(|(app, ask)| M::Access(app, ask > 60)),
+        2 => any::<(u8, u8)>().prop_map(|(app, sequence)| M::Acknowledge(app, sequence)),
+        2 => any::<(u8, u8)>().prop_map(|(client, app)| M::Attach(client, app)),
+        1 => any::<u8>().prop_map(M::Detach),
+        6 => any::<(u8, u8)>().prop_map(|(host, instance)| M::Started(host, instance)),
+        4 => any::<(u8, u8, u32)>().prop_map(|(host, instance, value)| M::Progress(host, instance, value)),
+        16 => any::<(u8, u8, bool)>().prop_map(|(host, instance, ok)| M::Finished(host, instance, ok)),
+        4 => any::<(u8, u8)>().prop_map(|(host, exit)| M::Exited(host, exit)),
+    ]
+}
+
+fn pick<T: Clone>(from: &[T], number: u8) -> Option<T> {
+    (!from.is_empty()).then(|| from[usize::from(number) % from.len()].clone())
+}
+
+fn app(number: u8) -> AppId {
+    AppId::new(["org.example.A", "org.example.B", "org.example.C"][usize::from(number % 3)]).expect("well-formed")
+}
+
+fn installed(number: u8, version: u8) -> App {
+    let entry = |name: &str| EntryPoint {
+        name: name.into(),
+        program: if version.is_multiple_of(4) { "other" } else { "tasks" }.into(),
+        types: vec![TaskType::SystemEvent],
+    };
+    let declared = if version < 20 { 0 } else { 1 + usize::from(version % 2) };
+    let entry_points = ["First", "Second"].into_iter().take(declared).map(entry).collect();
+    App { id: app(number), version: (version % 3).to_string().into(), entry_points }
+}
+
+/// Most of them are in order, so that something runs.
+fn registration(entry: u8, trigger: u8, conditions: u8, flag: bool) -> NewRegistration {
+    const SERVED: &[SystemTriggerType] = &[
+        SystemTriggerType::TimeZoneChange,
+        SystemTriggerType::InternetAvailable,
+        SystemTriggerType::UserPresent,
+        SystemTriggerType::UserAway,
+    ];
+    let kinds = if trigger < 230 { SERVED } else { SystemTriggerType::ALL };
+    let wanted = if conditions < 150 { 0 } else { conditions };
+    let served = SystemConditionType::ALL.iter().copied().take(4);
+    NewRegistration {
+        name: "n".repeat(usize::from(conditions % 16)),
+        entry_point: ["First", "First", "First", "Second", "Second", "Third"][usize::from(entry % 6)].into(),
+        trigger: Trigger::System { kind: pick(kinds, trigger).expect("some"), one_shot: trigger.is_multiple_of(7) },
+        conditions: served.filter(|condition| (wanted >> condition.number()) & 1 == 1).collect(),
+        cancel_on_condition_loss: flag,
+        is_network_requested: false,
+    }
+}
+
+/// The core with everything the outside knows of it.
+struct World {
+    core: Core,
+    config: Config,
+    now: Now,
+    tasks: Vec<TaskId>,
+    runs: Vec<(HostId, InstanceId)>,
+    sequences: Vec<u64>,
+    registrations: BTreeMap<TaskId, Standing>,
+    activations: BTreeMap<TaskId, InstanceId>,
+}
+
+impl World {
+    fn new(config: Config, snapshot: Snapshot) -> Self {
+        let mut world = Self {
+            core: Core::new(config.clone(), 3),
+            config,
+            now: Now::ZERO,
+            tasks: snapshot.registrations.iter().map(|it| it.id).collect(),
+            runs: vec![(HostId(u64::MAX), InstanceId::from_random(0))],
+            sequences: vec![0, u64::MAX],
+            registrations: BTreeMap::new(),
+            activations: BTreeMap::new(),
+        };
+        world.tell(Input::AppInstalled(installed(0, 101)));
+        world.registrations = snapshot.registrations.iter().map(|it| (it.id, it.standing)).collect();
+        world.activations = snapshot.activations.iter().map(|(id, it)| (*id, it.instance)).collect();
+        world.tell(Input::Restore(Box::new(snapshot)));
+        for number in 0..3 {
+            world.tell(Input::AppInstalled(installed(number, 101)));
+            world.tell(Input::Request(RequestId(0), Request::RequestAccess(app(number))));
+        }
+        world
+    }
+
+    fn make(&mut self, step: Move) {
+        match step {
+            Move::Wait(millis) => self.now = self.now + Duration::from_millis(u64::from(millis % 6_000)),
+            Move::Wake => {
+                if let Output::Wake(Some(wake)) = self.core.poll() {
+                    self.now = self.now + wake.at.since(self.now.boot);
+                }
+                self.tell(Input::Tick);
+            }
+            step => {
+                let input = self.input(step);
+                self.tell(input);
+            }
+        }
+    }
+
+    fn input(&self, step: Move) -> Input {
+        let request = |request| Input::Request(RequestId(1), request);
+        // Mostly one of the last runs as it was ordered, now and then a host with the instance of another.
+        let recent = &self.runs[self.runs.len().saturating_sub(4)..];
+        let host = |number| pick(recent, number).expect("one is always there").0;
+        let instance = |h, i: u8| pick(recent, if i.is_multiple_of(8) { i } else { h }).expect("one is always there").1;
+        match step {
+            Move::Install(number, version) => Input::AppInstalled(installed(number, version)),
+            Move::Remove(number) => Input::AppRemoved(app(number)),
+            Move::Status(fact, status) => Input::SourceStatus(pick(Fact::ALL, fact).expect("some"), status_of(status)),
+            Move::Zone(zone, previous_offset_seconds) => Input::Report(Report::TimeZone {
+                zone: Zone { identity: (zone % 4).to_string(), offset_seconds: i32::from(zone % 3) * 3_600 },
+                previous_offset_seconds,
+            }),
+            Move::Internet(value) => Input::Report(Report::Internet(value)),
+            Move::User(value) => Input::Report(Report::UserPresence(value)),
+            Move::Register(number, entry, trigger, conditions, flag) => {
+                request(Request::Register(app(number), registration(entry, trigger, conditions, flag)))
+            }
+            Move::Unregister(task, scope, cancel) => request(Request::Unregister {
+                scope: scope.map(app),
+                task: pick(&self.tasks, task).unwrap_or(TaskId::from_random(1)),
+                cancel,
+            }),
+            Move::Access(number, true) => request(Request::RequestAccess(app(number))),
+            Move::Access(number, false) => request(Request::RemoveAccess(app(number))),
+            Move::Acknowledge(number, sequence) => {
+                request(Request::Acknowledge(app(number), pick(&self.sequences, sequence).expect("some")))
+            }
+            Move::Attach(client, number) => Input::Attach(ClientId(u64::from(client % 4)), app(number)),
+            Move::Detach(client) => Input::Detach(ClientId(u64::from(client % 4))),
+            Move::Started(h, i) => Input::HostStarted(host(h), instance(h, i)),
+            Move::Progress(h, i, value) => Input::HostProgress(host(h), instance(h, i), value),
+            Move::Finished(h, i, ok) => {
+                Input::HostFinished(host(h), instance(h, i), if ok { Ok(()) } else { Err("e".into()) })
+            }
+            Move::Exited(h, exit) => {
+                Input::HostExited { host: host(h), exit: HostExit::Code(i32::from(exit)), output_tail: String::new() }
+            }
+            Move::Wait(_) | Move::Wake => Input::Tick,
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        let is_request = matches!(input, Input::Request(..));
+        let mut replies = 0;
+        self.core.handle(self.now, input);
+        loop {
+            match self.core.poll() {
+                Output::Wake(_) => break,
+                Output::Persist(change) => self.persist(change),
+                Output::Run(host, order) => self.runs.push((host, order.instance)),
+                Output::Reply(_, reply) => {
+                    replies += 1;
+                    if let Ok(Reply::Registered(task)) = reply {
+                        self.tasks.push(task);
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(replies, usize::from(is_request), "one answer to one request");
+        self.check();
+    }
+
+    fn persist(&mut self, change: Change) {
+        match change {
+            Change::PutRegistration(registration) => {
+                self.registrations.insert(registration.id, registration.standing);
+            }
+            Change::DeleteRegistration(id) => {
+                assert!(self.registrations.remove(&id).is_some(), "{id} is deleted twice");
+            }
+            Change::PutActivation(id, activation) => {
+                self.activations.insert(id, activation.instance);
+            }
+            Change::DeleteActivation(id) => {
+                self.activations.remove(&id);
+            }
+            Change::PutCompletion(completion) => self.sequences.push(completion.sequence),
+            _ => {}
+        }
+    }
+
+    fn check(&mut self) {
+        let activations: BTreeMap<_, _> = self.core.activations().map(|(it, a)| (it.id, a.instance)).collect();
+        assert_eq!(activations, self.activations, "live and durable activations");
+        let listed = self.core.registrations(None).len();
+        let durable = self.registrations.values().filter(|standing| **standing != Standing::Unregistered).count();
+        assert_eq!(listed, durable, "live and durable registrations");
+
+        let occupied: BTreeMap<_, _> =
+            self.core.activations().filter_map(|(it, a)| Some((a.state.host()?, (it, a)))).collect();
+        assert!(occupied.len() <= self.config.max_running);
+        let idle = self.core.hosts().filter(|host| matches!(host.state, HostState::Idle { .. })).count();
+        assert!(idle <= self.config.max_warm_hosts);
+        for host in self.core.hosts() {
+            let on_it = occupied.get(&host.id);
+            match host.state {
+                HostState::Busy { task } => assert_eq!(on_it.map(|(it, _)| it.id), Some(task), "{host:?}"),
+                HostState::Killing => {}
+                HostState::Idle { .. } | HostState::Retiring { .. } => assert!(on_it.is_none(), "{host:?}"),
+            }
+            assert!(on_it.is_none_or(|(it, _)| it.app == host.app), "{host:?}");
+        }
+        assert!(occupied.keys().all(|id| self.core.hosts().any(|host| host.id == *id)), "an instance has its host");
+        for task in &self.tasks {
+            let why = self.core.why(*task, self.now);
+            assert!(why.is_none_or(|why| why.sentence.ends_with('.')));
+        }
+    }
+}
+
+fn status_of(number: u8) -> SourceStatus {
+    let text = String::new;
+    match number % 3 {
+        0 => SourceStatus::Available { how: text() },
+        1 => SourceStatus::Degraded { how: text(), why: text(), help: text() },
+        _ => SourceStatus::Missing { why: text(), help: text() },
+    }
+}
+
+/// What a store may hold after any crash, and some things it never should.
+fn snapshots() -> impl Strategy<Value = Snapshot> {
+    let row = (any::<u8>(), any::<u8>(), 0..3u8, 0..7u8, 1..5u32, any::<bool>());
+    prop::collection::vec(row, 0..6).prop_map(|rows| {
+        let mut snapshot = Snapshot { last_sequence: 3, ..Snapshot::default() };
+        for (number, (entry, trigger, standing, state, attempt, next)) in (1u8..).zip(rows) {
+            let id = TaskId::from_random(u128::from(number));
+            let new = registration(entry, trigger, entry, next);
+            let standing = [Standing::Active, Standing::Spent, Standing::Unregistered][usize::from(standing)];
+            let state = state_of(state);
+            // Only a registration that still fires may be without an activation.
+            if state.is_some() || standing == Standing::Active || trigger.is_multiple_of(5) {
+                snapshot.registrations.push(stored(id, entry, new, standing));
+            }
+            if let Some(state) = state {
+                let firing = Firing { at: Now::ZERO.wall, count: attempt };
+                let instance = InstanceId::from_random(u128::from(number));
+                let next = next.then_some(firing);
+                snapshot.activations.push((id, Activation { instance, firing, attempt, state, next }));
+            }
+        }
+        snapshot.completions.push(Completion {
+            sequence: 2,
+            app: app(0),
+            task: TaskId::from_random(99),
+            name: "old".into(),
+            instance: InstanceId::from_random(99),
+            at: Now::ZERO.wall,
+            outcome: Outcome::Succeeded,
+            progress: None,
+        });
+        snapshot
+    })
+}
+
+fn stored(id: TaskId, number: u8, new: NewRegistration, standing: Standing) -> Registration {
+    Registration {
+        id,
+        app: app(number),
+        name: new.name.into(),
+        entry_point: new.entry_point.into(),
+        trigger: new.trigger,
+        conditions: new.conditions.into(),
+        cancel_on_condition_loss: new.cancel_on_condition_loss,
+        is_network_requested: false,
+        registered_at: Now::ZERO.wall,
+        standing,
+    }
+}
+
+fn state_of(number: u8) -> Option<ActivationState> {
+    let (host, reason, progress) = (HostId(5), CancellationReason::Abort, Some(7));
+    let (since, deadline) = (Now::ZERO.wall, Now::ZERO.boot);
+    Some(match number {
+        0 => ActivationState::Waiting { since },
+        1 => ActivationState::Starting { host, warm: true, deadline },
+        2 => ActivationState::Running { host, since, deadline, progress },
+        3 => ActivationState::Cancelling { host, reason, kill_at: deadline, progress },
+        4 => ActivationState::Killing { host, reason, progress },
+        5 => ActivationState::Ended,
+        _ => return None,
+    })
+}
+
+fn configs() -> impl Strategy<Value = Config> {
+    (0..8usize, 0..4usize, 0..3u64, 0..4u64, 0..4u32).prop_map(|(running, warm, grace, linger, attempts)| Config {
+        max_running: running,
+        max_warm_hosts: warm,
+        cancel_grace: Duration::from_secs(grace),
+        warm_linger: Duration::from_secs(linger * 10),
+        max_attempts: attempts,
+        ..Config::default()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_breaks_the_tables(
+        config in configs(),
+        snapshot in snapshots(),
+        steps in prop::collection::vec(moves(), 0..200),
+    ) {
+        let mut world = World::new(config, snapshot);
+        for step in steps {
+            world.make(step);
+        }
+        world.tell(Input::Stop);
+        for _ in 0..20 {
+            world.make(Move::Wake);
+        }
+        prop_assert!(
+            world.core.hosts().all(|host| host.state == HostState::Killing),
+            "after the log-off every host that is left is being killed"
+        );
+    }
+}

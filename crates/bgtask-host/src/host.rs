@@ -1,0 +1,262 @@
+//! A process that was born as a launcher, with everything it starts.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, epoll, poll};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid};
+
+use crate::HostError;
+use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+use crate::cgroup::Cgroup;
+use crate::ledger::Record;
+use crate::session::{self, remaining};
+
+/// How long dropping a [`Host`] waits for its processes to die of being killed.
+pub const KILL_WAIT: Duration = Duration::from_secs(2);
+
+/// The descriptor at which a host finds its channel.
+pub(crate) const CHANNEL_SEAT: u32 = 3;
+
+/// A host, from its launch until nothing of it is left.
+///
+/// It is readable (as in `poll`) once its program has exited. Its end is: [`try_exit`] tells how,
+/// [`kill`] ends what it left behind, [`try_close`] confirms that nothing is left. Until then its
+/// process number belongs to nobody else. Dropping it does the same, and waits for it.
+///
+/// [`try_exit`]: Self::try_exit
+/// [`kill`]: Self::kill
+/// [`try_close`]: Self::try_close
+#[derive(Debug)]
+pub struct Host {
+    pid: Pid,
+    pidfd: OwnedFd,
+    place: Place,
+    closed: bool,
+}
+
+/// What holds the processes of a host together.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Cgroup(Cgroup),
+    Session(Option<Record>),
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It returned this status.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl Host {
+    pub(crate) fn new(pid: Pid, pidfd: OwnedFd, place: Place) -> Self {
+        Self { pid, pidfd, place, closed: false }
+    }
+
+    pub(crate) fn record(&mut self, record: Record) {
+        self.place = Place::Session(Some(record));
+    }
+
+    /// Sends a signal to the process group that the program leads, as a terminal would: a shell
+    /// that waits for a command does not act on a signal that only the shell gets.
+    ///
+    /// To send one to a host that has exited is no error.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the kernel forbids it, as for a program that runs as another user.
+    pub fn signal(&self, signal: Signal) -> Result<(), HostError> {
+        if self.closed {
+            return Ok(());
+        }
+        match kill_process_group(self.pid, signal) {
+            // A launcher that has only just been spawned does not lead a group yet.
+            Err(rustix::io::Errno::SRCH) => match pidfd_send_signal(&self.pidfd, signal) {
+                Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+                Err(errno) => Err(self.failed("signal", errno)),
+            },
+            other => other.map_err(|errno| self.failed("signal", errno)),
+        }
+    }
+
+    /// Kills the program and everything that containment holds with it. They are gone once
+    /// [`try_close`](Self::try_close) says so.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cgroup was tampered with.
+    pub fn kill(&self) -> Result<(), HostError> {
+        if self.closed {
+            return Ok(());
+        }
+        match &self.place {
+            Place::Cgroup(cgroup) => cgroup.kill().map_err(|error| self.failed("kill", error)),
+            Place::Session(_) => {
+                session::kill(self.pid);
+                Ok(())
+            }
+        }
+    }
+
+    /// How the program ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// Fails if something else in this process has reaped it.
+    pub fn try_exit(&self) -> Result<Option<Exit>, HostError> {
+        // It stays a zombie, which keeps its number from being used again.
+        let status = self.wait_status(WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT)?;
+        Ok(status.map(|status| match status.terminating_signal() {
+            Some(signal) => Exit::Signal(signal),
+            None => Exit::Code(status.exit_status().unwrap_or_default()),
+        }))
+    }
+
+    /// Reaps the program and frees what held it, if it and all its processes are gone; tells
+    /// whether that is so. Call [`try_exit`](Self::try_exit) before, it does not know afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Fails if something else in this process has reaped it, or the cgroup cannot be removed.
+    pub fn try_close(&mut self) -> Result<bool, HostError> {
+        if self.closed {
+            return Ok(true);
+        }
+        if self.try_exit()?.is_none() || !self.is_empty()? {
+            return Ok(false);
+        }
+        match &self.place {
+            Place::Cgroup(cgroup) => {
+                let removed = cgroup.remove();
+                removed.map_err(|error| self.failed("remove the cgroup of", error))?;
+            }
+            Place::Session(Some(record)) => record.remove()?,
+            Place::Session(None) => {}
+        }
+        self.wait_status(WaitIdOptions::empty())?;
+        self.closed = true;
+        Ok(true)
+    }
+
+    /// Something that is readable when it is worth while to ask [`try_close`](Self::try_close)
+    /// again, after it said no.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are too many open files.
+    pub fn closing(&self) -> Result<Closing, HostError> {
+        let failed = |errno| self.failed("watch", errno);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
+        let add =
+            |fd: BorrowedFd<'_>, events| epoll::add(&epoll, fd, epoll::EventData::new_u64(0), events).map_err(failed);
+        let members = match &self.place {
+            Place::Cgroup(cgroup) => {
+                add(cgroup.events(), epoll::EventFlags::PRI)?;
+                vec![]
+            }
+            Place::Session(_) => session::members(self.pid),
+        };
+        if let Some(member) = members.first() {
+            add(member.as_fd(), epoll::EventFlags::IN)?;
+        } else if self.try_exit()?.is_none() || matches!(self.place, Place::Session(_)) {
+            add(self.pidfd.as_fd(), epoll::EventFlags::IN)?;
+        }
+        Ok(Closing { epoll, _members: members })
+    }
+
+    /// The CPU time that all its processes have used, where the containment knows.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        match &self.place {
+            Place::Cgroup(cgroup) => cgroup.cpu_time().ok(),
+            Place::Session(_) => None,
+        }
+    }
+
+    /// The process number of the program.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Lets the launcher wake on another processor than the one that wakes it, where there is one: the broker goes on
+    /// with the commit here. The launcher itself takes the restriction off before it becomes the host.
+    pub(crate) fn keep_off_this_processor(&self) {
+        let Ok(mut others) = sched_getaffinity(None) else { return };
+        others.unset(sched_getcpu());
+        if others.count() > 0 {
+            let _gone_or_refused = sched_setaffinity(Some(self.pid), &others);
+        }
+    }
+
+    fn is_empty(&self) -> Result<bool, HostError> {
+        match &self.place {
+            Place::Cgroup(cgroup) => cgroup.is_empty().map_err(|error| self.failed("look into the cgroup of", error)),
+            Place::Session(_) => Ok(session::members(self.pid).is_empty()),
+        }
+    }
+
+    fn wait_status(&self, options: WaitIdOptions) -> Result<Option<rustix::process::WaitIdStatus>, HostError> {
+        let options = options | WaitIdOptions::EXITED;
+        rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(self.pidfd.as_fd()), options))
+            .map_err(|errno| self.failed("wait for", errno))
+    }
+
+    /// Kills and waits. What is still there at the deadline is left to the ledger.
+    fn end(&mut self, deadline: Instant) -> Result<bool, HostError> {
+        self.kill()?;
+        let failed = |error| self.failed("wait for", error);
+        while let (None, Some(left)) = (self.try_exit()?, remaining(deadline)) {
+            let mut exited = [PollFd::new(&self.pidfd, PollFlags::IN)];
+            match poll(&mut exited, Some(&left)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(failed(errno.into())),
+            }
+        }
+        match &self.place {
+            Place::Cgroup(cgroup) => cgroup.wait_until_empty(deadline),
+            Place::Session(_) => session::wait_until_empty(self.pid, deadline),
+        }
+        .map_err(failed)?;
+        self.try_close()
+    }
+
+    fn failed(&self, operation: &'static str, error: impl Into<io::Error>) -> HostError {
+        HostError::environment(operation, format!("/proc/{}", self.pid()), error)
+    }
+}
+
+/// Readable like a [`Host`] by its program's end, for `poll`.
+impl AsFd for Host {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if !self.closed {
+            // Nobody is left to be told. Should a process survive this, its record survives too.
+            let _ended = self.end(Instant::now() + KILL_WAIT);
+        }
+    }
+}
+
+/// Becomes readable when a host may have got rid of its last process.
+#[derive(Debug)]
+pub struct Closing {
+    epoll: OwnedFd,
+    /// An epoll forgets what is closed.
+    _members: Vec<OwnedFd>,
+}
+
+impl AsFd for Closing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}

@@ -1,0 +1,204 @@
+//! The other end: the tiny, single-threaded program that confines itself and becomes a host.
+//!
+//! It is started ahead of time, does all that it can do without knowing the task, and waits on the
+//! control socket that is its standard input. What remains on the way to the task is: receive,
+//! change directory, execute.
+//!
+//! When the control socket closes without a message, the broker is gone or has no use for it, and
+//! it leaves silently. When it fails, it says where and why on that socket; when it succeeds, the
+//! socket closes by `execve`.
+
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, exit};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send};
+use rustix::process::{Resource, Rlimit, chdir, setrlimit, setsid};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_no_new_privs};
+
+use crate::message::{self, Failure, Stage};
+use crate::spare::BELL;
+use crate::spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};
+use crate::{host, raw};
+
+/// The exit status of a launcher that failed, as a shell has it for a command it cannot run.
+pub(crate) const FAILED: i32 = 127;
+
+/// The most descriptors in an order: the channel, then the payload.
+pub(crate) const MAX_ORDER_FDS: usize = 1 + MAX_PAYLOAD;
+
+/// How much sooner than the broker the out-of-memory killer takes a host.
+const OOM_HANDICAP: i32 = 200;
+
+/// Runs the launcher; the whole `main` of its program.
+pub fn main() -> ! {
+    raw::default_signals();
+    if let Err(error) = raw::close_from(host::CHANNEL_SEAT) {
+        give_up(&error);
+    }
+    let control = match control_socket() {
+        Ok(control) => control,
+        Err(error) => give_up(&error),
+    };
+    let processors = sched_getaffinity(None);
+    let waited = confine().and_then(|()| receive_bell(&control)).and_then(|bell| wait(&control, &bell));
+    let failure = match waited.and_then(|()| receive(&control)) {
+        Ok(None) => exit(0),
+        Ok(Some(order)) => match become_host(&order.spec, processors.as_ref().ok()) {
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    match send(&control, &failure.encode(), SendFlags::NOSIGNAL) {
+        Ok(_) => exit(FAILED),
+        Err(_) => give_up(&failure.error),
+    }
+}
+
+/// Moves the control socket away from the descriptors a host has, and closes on exec.
+fn control_socket() -> io::Result<OwnedFd> {
+    let above_all = host::CHANNEL_SEAT as usize + MAX_ORDER_FDS;
+    let above_all = i32::try_from(above_all).expect("a few descriptors");
+    let control = fcntl_dupfd_cloexec(io::stdin(), above_all)?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(control)
+}
+
+/// All confinement that no task has a say in.
+fn confine() -> Result<(), Failure> {
+    let failed = |errno: rustix::io::Errno| failure(Stage::Confine, errno);
+    setsid().map_err(failed)?;
+    set_no_new_privs(true).map_err(failed)?;
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, nothing).map_err(failed)?;
+    chdir("/").map_err(failed)?;
+    volunteer_for_oom();
+    Ok(())
+}
+
+/// A preference, not a protection: a container without a writable `/proc` does without.
+fn volunteer_for_oom() {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    let inherited = fs::read_to_string(FILE).ok();
+    if let Some(score) = inherited.and_then(|text| text.trim().parse::<i32>().ok()) {
+        let raised = (score + OOM_HANDICAP).min(1000);
+        let _unsupported = fs::write(FILE, raised.to_string());
+    }
+}
+
+/// What the broker rings after an order; out of the way of the descriptors a host has.
+fn receive_bell(control: &OwnedFd) -> Result<Option<OwnedFd>, Failure> {
+    let failed = |errno| failure(Stage::Receive, errno);
+    let mut bytes = [0; BELL.len()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut iov = [IoSliceMut::new(&mut bytes)];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let message = rustix::io::retry_on_intr(|| recvmsg(control, &mut iov, &mut ancillary, flags)).map_err(failed)?;
+    if message.bytes == 0 {
+        return Ok(None);
+    }
+    let mut fds = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    let bell = fds.next().ok_or_else(|| failed(rustix::io::Errno::PROTO))?;
+    let above_all = i32::try_from(host::CHANNEL_SEAT as usize + MAX_ORDER_FDS).expect("a few descriptors");
+    fcntl_dupfd_cloexec(bell, above_all).map(Some).map_err(failed)
+}
+
+/// Waits for the bell, or for the end of the broker: then there is nothing to receive, which says the same.
+fn wait(control: &OwnedFd, bell: &Option<OwnedFd>) -> Result<(), Failure> {
+    let Some(bell) = bell else { return Ok(()) };
+    let mut watched = [PollFd::new(bell, PollFlags::IN), PollFd::new(control, PollFlags::empty())];
+    let woken = rustix::io::retry_on_intr(|| poll(&mut watched, None));
+    woken.map(drop).map_err(|errno| failure(Stage::Receive, errno))
+}
+
+struct Order {
+    spec: HostSpec,
+    /// Held open, in their places, until `execve`.
+    _seated: Vec<OwnedFd>,
+}
+
+/// Waits for the order; `None` if there will be none.
+fn receive(control: &OwnedFd) -> Result<Option<Order>, Failure> {
+    let mut bytes = vec![0; MAX_SPEC_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_ORDER_FDS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut iov = [IoSliceMut::new(&mut bytes)];
+    let message = rustix::io::retry_on_intr(|| recvmsg(control, &mut iov, &mut ancillary, RecvFlags::empty()))
+        .map_err(|errno| failure(Stage::Receive, errno))?;
+    if message.bytes == 0 {
+        return Ok(None);
+    }
+
+    let seated: Vec<OwnedFd> = ancillary
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let cut = ReturnFlags::TRUNC | ReturnFlags::CTRUNC;
+    let spec = message::decode(&bytes[..message.bytes]);
+    match spec {
+        Some(spec) if !message.flags.intersects(cut) && are_seated(&seated) => {
+            Ok(Some(Order { spec, _seated: seated }))
+        }
+        _ => Err(failure(Stage::Receive, rustix::io::Errno::PROTO)),
+    }
+}
+
+/// The kernel hands out the lowest free numbers, in order, and only 0 to 2 and one far above were
+/// taken: so the channel is where a host looks for it, and the payload follows.
+fn are_seated(fds: &[OwnedFd]) -> bool {
+    let seats = host::CHANNEL_SEAT..;
+    let numbers = fds.iter().map(|fd| fd.as_raw_fd().unsigned_abs());
+    !fds.is_empty() && numbers.eq(seats.take(fds.len()))
+}
+
+fn become_host(spec: &HostSpec, processors: Option<&CpuSet>) -> Result<Infallible, Failure> {
+    if let Some(processors) = processors {
+        // The broker kept it off its own processor for the wake-up only.
+        let _refused = sched_setaffinity(None, processors);
+    }
+    chdir(&spec.dir).map_err(|errno| failure(Stage::Directory, errno))?;
+    // Besides executing, this empties the signal mask.
+    let error = Command::new(&spec.program)
+        .args(&spec.args)
+        .env_clear()
+        .envs(spec.env.iter().map(|(name, value)| (name, value)))
+        .exec();
+    Err(Failure { stage: Stage::Execute, error })
+}
+
+fn failure(stage: Stage, errno: rustix::io::Errno) -> Failure {
+    let error = errno.into();
+    Failure { stage, error }
+}
+
+/// Nobody listens: this was not started by a broker, or the broker has died.
+fn give_up(error: &io::Error) -> ! {
+    eprintln!("bgtask-launcher is started by the broker of bgtask, not by hand: {error}");
+    exit(FAILED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_expected_seats_are_accepted() {
+        let high = fcntl_dupfd_cloexec(io::stdin(), 100).unwrap();
+        assert!(!are_seated(&[high]));
+        assert!(!are_seated(&[]));
+    }
+}

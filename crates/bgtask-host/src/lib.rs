@@ -1,0 +1,63 @@
+//! The broker's side of a task host: spawn, confine, watch, kill, reap. No policy.
+//!
+//! A [`Spawner`] keeps a few *spares*: launchers that are already spawned, each in a cgroup of its
+//! own, confined as far as that needs no knowledge of the task, and blocked on a socket.
+//! [`Spawner::launch`] sends one of them what to run, and the spare becomes the [`Host`] by
+//! `execve`, so the way from a trigger to the first line of a task holds no `fork`.
+//! [`Spawner::refill`] replaces it afterwards, when nobody waits.
+//!
+//! Nothing here blocks for long or starts a thread. Every wait is a file descriptor that the
+//! driver polls: the [`Host`] (its program exited), [`Launch::start`] (it did or did not start),
+//! [`Launch::output`], [`Launch::channel`] and [`Host::closing`].
+//!
+//! # What a host finds
+//!
+//! | what | value |
+//! |---|---|
+//! | descriptors | 0 `/dev/null`; 1 and 2 one pipe to the broker; 3 the channel to the broker; 4… the payload; no others |
+//! | environment | exactly [`HostSpec::env`] |
+//! | session | its own, without a terminal |
+//! | signals | every disposition default, none blocked |
+//! | privileges | `no_new_privs`; no core dumps; first in line for the OOM killer; the user's umask |
+//!
+//! # What containment promises
+//!
+//! | | [`Containment::Cgroup`] | [`Containment::Session`] |
+//! |---|---|---|
+//! | [`Host::kill`] reaches | every process the host ever started | its session and its living descendants; a daemon that forked twice and called `setsid` escapes |
+//! | [`Host::cpu_time`] | known | unknown |
+//! | a new [`Spawner`] after a crash of the broker | kills every left-over process first | kills left-over hosts and what they contain then; if a host itself is gone, its orphans stay |
+//!
+//! Neither stands against a malicious program of the same user, which may write to the cgroup
+//! tree as the broker does. The broker is no child subreaper: adopted orphans could not be told
+//! apart by the host they come from, and would have to be reaped in competition with every
+//! other part of the process that has children.
+//!
+//! Linux 5.9 or later is needed; cgroups are used where this process may make some below its own.
+//!
+//! # Unsafe code
+//!
+//! All of it is in one module, `raw`: `clone3`, `close_range` and the reset of signal dispositions.
+#![deny(unsafe_code)]
+
+mod cgroup;
+mod error;
+mod host;
+pub mod launcher;
+mod ledger;
+mod message;
+mod raw;
+mod session;
+mod spare;
+mod spawner;
+mod spec;
+mod tail;
+
+pub use error::{Blame, HostError};
+pub use host::{Closing, Exit, Host, KILL_WAIT};
+pub use ledger::LEFTOVER_WAIT;
+pub use rustix::process::Signal;
+pub use spare::{Launch, Start};
+pub use spawner::{Containment, MAX_SPARES, Spawner, SpawnerConfig};
+pub use spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};
+pub use tail::{TAIL_BYTES, Tail};

@@ -1,0 +1,317 @@
+//! Keeps launchers waiting, and launches.
+
+use std::collections::VecDeque;
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::cgroup::{Cgroup, Tree};
+use crate::host::{Host, Place};
+use crate::ledger::{Ledger, Record};
+use crate::raw::{self, Image, SpawnError};
+use crate::spare::{Launch, Seats, Spare, channel, pipes};
+use crate::{HostError, HostSpec, MAX_PAYLOAD, message, session};
+
+/// The most launchers that may be kept waiting.
+pub const MAX_SPARES: usize = 16;
+
+/// What a [`Spawner`] is made from.
+#[derive(Clone, Debug)]
+pub struct SpawnerConfig {
+    /// The program whose `main` is [`launcher::main`](crate::launcher::main), an absolute path.
+    pub launcher: PathBuf,
+    /// Its arguments; none for `bgtask-launcher`.
+    pub launcher_args: Vec<OsString>,
+    /// How many launchers to keep waiting, at most [`MAX_SPARES`]. With none, every launch waits
+    /// for a launcher to start.
+    pub spares: usize,
+    /// A directory for this alone, the same one across restarts of this broker, which is made if
+    /// need be: it says what runs, so that a successor can end it. Best on a file system that
+    /// does not survive a reboot.
+    pub records: PathBuf,
+    /// Whether to look for a cgroup at all. `false` is for tests of the other way.
+    pub use_cgroups: bool,
+}
+
+/// What holds the processes of a host together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Containment {
+    /// Each host is born in a cgroup of its own below this one.
+    Cgroup {
+        /// The directory that holds the hosts' cgroups.
+        path: PathBuf,
+    },
+    /// Only the session of each host; see the crate's documentation for what that lacks.
+    Session {
+        /// Why there are no cgroups.
+        why: String,
+    },
+}
+
+/// Makes hosts. Outlives them, best: what is dropped after it leaves a directory to its successor.
+#[derive(Debug)]
+pub struct Spawner {
+    spares: VecDeque<Spare>,
+    wanted: usize,
+    launcher: PathBuf,
+    launcher_args: Vec<OsString>,
+    image: Image,
+    tree: Option<RecordedTree>,
+    containment: Containment,
+    ledger: Ledger,
+}
+
+impl Spawner {
+    /// Ends what a dead predecessor left running, chooses the containment and spawns the spares.
+    ///
+    /// Waits at most [`LEFTOVER_WAIT`](crate::LEFTOVER_WAIT) for the predecessor's hosts to die.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another broker uses [`SpawnerConfig::records`], if a host of the predecessor
+    /// cannot be killed, or if the launcher cannot be run. Lack of a cgroup is no error but a
+    /// [`Containment::Session`].
+    pub fn new(config: SpawnerConfig) -> Result<Self, HostError> {
+        if config.spares > MAX_SPARES {
+            return Err(HostError::TooMany { what: "waiting launchers", count: config.spares, max: MAX_SPARES });
+        }
+        let image = image(&config)?;
+        let ledger = Ledger::open(&config.records)?;
+        let tree = match config.use_cgroups {
+            true => RecordedTree::create(&ledger),
+            false => Err("cgroups are switched off".to_owned()),
+        };
+        let (tree, containment) = match tree {
+            Ok(tree) => {
+                let path = tree.tree.path().to_owned();
+                (Some(tree), Containment::Cgroup { path })
+            }
+            Err(why) => (None, Containment::Session { why }),
+        };
+        let mut spawner = Self {
+            spares: VecDeque::new(),
+            wanted: config.spares,
+            image,
+            launcher: config.launcher,
+            launcher_args: config.launcher_args,
+            tree,
+            containment,
+            ledger,
+        };
+        spawner.refill()?;
+        Ok(spawner)
+    }
+
+    /// Makes a waiting launcher run `spec`, or a new one if none waits. Call
+    /// [`refill`](Self::refill) once there is time.
+    ///
+    /// The host has `payload` as its descriptors from 4 on, in order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `spec` cannot be run by anybody, or the machine is out of a resource. That the
+    /// program is missing is known later, from [`Launch::start`].
+    pub fn launch(&mut self, spec: &HostSpec, payload: &[BorrowedFd<'_>]) -> Result<Launch, HostError> {
+        let order = message::encode(spec)?;
+        if payload.len() > MAX_PAYLOAD {
+            return Err(HostError::TooMany { what: "descriptors for a host", count: payload.len(), max: MAX_PAYLOAD });
+        }
+        let (channel, theirs) = channel().map_err(|error| self.failed("make a channel for", error))?;
+        let fds = [&[theirs.as_fd()], payload].concat();
+        loop {
+            let waited = self.spares.pop_front();
+            let is_last = waited.is_none();
+            let spare = match waited {
+                Some(spare) => spare,
+                None => self.spawn()?,
+            };
+            match spare.order(&order, &fds) {
+                Ok(()) => return Ok(spare.into_launch(channel, spec, &self.launcher)),
+                // It died while it waited: somebody killed it. The next one may do.
+                Err(Errno::PIPE | Errno::CONNRESET) if !is_last => {}
+                Err(errno) => return Err(spare.complaint(&self.launcher, errno)),
+            }
+        }
+    }
+
+    /// Spawns the launchers that are missing. For when nobody waits: one takes about a
+    /// millisecond.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the launcher cannot be run or the machine is out of a resource.
+    pub fn refill(&mut self) -> Result<(), HostError> {
+        while self.spares.len() < self.wanted {
+            let spare = self.spawn()?;
+            self.spares.push_back(spare);
+        }
+        Ok(())
+    }
+
+    /// What holds the processes of a host together. The kernel's word on cgroups is known with
+    /// the first launcher that is spawned, for which [`new`](Self::new) sees if spares are wanted.
+    #[must_use]
+    pub fn containment(&self) -> &Containment {
+        &self.containment
+    }
+
+    fn spawn(&mut self) -> Result<Spare, HostError> {
+        let (spare, seats) = pipes().map_err(|error| self.failed("make pipes for", error))?;
+        if let Some(recorded) = &mut self.tree {
+            let tree = recorded.tree.path().to_owned();
+            let failed = |error| HostError::environment("make a cgroup in", &tree, error);
+            let cgroup = recorded.tree.add().map_err(failed)?;
+            match raw::spawn(&self.image, seats.stdio(), cgroup.dir()) {
+                Ok(child) => {
+                    let host = Host::new(child.pid, child.pidfd, Place::Cgroup(cgroup));
+                    return Ok(spare.with(host));
+                }
+                Err(error) => self.without_cgroup(&cgroup, error)?,
+            }
+        }
+        let host = self.spawn_in_session(seats)?;
+        Ok(spare.with(host))
+    }
+
+    /// Decides after a spawn into a cgroup has failed: `Ok` is to do without from now on.
+    fn without_cgroup(&mut self, cgroup: &Cgroup, error: SpawnError) -> Result<(), HostError> {
+        let _leftover = cgroup.remove();
+        match error {
+            SpawnError::Execute(error) => Err(self.failed("execute the launcher", error)),
+            SpawnError::Clone(error) if is_shortage(&error) => Err(self.failed("spawn", error)),
+            SpawnError::Clone(error) => {
+                if let Some(tree) = self.tree.take() {
+                    tree.remove();
+                }
+                let why = format!("no process can be spawned into a cgroup: {error}");
+                self.containment = Containment::Session { why };
+                Ok(())
+            }
+        }
+    }
+
+    fn spawn_in_session(&self, seats: Seats) -> Result<Host, HostError> {
+        let mut child = Command::new(&self.launcher)
+            .args(&self.launcher_args)
+            .env_clear()
+            .stdin(seats.control)
+            .stdout(seats.output)
+            .stderr(seats.errors)
+            .spawn()
+            .map_err(|error| self.failed("execute the launcher", error))?;
+        let pid = Pid::from_child(&child);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| {
+            let _ended = child.kill().and_then(|()| child.wait());
+            self.failed("watch the process of", errno)
+        })?;
+        let mut host = Host::new(pid, pidfd, Place::Session(None));
+        let start = session::start_of(pid).ok_or_else(|| self.failed("find in /proc the process of", Errno::SRCH))?;
+        host.record(self.ledger.record_process(pid, start)?);
+        Ok(host)
+    }
+
+    fn failed(&self, operation: &'static str, error: impl Into<io::Error>) -> HostError {
+        HostError::environment(operation, &self.launcher, error)
+    }
+}
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        self.spares.clear();
+        if let Some(tree) = self.tree.take() {
+            tree.remove();
+        }
+    }
+}
+
+/// A tree that a successor would find.
+#[derive(Debug)]
+struct RecordedTree {
+    tree: Tree,
+    record: Record,
+}
+
+impl RecordedTree {
+    fn create(ledger: &Ledger) -> Result<Self, String> {
+        let path = Tree::place()?;
+        let record = ledger.record_tree(&path).map_err(|error| error.to_string())?;
+        match Tree::create(path.clone()) {
+            Ok(tree) => Ok(Self { tree, record }),
+            Err(error) => {
+                let _harmless = record.remove();
+                Err(format!("cannot create {}: {error}", path.display()))
+            }
+        }
+    }
+
+    /// Unless a host still runs in it, which a successor has to find.
+    fn remove(&self) {
+        if self.tree.remove().is_ok() {
+            let _harmless = self.record.remove();
+        }
+    }
+}
+
+fn image(config: &SpawnerConfig) -> Result<Image, HostError> {
+    if !config.launcher.is_absolute() {
+        return Err(HostError::NotAbsolute { what: "launcher", path: config.launcher.clone() });
+    }
+    let passable = |text: &OsStr| {
+        CString::new(text.as_bytes())
+            .map_err(|_| HostError::Unpassable { what: "launcher", text: text.to_string_lossy().into_owned() })
+    };
+    let program = passable(config.launcher.as_os_str())?;
+    let args = config.launcher_args.iter().map(|arg| passable(arg));
+    let args = std::iter::once(Ok(program.clone())).chain(args);
+    Ok(Image { args: args.collect::<Result<_, _>>()?, program })
+}
+
+/// Whether it may work later, so that there is no reason to do without cgroups.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spawner() -> (Spawner, tempfile::TempDir) {
+        let records = tempfile::tempdir().unwrap();
+        let spawner = Spawner::new(SpawnerConfig {
+            launcher: "/bin/true".into(),
+            launcher_args: vec![],
+            spares: 0,
+            records: records.path().to_owned(),
+            use_cgroups: true,
+        });
+        (spawner.unwrap(), records)
+    }
+
+    #[test]
+    fn a_kernel_without_the_call_degrades_openly() {
+        let (mut spawner, records) = spawner();
+        let Some(recorded) = &mut spawner.tree else {
+            return;
+        };
+        let tree = recorded.tree.path().to_owned();
+        let cgroup = recorded.tree.add().unwrap();
+        let shortage = SpawnError::Clone(Errno::AGAIN.into());
+        assert!(spawner.without_cgroup(&cgroup, shortage).is_err());
+        assert!(matches!(spawner.containment(), Containment::Cgroup { .. }));
+
+        let refusal = SpawnError::Clone(Errno::NOSYS.into());
+        spawner.without_cgroup(&cgroup, refusal).unwrap();
+        let Containment::Session { why } = spawner.containment() else {
+            panic!("still believes in cgroups");
+        };
+        assert!(why.contains("Function not implemented"), "{why}");
+        assert!(!tree.exists());
+        assert!(!records.path().join("tree").exists());
+    }
+}

@@ -1,0 +1,92 @@
+//! The other processes of the integration tests, in one program: launcher, host and broker.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::task::Poll;
+
+use bgtask_host::{HostSpec, Spawner, SpawnerConfig, launcher};
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match *args {
+        ["launcher"] => launcher::main(),
+        ["probe", ..] => probe(),
+        ["broker", records, use_cgroups] => broker(Path::new(records), use_cgroups == "true"),
+        _ => panic!("unknown arguments: {args:?}"),
+    }
+}
+
+/// A host that tells what it finds, a fact a line.
+fn probe() {
+    // First, as everything else may open something.
+    let fds = fs::read_dir("/proc/self/fd").unwrap();
+    let mut fds: Vec<_> = fds
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read_link(path).unwrap()))
+        .filter(|(_, target)| !target.ends_with("fd"))
+        .collect();
+    fds.sort();
+    for (path, target) in fds {
+        let number = path.file_name().unwrap().to_str().unwrap();
+        let kind = target.to_str().unwrap().split(':').next().unwrap().to_owned();
+        println!("fd {number} {kind}");
+    }
+    for (name, value) in std::env::vars() {
+        println!("env {name}={value}");
+    }
+    println!("args {:?}", std::env::args().skip(2).collect::<Vec<_>>());
+    println!("dir {}", std::env::current_dir().unwrap().display());
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    for line in status.lines() {
+        let field = line.split(':').next().unwrap();
+        if ["NoNewPrivs", "Umask"].contains(&field) {
+            println!("{}", line.replace('\t', " "));
+        }
+    }
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3);
+    let own = std::process::id().to_string();
+    println!("leads its session: {}", session == Some(own.as_str()));
+    let limits = fs::read_to_string("/proc/self/limits").unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core"));
+    let core = core.unwrap().split_whitespace().collect::<Vec<_>>();
+    println!("{}", core.join(" "));
+    print!("oom {}", fs::read_to_string("/proc/self/oom_score_adj").unwrap());
+    print!("cgroup {}", fs::read_to_string("/proc/self/cgroup").unwrap().lines().last().unwrap());
+    println!();
+}
+
+/// A broker that launches one host, tells its number and then waits to be killed.
+fn broker(records: &Path, use_cgroups: bool) {
+    let mut spawner = Spawner::new(SpawnerConfig {
+        launcher: std::env::current_exe().unwrap(),
+        launcher_args: vec!["launcher".into()],
+        spares: 1,
+        records: records.to_owned(),
+        use_cgroups,
+    })
+    .unwrap();
+    let spec = HostSpec {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), "sleep 1000 & echo $!; wait".into()],
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        dir: "/".into(),
+    };
+    let launch = spawner.launch(&spec, &[]).unwrap();
+    spawner.refill().unwrap();
+    wait_readable(&launch.start);
+    assert!(matches!(launch.start.outcome(), Poll::Ready(Ok(()))));
+    wait_readable(&launch.output);
+    let mut child = [0; 16];
+    let length = (&launch.output).read(&mut child).unwrap();
+    let child = str::from_utf8(&child[..length]).unwrap().trim();
+    println!("{} {child}", launch.host.pid());
+    io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
+fn wait_readable(fd: &impl std::os::fd::AsFd) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    poll(&mut [PollFd::new(fd, PollFlags::IN)], None).unwrap();
+}

@@ -1,0 +1,196 @@
+//! Every recorded value comes back as it was, today and in files of earlier versions.
+//!
+//! `BGTASK_BLESS=1` writes the frozen files anew. They are a promise: after a release they may grow but not change.
+
+mod samples;
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::PathBuf;
+
+use bgtask_core::{Completion, Config, Input, Output, Registration};
+use bgtask_record::{Record, Row, row, snapshot};
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn returns<T: Record + PartialEq + Debug>(values: &[T]) {
+    for value in values {
+        let text = value.to_json().to_string();
+        let json = serde_json::from_str(&text).expect("it is JSON");
+        assert_eq!(T::from_json(&json).as_ref(), Ok(value), "{text}");
+    }
+}
+
+#[test]
+fn every_value_comes_back() {
+    returns(&samples::inputs());
+    returns(&samples::outputs());
+    returns(&samples::changes());
+    returns(&[samples::config(), Config::default()]);
+}
+
+#[test]
+fn the_rows_of_a_store_come_back_in_any_order() {
+    let expected = samples::snapshot();
+    let mut rows: Vec<_> = samples_as_rows();
+    for _ in 0..2 {
+        rows.reverse();
+        let refs = rows.iter().map(|(kind, key, value)| (kind.as_str(), key.as_str(), value.as_str()));
+        assert_eq!(snapshot(refs).as_ref(), Ok(&expected));
+    }
+}
+
+#[test]
+fn a_deletion_names_the_row_that_was_put() {
+    for (put, delete) in [
+        (bgtask_core::Change::PutRegistration(samples::registrations().remove(0)), "registration"),
+        (bgtask_core::Change::PutCompletion(samples::completions().remove(0)), "completion"),
+        (bgtask_core::Change::PutZone(samples::snapshot().zone.expect("it has one")), "zone"),
+    ] {
+        let Row::Put { kind, key, .. } = row(&put) else {
+            panic!("{put:?} is put");
+        };
+        assert_eq!(kind, delete);
+        let gone = match put {
+            bgtask_core::Change::PutRegistration(it) => bgtask_core::Change::DeleteRegistration(it.id),
+            bgtask_core::Change::PutCompletion(it) => bgtask_core::Change::DeleteCompletion(it.sequence),
+            _ => bgtask_core::Change::DeleteZone,
+        };
+        assert_eq!(row(&gone), Row::Delete { kind, key });
+    }
+}
+
+#[test]
+fn a_row_of_history_has_the_columns_a_query_selects_by() {
+    let changes = samples::changes();
+    let lines = changes.iter().map(row).filter_map(|row| match row {
+        Row::History(line) => Some(line),
+        _ => None,
+    });
+    let lines: Vec<_> = lines.collect();
+    let words: std::collections::BTreeSet<_> = lines.iter().map(|line| line.event).collect();
+    assert_eq!(words.len(), 11, "every kind of event has its own word: {words:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.app == "org.example.Photos" && serde_json::from_str::<Value>(&line.detail).is_ok())
+    );
+}
+
+#[test]
+fn what_is_not_a_row_of_this_version_is_said_with_its_place() {
+    let error = |row: (&str, &str, &str)| snapshot([row]).expect_err("it is damaged").to_string();
+    assert_eq!(error(("registration", "abc", "{")), "registration abc: EOF while parsing an object at line 1 column 1");
+    assert_eq!(error(("planet", "earth", "1")), "planet earth: no such kind of row is known");
+    let missing = error(("registration", "abc", "{}"));
+    assert_eq!(missing, "registration abc.id: an id expected, found null");
+    let bad_key = error(("access", "../etc", "\"AlwaysAllowed\""));
+    assert!(bad_key.starts_with("access ../etc: \"../etc\" is no app id"), "{bad_key}");
+    let deep = registration_with("trigger", serde_json::json!({"System": {"kind": "Eclipse", "one_shot": true}}));
+    let expected = "registration x.trigger.kind: SystemTriggerType expected, found \"Eclipse\"";
+    assert_eq!(error(("registration", "x", &deep)), expected);
+}
+
+#[test]
+fn an_unknown_field_is_ignored_and_a_missing_optional_one_is_none() {
+    let mut json = samples::completions().remove(0).to_json();
+    json["a field of the next version"] = Value::from(1);
+    json.as_object_mut().expect("an object").remove("progress");
+    let read = Completion::from_json(&json).expect("it is readable");
+    assert_eq!(read, Completion { progress: None, ..samples::completions().remove(0) });
+}
+
+#[test]
+fn frozen_values_still_load() {
+    frozen("inputs.jsonl", &samples::inputs());
+    frozen("outputs.jsonl", &samples::outputs());
+}
+
+#[test]
+fn a_frozen_store_still_loads() {
+    let path = frozen_path("rows.jsonl");
+    if blessing() {
+        let lines = samples_as_rows().iter().map(|row| format!("{}\n", serde_json::json!(row))).collect::<String>();
+        fs::write(&path, lines).expect("the frozen file is written");
+    }
+    let text = fs::read_to_string(path).expect("the frozen file is there");
+    let rows: Vec<[String; 3]> = text.lines().map(frozen_row).collect();
+    let refs = rows.iter().map(|[kind, key, value]| (kind.as_str(), key.as_str(), value.as_str()));
+    assert_eq!(snapshot(refs), Ok(samples::snapshot()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_and_any_number_comes_back(name in ".*", tail in any::<String>(), boot in any::<u64>(), wall in any::<i64>()) {
+        let mut registration = samples::registrations().remove(0);
+        registration.name = name.into();
+        registration.registered_at = bgtask_core::WallTime::from_micros(wall);
+        returns(&[registration]);
+        returns(&[bgtask_core::BootTime::from_micros(boot)]);
+        returns(&[Input::HostExited {
+            host: bgtask_core::HostId(boot),
+            exit: bgtask_core::HostExit::NotStarted(tail.clone()),
+            output_tail: tail,
+        }]);
+    }
+
+    #[test]
+    fn any_json_is_read_or_refused_and_never_a_panic(text in "[\\[\\]{}\":,a-zA-Z0-9.\\- ]{0,60}") {
+        if let Ok(json) = serde_json::from_str::<Value>(&text) {
+            let _ = Input::from_json(&json);
+            let _ = Output::from_json(&json);
+            let _ = Registration::from_json(&json);
+        }
+        let _ = snapshot([("registration", "x", text.as_str())]);
+    }
+}
+
+/// The same values, read from the file that an earlier version wrote.
+fn frozen<T: Record + PartialEq + Debug>(name: &str, values: &[T]) {
+    let path = frozen_path(name);
+    if blessing() {
+        let lines: String = values.iter().map(|value| format!("{}\n", value.to_json())).collect();
+        fs::write(&path, lines).expect("the frozen file is written");
+    }
+    let text = fs::read_to_string(path).expect("the frozen file is there");
+    let read = text.lines().map(|line| T::from_json(&serde_json::from_str(line).expect("it is JSON")));
+    let read: Vec<_> = read.map(|value| value.expect("this version reads it")).collect();
+    assert_eq!(read, values);
+}
+
+fn blessing() -> bool {
+    std::env::var_os("BGTASK_BLESS").is_some()
+}
+
+fn frozen_path(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "frozen", name].iter().collect()
+}
+
+fn frozen_row(line: &str) -> [String; 3] {
+    let value: Value = serde_json::from_str(line).expect("it is JSON");
+    [0, 1, 2].map(|place| value[place].as_str().expect("a text").to_owned())
+}
+
+fn samples_as_rows() -> Vec<(String, String, String)> {
+    use bgtask_core::Change as C;
+    let sample = samples::snapshot();
+    let mut changes: Vec<_> = sample.registrations.into_iter().map(C::PutRegistration).collect();
+    changes.extend(sample.activations.into_iter().map(|(id, activation)| C::PutActivation(id, activation)));
+    changes.extend(sample.completions.into_iter().map(C::PutCompletion));
+    changes.extend(sample.access.into_iter().map(|(app, access)| C::PutAccess(app, access)));
+    changes.extend(sample.zone.map(C::PutZone));
+    changes.push(C::PutSequence(sample.last_sequence));
+    let rows = changes.iter().map(row).map(|row| match row {
+        Row::Put { kind, key, value } => (kind.to_owned(), key, value),
+        other => panic!("{other:?} is no row of the state"),
+    });
+    rows.collect()
+}
+
+fn registration_with(field: &str, value: Value) -> String {
+    let mut json = samples::registrations().remove(0).to_json();
+    json[field] = value;
+    json.to_string()
+}

@@ -1,0 +1,104 @@
+//! The invariants, as assertions that are on in every step.
+//!
+//! The oracle believes only what was told, what was made durable and what was carried out; it never asks the core what it meant.
+
+mod ledger;
+mod mail;
+mod work;
+
+use bgtask_core::{Change, Config, Core, Input, Now, Output, Snapshot};
+
+use crate::hosts::Hosts;
+use ledger::Ledger;
+use mail::Mail;
+use work::Work;
+
+/// What is wrong, in one sentence.
+pub(crate) type Verdict = Result<(), String>;
+
+pub(crate) struct Oracle {
+    ledger: Ledger,
+    mail: Mail,
+    work: Work,
+}
+
+impl Oracle {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { ledger: Ledger::new(config.max_attempts), mail: Mail::default(), work: Work::new(config) }
+    }
+
+    pub(crate) fn told(&mut self, input: &Input) {
+        self.ledger.told(input);
+        self.mail.told(input);
+    }
+
+    pub(crate) fn batch_begins(&mut self) {
+        self.mail.batch_begins();
+    }
+
+    pub(crate) fn committed(&mut self, changes: &[Change]) -> Verdict {
+        for change in changes {
+            self.ledger.committed(change)?;
+            self.mail.committed(change)?;
+        }
+        self.ledger.batch_is_whole()
+    }
+
+    pub(crate) fn performs(&mut self, output: &Output, hosts: &Hosts) -> Verdict {
+        match output {
+            Output::Reply(id, reply) => self.ledger.answers(*id, reply),
+            Output::Deliver(client, notice) => self.mail.delivers(*client, notice),
+            Output::Run(host, order) => {
+                self.ledger.runs(order)?;
+                self.work.runs(*host, order, self.ledger.owner(order.task), hosts)
+            }
+            _ => self.work.performs(output, hosts),
+        }
+    }
+
+    /// A client that was there heard it.
+    pub(crate) fn heard(&mut self, sequence: u64) {
+        self.mail.heard(sequence);
+    }
+
+    /// Everything that waited was handled, and nothing crashed.
+    pub(crate) fn turn_is_over(&self, core: &Core, hosts: &Hosts) -> Verdict {
+        self.ledger.agrees_with(core)?;
+        self.work.turn_is_over(core, hosts)
+    }
+
+    /// No wake is due any more: nothing may run past its time.
+    pub(crate) fn nothing_is_due(&self, hosts: &Hosts, now: Now) -> Verdict {
+        self.work.nothing_is_late(hosts, now)
+    }
+
+    pub(crate) fn broker_died(&mut self) {
+        self.ledger.broker_died();
+        self.mail.broker_died();
+        self.work.broker_died();
+    }
+
+    pub(crate) fn loaded(&self, snapshot: &Snapshot) -> Verdict {
+        self.ledger.loaded(snapshot)?;
+        self.mail.loaded(snapshot)
+    }
+
+    pub(crate) fn quiet_begins(&mut self) {
+        self.ledger.quiet_begins();
+    }
+
+    /// The quiet phase is over: everything owed must have happened.
+    pub(crate) fn rests(&self) -> Verdict {
+        self.ledger.rests()?;
+        self.mail.rests()
+    }
+
+    pub(crate) fn completions(&self) -> usize {
+        self.mail.completions()
+    }
+}
+
+/// An invariant: `holds`, or the sentence that says what does not.
+pub(crate) fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}

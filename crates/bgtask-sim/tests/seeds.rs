@@ -1,0 +1,49 @@
+//! The simulator over many seeds. `BGTASK_SIM_SEEDS=N` runs N instead of the few that every build runs.
+
+use std::path::Path;
+
+use bgtask_sim::{Failure, REGRESSION_SEEDS, Simulation, run_seeds};
+
+const SEEDS: u64 = 300;
+const STEPS: u32 = 300;
+
+#[test]
+fn everything_owed_happens_in_spite_of_every_fault() {
+    let seeds = std::env::var("BGTASK_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
+    let summary = run_seeds(0..seeds, STEPS).unwrap_or_else(|failure| panic!("{}", kept(&failure)));
+    assert!(summary.lives > seeds * 2, "too few crashes to mean anything: {summary:?}");
+    assert!(summary.completions as u64 > seeds * 10, "too few runs to mean anything: {summary:?}");
+    println!("{summary:?}");
+}
+
+#[test]
+fn what_once_failed_does_not_fail_again() {
+    for (seed, steps) in REGRESSION_SEEDS {
+        let run = Simulation::new(*seed).run(*steps);
+        run.unwrap_or_else(|failure| panic!("{}", kept(&failure)));
+    }
+}
+
+#[test]
+fn a_seed_is_the_whole_run() {
+    let [first, second] = [(), ()].map(|()| Simulation::new(7).traced().run(100).expect("seed 7 is fine"));
+    assert_eq!(first.trace, second.trace);
+    assert_eq!(first.recording, second.recording);
+}
+
+#[test]
+fn a_trace_can_be_read() {
+    let report = Simulation::new(7).traced().run(50).expect("seed 7 is fine");
+    let trace = report.trace.expect("it was asked for");
+    assert!(trace.starts_with("what a simulation did"), "{trace}");
+    for mark in [" > ", " + ", " ! ", " ~ "] {
+        assert!(trace.contains(mark), "nothing is marked {mark:?}");
+    }
+}
+
+fn kept(failure: &Failure) -> String {
+    match failure.keep(Path::new(env!("CARGO_TARGET_TMPDIR"))) {
+        Ok(path) => format!("{failure}\nrecording: {}", path.display()),
+        Err(error) => format!("{failure}\nthe recording could not be kept: {error}"),
+    }
+}

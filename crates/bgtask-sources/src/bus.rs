@@ -1,0 +1,289 @@
+//! The system bus: kept connected, heard as edges, asked for levels.
+//!
+//! Signals are never read. Each one that matches a rule only moves a [`watch`] channel on, so a flood of them becomes
+//! one re-read, and the socket is always drained.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::{SelectAll, select_all};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use zbus::proxy::{CacheProperties, MethodFlags};
+use zbus::wire::{DynamicDeserialize, OwnedVariant};
+use zbus::{Connection, MessageStream, Proxy, connection, fdo};
+
+use crate::path::{End, PathWatch};
+use crate::world::World;
+
+/// How long a service may take to answer before it counts as hung.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long after a call failed although its service is there, it is tried again without any edge.
+pub(crate) const CALL_RETRY: Duration = Duration::from_secs(60);
+/// How long connecting to the bus may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The first pause before connecting again to a bus whose socket is there; it doubles up to [`RECONNECT_LAST`]. A
+/// socket that is not there costs nothing: its appearance is watched.
+const RECONNECT_FIRST: Duration = Duration::from_millis(100);
+const RECONNECT_LAST: Duration = Duration::from_secs(60);
+/// Signals that wait for one match rule. A full queue makes the bus wait; nothing is lost.
+const SIGNAL_QUEUE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+/// D-Bus match rules of the signals a source wants to hear.
+///
+/// A sender in a rule is a well-known name: the bus matches it for whoever owns it, now and later, and starts nothing.
+pub(crate) type Rules = &'static [&'static str];
+
+/// A source's view of the system bus.
+#[derive(Debug)]
+pub(crate) struct Bus {
+    link: watch::Receiver<Link>,
+    keeper: JoinHandle<()>,
+}
+
+/// Whether the bus is there.
+#[derive(Clone, Debug)]
+pub(crate) enum Link {
+    Connecting,
+    Absent,
+    Up(Connection),
+}
+
+impl Bus {
+    /// Connects, and connects again whenever needed, hearing the signals that match any of `rules`.
+    pub(crate) fn open(world: &World, rules: Rules) -> Self {
+        let (sender, link) = watch::channel(Link::Connecting);
+        Self { link, keeper: tokio::spawn(keep(world.clone(), rules, sender)) }
+    }
+
+    /// The link as it is now; at the very start, as it is after the first attempt to connect. Every later edge ends
+    /// [`Self::edge`].
+    pub(crate) async fn link(&mut self) -> Link {
+        // An error means the keeper is gone, which happens only when the runtime ends.
+        let _ = self.link.wait_for(|link| !matches!(link, Link::Connecting)).await;
+        self.link.borrow_and_update().clone()
+    }
+
+    /// Waits until the bus came, went or sent a signal since the last [`Self::link`]. Cancel safe.
+    pub(crate) async fn edge(&mut self) {
+        if self.link.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// One object of a service on the bus.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Object<'a> {
+    pub(crate) service: &'static str,
+    pub(crate) path: &'a str,
+    pub(crate) interface: &'static str,
+}
+
+/// Why a service gave no answer that can be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// The service does not run, or the bus is gone. Its return is an edge.
+    #[error("it is not running")]
+    NoService,
+    /// The service runs, but the object was not found: it went away between two calls.
+    #[error("it does not know the object that was asked for")]
+    NoObject,
+    /// The service is there and did not answer. Worth another try after [`CALL_RETRY`].
+    #[error("it does not answer: {0}")]
+    Failed(String),
+    /// It answered something that means nothing here. Only an edge can change that.
+    #[error("{0}")]
+    Nonsense(String),
+}
+
+impl Object<'_> {
+    /// All properties, in one consistent reading.
+    pub(crate) async fn properties(&self, connection: &Connection) -> Result<Properties, CallError> {
+        let interface = "org.freedesktop.DBus.Properties";
+        let all = Object { interface, ..*self }.call(connection, "GetAll", Some(self.interface)).await?;
+        Ok(Properties(all))
+    }
+
+    /// Calls `method` with one string or nothing as argument. Never starts the service for it.
+    pub(crate) async fn call<R>(
+        &self,
+        connection: &Connection,
+        method: &'static str,
+        argument: Option<&str>,
+    ) -> Result<R, CallError>
+    where
+        R: for<'d> DynamicDeserialize<'d>,
+    {
+        let call = async {
+            let proxy: Proxy<'_> = zbus::proxy::Builder::new(connection)
+                .destination(self.service)
+                .path(self.path)
+                .interface(self.interface)
+                .cache_properties(CacheProperties::No)
+                .build()
+                .await?;
+            let flags = MethodFlags::NO_AUTO_START;
+            match argument {
+                Some(argument) => proxy.call_with_flags(method, flags, &(argument,)).await,
+                None => proxy.call_with_flags(method, flags, &()).await,
+            }
+        };
+        // The connection's own method timeout does not cover calls with flags.
+        match timeout(CALL_TIMEOUT, call).await {
+            Ok(Ok(Some(reply))) => Ok(reply),
+            Ok(Ok(None)) => Err(CallError::Nonsense(format!("{method} sent no reply"))),
+            Ok(Err(error)) => Err(classify(method, &error)),
+            Err(_) => Err(CallError::Failed(format!("{method} took more than {} s", CALL_TIMEOUT.as_secs()))),
+        }
+    }
+}
+
+fn classify(method: &str, error: &zbus::Error) -> CallError {
+    match error {
+        zbus::Error::FDO(error) => match **error {
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => CallError::NoService,
+            fdo::Error::UnknownObject(_) | fdo::Error::UnknownInterface(_) | fdo::Error::UnknownMethod(_) => {
+                CallError::NoObject
+            }
+            ref other => CallError::Failed(format!("{method} failed: {other}")),
+        },
+        zbus::Error::InputOutput(_) => CallError::NoService,
+        zbus::Error::MethodError(name, why, _) => {
+            CallError::Failed(format!("{method} failed: {name} {}", why.as_deref().unwrap_or_default()))
+        }
+        other => CallError::Nonsense(format!("{method} answered what cannot be read: {other}")),
+    }
+}
+
+/// The properties of an object, read with their types checked.
+#[derive(Debug)]
+pub(crate) struct Properties(HashMap<String, OwnedVariant>);
+
+impl Properties {
+    /// The property, or `None` where this version of the service has none of that name.
+    pub(crate) fn get<T>(&self, name: &str) -> Result<Option<T>, CallError>
+    where
+        T: TryFrom<OwnedVariant>,
+    {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let read = value.try_clone().ok().and_then(|value| T::try_from(value).ok());
+        read.map(Some).ok_or_else(|| {
+            let signature = value.value_signature();
+            CallError::Nonsense(format!("its property {name} has the type '{signature}', which it never should"))
+        })
+    }
+
+    /// The property, which every version of the service has.
+    pub(crate) fn require<T>(&self, name: &str) -> Result<T, CallError>
+    where
+        T: TryFrom<OwnedVariant>,
+    {
+        self.get(name)?.ok_or_else(|| CallError::Nonsense(format!("it has no property {name}")))
+    }
+}
+
+/// Keeps one connection, and moves `link` on at every edge.
+async fn keep(world: World, rules: Rules, link: watch::Sender<Link>) {
+    let address = world.bus_address();
+    let mut pause = RECONNECT_FIRST;
+    loop {
+        let mut socket = socket_of(address, &world).map(|path| PathWatch::new(&world, path));
+        if let Some(socket) = &mut socket {
+            while socket.look().end == End::Absent {
+                set_absent(&link);
+                socket.changed().await;
+            }
+        }
+        let since = Instant::now();
+        match timeout(CONNECT_TIMEOUT, connect(address, rules)).await {
+            Ok(Ok((connection, signals))) => {
+                // Other things in its directories change all the time, and would wake us for nothing.
+                socket = None;
+                link.send_replace(Link::Up(connection));
+                pass_on(signals, &link).await;
+                tracing::debug!(address, "system bus lost");
+            }
+            Ok(Err(error)) => tracing::debug!(address, %error, "no system bus"),
+            Err(_) => tracing::debug!(address, "the system bus does not answer"),
+        }
+        set_absent(&link);
+        // A bus that throws us out at once must not be asked again at once, however often that works.
+        pause = if since.elapsed() > RECONNECT_LAST { RECONNECT_FIRST } else { pause };
+        sleep(RECONNECT_FIRST).await;
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = replaced(socket.as_ref()) => {}
+        }
+        pause = (pause * 2).min(RECONNECT_LAST);
+    }
+}
+
+async fn replaced(socket: Option<&PathWatch>) {
+    match socket {
+        Some(socket) => socket.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn connect(address: &str, rules: Rules) -> zbus::Result<(Connection, SelectAll<MessageStream>)> {
+    let connection = connection::Builder::address(address).method_timeout(CALL_TIMEOUT).build().await?;
+    let mut signals = Vec::with_capacity(rules.len());
+    for rule in rules {
+        signals.push(MessageStream::for_match_rule(*rule, &connection, Some(SIGNAL_QUEUE)).await?);
+    }
+    Ok((connection, select_all(signals)))
+}
+
+async fn pass_on(mut signals: SelectAll<MessageStream>, link: &watch::Sender<Link>) {
+    while let Some(Ok(_)) = signals.next().await {
+        link.send_modify(|_| {});
+        // A flood must not keep the rest of a single-threaded runtime waiting.
+        tokio::task::yield_now().await;
+    }
+}
+
+fn set_absent(link: &watch::Sender<Link>) {
+    link.send_if_modified(|link| match link {
+        Link::Absent => false,
+        Link::Connecting | Link::Up(_) => {
+            *link = Link::Absent;
+            true
+        }
+    });
+}
+
+/// The path of the bus's socket below the root, where the address is a plain one. Other addresses (lists, abstract
+/// sockets, escapes) are simply tried again and again.
+fn socket_of(address: &str, world: &World) -> Option<PathBuf> {
+    let path = address.strip_prefix("unix:path=")?;
+    if path.contains([',', ';', '%']) {
+        return None;
+    }
+    Path::new(path).strip_prefix(world.sysroot()).ok().map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_path_can_be_watched() {
+        let world = World::new("/srv/root");
+        let socket = socket_of("unix:path=/srv/root/run/dbus/system_bus_socket", &world);
+        assert_eq!(socket, Some("run/dbus/system_bus_socket".into()));
+        assert_eq!(socket_of("unix:path=/a,guid=1", &World::new("/")), None);
+        assert_eq!(socket_of("unix:abstract=x", &World::new("/")), None);
+        assert_eq!(socket_of("unix:path=/a;unix:path=/b", &World::new("/")), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! inotify as a future: wait until something happened that matters.
+
+use std::ffi::OsStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
+
+use crate::ready::{self, Ready};
+
+/// How often a level is read again where the kernel refuses to watch it. The one place where a source polls, and its
+/// status says so.
+pub(crate) const BLIND_REREAD: Duration = Duration::from_secs(30);
+
+/// What to do when the kernel refuses a watch.
+pub(crate) const WATCH_HELP: &str = "raise fs.inotify.max_user_instances and fs.inotify.max_user_watches, and make the \
+                                     watched directories readable";
+
+/// Bytes read from the kernel at once: some dozens of events.
+const EVENT_BUFFER: usize = 4096;
+
+/// One inotify instance.
+#[derive(Debug)]
+pub(crate) struct Inotify {
+    fd: Ready,
+}
+
+/// One event: which watch, what happened, and in a directory to which name.
+#[derive(Debug)]
+pub(crate) struct Event<'a> {
+    pub(crate) watch: i32,
+    pub(crate) what: ReadFlags,
+    pub(crate) name: Option<&'a OsStr>,
+}
+
+impl Inotify {
+    pub(crate) fn new() -> io::Result<Self> {
+        let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        Ok(Self { fd: ready::watch(fd)? })
+    }
+
+    /// Watches `path`. Watching the same file again only replaces what is watched for and answers the same number.
+    pub(crate) fn add(&self, path: &Path, what: WatchFlags) -> io::Result<i32> {
+        Ok(inotify::add_watch(self.fd.get_ref(), path, what)?)
+    }
+
+    /// Stops a watch. One that ended by itself is no error.
+    pub(crate) fn remove(&self, watch: i32) {
+        let _ = inotify::remove_watch(self.fd.get_ref(), watch);
+    }
+
+    /// Waits for an event that `matters`, and takes everything else that waits with it. Lost events always matter.
+    /// Cancel safe.
+    pub(crate) async fn wait(&self, matters: impl Fn(&Event<'_>) -> bool) {
+        loop {
+            let Ok(mut guard) = self.fd.readable().await else {
+                // Only at the end of the runtime.
+                return std::future::pending().await;
+            };
+            let mattered = self.drain(&matters);
+            guard.clear_ready();
+            if mattered {
+                return;
+            }
+        }
+    }
+
+    fn drain(&self, matters: impl Fn(&Event<'_>) -> bool) -> bool {
+        let mut buffer = [MaybeUninit::uninit(); EVENT_BUFFER];
+        let mut reader = Reader::new(self.fd.get_ref(), &mut buffer);
+        let mut mattered = false;
+        loop {
+            match reader.next() {
+                Ok(event) => {
+                    let what = event.events();
+                    let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+                    mattered |=
+                        what.contains(ReadFlags::QUEUE_OVERFLOW) || matters(&Event { watch: event.wd(), what, name });
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => return mattered,
+                // Nothing of the kind is documented; reading the level again is right whatever it was.
+                Err(_) => return true,
+            }
+        }
+    }
+}

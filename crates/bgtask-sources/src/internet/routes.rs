@@ -1,0 +1,198 @@
+//! The kernel's default routes: a hint of the internet where nobody knows better.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
+use tokio::time::sleep;
+
+use crate::inotify::BLIND_REREAD;
+use crate::path::PathWatch;
+use crate::ready::{self, Ready};
+use crate::world::World;
+
+/// Bytes of a route table that are searched. The default route comes first in it; a router's full table may have
+/// a hundred megabytes.
+const MAX_ROUTE_BYTES: u64 = 1024 * 1024;
+
+const IPV4_ROUTES: &str = "proc/net/route";
+const IPV6_ROUTES: &str = "proc/net/ipv6_route";
+
+// Flags of a route, in both tables.
+const RTF_UP: u32 = 0x1;
+const RTF_REJECT: u32 = 0x200;
+
+// Multicast groups of NETLINK_ROUTE, as bits of the address.
+const RTMGRP_LINK: u32 = 0x1;
+const RTMGRP_IPV4_IFADDR: u32 = 0x10;
+const RTMGRP_IPV4_ROUTE: u32 = 0x40;
+const RTMGRP_IPV6_IFADDR: u32 = 0x100;
+const RTMGRP_IPV6_ROUTE: u32 = 0x400;
+
+/// Whether there is a usable default route; `None` where no table can be read at all.
+pub(super) fn default_route(world: &World, watch: &mut RouteWatch) -> Option<bool> {
+    watch.rearm();
+    let ipv4 = any_line(&world.path(IPV4_ROUTES), is_ipv4_default);
+    let ipv6 = any_line(&world.path(IPV6_ROUTES), is_ipv6_default);
+    match (ipv4, ipv6) {
+        (None, None) => None,
+        (ipv4, ipv6) => Some(ipv4 == Some(true) || ipv6 == Some(true)),
+    }
+}
+
+fn any_line(path: &Path, matches: impl Fn(&str) -> bool) -> Option<bool> {
+    let table = BufReader::new(File::open(path).ok()?.take(MAX_ROUTE_BYTES));
+    // A line that cannot be read ends the table: what came before it still counts.
+    Some(table.lines().map_while(Result::ok).any(|line| matches(&line)))
+}
+
+/// Columns: interface, destination, gateway, flags, references, uses, metric, mask …; numbers in hexadecimal.
+fn is_ipv4_default(line: &str) -> bool {
+    let mut columns = line.split_ascii_whitespace().skip(1);
+    let destination = columns.next().and_then(hexadecimal);
+    let flags = columns.nth(1).and_then(hexadecimal);
+    let mask = columns.nth(3).and_then(hexadecimal);
+    destination == Some(0) && mask == Some(0) && flags.is_some_and(is_usable)
+}
+
+/// Columns: destination, its length, source, its length, next hop, metric, references, uses, flags, interface.
+fn is_ipv6_default(line: &str) -> bool {
+    let mut columns = line.split_ascii_whitespace();
+    let anywhere = columns.next().is_some_and(|address| address.bytes().all(|digit| digit == b'0'));
+    let length = columns.next().and_then(hexadecimal);
+    let flags = columns.nth(6).and_then(hexadecimal);
+    let interface = columns.next();
+    anywhere && length == Some(0) && flags.is_some_and(is_usable) && interface.is_some_and(|name| name != "lo")
+}
+
+fn hexadecimal(digits: &str) -> Option<u32> {
+    u32::from_str_radix(digits, 16).ok()
+}
+
+fn is_usable(flags: u32) -> bool {
+    flags & RTF_UP != 0 && flags & RTF_REJECT == 0
+}
+
+/// Hears that routes may have changed.
+#[derive(Debug)]
+pub(super) enum RouteWatch {
+    /// The kernel tells, whatever the messages say.
+    Netlink(Ready),
+    /// Below another root the tables are plain files.
+    Files(Box<[PathWatch; 2]>),
+    /// Nobody tells, for this reason.
+    Blind(String),
+}
+
+impl RouteWatch {
+    pub(super) fn new(world: &World) -> Self {
+        if !world.is_machine() {
+            let watches = [IPV4_ROUTES, IPV6_ROUTES].map(|path| PathWatch::new(world, path));
+            return Self::Files(Box::new(watches));
+        }
+        match netlink() {
+            Ok(socket) => Self::Netlink(socket),
+            Err(error) => Self::Blind(error.to_string()),
+        }
+    }
+
+    /// Why changes are not heard at once, if so.
+    pub(super) fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Netlink(_) => None,
+            Self::Files(watches) => watches.iter().find_map(PathWatch::problem),
+            Self::Blind(why) => Some(why),
+        }
+    }
+
+    /// Waits until a route may have changed. Cancel safe.
+    pub(super) async fn changed(&self) {
+        match self {
+            Self::Netlink(socket) => heard(socket).await,
+            Self::Files(watches) => tokio::select! {
+                () = watches[0].changed() => {}
+                () = watches[1].changed() => {}
+            },
+            Self::Blind(_) => sleep(BLIND_REREAD).await,
+        }
+    }
+
+    fn rearm(&mut self) {
+        match self {
+            Self::Files(watches) => watches.iter_mut().for_each(|watch| drop(watch.look())),
+            Self::Blind(_) => {
+                if let Ok(socket) = netlink() {
+                    *self = Self::Netlink(socket);
+                }
+            }
+            Self::Netlink(_) => {}
+        }
+    }
+}
+
+fn netlink() -> std::io::Result<Ready> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+    let groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
+    bind(&socket, &SocketAddrNetlink::new(0, groups))?;
+    ready::watch(socket)
+}
+
+async fn heard(socket: &Ready) {
+    let Ok(mut guard) = socket.readable().await else {
+        // Only at the end of the runtime.
+        return std::future::pending().await;
+    };
+    let mut message = [0u8; 64];
+    let mut receive = || recv(socket.get_ref(), &mut message[..], RecvFlags::TRUNC);
+    // Messages are cut short unread, and ENOBUFS says that some were lost: both mean "look again".
+    while let Ok(_) | Err(Errno::INTR | Errno::NOBUFS) = receive() {}
+    guard.clear_ready();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_an_up_and_unrejected_default_counts() {
+        let v4 = |flags: &str, mask: &str| format!("eth0\t00000000\t0100A8C0\t{flags}\t0\t0\t100\t{mask}\t0\t0\t0");
+        assert!(is_ipv4_default(&v4("0003", "00000000")));
+        assert!(!is_ipv4_default(&v4("0002", "00000000")), "down");
+        assert!(!is_ipv4_default(&v4("0201", "00000000")), "rejected");
+        assert!(!is_ipv4_default(&v4("0003", "00000080")), "half of the internet");
+        assert!(!is_ipv4_default("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT"));
+        let zero = "0".repeat(32);
+        let v6 = |flags: &str, name: &str| {
+            format!("{zero} 00 {zero} 00 fe800000000000000000000000000001 00000400 00000001 00000000 {flags} {name}")
+        };
+        assert!(is_ipv6_default(&v6("00000003", "    eth0")));
+        assert!(!is_ipv6_default(&v6("00200200", "      lo")));
+        assert!(!is_ipv6_default(&v6("00000003", "      lo")));
+    }
+
+    #[test]
+    fn nonsense_is_no_route() {
+        for line in ["", "x", "eth0 0", "eth0 zz 0 3 0 0 0 0", "é é é é é é é é é é"] {
+            assert!(!is_ipv4_default(line) && !is_ipv6_default(line), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_huge_table_is_searched_only_at_its_beginning() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let default = "eth0\t00000000\t0\t0003\t0\t0\t0\t00000000\n";
+        let other = "eth0\t0000000A\t0\t0001\t0\t0\t0\t000000FF\n";
+        let filler = other.repeat(MAX_ROUTE_BYTES as usize / other.len() + 1);
+        fs::write(file.path(), format!("{default}{filler}")).unwrap();
+        assert_eq!(any_line(file.path(), is_ipv4_default), Some(true));
+        fs::write(file.path(), format!("{filler}{default}")).unwrap();
+        assert_eq!(any_line(file.path(), is_ipv4_default), Some(false));
+        assert_eq!(any_line(Path::new("/nonexistent"), is_ipv4_default), None);
+    }
+}

@@ -1,0 +1,73 @@
+//! Where facts are read from.
+
+use std::path::{Path, PathBuf};
+
+/// The address of the system bus below a root, in the words of the D-Bus specification.
+const SYSTEM_BUS_SOCKET: &str = "run/dbus/system_bus_socket";
+
+/// Where facts are read from: a file-system root, the user they concern, and the system bus.
+///
+/// The root is `/` on a machine and a directory of files in a test. Symbolic links are followed *inside* the root.
+#[derive(Clone, Debug)]
+pub struct World {
+    sysroot: PathBuf,
+    uid: u32,
+    bus_address: String,
+}
+
+impl World {
+    /// The world below `sysroot`, for the user this process runs as.
+    ///
+    /// The system bus is the socket `run/dbus/system_bus_socket` below the root. Only for `/` may
+    /// `DBUS_SYSTEM_BUS_ADDRESS` name another one, so that a test's world never reaches the machine's bus.
+    pub fn new(sysroot: impl Into<PathBuf>) -> Self {
+        let sysroot = sysroot.into();
+        let from_environment = match sysroot == Path::new("/") {
+            true => std::env::var("DBUS_SYSTEM_BUS_ADDRESS").ok(),
+            false => None,
+        };
+        let bus_address =
+            from_environment.unwrap_or_else(|| format!("unix:path={}", sysroot.join(SYSTEM_BUS_SOCKET).display()));
+        Self { sysroot, uid: rustix::process::getuid().as_raw(), bus_address }
+    }
+
+    /// The root that every path is below.
+    pub fn sysroot(&self) -> &Path {
+        &self.sysroot
+    }
+
+    /// The numeric id of the user whose presence is watched.
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The D-Bus address of the system bus.
+    pub fn bus_address(&self) -> &str {
+        &self.bus_address
+    }
+
+    /// `path` below the root, whether or not it begins with a slash: `etc/localtime` → `<sysroot>/etc/localtime`.
+    /// Links are not resolved.
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.sysroot.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Whether this is the machine itself, so that kernel interfaces without a path may be asked too.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.sysroot == Path::new("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_below_the_root_with_or_without_a_leading_slash() {
+        let world = World::new("/srv/root");
+        assert_eq!(world.path("etc/localtime"), Path::new("/srv/root/etc/localtime"));
+        assert_eq!(world.path("/etc/localtime"), Path::new("/srv/root/etc/localtime"));
+        assert_eq!(world.bus_address(), "unix:path=/srv/root/run/dbus/system_bus_socket");
+    }
+}

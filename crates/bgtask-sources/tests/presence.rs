@@ -1,0 +1,401 @@
+//! The presence source: terminals that are files, and a logind of our own on a private bus.
+
+mod common;
+
+use std::fs::{File, FileTimes};
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use bgtask_sources::{PRESENCE_IDLE, Report, SourceKind, Status};
+use common::{Inbox, Sysroot, TestBus, is_available, is_degraded};
+use zbus::interface;
+use zbus::wire::{ObjectPath, OwnedObjectPath};
+
+const MANAGER: &str = "/org/freedesktop/login1";
+
+async fn present(inbox: &mut Inbox) -> bool {
+    match inbox.level().await {
+        Report::UserPresent(present) => present,
+        other => panic!("expected presence, got {other:?}"),
+    }
+}
+
+/// A terminal in which a key was struck that long ago.
+fn strike(sysroot: &Sysroot, terminal: &str, ago: Duration) {
+    let path = sysroot.path(terminal);
+    if !path.exists() {
+        sysroot.write(terminal, "");
+    }
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_times(FileTimes::new().set_accessed(SystemTime::now() - ago)).unwrap();
+}
+
+// --- Terminals ------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_key_brings_the_user_back() {
+    let sysroot = Sysroot::new();
+    strike(&sysroot, "dev/pts/0", PRESENCE_IDLE);
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    let Status::Degraded { how, why, .. } = inbox.status().await else { panic!("must be degraded") };
+    assert_eq!(how, "terminal activity");
+    assert!(why.contains("logind cannot be asked: it is not running"), "{why}");
+    assert!(!present(&mut inbox).await);
+    strike(&sysroot, "dev/pts/0", Duration::ZERO);
+    assert!(present(&mut inbox).await);
+}
+
+#[tokio::test]
+async fn the_user_is_away_exactly_when_the_last_key_is_old_enough() {
+    let sysroot = Sysroot::new();
+    let left = Duration::from_millis(700);
+    strike(&sysroot, "dev/pts/3", PRESENCE_IDLE - left);
+    let last_key = SystemTime::now() - (PRESENCE_IDLE - left);
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(present(&mut inbox).await);
+    assert!(!present(&mut inbox).await);
+    assert!(SystemTime::now() >= last_key + PRESENCE_IDLE - Duration::from_millis(50), "too early");
+    strike(&sysroot, "dev/pts/3", Duration::ZERO);
+    assert!(present(&mut inbox).await, "and back again");
+}
+
+#[tokio::test]
+async fn a_machine_without_terminals_waits_for_one() {
+    let sysroot = Sysroot::new();
+    std::fs::create_dir(sysroot.path("dev")).unwrap();
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    let Status::Degraded { why, .. } = inbox.status().await else { panic!("must be degraded") };
+    assert!(why.contains("there is no terminal of this user"), "{why}");
+    assert!(!present(&mut inbox).await);
+    std::fs::create_dir(sysroot.path("dev/pts")).unwrap();
+    strike(&sysroot, "dev/pts/0", Duration::ZERO);
+    assert!(present(&mut inbox).await);
+}
+
+#[tokio::test]
+async fn a_second_terminal_counts_too() {
+    let sysroot = Sysroot::new();
+    strike(&sysroot, "dev/tty1", PRESENCE_IDLE * 2);
+    std::fs::create_dir_all(sysroot.path("dev/pts")).unwrap();
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(!present(&mut inbox).await);
+    strike(&sysroot, "dev/pts/1", Duration::ZERO);
+    assert!(present(&mut inbox).await);
+}
+
+// --- logind ---------------------------------------------------------------------------------------------------------
+
+/// One session as logind shows it.
+#[derive(Clone)]
+struct Session {
+    class: &'static str,
+    kind: &'static str,
+    state: &'static str,
+    active: bool,
+    locked: bool,
+    idle: bool,
+    idle_since: u64,
+}
+
+impl Session {
+    const DESKTOP: Self = Self {
+        class: "user",
+        kind: "wayland",
+        state: "active",
+        active: true,
+        locked: false,
+        idle: false,
+        idle_since: 0,
+    };
+}
+
+#[interface(name = "org.freedesktop.login1.Session")]
+impl Session {
+    #[zbus(property)]
+    fn class(&self) -> &str {
+        self.class
+    }
+
+    #[zbus(property, name = "Type")]
+    fn kind(&self) -> &str {
+        self.kind
+    }
+
+    #[zbus(property)]
+    fn state(&self) -> &str {
+        self.state
+    }
+
+    #[zbus(property)]
+    fn active(&self) -> bool {
+        self.active
+    }
+
+    #[zbus(property)]
+    fn locked_hint(&self) -> bool {
+        self.locked
+    }
+
+    #[zbus(property)]
+    fn idle_hint(&self) -> bool {
+        self.idle
+    }
+
+    #[zbus(property)]
+    fn idle_since_hint(&self) -> u64 {
+        self.idle_since
+    }
+}
+
+#[derive(Default)]
+struct Manager {
+    /// Session id and user.
+    sessions: Vec<(String, u32)>,
+}
+
+/// Session id, user, user name, seat, object.
+type Row = (String, u32, String, String, OwnedObjectPath);
+
+#[interface(name = "org.freedesktop.login1.Manager")]
+impl Manager {
+    fn list_sessions(&self) -> Vec<Row> {
+        let row =
+            |(id, uid): &(String, u32)| (id.clone(), *uid, "somebody".to_owned(), "seat0".to_owned(), session_path(id));
+        self.sessions.iter().map(row).collect()
+    }
+
+    #[zbus(signal)]
+    async fn session_new(
+        emitter: &zbus::object_server::SignalEmitter<'_>,
+        id: &str,
+        path: ObjectPath<'_>,
+    ) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn session_removed(
+        emitter: &zbus::object_server::SignalEmitter<'_>,
+        id: &str,
+        path: ObjectPath<'_>,
+    ) -> zbus::Result<()>;
+}
+
+fn session_path(id: &str) -> OwnedObjectPath {
+    ObjectPath::try_from(format!("/org/freedesktop/login1/session/{id}")).unwrap().into()
+}
+
+/// A logind to play with.
+struct Logind {
+    connection: zbus::Connection,
+}
+
+impl Logind {
+    async fn start(bus: &TestBus) -> Self {
+        let connection = bus.connect().await;
+        connection.object_server().at(MANAGER, Manager::default()).await.unwrap();
+        connection.request_name("org.freedesktop.login1").await.unwrap();
+        Self { connection }
+    }
+
+    async fn add(&self, id: &str, uid: u32, session: Session) {
+        let path = session_path(id);
+        self.connection.object_server().at(&path, session).await.unwrap();
+        let manager = self.connection.object_server().interface::<_, Manager>(MANAGER).await.unwrap();
+        manager.get_mut().await.sessions.push((id.to_owned(), uid));
+        Manager::session_new(manager.signal_emitter(), id, path.as_ref()).await.unwrap();
+    }
+
+    async fn remove(&self, id: &str) {
+        let path = session_path(id);
+        let manager = self.connection.object_server().interface::<_, Manager>(MANAGER).await.unwrap();
+        manager.get_mut().await.sessions.retain(|(other, _)| other != id);
+        self.connection.object_server().remove::<Session, _>(&path).await.unwrap();
+        Manager::session_removed(manager.signal_emitter(), id, path.as_ref()).await.unwrap();
+    }
+
+    /// Changes a session and says so, as logind does for every property but the idleness of text sessions.
+    async fn change(&self, id: &str, change: impl FnOnce(&mut Session)) {
+        let session = self.connection.object_server().interface::<_, Session>(session_path(id)).await.unwrap();
+        change(&mut *session.get_mut().await);
+        session.get().await.active_changed(session.signal_emitter()).await.unwrap();
+    }
+}
+
+fn own_uid(sysroot: &Sysroot) -> u32 {
+    std::fs::metadata(sysroot.path("")).unwrap().uid()
+}
+
+#[tokio::test]
+async fn a_session_is_followed_from_beginning_to_end() {
+    let sysroot = Sysroot::new();
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert_eq!(inbox.status().await, Status::Available { how: "logind".into() });
+    assert!(!present(&mut inbox).await, "nobody has logged in");
+    logind.add("c1", own_uid(&sysroot), Session::DESKTOP).await;
+    assert!(present(&mut inbox).await);
+    logind.change("c1", |session| session.locked = true).await;
+    assert!(!present(&mut inbox).await, "locked");
+    logind.change("c1", |session| session.locked = false).await;
+    assert!(present(&mut inbox).await);
+    logind.change("c1", |session| session.idle = true).await;
+    assert!(!present(&mut inbox).await, "idle");
+    logind.change("c1", |session| session.idle = false).await;
+    assert!(present(&mut inbox).await);
+    logind.change("c1", |session| (session.active, session.state) = (false, "online")).await;
+    assert!(!present(&mut inbox).await, "another user is in front");
+    logind.change("c1", |session| (session.active, session.state) = (true, "active")).await;
+    assert!(present(&mut inbox).await);
+    logind.remove("c1").await;
+    assert!(!present(&mut inbox).await, "logged out");
+}
+
+#[tokio::test]
+async fn sessions_of_others_and_of_no_person_do_not_count() {
+    let sysroot = Sysroot::new();
+    let uid = own_uid(&sysroot);
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    logind.add("other", uid + 1, Session::DESKTOP).await;
+    logind.add("greeter", uid, Session { class: "greeter", ..Session::DESKTOP }).await;
+    logind.add("closing", uid, Session { state: "closing", ..Session::DESKTOP }).await;
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(!present(&mut inbox).await);
+    logind.add("mine", uid, Session::DESKTOP).await;
+    assert!(present(&mut inbox).await);
+}
+
+/// logind sends no signal when a text session becomes idle or is typed in again.
+#[tokio::test]
+async fn a_text_session_is_judged_by_its_terminal() {
+    let sysroot = Sysroot::new();
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    strike(&sysroot, "dev/pts/0", PRESENCE_IDLE);
+    let left = Duration::from_millis(700);
+    let typed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - (PRESENCE_IDLE - left);
+    let idle_since = typed.as_micros() as u64;
+    logind.add("1", own_uid(&sysroot), Session { kind: "tty", idle_since, ..Session::DESKTOP }).await;
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(is_available(&inbox.status().await));
+    assert!(present(&mut inbox).await);
+    assert!(!present(&mut inbox).await, "by the clock alone");
+    strike(&sysroot, "dev/pts/0", Duration::ZERO);
+    assert!(present(&mut inbox).await, "by the key alone");
+}
+
+#[tokio::test]
+async fn logind_vanishes_and_returns() {
+    let sysroot = Sysroot::new();
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    logind.add("c1", own_uid(&sysroot), Session::DESKTOP).await;
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(present(&mut inbox).await);
+    logind.connection.close().await.unwrap();
+    assert!(is_degraded(&inbox.status().await));
+    assert!(!present(&mut inbox).await, "no terminal either");
+    let logind = Logind::start(&bus).await;
+    assert!(is_available(&inbox.status().await));
+    logind.add("c1", own_uid(&sysroot), Session::DESKTOP).await;
+    assert!(present(&mut inbox).await);
+}
+
+#[tokio::test]
+async fn a_bus_that_appears_later_is_found() {
+    let sysroot = Sysroot::new();
+    strike(&sysroot, "dev/pts/0", Duration::ZERO);
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(is_degraded(&inbox.status().await));
+    assert!(present(&mut inbox).await);
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let _logind = Logind::start(&bus).await;
+    assert!(is_available(&inbox.status().await));
+    assert!(!present(&mut inbox).await, "no session");
+}
+
+/// Where the session's `IdleHint` should be a boolean.
+struct Nonsense;
+
+#[interface(name = "org.freedesktop.login1.Session")]
+impl Nonsense {
+    #[zbus(property)]
+    fn class(&self) -> &str {
+        "user"
+    }
+
+    #[zbus(property)]
+    fn state(&self) -> &str {
+        "active"
+    }
+
+    #[zbus(property)]
+    fn active(&self) -> bool {
+        true
+    }
+
+    #[zbus(property)]
+    fn idle_hint(&self) -> f64 {
+        0.5
+    }
+}
+
+#[tokio::test]
+async fn nonsense_is_named_and_the_terminals_decide() {
+    let sysroot = Sysroot::new();
+    strike(&sysroot, "dev/pts/0", Duration::ZERO);
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    logind.connection.object_server().at(session_path("c1"), Nonsense).await.unwrap();
+    let manager = logind.connection.object_server().interface::<_, Manager>(MANAGER).await.unwrap();
+    manager.get_mut().await.sessions.push(("c1".to_owned(), own_uid(&sysroot)));
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    let Status::Degraded { why, .. } = inbox.status().await else { panic!("must be degraded") };
+    assert!(why.contains("its property IdleHint has the type 'd'"), "{why}");
+    assert!(present(&mut inbox).await);
+}
+
+#[tokio::test]
+async fn a_session_listed_but_gone_is_skipped() {
+    let sysroot = Sysroot::new();
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    let manager = logind.connection.object_server().interface::<_, Manager>(MANAGER).await.unwrap();
+    manager.get_mut().await.sessions.push(("ghost".to_owned(), own_uid(&sysroot)));
+    logind.add("c1", own_uid(&sysroot), Session::DESKTOP).await;
+    assert!(present(&mut sysroot.watch(SourceKind::UserPresence)).await);
+}
+
+/// Sixty-four sessions of one user are looked at, so the sixty-fifth is not.
+#[tokio::test]
+async fn of_too_many_sessions_the_first_are_asked() {
+    let sysroot = Sysroot::new();
+    let uid = own_uid(&sysroot);
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    for n in 0..63 {
+        logind.add(&format!("idle{n}"), uid, Session { idle: true, ..Session::DESKTOP }).await;
+    }
+    logind.add("at_bound", uid, Session { idle: true, ..Session::DESKTOP }).await;
+    logind.add("beyond", uid, Session::DESKTOP).await;
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(!present(&mut inbox).await);
+    logind.change("at_bound", |session| session.idle = false).await;
+    assert!(present(&mut inbox).await);
+}
+
+#[tokio::test]
+async fn ten_thousand_signals_are_few_reports() {
+    let sysroot = Sysroot::new();
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    logind.add("c1", own_uid(&sysroot), Session::DESKTOP).await;
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(present(&mut inbox).await);
+    for _ in 0..10_000 {
+        logind.change("c1", |_| {}).await;
+    }
+    logind.change("c1", |session| session.idle = true).await;
+    assert!(!present(&mut inbox).await, "heard through the flood");
+    assert!(inbox.is_empty());
+}

@@ -1,0 +1,169 @@
+use std::collections::HashMap;
+
+use zbus::{Message, OwnedVariant, Type};
+
+use crate::error::{Error, ErrorKind};
+use crate::types::{HistoryQuery, RegisterOptions, TriggerInfo};
+use crate::{BROKER_INTERFACE, BROKER_PATH};
+
+/// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".
+#[derive(Debug)]
+pub enum Call {
+    /// `Attach(s)`
+    Attach(String),
+    /// `Watch(s)`
+    Watch(String),
+    /// `Register(sss(sa{sv})asa{sv})`
+    Register {
+        /// The app.
+        app: String,
+        /// The name.
+        name: String,
+        /// The entry point.
+        entry_point: String,
+        /// The trigger.
+        trigger: TriggerInfo,
+        /// The conditions by name.
+        conditions: Vec<String>,
+        /// The optional properties.
+        options: RegisterOptions,
+    },
+    /// `Unregister(sb)`
+    Unregister(String, bool),
+    /// `ListTasks(s)`
+    ListTasks(String),
+    /// `GetTask(s)`
+    GetTask(String),
+    /// `Why(s)`
+    Why(String),
+    /// `History(a{sv})`
+    History(HistoryQuery),
+    /// `RequestAccess(s)`
+    RequestAccess(String),
+    /// `GetAccessStatus(s)`
+    GetAccessStatus(String),
+    /// `RemoveAccess(s)`
+    RemoveAccess(String),
+    /// `Acknowledge(st)`
+    Acknowledge(String, u64),
+    /// `ListSources()`
+    ListSources,
+    /// `ListApps()`
+    ListApps,
+    /// A call every D-Bus object answers.
+    Standard(Standard),
+}
+
+/// The calls every D-Bus object answers, and those a bus would answer: generic tools send them to a peer too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standard {
+    /// `org.freedesktop.DBus.Introspectable.Introspect` of this path.
+    Introspect(String),
+    /// `org.freedesktop.DBus.Peer.Ping`
+    Ping,
+    /// `org.freedesktop.DBus.Peer.GetMachineId`
+    GetMachineId,
+    /// `org.freedesktop.DBus.Properties.Get` of this property.
+    GetProperty(String),
+    /// `org.freedesktop.DBus.Properties.GetAll`
+    GetAllProperties,
+    /// `org.freedesktop.DBus.Hello`, as busctl sends it to any address.
+    Hello,
+    /// `org.freedesktop.DBus.GetNameOwner`: on a peer connection the broker owns its name.
+    NameOwner,
+    /// `org.freedesktop.DBus.AddMatch` and `Monitoring.BecomeMonitor`: how generic tools ask to hear signals.
+    Listen,
+    /// `org.freedesktop.DBus.RemoveMatch`
+    RemoveMatch,
+}
+
+impl Call {
+    /// Reads a method call.
+    ///
+    /// # Errors
+    ///
+    /// There is no such object, interface or method, or its arguments are of other types.
+    pub fn read(message: &Message) -> Result<Self, Error> {
+        let header = message.header();
+        let path = header.path().map(ToString::to_string).unwrap_or_default();
+        let interface = header.interface().map(ToString::to_string);
+        let member = header.member().map(ToString::to_string).unwrap_or_default();
+        match interface.as_deref() {
+            Some(BROKER_INTERFACE) | None if path == BROKER_PATH => Self::read_broker(&member, message),
+            Some(standard) if standard.starts_with("org.freedesktop.DBus") => {
+                read_standard(standard, &member, &path, message).map(Self::Standard)
+            }
+            _ => Err(unknown(&path, interface.as_deref(), &member)),
+        }
+    }
+
+    fn read_broker(member: &str, message: &Message) -> Result<Self, Error> {
+        Ok(match member {
+            "Attach" => Self::Attach(body(message)?),
+            "Watch" => Self::Watch(body(message)?),
+            "Register" => {
+                type Arguments =
+                    (String, String, String, (String, HashMap<String, OwnedVariant>), Vec<String>, RegisterOptions);
+                let (app, name, entry_point, (class, properties), conditions, options) = body::<Arguments>(message)?;
+                let trigger = TriggerInfo { class, properties };
+                Self::Register { app, name, entry_point, trigger, conditions, options }
+            }
+            "Unregister" => {
+                let (task, cancel) = body(message)?;
+                Self::Unregister(task, cancel)
+            }
+            "ListTasks" => Self::ListTasks(body(message)?),
+            "GetTask" => Self::GetTask(body(message)?),
+            "Why" => Self::Why(body(message)?),
+            "History" => Self::History(body(message)?),
+            "RequestAccess" => Self::RequestAccess(body(message)?),
+            "GetAccessStatus" => Self::GetAccessStatus(body(message)?),
+            "RemoveAccess" => Self::RemoveAccess(body(message)?),
+            "Acknowledge" => {
+                let (app, sequence) = body(message)?;
+                Self::Acknowledge(app, sequence)
+            }
+            "ListSources" => Self::ListSources,
+            "ListApps" => Self::ListApps,
+            _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
+        })
+    }
+}
+
+fn read_standard(interface: &str, member: &str, path: &str, message: &Message) -> Result<Standard, Error> {
+    Ok(match (interface, member) {
+        ("org.freedesktop.DBus.Introspectable", "Introspect") => Standard::Introspect(path.to_owned()),
+        ("org.freedesktop.DBus.Peer", "Ping") => Standard::Ping,
+        ("org.freedesktop.DBus.Peer", "GetMachineId") => Standard::GetMachineId,
+        ("org.freedesktop.DBus.Properties", "Get") => Standard::GetProperty(body::<(String, String)>(message)?.1),
+        ("org.freedesktop.DBus.Properties", "GetAll") => Standard::GetAllProperties,
+        ("org.freedesktop.DBus", "Hello") => Standard::Hello,
+        ("org.freedesktop.DBus", "GetNameOwner") => Standard::NameOwner,
+        ("org.freedesktop.DBus", "AddMatch") | ("org.freedesktop.DBus.Monitoring", "BecomeMonitor") => Standard::Listen,
+        ("org.freedesktop.DBus", "RemoveMatch") => Standard::RemoveMatch,
+        _ => return Err(unknown(path, Some(interface), member)),
+    })
+}
+
+fn body<T: for<'de> serde::Deserialize<'de> + Type>(message: &Message) -> Result<T, Error> {
+    message.body().deserialize().map_err(|error| {
+        let header = message.header();
+        let member = header.member().map(ToString::to_string).unwrap_or_default();
+        let (wanted, found) = (T::SIGNATURE.to_string_no_parens(), message.body().signature().to_string_no_parens());
+        let problem = if wanted == found {
+            format!("an argument of {member} is not as the contract has it: {error}")
+        } else {
+            format!("{member} takes the arguments {wanted:?}, it was called with {found:?}")
+        };
+        Error::new(ErrorKind::InvalidSignature, problem)
+    })
+}
+
+fn unknown(path: &str, interface: Option<&str>, member: &str) -> Error {
+    let interface = interface.unwrap_or("(no interface)");
+    let message = format!(
+        "there is no method {interface}.{member} at {path:?}; the broker is {BROKER_INTERFACE} at {BROKER_PATH:?}, \
+         its introspection data lists every method"
+    );
+    Error::new(ErrorKind::UnknownMethod, message)
+}

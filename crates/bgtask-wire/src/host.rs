@@ -1,0 +1,128 @@
+use std::collections::HashMap;
+
+use zbus::{DeserializeDict, Message, OwnedVariant, SerializeDict, Type};
+
+use crate::error::{Error, ErrorKind};
+
+/// Names of the host channel.
+pub mod host_names {
+    /// The interface a host offers.
+    pub const INTERFACE: &str = "org.bgtask.Host1";
+    /// The object that has it.
+    pub const PATH: &str = "/org/bgtask/Host1";
+    /// The environment variable with the number of the descriptor that is the host channel.
+    pub const CHANNEL_VARIABLE: &str = "BGTASK_HOST_FD";
+    /// The environment variable with the app id.
+    pub const APP_VARIABLE: &str = "BGTASK_APP_ID";
+    /// The environment variable with the app's data folder.
+    pub const DATA_VARIABLE: &str = "BGTASK_APP_DATA";
+}
+
+/// One activation as its host hears of it.
+#[derive(Debug, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct InstanceInfo {
+    /// The `InstanceId`.
+    pub instance: String,
+    /// The `TaskId` of the registration.
+    pub task: String,
+    /// Its name.
+    pub name: String,
+    /// The entry point to call.
+    pub entry_point: String,
+    /// The class of the trigger that fired.
+    pub trigger: String,
+    /// The event of a `SystemTrigger` by name.
+    pub trigger_type: String,
+    /// What the trigger carries; empty for system events (RUN-3).
+    pub trigger_details: HashMap<String, OwnedVariant>,
+    /// When it fired, microseconds since the Unix epoch.
+    pub fired_at: i64,
+    /// How many firings are served by this one activation (D1).
+    pub fired_count: u32,
+    /// Which try this is, from 1 (D7).
+    pub attempt: u32,
+}
+
+/// What a broker calls on a host.
+#[derive(Debug)]
+pub enum HostCall {
+    /// `Run(a{sv})`: run it; the reply is the completion.
+    Run(Box<InstanceInfo>),
+    /// `Cancel(su)`: stop it, for this reason.
+    Cancel {
+        /// Which instance.
+        instance: String,
+        /// The `BackgroundTaskCancellationReason` by number.
+        reason: u32,
+    },
+}
+
+impl HostCall {
+    /// Reads a call on the host's side.
+    ///
+    /// # Errors
+    ///
+    /// The method or its arguments are not of the contract.
+    pub fn read(message: &Message) -> Result<Self, Error> {
+        let invalid = |error: zbus::Error| Error::new(ErrorKind::InvalidSignature, error.to_string());
+        let header = message.header();
+        match header.member().map(|member| member.as_str()) {
+            Some("Run") => Ok(Self::Run(Box::new(message.body().deserialize().map_err(invalid)?))),
+            Some("Cancel") => {
+                let (instance, reason) = message.body().deserialize().map_err(invalid)?;
+                Ok(Self::Cancel { instance, reason })
+            }
+            _ => Err(Error::new(ErrorKind::UnknownMethod, "a host has the methods Run and Cancel")),
+        }
+    }
+
+    /// The message of a call, on the broker's side.
+    ///
+    /// # Errors
+    ///
+    /// The message cannot be built: a bug.
+    pub fn message(&self) -> zbus::Result<Message> {
+        let call = |member| Message::method_call(host_names::PATH, member).interface(host_names::INTERFACE);
+        match self {
+            Self::Run(info) => call("Run").build(&**info),
+            Self::Cancel { instance, reason } => {
+                call("Cancel").with_flags(zbus::message::Flags::NO_REPLY_EXPECTED).build(&(instance, reason))
+            }
+        }
+    }
+}
+
+/// What a host tells its broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostSignal {
+    /// `Started(s)`: `run` of this instance began.
+    Started(String),
+    /// `Progress(su)`
+    Progress(String, u32),
+}
+
+impl HostSignal {
+    /// Reads a signal on the broker's side; `None` for one that is not of the contract.
+    pub fn read(message: &Message) -> Option<Self> {
+        let header = message.header();
+        match header.member()?.as_str() {
+            "Started" => message.body().deserialize().ok().map(Self::Started),
+            "Progress" => message.body().deserialize().ok().map(|(instance, value)| Self::Progress(instance, value)),
+            _ => None,
+        }
+    }
+
+    /// The message of a signal, on the host's side.
+    ///
+    /// # Errors
+    ///
+    /// The message cannot be built: a bug.
+    pub fn message(&self) -> zbus::Result<Message> {
+        let signal = |member| Message::signal(host_names::PATH, host_names::INTERFACE, member);
+        match self {
+            Self::Started(instance) => signal("Started").build(instance),
+            Self::Progress(instance, value) => signal("Progress").build(&(instance, value)),
+        }
+    }
+}

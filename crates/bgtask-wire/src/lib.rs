@@ -1,0 +1,47 @@
+//! The D-Bus contract of bgtask: interfaces, wire types, introspection XML.
+//!
+//! One contract, two doors: peer-to-peer on the broker's own socket, and on a session bus as `org.bgtask.Broker1`.
+//! [`xml`] holds the introspection data that people write clients from; a test keeps it equal to what [`Call`] reads
+//! and [`BrokerProxy`] sends. Wire types are converted to and from the core's by hand, in the broker: a change of the core
+//! never changes the contract by accident.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod address;
+mod call;
+mod error;
+mod host;
+mod proxy;
+mod socket;
+mod types;
+
+pub use address::{ADDRESS_VARIABLE, Address, InvalidAddress};
+pub use call::{Call, Standard};
+pub use error::{Error, ErrorKind};
+pub use host::{HostCall, HostSignal, InstanceInfo, host_names};
+pub use proxy::BrokerProxy;
+pub use socket::PeerSocket;
+pub use types::{
+    AppInfo, AttachInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery, OutcomeInfo, RegisterOptions, SourceInfo,
+    TaskInfo, TriggerInfo, WhyInfo,
+};
+
+/// The broker's name on a session bus.
+pub const BUS_NAME: &str = "org.bgtask.Broker1";
+/// The broker's unique name on its own socket, where there is no bus to give one.
+pub const PEER_NAME: &str = ":bgtask.1";
+/// The broker's object.
+pub const BROKER_PATH: &str = "/org/bgtask/Broker1";
+/// The broker's interface.
+pub const BROKER_INTERFACE: &str = "org.bgtask.Broker1";
+
+/// Longest message a peer may send before it is cut off, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// The introspection XML of the contract.
+pub mod xml {
+    /// What the broker offers to apps and to the user.
+    pub const BROKER: &str = include_str!("../xml/org.bgtask.Broker1.xml");
+    /// What a host offers to the broker, on the socket it inherits.
+    pub const HOST: &str = include_str!("../xml/org.bgtask.Host1.xml");
+}

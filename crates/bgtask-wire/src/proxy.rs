@@ -1,0 +1,85 @@
+use std::collections::HashMap;
+
+use zbus::OwnedVariant;
+
+use crate::types::{
+    AppInfo, AttachInfo, EventInfo, HistoryInfo, HistoryQuery, OutcomeInfo, RegisterOptions, SourceInfo, TaskInfo,
+    WhyInfo,
+};
+
+/// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
+#[zbus::proxy(
+    interface = "org.bgtask.Broker1",
+    default_service = "org.bgtask.Broker1",
+    default_path = "/org/bgtask/Broker1"
+)]
+pub trait Broker {
+    /// Acts for an app from now on and hears its progress and completions.
+    fn attach(&self, app: &str) -> zbus::Result<AttachInfo>;
+
+    /// Hears every state change of an app, or of all apps.
+    fn watch(&self, app: &str) -> zbus::Result<()>;
+
+    /// Registers a task; durable before it answers with the `TaskId`.
+    fn register(
+        &self,
+        app: &str,
+        name: &str,
+        entry_point: &str,
+        trigger: (&str, HashMap<&str, OwnedVariant>),
+        conditions: &[&str],
+        options: RegisterOptions,
+    ) -> zbus::Result<String>;
+
+    /// Unregisters a task.
+    fn unregister(&self, task: &str, cancel: bool) -> zbus::Result<()>;
+
+    /// The registrations of an app, or of all apps.
+    fn list_tasks(&self, app: &str) -> zbus::Result<Vec<TaskInfo>>;
+
+    /// One registration.
+    fn get_task(&self, task: &str) -> zbus::Result<TaskInfo>;
+
+    /// Why a task is where it is.
+    fn why(&self, task: &str) -> zbus::Result<WhyInfo>;
+
+    /// Lines of the history, oldest first.
+    fn history(&self, query: HistoryQuery) -> zbus::Result<Vec<HistoryInfo>>;
+
+    /// Asks for background access; answers a `BackgroundAccessStatus`.
+    fn request_access(&self, app: &str) -> zbus::Result<u32>;
+
+    /// The `BackgroundAccessStatus` of an app.
+    fn get_access_status(&self, app: &str) -> zbus::Result<u32>;
+
+    /// Gives background access back.
+    fn remove_access(&self, app: &str) -> zbus::Result<()>;
+
+    /// Tells that a completion was handled.
+    fn acknowledge(&self, app: &str, sequence: u64) -> zbus::Result<()>;
+
+    /// The sources that are watched.
+    fn list_sources(&self) -> zbus::Result<Vec<SourceInfo>>;
+
+    /// The installed apps.
+    fn list_apps(&self) -> zbus::Result<Vec<AppInfo>>;
+
+    /// A task of the attached app reported progress.
+    #[zbus(signal)]
+    fn progress(&self, task: &str, instance: &str, value: u32) -> zbus::Result<()>;
+
+    /// An activation of the attached app ended.
+    #[zbus(signal)]
+    fn completed(
+        &self,
+        sequence: u64,
+        task: &str,
+        name: &str,
+        instance: &str,
+        outcome: OutcomeInfo,
+    ) -> zbus::Result<()>;
+
+    /// A watched state change.
+    #[zbus(signal)]
+    fn event(&self, event: EventInfo) -> zbus::Result<()>;
+}

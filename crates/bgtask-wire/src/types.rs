@@ -1,0 +1,223 @@
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use zbus::{DeserializeDict, OwnedVariant, SerializeDict, Type};
+
+/// A trigger: its Windows class name and its properties, `(sa{sv})`.
+///
+/// `("SystemTrigger", {"type": <"TimeZoneChange">, "one_shot": <false>})`
+#[derive(Debug, Serialize, Deserialize, Type)]
+pub struct TriggerInfo {
+    /// `SystemTrigger`.
+    pub class: String,
+    /// Its properties. `SystemTrigger` has `type`, the name of a `SystemTriggerType`, and `one_shot`.
+    pub properties: HashMap<String, OwnedVariant>,
+}
+
+/// The optional properties of a registration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct RegisterOptions {
+    /// Whether a running instance is cancelled when a condition stops holding; default `false` (CO-3).
+    pub cancel_on_condition_loss: Option<bool>,
+    /// Whether the network must stay up while it runs; default `false` (NW-1).
+    pub is_network_requested: Option<bool>,
+}
+
+/// What an attached client learns about itself.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct AttachInfo {
+    /// The app it acts for.
+    pub app: String,
+    /// The app's data folder, shared by the app and its tasks.
+    pub data_dir: String,
+    /// The broker's version.
+    pub version: String,
+}
+
+/// An installed app.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct AppInfo {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// The file that declares it.
+    pub manifest: String,
+    /// Its entry points.
+    pub entry_points: Vec<String>,
+    /// Its access, a `BackgroundAccessStatus` by name.
+    pub access: String,
+}
+
+/// A registration as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct TaskInfo {
+    /// Its `TaskId`.
+    pub id: String,
+    /// Whose it is.
+    pub app: String,
+    /// Its name.
+    pub name: String,
+    /// Its entry point.
+    pub entry_point: String,
+    /// The class of its trigger, such as `SystemTrigger`.
+    pub trigger: String,
+    /// The event of a `SystemTrigger` by name.
+    pub trigger_type: String,
+    /// Whether it is spent by its first firing.
+    pub one_shot: bool,
+    /// Its conditions by name.
+    pub conditions: Vec<String>,
+    /// See [`RegisterOptions`].
+    pub cancel_on_condition_loss: bool,
+    /// See [`RegisterOptions`].
+    pub is_network_requested: bool,
+    /// When it was registered, microseconds since the Unix epoch.
+    pub registered_at: i64,
+    /// `idle`, `latched`, `buffered`, `starting`, `running` or `cancelling`.
+    pub phase: String,
+    /// The activation in progress.
+    pub instance: Option<String>,
+    /// Its attempt, from 1.
+    pub attempt: Option<u32>,
+    /// Its last progress.
+    pub progress: Option<u32>,
+}
+
+/// Why a task is where it is.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct WhyInfo {
+    /// One sentence.
+    pub sentence: String,
+    /// As [`TaskInfo::phase`].
+    pub phase: String,
+    /// Since when the activation waits or runs, microseconds since the Unix epoch.
+    pub since: Option<i64>,
+    /// Every gate.
+    pub gates: Vec<GateInfo>,
+}
+
+/// One gate as it reads now.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct GateInfo {
+    /// Its name.
+    pub name: String,
+    /// Whether it lets the task through.
+    pub open: bool,
+    /// What it reads.
+    pub value: String,
+    /// Since when, microseconds since the Unix epoch.
+    pub since: Option<i64>,
+    /// Where that comes from.
+    pub source: String,
+}
+
+/// What to look for in the history; what is absent selects nothing away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct HistoryQuery {
+    /// Only this app.
+    pub app: Option<String>,
+    /// Only this registration.
+    pub task: Option<String>,
+    /// Only registrations of this name.
+    pub name: Option<String>,
+    /// Only this activation.
+    pub instance: Option<String>,
+    /// Only from then on, microseconds since the Unix epoch.
+    pub since: Option<i64>,
+    /// Only before that line: the `sequence` of the oldest line already seen.
+    pub before: Option<u64>,
+    /// How many lines at most, the latest ones; default 100, at most 1000.
+    pub limit: Option<u32>,
+}
+
+/// One line of history.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct HistoryInfo {
+    /// Its place in the history.
+    pub sequence: u64,
+    /// When, microseconds since the Unix epoch.
+    pub at: i64,
+    /// Whose task.
+    pub app: String,
+    /// Which registration.
+    pub task: String,
+    /// Its name.
+    pub name: String,
+    /// Which activation, if one is concerned.
+    pub instance: Option<String>,
+    /// What happened, one word.
+    pub event: String,
+    /// What happened, for a person.
+    pub text: String,
+    /// What happened, for a program: JSON.
+    pub detail: String,
+}
+
+/// A state change at the moment it is durable: the line of [`HistoryInfo`] that was just written.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct EventInfo {
+    /// When, microseconds since the Unix epoch.
+    pub at: i64,
+    /// Whose task.
+    pub app: String,
+    /// Which registration.
+    pub task: String,
+    /// Its name.
+    pub name: String,
+    /// Which activation, if one is concerned.
+    pub instance: Option<String>,
+    /// What happened, one word.
+    pub event: String,
+    /// What happened, for a person.
+    pub text: String,
+    /// What happened, for a program: JSON.
+    pub detail: String,
+}
+
+/// How an activation ended.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct OutcomeInfo {
+    /// `succeeded`, `failed`, `cancelled`, `killed`, `host-failed` or `abandoned`.
+    pub outcome: String,
+    /// Whether `check_result` returns without an error (EVT-6).
+    pub ok: bool,
+    /// One sentence.
+    pub message: String,
+    /// The `BackgroundTaskCancellationReason` by number, if it was cancelled.
+    pub reason: Option<u32>,
+    /// The last progress reported.
+    pub progress: Option<u32>,
+    /// What the host wrote last, if it died.
+    pub output_tail: Option<String>,
+    /// When it ended, microseconds since the Unix epoch.
+    pub at: i64,
+}
+
+/// One source of facts and how well it works here.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct SourceInfo {
+    /// The fact it knows: `time-zone`, `internet` or `user-presence`.
+    pub name: String,
+    /// `available`, `degraded`, `missing` or `starting`.
+    pub status: String,
+    /// Where it knows the fact from.
+    pub how: Option<String>,
+    /// What is missing.
+    pub why: Option<String>,
+    /// What would improve it.
+    pub help: Option<String>,
+    /// What it reads now.
+    pub value: Option<String>,
+}

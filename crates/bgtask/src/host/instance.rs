@@ -1,0 +1,262 @@
+//! One activation as its task sees it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bgtask_wire::InstanceInfo;
+use tokio::sync::watch;
+
+use super::Cancellation;
+use crate::event_args::time_of;
+use crate::storage::ApplicationDataContainer;
+use crate::{BackgroundTaskCancellationReason, Error, InstanceId, TaskId};
+
+/// One activation of a task: what `IBackgroundTaskInstance` is on Windows.
+///
+/// Clones are the same activation. It may be sent to other threads and tasks; what they do with it after the activation
+/// ended has no effect.
+#[derive(Clone)]
+pub struct TaskInstance(Arc<Inner>);
+
+struct Inner {
+    parts: InstanceParts,
+    progress: Box<dyn Fn(u32) + Send + Sync>,
+    cancellation: Arc<Cancellation>,
+    deferrals: watch::Sender<usize>,
+    data_dir: Option<PathBuf>,
+}
+
+/// What an instance says about itself.
+pub(crate) struct InstanceParts {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) task: RegisteredTask,
+    pub(crate) fired_at: SystemTime,
+    pub(crate) fired_count: u32,
+    pub(crate) attempt: u32,
+}
+
+/// What was registered, as far as its task needs to know (RUN-6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredTask {
+    pub(crate) task_id: TaskId,
+    pub(crate) name: String,
+    pub(crate) task_entry_point: String,
+}
+
+/// What the trigger hands over to its task (RUN-3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TriggerDetails {
+    /// Nothing: so it is for the events of a [`SystemTrigger`](crate::SystemTrigger).
+    None,
+}
+
+/// Keeps an activation open after `run` returned (DEF-2).
+///
+/// It is complete when [`complete`](Self::complete) is called or it is dropped, whichever way the work ends: an early
+/// return, an error or a panic cannot leave it behind. (On Windows one that is never completed lasts until the time
+/// budget is spent, so is one here that was given to [`std::mem::forget`].)
+#[must_use = "a deferral that is dropped is complete"]
+pub struct BackgroundTaskDeferral(Arc<Inner>);
+
+impl TaskInstance {
+    pub(crate) fn new(
+        parts: InstanceParts,
+        cancellation: Arc<Cancellation>,
+        data_dir: Option<PathBuf>,
+        progress: impl Fn(u32) + Send + Sync + 'static,
+    ) -> Self {
+        let (deferrals, _) = watch::channel(0);
+        Self(Arc::new(Inner { parts, progress: Box::new(progress), cancellation, deferrals, data_dir }))
+    }
+
+    /// Which activation this is. A repeated attempt of it has the same id (RUN-2).
+    pub fn instance_id(&self) -> InstanceId {
+        self.0.parts.instance_id
+    }
+
+    /// What was registered.
+    pub fn task(&self) -> &RegisteredTask {
+        &self.0.parts.task
+    }
+
+    /// What the trigger hands over.
+    pub fn trigger_details(&self) -> TriggerDetails {
+        TriggerDetails::None
+    }
+
+    /// When the trigger fired, by the wall clock of that moment; the first time, if it
+    /// [fired several times](Self::fired_count). The task may have waited since, for a condition for example.
+    pub fn fired_at(&self) -> SystemTime {
+        self.0.parts.fired_at
+    }
+
+    /// How often the trigger fired for this one activation, from 1: what fires again while it waits is not run twice (D1).
+    pub fn fired_count(&self) -> u32 {
+        self.0.parts.fired_count
+    }
+
+    /// Which attempt at this activation this is, from 1. An activation whose process was lost with the broker, in a power
+    /// cut for example, is run again (D7).
+    pub fn attempt(&self) -> u32 {
+        self.0.parts.attempt
+    }
+
+    /// Tells the app how far the task is, in a number whose meaning is the app's own (PR-1). Whoever listens hears it; it is
+    /// kept for nobody (D4), except that the last one stands in the completion.
+    ///
+    /// Never blocks and never fails. Values arrive in order; a task that reports faster than
+    /// [`MAX_QUEUED_PROGRESS`](super::MAX_QUEUED_PROGRESS) values per [`PROGRESS_INTERVAL`](super::PROGRESS_INTERVAL) skips some,
+    /// but never the last.
+    pub fn progress(&self, value: u32) {
+        if !self.0.cancellation.ended() {
+            (self.0.progress)(value);
+        }
+    }
+
+    /// Keeps the activation open until the deferral is complete, even if `run` returns first (DEF-3). Take one for each
+    /// operation that goes on elsewhere, before `run` returns.
+    ///
+    /// It does not extend the time the task may take (LC-4).
+    ///
+    /// ```
+    /// # use bgtask::host::{TaskError, TaskInstance};
+    /// async fn run(instance: TaskInstance) -> Result<(), TaskError> {
+    ///     let deferral = instance.deferral();
+    ///     tokio::spawn(async move {
+    ///         // … goes on after `run` has returned …
+    ///         deferral.complete();
+    ///     });
+    ///     Ok(())
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # struct It;
+    /// # impl bgtask::host::BackgroundTask for It {
+    /// #     async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> { run(instance).await }
+    /// # }
+    /// # bgtask::testing::TaskTest::new(It).run().await.check_result().unwrap();
+    /// # });
+    /// ```
+    pub fn deferral(&self) -> BackgroundTaskDeferral {
+        self.0.deferrals.send_modify(|open| *open += 1);
+        BackgroundTaskDeferral(Arc::clone(&self.0))
+    }
+
+    /// Waits until the activation has to stop, and says why. If it has to already, returns at once.
+    ///
+    /// The task then has [`CANCEL_GRACE`](super::CANCEL_GRACE) to end (CAN-1).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: the reason stays.
+    pub async fn cancelled(&self) -> BackgroundTaskCancellationReason {
+        self.0.cancellation.cancelled().await
+    }
+
+    /// Why the activation has to stop, if it has to.
+    pub fn cancellation_reason(&self) -> Option<BackgroundTaskCancellationReason> {
+        self.0.cancellation.reason()
+    }
+
+    /// For blocking code: sleeps for that long, or until the activation has to stop, and then says why.
+    ///
+    /// To be called in a [`BlockingTask`](super::BlockingTask) only: in async code it would hold up the very notice it waits for.
+    pub fn wait_cancelled(&self, at_most: Duration) -> Option<BackgroundTaskCancellationReason> {
+        self.0.cancellation.wait(at_most)
+    }
+
+    /// Has a handler called when the activation has to stop; at once if it has to already (CAN-1).
+    ///
+    /// The handler runs on the thread that cancel notices arrive on, for a [`BlockingTask`](super::BlockingTask) another than
+    /// the task's, and must not block. A panic in it is reported on the standard error stream and has no further effect.
+    pub fn on_canceled(&self, handler: impl FnOnce(BackgroundTaskCancellationReason) + Send + 'static) {
+        self.0.cancellation.on_canceled(Box::new(handler));
+    }
+
+    /// The settings the app and its tasks share (PR-6). Its calls block for the time of a disk access.
+    ///
+    /// # Errors
+    ///
+    /// [`is_settings`](Error::is_settings): the app's data folder cannot be written, or in a test none was
+    /// [given](crate::testing::TaskTest::data_dir).
+    pub fn local_settings(&self) -> Result<ApplicationDataContainer, Error> {
+        let Some(folder) = &self.0.data_dir else {
+            return Err(Error::settings("this activation has no data folder; in a test, give it one with data_dir"));
+        };
+        ApplicationDataContainer::open(folder).map_err(Error::settings)
+    }
+
+    /// Waits until no deferral is open.
+    pub(super) async fn deferred(&self) {
+        // The sender lives in `self`, so the wait cannot fail.
+        let _ = self.0.deferrals.subscribe().wait_for(|open| *open == 0).await;
+    }
+
+    pub(super) fn end(&self) {
+        self.0.cancellation.end();
+    }
+}
+
+impl InstanceParts {
+    pub(super) fn read(info: InstanceInfo) -> Result<Self, Error> {
+        Ok(Self {
+            instance_id: InstanceId::read(&info.instance)?,
+            task: RegisteredTask {
+                task_id: TaskId::read(&info.task)?,
+                name: info.name,
+                task_entry_point: info.entry_point,
+            },
+            fired_at: time_of(info.fired_at),
+            fired_count: info.fired_count,
+            attempt: info.attempt,
+        })
+    }
+}
+
+impl RegisteredTask {
+    /// Which registration.
+    pub fn task_id(&self) -> TaskId {
+        self.task_id
+    }
+
+    /// The name it was registered under.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The entry point it was registered with: the one that is running.
+    pub fn task_entry_point(&self) -> &str {
+        &self.task_entry_point
+    }
+}
+
+impl BackgroundTaskDeferral {
+    /// The operation is done. Dropping does the same; this says it in words.
+    pub fn complete(self) {}
+}
+
+impl Drop for BackgroundTaskDeferral {
+    fn drop(&mut self) {
+        self.0.deferrals.send_modify(|open| *open -= 1);
+    }
+}
+
+impl fmt::Debug for TaskInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InstanceParts { instance_id, task, attempt, .. } = &self.0.parts;
+        f.debug_struct("TaskInstance")
+            .field("instance_id", instance_id)
+            .field("task", task)
+            .field("attempt", attempt)
+            .field("cancellation_reason", &self.cancellation_reason())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BackgroundTaskDeferral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BackgroundTaskDeferral(of {})", self.0.parts.instance_id)
+    }
+}

@@ -1,0 +1,172 @@
+//! The host's side of the channel.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgtask_wire::{Error, ErrorKind, HostCall, HostSignal, InstanceInfo, PeerSocket, host_names};
+use futures_util::{Stream, StreamExt, stream};
+use tokio::task::JoinSet;
+use zbus::Message;
+use zbus::connection::socket::{ReadHalf, Socket};
+use zbus::message::{Flags, Type};
+
+use super::outbox::Outbox;
+use super::{CANCEL_GRACE, Cancellation, Entry, InstanceParts, TaskInstance, run_to_end};
+use crate::{BackgroundTaskCancellationReason, InstanceId};
+
+/// Most activations one host runs at a time; a broker gives it one at a time.
+pub const MAX_INSTANCES: usize = 64;
+
+/// Serves a channel on a runtime made for it; `Ok(false)` if a task had not ended by the end of the grace.
+pub(super) fn run(entries: BTreeMap<String, Entry>, stream: UnixStream) -> io::Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(serve(entries, stream, CANCEL_GRACE));
+    // A task's blocking threads may never end, and the process is about to.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Serves a channel until it ends, then cancels what runs and waits for it, for `grace` at most.
+///
+/// It speaks D-Bus messages on the bare socket: a connection object would cost as much time as all the rest of the start.
+pub(super) async fn serve(entries: BTreeMap<String, Entry>, stream: UnixStream, grace: Duration) -> io::Result<bool> {
+    let (read, write) = PeerSocket::new(stream)?.split().take();
+    let outbox = Arc::new(Outbox::default());
+    let mut server = Server {
+        entries: Arc::new(entries),
+        data_dir: std::env::var_os(host_names::DATA_VARIABLE).map(PathBuf::from),
+        outbox: Arc::clone(&outbox),
+        running: HashMap::new(),
+        tasks: JoinSet::new(),
+    };
+    let writer = tokio::spawn(async move { outbox.write_to(write).await });
+    let mut messages = std::pin::pin!(messages(read));
+    loop {
+        tokio::select! {
+            message = messages.next() => match message {
+                Some(message) => server.hear(&message),
+                None => break,
+            },
+            Some(ended) = server.tasks.join_next() => {
+                // Every panic of a task is caught before it gets here.
+                let instance = ended.map_err(io::Error::other)?;
+                server.running.remove(&instance);
+            }
+        }
+    }
+    writer.abort();
+    Ok(server.stop(grace).await)
+}
+
+/// The messages of the channel until it ends. A stream, because reading one must not be dropped half-way.
+fn messages(read: impl ReadHalf) -> impl Stream<Item = Message> {
+    stream::unfold((read, 0), |(mut read, sequence)| async move {
+        let message = read.receive_message(sequence, &mut Vec::new(), &mut Vec::new()).await.ok()?;
+        Some((message, (read, sequence + 1)))
+    })
+}
+
+struct Server {
+    entries: Arc<BTreeMap<String, Entry>>,
+    data_dir: Option<PathBuf>,
+    outbox: Arc<Outbox>,
+    running: HashMap<InstanceId, Arc<Cancellation>>,
+    tasks: JoinSet<InstanceId>,
+}
+
+impl Server {
+    fn hear(&mut self, message: &Message) {
+        if message.message_type() != Type::MethodCall {
+            return;
+        }
+        let done = HostCall::read(message).and_then(|call| match call {
+            HostCall::Run(info) => self.start(*info, message),
+            HostCall::Cancel { instance, reason } => {
+                self.cancel(&instance, reason);
+                Ok(())
+            }
+        });
+        if let Err(error) = done {
+            reply(&self.outbox, message, Err(error));
+        }
+    }
+
+    fn start(&mut self, info: InstanceInfo, call: &Message) -> Result<(), Error> {
+        let parts = self.check(info)?;
+        let id = parts.instance_id;
+        let cancellation = Arc::new(Cancellation::default());
+        let instance = TaskInstance::new(parts, Arc::clone(&cancellation), self.data_dir.clone(), {
+            let outbox = Arc::clone(&self.outbox);
+            move |value| outbox.progress(id, value)
+        });
+        // The writer is woken before the task is spawned, so this is on its way before the first line of the task runs.
+        self.outbox.send(HostSignal::Started(id.to_string()).message().map_err(Error::from)?);
+        self.running.insert(id, cancellation);
+        let (entries, outbox, call) = (Arc::clone(&self.entries), Arc::clone(&self.outbox), call.clone());
+        self.tasks.spawn(async move {
+            let result = run_to_end(&entries[instance.task().task_entry_point()], instance).await;
+            reply(&outbox, &call, result.map_err(|text| Error::new(ErrorKind::TaskFailed, text)));
+            id
+        });
+        Ok(())
+    }
+
+    fn check(&self, info: InstanceInfo) -> Result<InstanceParts, Error> {
+        if !self.entries.contains_key(&info.entry_point) {
+            let known: Vec<_> = self.entries.keys().map(String::as_str).collect();
+            let problem = format!(
+                "the program has no entry point {:?}; its entry points: {}",
+                info.entry_point,
+                known.join(", ")
+            );
+            return Err(Error::new(ErrorKind::UnknownEntryPoint, problem));
+        }
+        let invalid = |problem: String| Error::new(ErrorKind::InvalidArgument, problem);
+        let parts = InstanceParts::read(info).map_err(|error| invalid(error.to_string()))?;
+        if self.running.contains_key(&parts.instance_id) {
+            return Err(invalid(format!("instance {} is running already", parts.instance_id)));
+        }
+        if self.running.len() >= MAX_INSTANCES {
+            let problem = format!("the host runs {MAX_INSTANCES} instances already; start another one");
+            return Err(Error::new(ErrorKind::LimitReached, problem));
+        }
+        Ok(parts)
+    }
+
+    /// An instance that is not there has just ended: its reply is on the way.
+    fn cancel(&self, instance: &str, reason: u32) {
+        let running = instance.parse().ok().and_then(|id: InstanceId| self.running.get(&id));
+        if let Some(cancellation) = running {
+            let reason = BackgroundTaskCancellationReason::from_number(reason);
+            // A reason of a later version is a policy this version does not know.
+            cancellation.cancel(reason.unwrap_or(BackgroundTaskCancellationReason::SystemPolicy));
+        }
+    }
+
+    /// The broker is gone (D7). Whether everything ended in time.
+    async fn stop(mut self, grace: Duration) -> bool {
+        for cancellation in self.running.values() {
+            cancellation.cancel(BackgroundTaskCancellationReason::SystemPolicy);
+        }
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::time::timeout(grace, all).await.is_ok()
+    }
+}
+
+fn reply(outbox: &Outbox, call: &Message, result: Result<(), Error>) {
+    let header = call.header();
+    if header.primary().flags().contains(Flags::NO_REPLY_EXPECTED) {
+        return;
+    }
+    let message = match result {
+        Ok(()) => Message::method_return(&header).build(&()),
+        Err(error) => error.reply(&header),
+    };
+    if let Ok(message) = message {
+        outbox.send(message);
+    }
+}

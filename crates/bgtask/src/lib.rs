@@ -1,0 +1,94 @@
+//! Background tasks for Linux: register tasks, write task programs, hear what they did.
+//!
+//! An app *registers* a task: a name, an entry point, a trigger, conditions. The broker, `bgtaskd`, waits for the trigger, holds the
+//! task until the conditions are met, runs it in a process of its own under a time budget, and tells the app how it ended, also
+//! if that was while the app was closed. The names are those of `Windows.ApplicationModel.Background`.
+//!
+//! # The app
+//!
+//! ```no_run
+//! use bgtask::{
+//!     ApplicationData, BackgroundExecutionManager, BackgroundTaskBuilder, BackgroundTaskRegistration, SystemCondition,
+//!     SystemConditionType, SystemTrigger, SystemTriggerType,
+//! };
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let name = "ExampleBackgroundTask";
+//!     let registered = BackgroundTaskRegistration::all_tasks().await?.into_iter().find(|task| task.name() == name);
+//!     let task = match registered {
+//!         Some(task) => task,
+//!         None => {
+//!             BackgroundExecutionManager::request_access().await?;
+//!             BackgroundTaskBuilder::new()
+//!                 .name(name)
+//!                 .task_entry_point("Tasks.ExampleBackgroundTask")
+//!                 .trigger(SystemTrigger::new(SystemTriggerType::TimeZoneChange, false))
+//!                 .condition(SystemCondition::new(SystemConditionType::UserPresent))
+//!                 .register()
+//!                 .await?
+//!         }
+//!     };
+//!
+//!     let settings = ApplicationData::local_settings().await?;
+//!     task.on_progress(|task, args| println!("{}: {} %", task.name(), args.progress()));
+//!     task.on_completed(move |task, args| match args.check_result() {
+//!         Ok(()) => println!("{}: {:?}", task.name(), settings.get::<String>(task.name())),
+//!         Err(failure) => println!("{}: {failure}", task.name()),
+//!     });
+//!
+//!     std::future::pending().await
+//! }
+//! ```
+//!
+//! # The task
+//!
+//! In the task program, which the app's manifest names, the entry point is a [`host::BackgroundTask`], served by a
+//! [`host::Host`]. Its tests run it without a broker, with [`testing`].
+//!
+//! # The runtime
+//!
+//! The app's side needs a [tokio](https://docs.rs/tokio) runtime with I/O and time enabled, of either flavor. One process has one
+//! session with the broker, made at first use in the runtime of that use. It survives a restart of the broker, and is made anew where
+//! it is needed next if that runtime ends. A call waits up to [`BROKER_WAIT`] for a broker that is not there.
+//!
+//! The broker's socket is `$BGTASK_ADDRESS`, or else `$XDG_RUNTIME_DIR/bgtask/broker`. The broker knows the app by its program,
+//! which the app's manifest names; other programs say whom they [act for](act_for).
+#![deny(unsafe_code)] // One function of `host::channel` takes over the descriptor that the broker left open.
+#![warn(missing_docs)]
+
+mod access;
+mod application_data;
+mod builder;
+mod cancellation;
+mod condition;
+mod error;
+mod event_args;
+pub mod host;
+mod ids;
+mod registration;
+mod session;
+pub mod storage;
+pub mod testing;
+mod trigger;
+mod windows_enum;
+
+pub use access::{BackgroundAccessStatus, BackgroundExecutionManager};
+pub use application_data::ApplicationData;
+pub use builder::BackgroundTaskBuilder;
+pub use cancellation::BackgroundTaskCancellationReason;
+pub use condition::{SystemCondition, SystemConditionType};
+pub use error::Error;
+pub use event_args::{BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEventArgs, TaskFailure, TaskFailureKind};
+pub use ids::{InstanceId, TaskId};
+pub use registration::BackgroundTaskRegistration;
+pub use session::{
+    BROKER_WAIT, CALL_TIMEOUT, EventRegistrationToken, MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, act_for,
+};
+pub use storage::ApplicationDataContainer;
+pub use trigger::{SystemTrigger, SystemTriggerType, Trigger};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,0 +1,148 @@
+//! The connection to the broker: made, attached, kept, made again.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgtask_wire::{Address, AttachInfo, BrokerProxy, ErrorKind};
+use futures_util::StreamExt;
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use zbus::MessageStream;
+use zbus::connection::Builder;
+use zbus::proxy::CacheProperties;
+
+use super::dispatch::dispatch;
+use super::{BROKER_WAIT, Broker, Events};
+use crate::Error;
+
+/// The pause after the first failed attempt to connect; each further one is twice as long, up to [`LAST_PAUSE`].
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause between two attempts. A call that needs the broker cuts it short.
+pub(super) const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Whom to be, and where.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) app: Arc<str>,
+    pub(super) address: Option<Address>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Link {
+    /// There is no broker now, for that reason if it was looked for.
+    Away(Option<Error>),
+    /// There is one, and it knows the app.
+    Up(Up),
+    /// There is one, and it does not want to act for the app. The next call tries again.
+    Refused(Error),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Up {
+    pub(super) broker: Broker,
+    pub(super) info: AttachInfo,
+}
+
+impl Target {
+    fn address(&self) -> Result<Address, Error> {
+        if let Some(address) = &self.address {
+            return Ok(address.clone());
+        }
+        Address::from_environment(rustix::process::geteuid().as_raw())
+            .map_err(|error| Error::invalid(error.to_string()))
+    }
+
+    fn refused(&self, error: bgtask_wire::Error) -> Error {
+        // The broker asks for an app id; the author of the app needs to know why it is not recognized.
+        match error.kind {
+            ErrorKind::UnknownApp if self.app.is_empty() => Error::unrecognized(),
+            _ => error.into(),
+        }
+    }
+
+    pub(super) fn absent(&self, problem: impl Display) -> Error {
+        match self.address() {
+            Ok(address) => Error::no_broker(address.path(), problem),
+            Err(error) => error,
+        }
+    }
+}
+
+/// Why there is no link.
+enum Failure {
+    Absent(Error),
+    Refused(Error),
+}
+
+/// Keeps the link until it is refused. Sleeps while the broker is away, ever longer, unless it is wanted.
+pub(super) async fn run(target: Target, events: Arc<Events>, link: watch::Sender<Link>, wanted: Arc<Notify>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match attach_and_hear(&target, &events, &link).await {
+            Ok(()) => {
+                pause = FIRST_PAUSE;
+                link.send_replace(Link::Away(None));
+            }
+            Err(Failure::Absent(error)) => drop(link.send_replace(Link::Away(Some(error)))),
+            Err(Failure::Refused(error)) => {
+                link.send_replace(Link::Refused(error));
+                return;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
+            () = wanted.notified() => pause = FIRST_PAUSE,
+        }
+    }
+}
+
+/// Connects, attaches, and hears until the connection ends.
+async fn attach_and_hear(target: &Target, events: &Arc<Events>, link: &watch::Sender<Link>) -> Result<(), Failure> {
+    let absent = |problem: &dyn Display| Failure::Absent(target.absent(problem));
+    let address = target.address().map_err(Failure::Refused)?;
+    let connected = timeout(BROKER_WAIT, connect(address.path())).await;
+    let connected = connected.map_err(|_| absent(&"it does not answer"))?;
+    let (broker, messages) = connected.map_err(|error| match error {
+        zbus::Error::InputOutput(error) => absent(&error),
+        error => absent(&error),
+    })?;
+
+    // Hears while it attaches: what was missed comes before the answer, and may be more than the connection buffers.
+    let mut hearing = std::pin::pin!(hear(events, messages));
+    let attached = tokio::select! {
+        attached = timeout(BROKER_WAIT, broker.attach(&target.app)) => attached,
+        () = &mut hearing => return Err(absent(&"it hung up")),
+    };
+    let info = match attached {
+        Ok(Ok(info)) => info,
+        Ok(Err(zbus::Error::InputOutput(error))) => return Err(absent(&error)),
+        Ok(Err(error)) => return Err(Failure::Refused(target.refused(error.into()))),
+        Err(_) => return Err(absent(&"it does not answer")),
+    };
+
+    let mut dispatcher = JoinSet::new();
+    dispatcher.spawn(dispatch(Arc::clone(events), broker.clone(), Arc::clone(&target.app)));
+    link.send_replace(Link::Up(Up { broker, info }));
+    hearing.await;
+    events.disconnected();
+    Ok(())
+}
+
+async fn connect(socket: &Path) -> zbus::Result<(Broker, MessageStream)> {
+    let stream = UnixStream::connect(socket).await?.into_std()?;
+    // Not the socket of the wire crate: the broker is trusted, and its list of a thousand tasks exceeds that one's bound.
+    let messages = Builder::unix_stream(stream).p2p().build_message_stream().await?;
+    let connection = zbus::Connection::from(&messages);
+    let broker = BrokerProxy::builder(&connection).cache_properties(CacheProperties::No).build().await?;
+    Ok((broker, messages))
+}
+
+async fn hear(events: &Events, mut messages: MessageStream) {
+    while let Some(Ok(message)) = messages.next().await {
+        events.hear(&message);
+    }
+}

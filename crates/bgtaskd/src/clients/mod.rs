@@ -1,0 +1,139 @@
+//! Clients: who is connected, as whom they speak, and how answers and news reach them.
+
+mod bus;
+mod convert;
+mod identity;
+mod peer;
+mod serve;
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+use bgtask_core::{AppId, ClientId, Event, Notice};
+use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, PEER_NAME};
+use tokio::sync::{mpsc, oneshot};
+use zbus::Message;
+
+pub(crate) use bus::SessionBus;
+pub(crate) use convert::{event_info, host_call, task_failure};
+pub(crate) use identity::{Identity, Process};
+pub(crate) use peer::listen;
+pub(crate) use serve::{Answer, Asked, answer, refusal, reply};
+
+/// How many clients may be connected at the same time.
+pub(crate) const MAX_CLIENTS: usize = 512;
+
+/// How many messages may wait for a client that does not read. One more and it is cut off: what matters is kept
+/// durably and delivered when it comes back (D4).
+pub(crate) const MAX_OUTBOX: usize = 2_048;
+
+/// Somebody at the door.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    /// The process, as far as the system tells.
+    pub(crate) process: Process,
+    /// The way back.
+    pub(crate) outbox: mpsc::Sender<Message>,
+    /// Closes the connection when it is dropped, whatever still waits to be written.
+    pub(crate) hold: Hold,
+}
+
+/// Held as long as a client is served.
+pub(crate) type Hold = oneshot::Sender<Infallible>;
+
+/// One connected client.
+pub(crate) struct Client {
+    pub(crate) identity: Identity,
+    outbox: mpsc::Sender<Message>,
+    _hold: Hold,
+    /// Whose events it watches.
+    watching: Option<Scope>,
+}
+
+/// One app, or all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    All,
+    App(AppId),
+}
+
+impl Scope {
+    fn covers(&self, app: &AppId) -> bool {
+        match self {
+            Self::All => true,
+            Self::App(its) => its == app,
+        }
+    }
+}
+
+/// The connected clients.
+pub(crate) struct Clients {
+    connected: HashMap<ClientId, Client>,
+    bus: Option<SessionBus>,
+}
+
+impl Clients {
+    pub(crate) fn new(bus: Option<SessionBus>) -> Self {
+        Self { connected: HashMap::new(), bus }
+    }
+
+    /// Lets a visitor in, unless the house is full: then its connection closes.
+    pub(crate) fn enter(&mut self, id: ClientId, identity: Identity, visitor: Visitor) {
+        if self.connected.len() >= MAX_CLIENTS {
+            tracing::warn!("a client was turned away: {MAX_CLIENTS} are connected, the most the broker serves");
+            return;
+        }
+        let Visitor { outbox, hold, .. } = visitor;
+        self.connected.insert(id, Client { identity, outbox, _hold: hold, watching: None });
+    }
+
+    pub(crate) fn leave(&mut self, id: ClientId) {
+        self.connected.remove(&id);
+    }
+
+    pub(crate) fn get(&self, id: ClientId) -> Option<&Client> {
+        self.connected.get(&id)
+    }
+
+    pub(crate) fn watch(&mut self, id: ClientId, scope: Scope) {
+        if let Some(client) = self.connected.get_mut(&id) {
+            client.watching = Some(scope);
+        }
+    }
+
+    /// Sends without waiting: a client that does not read its messages loses its connection, never the broker its time.
+    pub(crate) fn send(&mut self, id: ClientId, message: Message) {
+        let Some(client) = self.connected.get(&id) else { return };
+        if client.outbox.try_send(message).is_err() {
+            tracing::debug!(client = id.0, "a client that does not read was cut off");
+            self.leave(id);
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, id: ClientId, notice: &Notice) {
+        match convert::notice_message(notice) {
+            Ok(message) => self.send(id, message),
+            Err(error) => tracing::error!("a notice cannot be written: {error}"),
+        }
+    }
+
+    /// Tells everybody who watches.
+    pub(crate) fn announce(&mut self, event: &Event) {
+        let watches = |client: &Client| client.watching.as_ref().is_some_and(|scope| scope.covers(&event.app));
+        let watching: Vec<_> = self.connected.iter().filter(|(_, client)| watches(client)).map(|(id, _)| *id).collect();
+        if watching.is_empty() && self.bus.is_none() {
+            return;
+        }
+        let message =
+            Message::signal(BROKER_PATH, BROKER_INTERFACE, "Event").sender(PEER_NAME).build(&event_info(event));
+        let Ok(message) = message.inspect_err(|error| tracing::error!("an event cannot be written: {error}")) else {
+            return;
+        };
+        for id in watching {
+            self.send(id, message.clone());
+        }
+        if let Some(bus) = &self.bus {
+            bus.broadcast(message);
+        }
+    }
+}

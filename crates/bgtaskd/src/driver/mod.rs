@@ -1,0 +1,320 @@
+//! The loop that owns everything: take what waits, let the core decide, make it durable, then do it.
+
+mod clock;
+mod durable;
+mod effects;
+mod start;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufWriter;
+use std::time::Duration;
+
+use bgtask_core::{ClientId, Core, Input, Now, Output, Request, RequestId, Wake};
+use bgtask_record::Recorder;
+use bgtask_sources::Report;
+use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use zbus::Message;
+use zbus::message::{Flags, Type as MessageType};
+
+use crate::apps::Apps;
+use crate::clients::{self, Answer, Asked, Clients};
+use crate::failure::Failure;
+use crate::hosts::Hosts;
+use crate::inbox::{Incoming, MAX_BATCH};
+use crate::options::Options;
+use crate::places::{Occupied, Places};
+use crate::sources::Sources;
+use clock::Clock;
+use durable::Durable;
+
+/// The store is tidied when nothing has happened for so long after a commit: one wake-up for many changes.
+const STORE_REST: Duration = Duration::from_millis(200);
+
+/// A used launcher is replaced when nothing has happened for so long after a launch: the host goes first.
+const LAUNCH_REST: Duration = Duration::from_millis(3);
+
+/// Runs a broker until it is told to stop.
+pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+    let mut driver = Driver::start(options).await?;
+    driver.announce_ready();
+    driver.turn_until_told().await
+}
+
+/// Everything a running broker has.
+struct Driver {
+    core: Core,
+    durable: Durable,
+    clock: Clock,
+    apps: Apps,
+    clients: Clients,
+    hosts: Hosts,
+    sources: Sources,
+    places: Places,
+    environment: start::Environment,
+    inbox: mpsc::Receiver<Incoming>,
+    reports: mpsc::Receiver<Report>,
+    recorder: Option<Recorder<BufWriter<File>>>,
+    /// Calls whose answer is the core's.
+    asked: HashMap<RequestId, (ClientId, Message)>,
+    last_request: u64,
+    wake: Option<Wake>,
+    /// Something is left to do once nothing has happened for so long: replacing a used launcher, tidying the store.
+    untidy: Option<Duration>,
+    /// It was told to stop, and waits for its hosts.
+    stopping: bool,
+    _occupied: Occupied,
+}
+
+impl Driver {
+    /// Turns until it is told to stop and every host has ended; told a second time, it ends them itself.
+    async fn turn_until_told(&mut self) -> Result<(), Failure> {
+        let mut waiting = Vec::with_capacity(MAX_BATCH);
+        while !(self.stopping && self.core.hosts().next().is_none()) {
+            let came = self.next(&mut waiting).await?;
+            let now = Clock::now();
+            match came {
+                Came::Inbox => {
+                    for incoming in waiting.drain(..) {
+                        self.take(now, incoming);
+                    }
+                }
+                Came::Wake => {
+                    self.clock.rang();
+                    self.handle(now, Input::Tick);
+                }
+                Came::Idle => self.tidy(),
+                Came::Report(report) => {
+                    let input = self.sources.input(report);
+                    self.handle(now, input);
+                }
+                Came::Retry => {}
+            }
+            self.finish_turn()?;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Waits for the next thing to do. What is ready at the same time is taken together, so that one commit serves all.
+    async fn next(&mut self, waiting: &mut Vec<Incoming>) -> Result<Came, Failure> {
+        let clock = |error| Failure::new("the timer of the broker failed", error);
+        // A decision that could not be made durable is not taken: while the store fails, time brings nothing about.
+        let wake = self.wake.filter(|_| self.durable.retry().is_none());
+        self.clock.arm(wake.map(|wake| wake.at)).map_err(clock)?;
+        let pause = self.durable.retry().map(|retry| (retry, Came::Retry));
+        let pause = pause.or(self.untidy.map(|rest| (rest, Came::Idle)));
+        tokio::select! {
+            biased;
+            Some(report) = self.reports.recv() => return Ok(Came::Report(report)),
+            _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
+            rang = self.clock.rings() => return rang.map(|()| Came::Wake).map_err(clock),
+            came = after(pause) => return Ok(came),
+        }
+        // Others were about to knock: let them in, while there is room.
+        tokio::task::yield_now().await;
+        while waiting.len() < MAX_BATCH
+            && let Ok(more) = self.inbox.try_recv()
+        {
+            waiting.push(more);
+        }
+        Ok(Came::Inbox)
+    }
+
+    fn take(&mut self, now: Now, incoming: Incoming) {
+        match incoming {
+            Incoming::Client(id, visitor) => {
+                let identity = visitor.process.identify(&self.apps);
+                tracing::debug!(client = id.0, pid = visitor.process.pid, ?identity, "client connected");
+                self.clients.enter(id, identity, visitor);
+            }
+            Incoming::Call(id, message) => self.call(now, id, &message),
+            Incoming::ClientGone(id) => {
+                self.clients.leave(id);
+                self.handle(now, Input::Detach(id));
+            }
+            Incoming::Host(id, message) => self.host_said(now, id, &message),
+            Incoming::HostEnded(id) => self.hosts.ended(id),
+            Incoming::HostSilent(host, output_tail) => {
+                if let Some(exit) = self.hosts.bury(host) {
+                    self.handle(now, Input::HostExited { host, exit, output_tail });
+                }
+            }
+            Incoming::Apps => {
+                for input in self.apps.read() {
+                    self.handle(now, input);
+                }
+            }
+            Incoming::Stop(why) => self.stop(now, why),
+        }
+    }
+
+    fn stop(&mut self, now: Now, why: &str) {
+        tracing::info!("stopping: {why}");
+        if std::mem::replace(&mut self.stopping, true) {
+            let hosts: Vec<_> = self.core.hosts().map(|host| host.id).collect();
+            hosts.into_iter().for_each(|host| self.hosts.kill(host));
+        } else {
+            self.handle(now, Input::Stop);
+        }
+    }
+
+    fn call(&mut self, now: Now, id: ClientId, message: &Message) {
+        let Some(client) = self.clients.get(id) else { return };
+        let asked = Asked {
+            now,
+            core: &self.core,
+            apps: &self.apps,
+            store: self.durable.store(),
+            places: &self.places,
+            identity: &client.identity,
+        };
+        let answer = Call::read(message).and_then(|call| clients::answer(&asked, call, message));
+        match answer {
+            Ok(Answer::Now(reply)) => self.reply(id, message, Ok(reply)),
+            Ok(Answer::Ask(request)) => self.ask(now, id, message, request),
+            Ok(Answer::Watch(scope, reply)) => {
+                self.reply(id, message, Ok(reply));
+                self.clients.watch(id, scope);
+            }
+            Ok(Answer::Attach(app, reply)) => {
+                self.reply(id, message, Ok(reply));
+                self.handle(now, Input::Attach(id, app));
+            }
+            Err(error) => self.reply(id, message, Err(error)),
+        }
+    }
+
+    /// Asks the core, unless its answer could not be made durable now.
+    fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) {
+        if self.durable.retry().is_some() {
+            let text = "the broker cannot make anything durable now (its log says why): try again later";
+            return self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
+        }
+        self.last_request += 1;
+        let request_id = RequestId(self.last_request);
+        self.asked.insert(request_id, (id, message.clone()));
+        self.handle(now, Input::Request(request_id, request));
+    }
+
+    fn reply(&mut self, id: ClientId, message: &Message, reply: Result<Message, Error>) {
+        if message.primary_header().flags().contains(Flags::NO_REPLY_EXPECTED) {
+            return;
+        }
+        match reply.or_else(|error| error.reply(&message.header())) {
+            Ok(reply) => self.clients.send(id, reply),
+            Err(error) => tracing::error!("a reply cannot be written: {error}"),
+        }
+    }
+
+    fn host_said(&mut self, now: Now, host: bgtask_core::HostId, message: &Message) {
+        let input = match message.message_type() {
+            MessageType::Signal => match HostSignal::read(message) {
+                Some(HostSignal::Started(instance)) => {
+                    instance.parse().ok().map(|instance| Input::HostStarted(host, instance))
+                }
+                Some(HostSignal::Progress(instance, value)) => {
+                    instance.parse().ok().map(|instance| Input::HostProgress(host, instance, value))
+                }
+                None => None,
+            },
+            MessageType::MethodReturn | MessageType::Error => self.hosts.completes(host, message).map(|instance| {
+                let result = clients::task_failure(message).map_or(Ok(()), Err);
+                Input::HostFinished(host, instance, result)
+            }),
+            MessageType::MethodCall => None,
+        };
+        if let Some(input) = input {
+            self.handle(now, input);
+        }
+    }
+
+    /// Lets the core decide one thing. What need not wait for the commit is done at once: a host may start while the
+    /// commit runs, but hears of its task only after it.
+    fn handle(&mut self, now: Now, input: Input) {
+        let recorded = self.recorder.is_some().then(|| input.clone());
+        let mut outputs = Vec::new();
+        self.core.handle(now, input);
+        loop {
+            let output = self.core.poll();
+            if recorded.is_some() {
+                outputs.push(output.clone());
+            }
+            match output {
+                Output::Wake(wake) => {
+                    self.wake = wake;
+                    break;
+                }
+                Output::Persist(change) => self.durable.change(change),
+                effect if effect.needs_commit() => self.durable.effect(effect),
+                effect => self.perform(now, effect),
+            }
+        }
+        if let Some(input) = recorded {
+            self.record(now, &input, &outputs);
+        }
+    }
+
+    fn record(&mut self, now: Now, input: &Input, outputs: &[Output]) {
+        let Some(recorder) = &mut self.recorder else { return };
+        match recorder.turn(now, input, outputs) {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("the recording has reached its bound and ends here");
+                self.recorder = None;
+            }
+            Err(error) => {
+                tracing::error!("the recording ends here, it cannot be written: {error}");
+                self.recorder = None;
+            }
+        }
+    }
+
+    fn finish_turn(&mut self) -> Result<(), Failure> {
+        let committed = self.durable.commit().map_err(|error| Failure::new("the store cannot go on", error))?;
+        let Some(committed) = committed else { return Ok(()) };
+        let now = Clock::now();
+        for effect in committed.effects {
+            self.perform(now, effect);
+        }
+        for event in committed.events {
+            self.untidy.get_or_insert(STORE_REST);
+            effects::log(&event);
+            self.clients.announce(&event);
+        }
+        if committed.late {
+            self.handle(now, Input::CaughtUp);
+        }
+        Ok(())
+    }
+
+    fn tidy(&mut self) {
+        if self.untidy == Some(LAUNCH_REST) {
+            self.hosts.refill();
+            self.untidy = Some(STORE_REST);
+        } else {
+            self.untidy = self.durable.maintain().then_some(STORE_REST);
+        }
+    }
+}
+
+/// What ended a wait.
+enum Came {
+    Report(Report),
+    Inbox,
+    Wake,
+    Retry,
+    Idle,
+}
+
+async fn after(pause: Option<(Duration, Came)>) -> Came {
+    match pause {
+        Some((pause, came)) => {
+            sleep(pause).await;
+            came
+        }
+        None => std::future::pending().await,
+    }
+}

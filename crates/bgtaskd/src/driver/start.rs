@@ -1,0 +1,220 @@
+//! The first moments: places, store, hosts, doors, and the state the core starts from.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use bgtask_core::{AppId, Core, Input, Now};
+use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
+use bgtask_record::{Recorder, snapshot};
+use bgtask_sources::World;
+use bgtask_store::Store;
+use bgtask_wire::{ADDRESS_VARIABLE, Address, host_names};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use super::durable::Durable;
+use super::{Driver, STORE_REST};
+use crate::apps::{self, Apps};
+use crate::clients::{self, Clients, SessionBus};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::hosts::Hosts;
+use crate::inbox::{Incoming, MAX_WAITING};
+use crate::options::Options;
+use crate::places::Places;
+use crate::sources::Sources;
+
+/// The variables of the broker's own environment that a host gets, if set; and every `LC_*`.
+const PASSED_ON: &[&str] = &[
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_DATA_HOME",
+    "XDG_DATA_DIRS",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "XDG_CACHE_HOME",
+    "DBUS_SESSION_BUS_ADDRESS",
+];
+
+/// The launcher's program, beside the broker's or where a package puts it.
+const LAUNCHER: &str = "bgtask-launcher";
+const LAUNCHER_PLACES: &[&str] = &["/usr/libexec/bgtask", "/usr/lib/bgtask"];
+
+/// What every host's environment is made from.
+pub(super) struct Environment {
+    passed_on: Vec<(OsString, OsString)>,
+    address: Address,
+    home: PathBuf,
+}
+
+impl Driver {
+    pub(super) async fn start(options: &Options) -> Result<Self, Failure> {
+        let places = Places::of(options)?;
+        let config = Config::read(&places.config)?;
+        let occupied = places.occupy()?;
+        let store = Store::open(&places.state).map_err(|error| Failure::new("the store cannot be opened", error))?;
+        let (post, inbox) = mpsc::channel(MAX_WAITING);
+        let (heard, reports) = mpsc::channel(MAX_WAITING);
+        let hosts = Hosts::new(spawner(&places, &config)?, post.clone());
+        let seed = seed()?;
+        let recorder = options.record.as_deref().map(|path| recorder(path, &config, seed)).transpose()?;
+        let bus = if places.private { None } else { SessionBus::open(post.clone()).await };
+        let clock = Clock::new().map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
+        let mut driver = Self {
+            core: Core::new(config.core, seed),
+            durable: Durable::new(store),
+            clock,
+            apps: Apps::new(places.apps.clone()),
+            clients: Clients::new(bus),
+            hosts,
+            sources: Sources::new(World::new(&options.sysroot), heard),
+            environment: Environment::of(&places),
+            inbox,
+            reports,
+            recorder,
+            asked: HashMap::new(),
+            last_request: 0,
+            wake: None,
+            untidy: Some(STORE_REST),
+            stopping: false,
+            _occupied: occupied,
+            places,
+        };
+        apps::watch(&driver.places.apps, post.clone())?;
+        driver.restore()?;
+        obey_signals(&post)?;
+        clients::listen(&driver.places.socket(), post)?;
+        Ok(driver)
+    }
+
+    /// Apps first, so that what is restored finds them.
+    fn restore(&mut self) -> Result<(), Failure> {
+        let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Failure::new("the store's content cannot be understood, it was left as it is", error)
+        };
+        let mut rows = Vec::new();
+        let kept = self.durable.store().load(|row| {
+            rows.push((row.kind.to_owned(), row.key.to_owned(), row.value.to_owned()));
+            Ok::<(), bgtask_store::StoreError>(())
+        });
+        kept.map_err(|error| damaged(error.into()))?;
+        let rows = rows.iter().map(|(kind, key, value)| (kind.as_str(), key.as_str(), value.as_str()));
+        let snapshot = snapshot(rows).map_err(|error| damaged(error.into()))?;
+        let now = Clock::now();
+        for input in self.apps.read() {
+            self.handle(now, input);
+        }
+        self.handle(now, Input::Restore(Box::new(snapshot)));
+        self.forget_uninstalled(now);
+        self.finish_turn()
+    }
+
+    /// Apps whose manifest was removed while no broker ran.
+    fn forget_uninstalled(&mut self, now: Now) {
+        let registered = self.core.registrations(None).into_iter().map(|registration| registration.app.clone());
+        let gone: BTreeSet<_> = registered.filter(|app| self.apps.is_gone(app)).collect();
+        for app in gone {
+            self.handle(now, Input::AppRemoved(app));
+        }
+    }
+
+    pub(super) fn announce_ready(&self) {
+        let address = &self.environment.address;
+        match self.hosts.containment() {
+            Containment::Cgroup { path } => tracing::info!("ready at {address}, hosts live below {}", path.display()),
+            Containment::Session { why } => {
+                tracing::info!("ready at {address}");
+                tracing::warn!("hosts are held together by their session only: {why}");
+            }
+        }
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+            tracing::warn!("the service manager could not be told that the broker is ready: {error}");
+        }
+    }
+}
+
+impl Environment {
+    fn of(places: &Places) -> Self {
+        let wanted =
+            |name: &OsString| name.to_str().is_some_and(|name| PASSED_ON.contains(&name) || name.starts_with("LC_"));
+        Self {
+            passed_on: std::env::vars_os().filter(|(name, _)| wanted(name)).collect(),
+            address: Address::of_path(places.socket()),
+            home: std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from),
+        }
+    }
+
+    /// What a host of this app is given.
+    pub(super) fn host(&self, app: &AppId, program: &str, data: &Path) -> HostSpec {
+        let mut env = self.passed_on.clone();
+        let mut set = |name: &str, value: OsString| env.push((name.into(), value));
+        set(ADDRESS_VARIABLE, self.address.to_string().into());
+        set(host_names::APP_VARIABLE, app.as_str().into());
+        set(host_names::DATA_VARIABLE, data.into());
+        set(host_names::CHANNEL_VARIABLE, "3".into());
+        let dir = if self.home.is_dir() { self.home.clone() } else { "/".into() };
+        HostSpec { program: program.into(), args: Vec::new(), env, dir }
+    }
+}
+
+fn spawner(places: &Places, config: &Config) -> Result<Spawner, Failure> {
+    let config = SpawnerConfig {
+        launcher: launcher()?,
+        launcher_args: Vec::new(),
+        spares: config.waiting_launchers,
+        records: places.runtime.join("hosts"),
+        use_cgroups: true,
+    };
+    Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
+}
+
+fn launcher() -> Result<PathBuf, Failure> {
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(LAUNCHER)));
+    let installed = LAUNCHER_PLACES.iter().map(|place| Path::new(place).join(LAUNCHER));
+    beside.into_iter().chain(installed).find(|path| path.is_file()).ok_or_else(|| {
+        Failure::plain(format!(
+            "the program {LAUNCHER} is missing: it has to be beside bgtaskd or in {}",
+            LAUNCHER_PLACES.join(" or ")
+        ))
+    })
+}
+
+fn recorder(path: &Path, config: &Config, seed: u64) -> Result<Recorder<BufWriter<File>>, Failure> {
+    let cannot = |error| Failure::new(format!("the recording {} cannot be written", path.display()), error);
+    let file = File::create(path).map_err(cannot)?;
+    Recorder::begin(BufWriter::new(file), &config.core, seed).map_err(cannot)
+}
+
+fn seed() -> Result<u64, Failure> {
+    let mut bytes = [0; 8];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(|errno| Failure::new("the system gives no random numbers", errno))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+fn obey_signals(post: &mpsc::Sender<Incoming>) -> Result<(), Failure> {
+    let kinds = [(SignalKind::terminate(), "told to by SIGTERM"), (SignalKind::interrupt(), "told to by SIGINT")];
+    for (kind, why) in kinds {
+        let mut signals =
+            signal(kind).map_err(|error| Failure::new("the signals of the broker cannot be heard", error))?;
+        let post = post.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                let _stopping = post.send(Incoming::Stop(why)).await;
+            }
+        });
+    }
+    Ok(())
+}

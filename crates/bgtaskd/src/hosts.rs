@@ -1,0 +1,277 @@
+//! Host processes: how the core's orders reach them, and how their words and their end come back.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use bgtask_core::{HostExit, HostId, InstanceId};
+use bgtask_host::{Exit, Host, HostSpec, Launch, Spawner, Start, Tail};
+use bgtask_wire::{HostCall, PeerSocket};
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use zbus::{Connection, Guid, Message, MessageStream};
+
+use crate::inbox::Incoming;
+use crate::ready::{self, Ready};
+
+/// How many messages may wait for a host that does not read; one more and it is killed.
+const MAX_OUTBOX: usize = 64;
+
+/// How long the last words of a dead host are waited for; its pipe ends with its last process.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The hosts there are.
+pub(crate) struct Hosts {
+    // Before the spawner, so that its hosts are gone when it clears their place away.
+    running: HashMap<HostId, Entry>,
+    spawner: Spawner,
+    inbox: mpsc::Sender<Incoming>,
+    guid: Guid<'static>,
+}
+
+struct Entry {
+    host: Host,
+    start: Start,
+    exit: Option<HostExit>,
+    outbox: Option<mpsc::Sender<Message>>,
+    tail: Arc<Mutex<Tail>>,
+    listener: Option<JoinHandle<()>>,
+    program: PathBuf,
+    /// What the program was when it started.
+    stamp: Option<Stamp>,
+    /// The instance it was last told to run, with the serial number of the call.
+    running: Option<(u32, InstanceId)>,
+}
+
+/// What tells one build of a program from the next.
+type Stamp = (u64, u64, i64, i64);
+
+impl Hosts {
+    pub(crate) fn new(spawner: Spawner, inbox: mpsc::Sender<Incoming>) -> Self {
+        Self { spawner, inbox, guid: Guid::generate(), running: HashMap::new() }
+    }
+
+    /// Starts a host. What went wrong comes back like any other end of a host.
+    pub(crate) fn launch(&mut self, id: HostId, spec: &HostSpec) -> Result<(), String> {
+        let launch = self.spawner.launch(spec, &[]).map_err(|error| chain(&error))?;
+        let entry = self.attend(id, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
+        self.running.insert(id, entry);
+        Ok(())
+    }
+
+    /// Replaces the waiting launcher that was used; to be called when nobody waits.
+    pub(crate) fn refill(&mut self) {
+        if let Err(error) = self.spawner.refill() {
+            tracing::warn!("no launcher could be kept waiting, the next task starts slower: {}", chain(&error));
+        }
+    }
+
+    /// Sends a message; a host that does not read its messages is killed.
+    pub(crate) fn send(&mut self, id: HostId, message: Message) {
+        let Some(entry) = self.running.get(&id) else { return };
+        let full = entry.outbox.as_ref().is_some_and(|outbox| outbox.try_send(message).is_err());
+        if full {
+            self.kill(id);
+        }
+    }
+
+    /// Sends the order to run an instance. A host whose program was replaced since it started is killed instead:
+    /// the core starts a new one for an instance that a lingering host never heard of.
+    pub(crate) fn run(&mut self, id: HostId, instance: InstanceId, call: &HostCall) {
+        let Some(entry) = self.running.get_mut(&id) else { return };
+        let replaced = entry.stamp.is_some() && entry.stamp != stamp(&entry.program);
+        match call.message() {
+            Ok(message) if !replaced => {
+                entry.running = Some((message.primary_header().serial_num().get(), instance));
+                self.send(id, message);
+            }
+            _ => self.kill(id),
+        }
+    }
+
+    /// The instance a reply is the completion of.
+    pub(crate) fn completes(&mut self, id: HostId, reply: &Message) -> Option<InstanceId> {
+        let entry = self.running.get_mut(&id)?;
+        let (serial, instance) = entry.running?;
+        let replied = reply.header().reply_serial()?.get();
+        (replied == serial).then(|| {
+            entry.running = None;
+            instance
+        })
+    }
+
+    /// Closes the channel: a host ends itself when its broker is gone.
+    pub(crate) fn retire(&mut self, id: HostId) {
+        if let Some(entry) = self.running.get_mut(&id) {
+            entry.outbox = None;
+        }
+    }
+
+    pub(crate) fn kill(&self, id: HostId) {
+        if let Some(Err(error)) = self.running.get(&id).map(|entry| entry.host.kill()) {
+            tracing::error!("a host cannot be killed: {}", chain(&error));
+        }
+    }
+
+    /// Something of a host ended: once all of it has, its last words are read.
+    pub(crate) fn ended(&mut self, id: HostId) {
+        let Some(entry) = self.running.get_mut(&id) else { return };
+        if entry.exit.is_none() {
+            entry.exit = how_it_ended(&entry.host, &entry.start);
+        }
+        self.kill(id);
+        let Some(entry) = self.running.get_mut(&id) else { return };
+        match entry.host.try_close() {
+            Ok(false) => match entry.host.closing().map_err(std::io::Error::other).and_then(|it| own(it.as_fd())) {
+                Ok(fd) => drop(tokio::spawn(tell_when_readable(fd, self.inbox.clone(), id))),
+                Err(error) => tracing::error!("the end of a host cannot be watched: {error}"),
+            },
+            Ok(true) => self.hear_last_words(id),
+            Err(error) => {
+                tracing::error!("a host cannot be reaped: {}", chain(&error));
+                self.hear_last_words(id);
+            }
+        }
+    }
+
+    /// Forgets a host of which nothing is left.
+    pub(crate) fn bury(&mut self, id: HostId) -> Option<HostExit> {
+        let entry = self.running.remove(&id)?;
+        Some(entry.exit.unwrap_or(HostExit::NotStarted("how it ended is not known".into())))
+    }
+
+    pub(crate) fn containment(&self) -> &bgtask_host::Containment {
+        self.spawner.containment()
+    }
+
+    fn hear_last_words(&mut self, id: HostId) {
+        let Some(entry) = self.running.get_mut(&id) else { return };
+        entry.outbox = None;
+        let (listener, tail, inbox) = (entry.listener.take(), Arc::clone(&entry.tail), self.inbox.clone());
+        tokio::spawn(async move {
+            if let Some(listener) = listener {
+                let _in_time = tokio::time::timeout(LAST_WORDS, listener).await;
+            }
+            let words = tail.lock().map(|tail| tail.text()).unwrap_or_default();
+            let _stopping = inbox.send(Incoming::HostSilent(id, words)).await;
+        });
+    }
+
+    fn attend(&self, id: HostId, launch: Launch, spec: &HostSpec) -> std::io::Result<Entry> {
+        let (outbox, orders) = mpsc::channel(MAX_OUTBOX);
+        let tail = Arc::new(Mutex::new(Tail::new()));
+        let ended = own(launch.host.as_fd())?;
+        let output = ready::watch(OwnedFd::from(launch.output))?;
+        tokio::spawn(tell_when_readable(ended, self.inbox.clone(), id));
+        tokio::spawn(converse(launch.channel, self.guid.clone(), orders, self.inbox.clone(), id));
+        Ok(Entry {
+            host: launch.host,
+            start: launch.start,
+            exit: None,
+            outbox: Some(outbox),
+            listener: Some(tokio::spawn(listen(output, Arc::clone(&tail)))),
+            tail,
+            program: spec.program.clone(),
+            stamp: stamp(&spec.program),
+            running: None,
+        })
+    }
+}
+
+/// Carries messages both ways until the broker lets go or the host hangs up.
+async fn converse(
+    channel: UnixStream,
+    guid: Guid<'static>,
+    mut orders: mpsc::Receiver<Message>,
+    inbox: mpsc::Sender<Incoming>,
+    id: HostId,
+) {
+    let Ok(mut messages) = connect(channel, guid).await else { return };
+    let connection = Connection::from(&messages);
+    loop {
+        let heard = {
+            let (order, message) = (pin!(orders.recv()), pin!(messages.next()));
+            match select(order, message).await {
+                Either::Left((Some(order), _)) => {
+                    if connection.send(&order).await.is_err() {
+                        break;
+                    }
+                    continue;
+                }
+                Either::Right((Some(Ok(message)), _)) => message,
+                _ => break,
+            }
+        };
+        if inbox.send(Incoming::Host(id, heard)).await.is_err() {
+            break;
+        }
+    }
+    let _hung_up = connection.close().await;
+}
+
+async fn connect(channel: UnixStream, guid: Guid<'static>) -> zbus::Result<MessageStream> {
+    let socket = PeerSocket::new(channel).map_err(|error| zbus::Error::InputOutput(Arc::new(error)))?;
+    zbus::connection::Builder::authenticated_socket(socket, guid).p2p().build_message_stream().await
+}
+
+async fn listen(output: Ready, tail: Arc<Mutex<Tail>>) {
+    let mut buffer = [0; 4096];
+    loop {
+        let Ok(mut ready) = output.readable().await else { return };
+        match ready.try_io(|output| Ok(rustix::io::read(output, &mut buffer[..])?)) {
+            Ok(Ok(0) | Err(_)) => return,
+            Ok(Ok(read)) => {
+                if let Ok(mut tail) = tail.lock() {
+                    tail.push(&buffer[..read]);
+                }
+            }
+            Err(_would_block) => {}
+        }
+    }
+}
+
+async fn tell_when_readable(fd: OwnedFd, inbox: mpsc::Sender<Incoming>, id: HostId) {
+    let Ok(fd) = ready::watch(fd) else { return };
+    if fd.readable().await.is_ok() {
+        let _stopping = inbox.send(Incoming::HostEnded(id)).await;
+    }
+}
+
+fn how_it_ended(host: &Host, start: &Start) -> Option<HostExit> {
+    if let Poll::Ready(Err(error)) = start.outcome() {
+        return Some(HostExit::NotStarted(chain(&error)));
+    }
+    match host.try_exit() {
+        Ok(Some(Exit::Code(code))) => Some(HostExit::Code(code)),
+        Ok(Some(Exit::Signal(signal))) => Some(HostExit::Signal(signal)),
+        Ok(None) => None,
+        Err(error) => Some(HostExit::NotStarted(chain(&error))),
+    }
+}
+
+fn own(fd: std::os::fd::BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
+    fd.try_clone_to_owned()
+}
+
+fn stamp(program: &Path) -> Option<Stamp> {
+    let data = std::fs::metadata(program).ok()?;
+    Some((data.dev(), data.ino(), data.mtime(), data.mtime_nsec()))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

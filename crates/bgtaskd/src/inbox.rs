@@ -1,0 +1,31 @@
+use bgtask_core::{ClientId, HostId};
+use zbus::Message;
+
+use crate::clients::Visitor;
+
+/// How much may wait for the driver. Whoever finds it full waits, and so does the peer behind him.
+pub(crate) const MAX_WAITING: usize = 1_024;
+
+/// How much the driver takes in one turn, and so how much one commit covers.
+pub(crate) const MAX_BATCH: usize = 256;
+
+/// Everything that can wake the driver, besides its timer and the reports of sources.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A client is connected.
+    Client(ClientId, Visitor),
+    /// It sent a message.
+    Call(ClientId, Message),
+    /// It is gone.
+    ClientGone(ClientId),
+    /// A host sent a message.
+    Host(HostId, Message),
+    /// A host's program ended, or what it left behind did.
+    HostEnded(HostId),
+    /// A host's last words are read: nothing of it is left.
+    HostSilent(HostId, String),
+    /// Something changed in a folder with manifests.
+    Apps,
+    /// It is time to stop.
+    Stop(&'static str),
+}

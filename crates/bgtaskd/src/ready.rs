@@ -1,0 +1,18 @@
+//! Waiting until a file descriptor is ready.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use tokio::io::unix::AsyncFd;
+
+/// A descriptor the runtime watches.
+pub(crate) type Ready = AsyncFd<OwnedFd>;
+
+/// Lets the current runtime watch `fd`.
+#[allow(
+    deprecated,
+    reason = "the successor is unsafe because of types that may close or swap their descriptor; an OwnedFd cannot"
+)]
+pub(crate) fn watch(fd: OwnedFd) -> io::Result<Ready> {
+    AsyncFd::new(fd)
+}

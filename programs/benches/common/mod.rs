@@ -1,0 +1,169 @@
+//! What the benchmarks share: a real broker in a root of its own, and numbers as a table.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bgtask_wire::BrokerProxy;
+use tempfile::TempDir;
+
+/// A broker of its own, with a private root and private system facts.
+pub(crate) struct Broker {
+    dir: TempDir,
+    program: PathBuf,
+    process: Child,
+}
+
+impl Broker {
+    /// Starts a broker for which these apps are installed; the program of each is given.
+    pub(crate) fn start(apps: &[(&str, &Path)], config: &str) -> Self {
+        Self::start_with(apps, config, None)
+    }
+
+    /// The same with another program as the broker.
+    pub(crate) fn start_with(apps: &[(&str, &Path)], config: &str, program: Option<&Path>) -> Self {
+        let dir = tempfile::Builder::new().prefix("bgtask-bench").tempdir().expect("a folder");
+        for folder in ["root/apps", "sys/etc", "sys/proc/net"] {
+            std::fs::create_dir_all(dir.path().join(folder)).expect("a folder");
+        }
+        // No route: the machine is offline.
+        std::fs::write(dir.path().join("sys/proc/net/route"), "Iface\tDestination\n").expect("a route table");
+        for (app, program) in apps {
+            let manifest = format!(
+                "[app]\nid = {app:?}\nversion = \"1\"\nexecutable = {program:?}\n\
+                 [[task]]\nentry_point = \"Bench.Task\"\ntypes = [\"systemEvent\"]\n"
+            );
+            std::fs::write(dir.path().join("root/apps").join(format!("{app}.toml")), manifest).expect("a manifest");
+        }
+        std::fs::write(dir.path().join("root/config.toml"), config).expect("a configuration");
+        let program = program.map_or_else(|| env!("CARGO_BIN_EXE_bgtaskd").into(), |other| install(other, dir.path()));
+        let process = spawn(&program, dir.path());
+        let mut broker = Self { dir, program, process };
+        broker.wait_until_it_answers();
+        broker
+    }
+
+    /// Kills the broker and starts it again on the same state; answers how long it took until it answered.
+    pub(crate) fn restart(&mut self) -> Duration {
+        self.end();
+        let begin = Instant::now();
+        self.process = spawn(&self.program, self.dir.path());
+        self.wait_until_it_answers();
+        begin.elapsed()
+    }
+
+    /// Writes a zone that is always so many seconds east of UTC; answers its path below the system's root.
+    pub(crate) fn zone(&self, name: &str, offset: i32) -> PathBuf {
+        let path = self.dir.path().join("sys/usr/share/zoneinfo").join(name);
+        std::fs::create_dir_all(path.parent().expect("below the root")).expect("a folder");
+        std::fs::write(&path, fixed_zone(offset)).expect("a zone");
+        Path::new("/usr/share/zoneinfo").join(name)
+    }
+
+    /// Replaces the link as `timedatectl set-timezone` does.
+    pub(crate) fn change_zone(&self, zone: &Path) {
+        let etc = self.dir.path().join("sys/etc");
+        std::os::unix::fs::symlink(zone, etc.join("new")).expect("a link");
+        std::fs::rename(etc.join("new"), etc.join("localtime")).expect("a rename");
+    }
+
+    /// The pipe in an app's data folder to which its task writes.
+    pub(crate) fn first_line(&self, app: &str) -> std::fs::File {
+        let folder = self.root().join("data").join(app);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("first-line");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+        std::fs::File::options().read(true).write(true).open(path).expect("the pipe")
+    }
+
+    /// The folder everything of this broker is below.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    /// A new connection.
+    pub(crate) async fn connect(&self) -> BrokerProxy<'static> {
+        let stream = UnixStream::connect(self.root().join("run/broker")).expect("the broker listens");
+        let stream = zbus::connection::Builder::unix_stream(stream).p2p();
+        BrokerProxy::new(&stream.build().await.expect("a connection")).await.expect("a proxy")
+    }
+
+    /// A number out of `/proc/PID/status`.
+    pub(crate) fn status(&self, field: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
+        line.trim_start_matches(':').split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number")
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let socket = self.root().join("run/broker");
+        let begin = Instant::now();
+        while UnixStream::connect(&socket).is_err() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "the broker does not come up");
+            assert!(self.process.try_wait().expect("a child").is_none(), "the broker ended");
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+
+    fn end(&mut self) {
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Puts another program in the broker's place, with a launcher beside it.
+fn install(program: &Path, dir: &Path) -> PathBuf {
+    let bin = dir.join("bin");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    std::fs::copy(program, bin.join("bgtaskd")).expect("a copy");
+    std::fs::copy(env!("CARGO_BIN_EXE_bgtask-launcher"), bin.join("bgtask-launcher")).expect("a copy");
+    bin.join("bgtaskd")
+}
+
+/// A time-zone file (RFC 9636, version 2) of one type and no transition.
+fn fixed_zone(offset: i32) -> Vec<u8> {
+    let counts = [0_u32, 0, 0, 0, 1, 4];
+    let mut block = [b"TZif2".as_slice(), &[0; 15]].concat();
+    block.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+    block.extend(offset.to_be_bytes());
+    block.extend([0, 0]);
+    block.extend(b"FIX\0");
+    let (sign, hours) = if offset < 0 { ("", -offset / 3_600) } else { ("-", offset / 3_600) };
+    [block.clone(), block, format!("\n<FIX>{sign}{hours}\n").into_bytes()].concat()
+}
+
+fn spawn(program: &Path, dir: &Path) -> Child {
+    Command::new(program)
+        .args(["--log", "error", "--root"])
+        .arg(dir.join("root"))
+        .arg("--sysroot")
+        .arg(dir.join("sys"))
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("bgtaskd")
+}
+
+/// The middle one.
+pub(crate) fn median(mut values: Vec<Duration>) -> Duration {
+    values.sort();
+    values[values.len() / 2]
+}
+
+/// `a / b`
+pub(crate) fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64()
+}
+
+/// One line of a table.
+pub(crate) fn row(what: &str, measured: &str, against: &str, target: &str) {
+    println!("{what:<58} {measured:>14}   {against:<34} {target}");
+}

@@ -1,0 +1,4 @@
+//! The launcher: confines itself and becomes the program of a task.
+fn main() {
+    bgtask_host::launcher::main()
+}

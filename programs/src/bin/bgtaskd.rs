@@ -1,0 +1,5 @@
+//! The broker.
+
+fn main() -> std::process::ExitCode {
+    bgtaskd::main()
+}

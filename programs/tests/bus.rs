@@ -1,0 +1,254 @@
+//! Any language: generic D-Bus tools alone register, list and watch, at both doors (§4 of the design).
+
+mod harness;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use harness::{Broker, Home, PATIENCE, SAMPLE, User, eventually, has_program, skipped};
+
+const NAME: &str = "org.bgtask.Broker1";
+const PATH: &str = "/org/bgtask/Broker1";
+
+/// A session bus of the test's own.
+struct SessionBus {
+    daemon: Child,
+    address: String,
+}
+
+impl SessionBus {
+    async fn start(home: &Home) -> Option<Self> {
+        for program in ["dbus-daemon", "busctl", "gdbus"] {
+            if !has_program(program) {
+                skipped(&format!("{program} is not installed"));
+                return None;
+            }
+        }
+        let (socket, config) = (home.root("bus"), home.root("bus.conf"));
+        let address = format!("unix:path={}", socket.display());
+        fs::write(&config, configuration(&address)).unwrap();
+        let mut daemon = Command::new("dbus-daemon");
+        daemon.arg(format!("--config-file={}", config.display())).args(["--nofork", "--nopidfile"]);
+        let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let bus = Self { daemon, address };
+        eventually("the bus listens", async || std::os::unix::net::UnixStream::connect(&socket).ok()).await;
+        Some(bus)
+    }
+}
+
+impl Drop for SessionBus {
+    fn drop(&mut self) {
+        let _ended = self.daemon.kill();
+        let _reaped = self.daemon.wait();
+    }
+}
+
+fn configuration(address: &str) -> String {
+    format!(
+        r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>{address}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"#
+    )
+}
+
+/// A broker as a user's session has it: folders where the desktop says, and a session bus.
+async fn start_in_session(home: &Home, bus: &SessionBus) -> Broker {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bgtaskd"));
+    command.arg("--sysroot").arg(home.world.path("")).args(["--log", "info"]);
+    home.isolate(&mut command);
+    for (variable, folder) in [("HOME", "home"), ("XDG_RUNTIME_DIR", "run"), ("XDG_STATE_HOME", "state")] {
+        fs::create_dir_all(home.root(folder)).unwrap();
+        command.env(variable, home.root(folder));
+    }
+    let apps = home.root("share/bgtask/apps");
+    fs::create_dir_all(&apps).unwrap();
+    fs::copy(home.manifest(SAMPLE), apps.join("sample.toml")).unwrap();
+    command.env("XDG_DATA_HOME", home.root("share")).env("XDG_DATA_DIRS", home.root("none"));
+    command.env("XDG_CONFIG_HOME", home.root("config")).env("DBUS_SESSION_BUS_ADDRESS", &bus.address);
+    let mut broker = Broker::spawn(home, &mut command).at(home.root("run/bgtask/broker"));
+    broker.answers().await;
+    broker
+}
+
+/// A generic tool at one of the doors.
+struct Tool<'a> {
+    address: &'a str,
+}
+
+impl Tool<'_> {
+    fn busctl(&self, method: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new("busctl");
+        command.arg(format!("--address={}", self.address)).args(["call", NAME, PATH, NAME, method]).args(arguments);
+        answer(&mut command)
+    }
+
+    fn gdbus(&self, method: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new("gdbus");
+        command.args(["call", "--address", self.address, "--dest", NAME, "-o", PATH]);
+        command.arg("-m").arg(format!("{NAME}.{method}")).args(arguments);
+        answer(&mut command)
+    }
+
+    /// What anybody who has one of the tools can do.
+    fn try_everything(&self) {
+        assert!(self.busctl("RequestAccess", &["s", SAMPLE]).starts_with("u 5"));
+        let trigger = ["SystemTrigger", "1", "type", "s", "TimeZoneChange"];
+        let arguments =
+            [&["sss(sa{sv})asa{sv}", SAMPLE, "by busctl", "Tasks.Quick"], &trigger[..], &["0", "0"]].concat();
+        let registered = self.busctl("Register", &arguments);
+        let id = registered.trim().trim_start_matches("s ").trim_matches('"').to_owned();
+        let trigger = "('SystemTrigger', {'type': <'TimeZoneChange'>})";
+        let arguments = [SAMPLE, "by gdbus", "Tasks.Quick", trigger, "['InternetAvailable']", "@a{sv} {}"];
+        assert!(self.gdbus("Register", &arguments).starts_with("('"));
+
+        for list in [self.busctl("ListTasks", &["s", SAMPLE]), self.gdbus("ListTasks", &[SAMPLE])] {
+            assert!(list.contains("by busctl") && list.contains("by gdbus"), "{list}");
+        }
+        assert!(self.gdbus("Why", &[&id]).contains("sentence"));
+        assert!(self.busctl("History", &["a{sv}", "1", "name", "s", "by gdbus"]).contains("registered"));
+        assert_eq!(self.gdbus("Unregister", &[&id, "true"]).trim(), "()");
+        assert!(self.gdbus("Unregister", &[&id, "true"]).contains("org.bgtask.Error.UnknownTask"));
+        self.introspects();
+    }
+
+    fn introspects(&self) {
+        let mut command = Command::new("gdbus");
+        let seen = answer(command.args(["introspect", "--address", self.address, "--dest", NAME, "-o", PATH]));
+        assert!(seen.contains("RequestAccess") && seen.contains("Completed"), "{seen}");
+        let mut command = Command::new("busctl");
+        command.arg(format!("--address={}", self.address)).args(["get-property", NAME, PATH, NAME, "Version"]);
+        assert!(answer(&mut command).starts_with("s \""));
+    }
+
+    fn monitor(&self) -> Monitor {
+        let mut command = Command::new("gdbus");
+        command.args(["monitor", "--address", self.address, "--dest", NAME]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let (sender, heard) = channel();
+        std::thread::spawn(move || lines.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Monitor { child, heard }
+    }
+}
+
+/// A tool that prints every signal.
+struct Monitor {
+    child: Child,
+    heard: Receiver<String>,
+}
+
+impl Monitor {
+    fn hears(&self, word: &str) {
+        while let Ok(line) = self.heard.recv_timeout(PATIENCE) {
+            if line.contains(word) {
+                return;
+            }
+        }
+        panic!("nothing is heard of {word}");
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// What a command prints: its output, or its complaint.
+fn answer(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    String::from_utf8(if output.status.success() { output.stdout } else { output.stderr }).unwrap()
+}
+
+/// Registers something new until a monitor says so: only then it is known to listen.
+async fn listens(tool: &Tool<'_>, monitor: &Monitor) {
+    eventually("the monitor listens", async || {
+        let trigger = "('SystemTrigger', {'type': <'TimeZoneChange'>})";
+        tool.gdbus("Register", &[SAMPLE, "watched", "Tasks.Quick", trigger, "@as []", "@a{sv} {}"]);
+        monitor.heard.try_iter().any(|line| line.contains("watched")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn generic_tools_on_the_session_bus() {
+    let (home, _app) = Home::with_sample();
+    let Some(bus) = SessionBus::start(&home).await else { return };
+    let broker = start_in_session(&home, &bus).await;
+    let tool = Tool { address: &bus.address };
+    tool.try_everything();
+    let monitor = tool.monitor();
+    listens(&tool, &monitor).await;
+    broker.user().await.sources_know().await;
+    home.world.zone("Asia/Tokyo");
+    monitor.hears("'completed'");
+}
+
+#[tokio::test]
+async fn generic_tools_on_the_brokers_own_socket() {
+    let (home, _app) = Home::with_sample();
+    let Some(bus) = SessionBus::start(&home).await else { return };
+    let broker = start_in_session(&home, &bus).await;
+    let address = format!("unix:path={}", home.root("run/bgtask/broker").display());
+    let tool = Tool { address: &address };
+    tool.try_everything();
+    let monitor = tool.monitor();
+    listens(&tool, &monitor).await;
+    broker.user().await.sources_know().await;
+    home.world.zone("Asia/Tokyo");
+    monitor.hears("'completed'");
+}
+
+/// Somebody else has the name: the broker says so and serves at its own socket.
+#[tokio::test]
+async fn the_name_is_taken() {
+    let (home, _app) = Home::with_sample();
+    let Some(bus) = SessionBus::start(&home).await else { return };
+    let squatter = zbus::connection::Builder::address(bus.address.as_str()).build().await.unwrap();
+    squatter.request_name(NAME).await.unwrap();
+    let broker = start_in_session(&home, &bus).await;
+    assert!(home.log().contains("session bus cannot be used"), "{}", home.log());
+    broker.user().await.broker.list_apps().await.unwrap();
+}
+
+/// A session bus that ends does not take the broker with it.
+#[tokio::test]
+async fn the_bus_goes_away() {
+    let (home, _app) = Home::with_sample();
+    let Some(bus) = SessionBus::start(&home).await else { return };
+    let broker = start_in_session(&home, &bus).await;
+    drop(bus);
+    eventually("the broker notices", async || home.log().contains("the session bus is gone").then_some(())).await;
+    broker.user().await.broker.list_apps().await.unwrap();
+}
+
+/// Signals to one app's client on the bus are addressed to it alone (D4).
+#[tokio::test]
+async fn a_client_on_the_bus_is_told_of_its_completions() {
+    let (home, _app) = Home::with_sample();
+    let Some(bus) = SessionBus::start(&home).await else { return };
+    let broker = start_in_session(&home, &bus).await;
+    let user = broker.user().await;
+    let task = user.ready(harness::New::default()).await;
+    home.world.zone("Asia/Tokyo");
+    user.line(&task, "completed", 1).await;
+    let mut client = User::on_bus(&bus.address).await;
+    client.broker.attach(SAMPLE).await.unwrap();
+    let (sequence, name, outcome) = client.completion().await;
+    assert!(name == "task" && outcome.ok);
+    client.broker.acknowledge(SAMPLE, sequence).await.unwrap();
+    broker.all_acknowledged(SAMPLE).await;
+}

@@ -1,0 +1,21 @@
+# UserPresent: held while nobody is logged in, run when a session of the user begins, by the real logind.
+. /opt/cases/lib.sh
+
+task=$(register present Tasks.Quick TimeZoneChange UserPresent)
+eventually source_is user-presence logind
+timedatectl set-timezone America/New_York
+eventually phase_is present latched
+ran_times "$task" 0
+
+# A log-in without a terminal has to say that it is a person's.
+systemd-run --quiet --unit=login1 -p PAMName=login -p User=tester -p Environment=XDG_SESSION_CLASS=user sleep 60
+eventually loginctl user-status tester
+loginctl list-sessions --no-legend
+loginctl show-session "$(loginctl list-sessions --no-legend | awk '$3 == "tester" { print $1; exit }')"
+as_user bgtask sources
+eventually ran_times "$task" 1
+systemctl stop login1
+eventually value_is user-presence false
+timedatectl set-timezone America/Chicago
+eventually phase_is present latched
+as_user bgtask unregister "$task"

@@ -1,0 +1,36 @@
+# What the cases share. Each case is a person at a shell of the container.
+
+uid=$(id -u tester)
+app=org.example.Sample
+
+# Runs a command as the user, with the session's bus and run-time folder.
+as_user() {
+  runuser -u tester -- env XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" HOME=/home/tester "$@"
+}
+
+# Waits until a command succeeds: 30 s at most, looking five times a second.
+eventually() {
+  for _ in $(seq 150); do
+    if "$@" >/dev/null 2>&1; then return 0; fi
+    sleep 0.2
+  done
+  echo "never true: $*"
+  return 1
+}
+
+broker() { as_user busctl --user call org.bgtask.Broker1 /org/bgtask/Broker1 org.bgtask.Broker1 "$@"; }
+
+# register NAME ENTRY TRIGGER [CONDITION…]; prints the task id.
+register() {
+  local name=$1 entry=$2 trigger=$3
+  shift 3
+  broker RequestAccess s "$app" >/dev/null
+  broker Register 'sss(sa{sv})asa{sv}' "$app" "$name" "$entry" SystemTrigger 1 type s "$trigger" $# "$@" 0 | cut -d'"' -f2
+}
+
+history_has() { as_user bgtask history "$1" | grep -q "$2"; }
+runs() { as_user bgtask history "$1" --json | grep -o '"event": *"completed"' | wc -l; }
+ran_times() { [ "$(runs "$1")" = "$2" ]; }
+phase_is() { as_user bgtask list --json | tr -d '\n' | grep -q "\"$1\".*\"phase\": *\"$2\""; }
+value_is() { as_user bgtask sources --json | tr -d '\n ' | grep -q "\"name\":\"$1\"[^}]*\"value\":\"$2\""; }
+source_is() { as_user bgtask sources | grep -E "^ *$1" | grep -q "$2"; }
