@@ -2,6 +2,7 @@ use std::fmt;
 
 use crate::ids::{HostId, InstanceId};
 use crate::model::cancel::CancellationReason;
+use crate::model::trigger::Details;
 use crate::time::{BootTime, WallTime};
 
 /// One accepted firing on its way to an outcome.
@@ -15,27 +16,17 @@ pub struct Activation {
     pub attempt: u32,
     /// Where it stands.
     pub state: ActivationState,
-    /// A firing that came while this one ran: it becomes the next activation (D1).
-    pub next: Option<Firing>,
 }
 
 /// One occurrence of a trigger, or several that collapsed into one (D1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firing {
     /// When the first of them happened.
     pub at: WallTime,
     /// How many there were.
     pub count: u32,
-}
-
-impl Firing {
-    pub(crate) const fn once(at: WallTime) -> Self {
-        Self { at, count: 1 }
-    }
-
-    pub(crate) const fn and_again(self) -> Self {
-        Self { at: self.at, count: self.count.saturating_add(1) }
-    }
+    /// What the trigger carries.
+    pub details: Option<Details>,
 }
 
 /// Where an activation stands. Each state carries what is only true in it.
@@ -238,10 +229,6 @@ impl Activation {
     /// Applies an event the core has made sure can happen.
     pub(crate) fn apply(&mut self, event: ActivationEvent) {
         self.state = self.state.next(event).unwrap_or_else(|illegal| panic!("{illegal}"));
-    }
-
-    pub(crate) const fn is_waiting(&self) -> bool {
-        matches!(self.state, ActivationState::Waiting { .. })
     }
 }
 

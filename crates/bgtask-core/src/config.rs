@@ -5,6 +5,15 @@ use std::time::Duration;
 pub struct Config {
     /// How long one activation may run before it is told to stop (D10: 25 s).
     pub wall_budget: Duration,
+    /// The same for tasks that may take longer: application, media processing and maintenance triggers (D10: 10 min).
+    pub long_wall_budget: Duration,
+    /// How long a running task may do nothing at all, no processor time, no input or output, no word, before it is told
+    /// to stop as idle (CA-9); `None` never looks.
+    pub idle_after: Option<Duration>,
+    /// The grid on which timers are released: one wake-up for everybody (TM-1: 15 min).
+    pub timer_tick: Duration,
+    /// The shortest interval of a timer, in minutes (TM-2: 15).
+    pub min_freshness: u32,
     /// How long it may take to stop after that (CA-3, D10: 5 s); then its host is killed.
     pub cancel_grace: Duration,
     /// How long a host may linger for the next activation after its work is done; zero ends it at once.
@@ -21,6 +30,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             wall_budget: Duration::from_secs(25),
+            long_wall_budget: Duration::from_secs(600),
+            idle_after: Some(Duration::from_secs(120)),
+            timer_tick: Duration::from_secs(900),
+            min_freshness: 15,
             cancel_grace: Duration::from_secs(5),
             warm_linger: Duration::from_secs(30),
             max_warm_hosts: 8,

@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::ids::{AppId, HostId, TaskId};
+use crate::ids::{AppId, ClientId, HostId};
+use crate::model::app::Server;
 use crate::time::BootTime;
 
-/// A process that runs instances of one app, one at a time, and may linger for the next (U-28).
+/// A process that runs instances of one app, and may linger for the next (U-28).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// Its id.
@@ -12,24 +14,58 @@ pub struct Host {
     pub app: AppId,
     /// The app's version when it started: a host of an older version does not linger.
     pub version: Arc<str>,
-    /// The program it runs.
-    pub program: Arc<str>,
+    /// What runs in it.
+    pub kind: HostKind,
     /// Where it stands.
     pub state: HostState,
+    /// An instance of it was told to stop: it gets no other, and ends with its last one.
+    pub worn: bool,
+    /// The task whose instance did not stop, for which it is being killed.
+    pub condemned_by: Option<Arc<str>>,
+    /// What it was last seen to do.
+    pub activity: Activity,
+}
+
+/// What a host is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostKind {
+    /// A process the broker started.
+    Launched(Server),
+    /// The app itself, which runs by itself and is connected as this client (BLD-9).
+    App(ClientId),
+}
+
+/// What a host was last seen to do (CA-9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Until when it has done something.
+    pub until: BootTime,
+    /// Its processor time then.
+    pub cpu: Duration,
+    /// What it had read and written then, in bytes.
+    pub io: u64,
+    /// Whether it was asked what it has used since.
+    pub asked: bool,
+}
+
+impl Activity {
+    pub(crate) const fn at(now: BootTime) -> Self {
+        Self { until: now, cpu: Duration::ZERO, io: 0, asked: false }
+    }
 }
 
 /// Where a host stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostState {
-    /// It has an instance of this registration.
+    /// It has instances.
     Busy {
-        /// Which.
-        task: TaskId,
+        /// How many.
+        instances: u32,
     },
-    /// It lingers.
+    /// It has none.
     Idle {
-        /// Until then.
-        until: BootTime,
+        /// It lingers until then; `None` is an app that runs by itself.
+        until: Option<BootTime>,
     },
     /// It was asked to end.
     Retiring {
@@ -44,14 +80,11 @@ pub enum HostState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostEvent {
     /// It was given an instance.
-    Assigned {
-        /// Of which registration.
-        task: TaskId,
-    },
-    /// Its instance is complete; it may linger.
+    Assigned,
+    /// One of its instances is complete; after the last it may linger.
     Finished {
         /// Until then.
-        until: BootTime,
+        until: Option<BootTime>,
     },
     /// It is asked to end.
     Retired {
@@ -70,10 +103,12 @@ impl HostState {
     /// The event, where it cannot happen in this state.
     pub fn next(self, event: HostEvent) -> Result<Self, (Self, HostEvent)> {
         Ok(match (self, event) {
-            (Self::Idle { .. }, HostEvent::Assigned { task }) => Self::Busy { task },
-            (Self::Busy { .. }, HostEvent::Finished { until }) => Self::Idle { until },
-            (Self::Busy { .. } | Self::Idle { .. }, HostEvent::Retired { kill_at }) => Self::Retiring { kill_at },
-            (Self::Busy { .. } | Self::Retiring { .. }, HostEvent::Killed) => Self::Killing,
+            (Self::Idle { .. }, HostEvent::Assigned) => Self::Busy { instances: 1 },
+            (Self::Busy { instances }, HostEvent::Assigned) => Self::Busy { instances: instances + 1 },
+            (Self::Busy { instances: 1 }, HostEvent::Finished { until }) => Self::Idle { until },
+            (Self::Busy { instances }, HostEvent::Finished { .. }) => Self::Busy { instances: instances - 1 },
+            (Self::Idle { .. }, HostEvent::Retired { kill_at }) => Self::Retiring { kill_at },
+            (Self::Busy { .. } | Self::Idle { .. } | Self::Retiring { .. }, HostEvent::Killed) => Self::Killing,
             (state, event) => return Err((state, event)),
         })
     }
@@ -81,7 +116,7 @@ impl HostState {
     /// When it next needs attention, if time alone brings that about.
     pub(crate) const fn deadline(&self) -> Option<BootTime> {
         match self {
-            Self::Idle { until } => Some(*until),
+            Self::Idle { until } => *until,
             Self::Retiring { kill_at } => Some(*kill_at),
             Self::Busy { .. } | Self::Killing => None,
         }
@@ -92,5 +127,10 @@ impl Host {
     /// Applies an event the core has made sure can happen.
     pub(crate) fn apply(&mut self, event: HostEvent) {
         self.state = self.state.next(event).unwrap_or_else(|illegal| panic!("host {:?}: {illegal:?}", self.id));
+    }
+
+    /// Whether it may be given another instance at all.
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.worn && matches!(self.state, HostState::Busy { .. } | HostState::Idle { .. })
     }
 }

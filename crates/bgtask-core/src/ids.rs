@@ -100,6 +100,11 @@ uuid! {
     InstanceId
 }
 
+uuid! {
+    /// Names a class that a program declared in the manifest serves (BLD-11).
+    ClassId
+}
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -1,12 +1,15 @@
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::activation::Activation;
 use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, TaskId};
-use crate::model::access::BackgroundAccessStatus;
+use crate::model::access::{AccessSetting, AppAccess, BackgroundAccessRequestKind, Consent, Policy};
 use crate::model::app::App;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::outcome::Completion;
 use crate::model::registration::{NewRegistration, Registration};
+use crate::model::trigger::Details;
 
 /// Everything that can happen to a broker. Closed: one place lists all that can wake it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,10 @@ pub enum Input {
     AppInstalled(App),
     /// An app's manifest went away.
     AppRemoved(AppId),
+    /// The owner of the machine decides which apps may run; given before anything runs, and at every change.
+    Policy(Policy),
+    /// The user answered, or nobody could be asked.
+    Consent(RequestId, Consent),
     /// A source says how well it works.
     SourceStatus(Fact, SourceStatus),
     /// A source read its fact.
@@ -30,7 +37,14 @@ pub enum Input {
     /// A client asks for something and waits for the [`Reply`](crate::Reply).
     Request(RequestId, Request),
     /// A client of an app wants to hear progress and completions.
-    Attach(ClientId, AppId),
+    Attach {
+        /// Which client.
+        client: ClientId,
+        /// Whose it is.
+        app: AppId,
+        /// Whether it is the app's own program and runs tasks without an entry point itself (BLD-9).
+        activates: bool,
+    },
     /// That client is gone.
     Detach(ClientId),
     /// A host says that `run` began.
@@ -39,6 +53,15 @@ pub enum Input {
     HostProgress(HostId, InstanceId, u32),
     /// A task is complete: `Err` has the task's own words.
     HostFinished(HostId, InstanceId, Result<(), String>),
+    /// What a host has used so far: the answer to [`Output::Sample`](crate::Output::Sample).
+    HostUsage {
+        /// Which.
+        host: HostId,
+        /// Processor time of all its processes.
+        cpu: Duration,
+        /// Bytes read and written by all its processes.
+        io: u64,
+    },
     /// A host ended, or could not be started. After this nothing of it is left.
     HostExited {
         /// Which.
@@ -62,9 +85,24 @@ pub struct Snapshot {
     /// The highest sequence ever given to a completion: a late acknowledgement must not meet another completion.
     pub last_sequence: u64,
     /// What apps may do.
-    pub access: Vec<(AppId, BackgroundAccessStatus)>,
+    pub access: Vec<(AppId, AppAccess)>,
+    /// Whether the user switched all background work off.
+    pub switched_off: bool,
+    /// The apps seen installed, with their versions.
+    pub versions: Vec<(AppId, AppVersion)>,
     /// The last zone seen while somebody cared.
     pub zone: Option<Zone>,
+    /// The user's session this broker serves: it changes when the user has logged out and in again.
+    pub session: Arc<str>,
+}
+
+/// Which version of an app is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppVersion {
+    /// The version, as written.
+    pub version: Arc<str>,
+    /// Whether the app is being updated to it: `ServicingComplete` is still owed (RE-6).
+    pub servicing: bool,
 }
 
 /// How well a source works on this machine.
@@ -107,10 +145,60 @@ pub enum Request {
         /// Whether a running instance is cancelled (CA-7).
         cancel: bool,
     },
+    /// The same name again: nothing, where it is the same; one for the other, where it is not (D5).
+    RegisterOrUpdate(AppId, NewRegistration),
     /// `BackgroundExecutionManager.RequestAccessAsync`.
-    RequestAccess(AppId),
+    RequestAccess {
+        /// Whose.
+        app: AppId,
+        /// Which of its applications; empty is the first (ACC-15).
+        application: String,
+    },
+    /// `RequestAccessKindAsync` and `RequestAccessKindForModernStandbyAsync` (ACC-18, ACC-21).
+    RequestAccessKind {
+        /// Whose.
+        app: AppId,
+        /// Which of its applications; empty is the first.
+        application: String,
+        /// What is asked for.
+        kind: BackgroundAccessRequestKind,
+        /// Whether for modern standby.
+        standby: bool,
+        /// The app's own words to the user (ACC-19).
+        reason: String,
+    },
     /// `BackgroundExecutionManager.RemoveAccess`.
-    RemoveAccess(AppId),
+    RemoveAccess {
+        /// Whose.
+        app: AppId,
+        /// Which of its applications; empty is the first.
+        application: String,
+    },
+    /// The user decides about an app; `None` takes the decision back (AC-7).
+    SetAccess(AppId, Option<AccessSetting>),
+    /// The user switches all background work on or off (AC-7).
+    SetBackground {
+        /// Whether it may run.
+        enabled: bool,
+    },
+    /// The user ends everything of an app that runs in the background (LC-12).
+    Terminate(AppId),
+    /// `ApplicationTrigger.RequestAsync` and `MediaProcessingTrigger.RequestAsync`.
+    Activate {
+        /// Whose trigger.
+        app: AppId,
+        /// Whether the media processing one.
+        media: bool,
+        /// What it carries.
+        details: Option<Details>,
+    },
+    /// A program raises a custom event.
+    Raise {
+        /// The caller's app; `None` is the user, who may raise any.
+        by: Option<AppId>,
+        /// Which event.
+        event: String,
+    },
     /// The app has handled a completion.
     Acknowledge(AppId, u64),
 }
@@ -124,6 +212,13 @@ pub enum HostExit {
     Signal(i32),
     /// It never became the program: the text says what was tried and what is wrong.
     NotStarted(String),
+    /// It was the app itself, and its connection closed.
+    Disconnected,
+    /// It was killed because another task that ran in it did not stop (CA-4).
+    Condemned {
+        /// The other task's name.
+        by: Arc<str>,
+    },
 }
 
 impl fmt::Display for HostExit {
@@ -132,6 +227,10 @@ impl fmt::Display for HostExit {
             Self::Code(code) => write!(f, "the host exited with code {code} before the task was complete"),
             Self::Signal(signal) => write!(f, "the host was ended by signal {signal} before the task was complete"),
             Self::NotStarted(why) => write!(f, "the host could not be started: {why}"),
+            Self::Disconnected => f.write_str("the app went away before the task was complete"),
+            Self::Condemned { by } => {
+                write!(f, "the host was killed because {by}, which ran in it too, was told to stop and did not")
+            }
         }
     }
 }

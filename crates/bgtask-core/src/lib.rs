@@ -42,16 +42,22 @@ mod time;
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
 pub use broker::{Core, Gate, GateReading, Why};
 pub use config::Config;
-pub use host::{Host, HostEvent, HostState};
-pub use ids::{AppId, ClientId, HostId, InstanceId, InvalidId, RequestId, TaskId};
-pub use input::{HostExit, Input, Request, Snapshot, SourceStatus};
-pub use model::access::BackgroundAccessStatus;
-pub use model::app::{App, EntryPoint, TaskType};
+pub use host::{Activity, Host, HostEvent, HostKind, HostState};
+pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, TaskId};
+pub use input::{AppVersion, HostExit, Input, Request, Snapshot, SourceStatus};
+pub use model::access::{
+    AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,
+    PolicyRule,
+};
+pub use model::app::{App, Class, EntryPoint, Server, Sharing, TaskType};
 pub use model::cancel::CancellationReason;
 pub use model::condition::{Levels, SystemConditionType};
 pub use model::fact::{Fact, Report, Zone};
 pub use model::outcome::{Completion, Outcome};
-pub use model::registration::{NewRegistration, Registration, Standing};
-pub use model::trigger::{SystemTriggerType, Trigger};
-pub use output::{Change, Event, EventKind, Limit, Notice, Output, Refusal, Reply, RunOrder, Wake, WakeReason};
+pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};
+pub use model::trigger::{CustomSystemEventTriggerRecurrence, Details, SystemTriggerType, Trigger};
+pub use output::{
+    ApplicationTriggerResult, CancelNotice, Change, Event, EventKind, Limit, Notice, Output, Refusal, Reply, RunOrder,
+    Update, Wake, WakeReason,
+};
 pub use time::{BootTime, Now, WallTime};

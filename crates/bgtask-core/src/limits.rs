@@ -6,6 +6,21 @@ pub const MAX_APP_ID_BYTES: usize = 255;
 pub const MAX_NAME_BYTES: usize = 255;
 /// Longest entry point, in bytes.
 pub const MAX_ENTRY_POINT_BYTES: usize = 255;
+/// Longest group id and longest group name, in bytes.
+pub const MAX_GROUP_BYTES: usize = 255;
+
+/// Longest id of a custom event, in bytes.
+pub const MAX_EVENT_ID_BYTES: usize = 255;
+
+/// Most bytes a trigger carries for its task, as they are written on the wire.
+pub const MAX_DETAILS_BYTES: usize = 65_536;
+
+/// The longest interval of a timer, in minutes: a little less than 30 days (TM-2).
+pub const MAX_FRESHNESS: u32 = 43_199;
+
+/// Most questions for consent that wait for the user at the same time.
+pub const MAX_CONSENTS: usize = 64;
+
 /// Most conditions of one registration.
 pub const MAX_CONDITIONS: usize = 16;
 /// Most registrations of one app, spent and running ones included.

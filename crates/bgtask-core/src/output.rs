@@ -1,21 +1,25 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::activation::{Activation, Firing};
 use crate::broker::Gate;
-use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, TaskId};
+use crate::ids::{AppId, ClassId, ClientId, HostId, InstanceId, RequestId, TaskId};
+use crate::input::AppVersion;
 use crate::limits::{
-    MAX_APPS, MAX_CONDITIONS, MAX_ENTRY_POINT_BYTES, MAX_NAME_BYTES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
+    MAX_APPS, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES,
+    MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
 };
-use crate::model::access::BackgroundAccessStatus;
+use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::app::TaskType;
 use crate::model::cancel::CancellationReason;
 use crate::model::condition::SystemConditionType;
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::{Completion, Outcome};
-use crate::model::registration::Registration;
+use crate::model::registration::{Entry, Registration, Unregistration};
 use crate::model::trigger::Trigger;
-use crate::time::{BootTime, WallTime};
+use crate::model::windows_enum;
+use crate::time::{BootTime, Spoken, WallTime};
 
 /// Everything the core can order. Closed, like [`Input`](crate::Input).
 ///
@@ -40,10 +44,28 @@ pub enum Output {
         /// The program of the app to run.
         program: Arc<str>,
     },
+    /// This client is a host from now on: what goes to the host goes to it, and killing the host kills its process.
+    Adopt {
+        /// The host's id.
+        host: HostId,
+        /// The client.
+        client: ClientId,
+    },
     /// Give a host an instance to run.
     Run(HostId, Box<RunOrder>),
     /// Tell a host that its instance has to stop.
-    Cancel(HostId, InstanceId, CancellationReason),
+    Cancel(HostId, InstanceId, CancelNotice),
+    /// Tell what a host has used so far, by [`Input::HostUsage`](crate::Input::HostUsage).
+    Sample(HostId),
+    /// Ask the user, and give the answer to [`Input::Consent`](crate::Input::Consent).
+    Ask {
+        /// For this request.
+        request: RequestId,
+        /// Which app asks.
+        app: AppId,
+        /// In which words.
+        reason: String,
+    },
     /// Ask a host without work to end.
     Retire(HostId),
     /// Kill a host and everything it started.
@@ -59,7 +81,16 @@ impl Output {
     ///
     /// A [`Cancel`](Self::Cancel) could, but then it would overtake the [`Run`](Self::Run) of the same batch.
     pub const fn needs_commit(&self) -> bool {
-        !matches!(self, Self::Launch { .. } | Self::Kill(_) | Self::Watch(_) | Self::Unwatch(_) | Self::Wake(_))
+        !matches!(
+            self,
+            Self::Launch { .. }
+                | Self::Adopt { .. }
+                | Self::Kill(_)
+                | Self::Sample(_)
+                | Self::Watch(_)
+                | Self::Unwatch(_)
+                | Self::Wake(_)
+        )
     }
 }
 
@@ -70,10 +101,10 @@ pub enum Change {
     PutRegistration(Registration),
     /// Remove.
     DeleteRegistration(TaskId),
-    /// Insert or replace.
+    /// Insert or replace, by its instance.
     PutActivation(TaskId, Activation),
     /// Remove.
-    DeleteActivation(TaskId),
+    DeleteActivation(InstanceId),
     /// Insert. Its sequence is never given again, see [`Snapshot::last_sequence`](crate::Snapshot::last_sequence).
     PutCompletion(Completion),
     /// Remove.
@@ -81,7 +112,15 @@ pub enum Change {
     /// Replace: the highest sequence ever given to a completion.
     PutSequence(u64),
     /// Insert or replace.
-    PutAccess(AppId, BackgroundAccessStatus),
+    PutAccess(AppId, AppAccess),
+    /// Remove.
+    DeleteAccess(AppId),
+    /// Replace: whether the user switched all background work off.
+    PutSwitchedOff(bool),
+    /// Insert or replace.
+    PutVersion(AppId, AppVersion),
+    /// Remove.
+    DeleteVersion(AppId),
     /// Insert or replace.
     PutZone(Zone),
     /// Remove.
@@ -112,11 +151,8 @@ pub struct Event {
 pub enum EventKind {
     /// It was registered.
     Registered,
-    /// It was unregistered; with `cancel` a running instance is told to stop.
-    Unregistered {
-        /// See above.
-        cancel: bool,
-    },
+    /// It was unregistered.
+    Unregistered(Unregistration),
     /// Its trigger fired; `count` tells how many firings are now held in one (D1).
     Fired {
         /// The trigger.
@@ -136,7 +172,7 @@ pub enum EventKind {
         warm: bool,
     },
     /// The task was told to stop.
-    Cancelled(CancellationReason),
+    Cancelled(CancelNotice),
     /// The broker died under it; it waits to run again as this attempt.
     Interrupted {
         /// The coming try.
@@ -163,7 +199,7 @@ impl EventKind {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Registered => "registered",
-            Self::Unregistered { .. } => "unregistered",
+            Self::Unregistered(_) => "unregistered",
             Self::Fired { .. } => "fired",
             Self::Latched(_) => "latched",
             Self::Buffered(_) => "buffered",
@@ -181,8 +217,13 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registered => f.write_str("registered"),
-            Self::Unregistered { cancel: true } => f.write_str("unregistered, a running instance is cancelled"),
-            Self::Unregistered { cancel: false } => f.write_str("unregistered"),
+            Self::Unregistered(why) => f.write_str(match why {
+                Unregistration::Explicit { cancel: true } => "unregistered, a running instance is cancelled",
+                Unregistration::Explicit { cancel: false } => "unregistered",
+                Unregistration::Replaced => "unregistered: another registration took its place",
+                Unregistration::EntryPointGone => "unregistered: the app's manifest no longer declares its entry point",
+                Unregistration::Uninstalled => "unregistered: the app was removed",
+            }),
             Self::Fired { trigger, count: 1 } => write!(f, "{trigger} fired"),
             Self::Fired { trigger, count } => {
                 write!(f, "{trigger} fired, {count} firings are held as one")
@@ -195,7 +236,7 @@ impl fmt::Display for EventKind {
             Self::Started { attempt: 1, warm: false } => f.write_str("started"),
             Self::Started { attempt: 1, warm: true } => f.write_str("started in a warm host"),
             Self::Started { attempt, .. } => write!(f, "started, attempt {attempt}"),
-            Self::Cancelled(reason) => write!(f, "told to stop: {reason}"),
+            Self::Cancelled(notice) => write!(f, "told to stop: {notice}"),
             Self::Interrupted { attempt } => {
                 write!(f, "interrupted by the end of the broker, waits for attempt {attempt}")
             }
@@ -209,6 +250,26 @@ impl fmt::Display for EventKind {
     }
 }
 
+/// Why an instance has to stop, with the numbers (U-9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelNotice {
+    /// Why.
+    pub reason: CancellationReason,
+    /// How long it might have run.
+    pub budget: Duration,
+    /// How long it has run.
+    pub used: Duration,
+    /// How long it may still take.
+    pub grace: Duration,
+}
+
+impl fmt::Display for CancelNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (used, budget) = (Spoken(self.used), Spoken(self.budget));
+        write!(f, "{} ({used} used of {budget}, {} to stop)", self.reason, Spoken(self.grace))
+    }
+}
+
 /// What a host needs to run an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunOrder {
@@ -218,14 +279,18 @@ pub struct RunOrder {
     pub task: TaskId,
     /// Its name.
     pub name: Arc<str>,
-    /// The entry point to call.
-    pub entry_point: Arc<str>,
+    /// What to call.
+    pub entry: Entry,
+    /// The group it was registered in: in the app itself, the group hears of it instead (GRP-5).
+    pub group: Option<Arc<str>>,
     /// What fired.
     pub trigger: Trigger,
     /// When, and how often.
     pub firing: Firing,
     /// Which try, from 1.
     pub attempt: u32,
+    /// How long it may run.
+    pub budget: Duration,
 }
 
 /// What an attached client hears.
@@ -251,10 +316,47 @@ pub enum Reply {
     Registered(TaskId),
     /// The registration no longer fires.
     Unregistered,
+    /// What `register_or_update` came to.
+    Updated(TaskId, Update),
     /// What the app may do now.
     Access(BackgroundAccessStatus),
+    /// Whether the user or the system approved (ACC-18).
+    Approved(bool),
+    /// The user's decision is in force.
+    Set,
+    /// How many running instances were told to stop.
+    Terminated(u32),
+    /// What became of a trigger the app asked for, and why.
+    Activated(ApplicationTriggerResult, String),
+    /// How many registrations heard the event.
+    Raised(u32),
     /// The completion will not be delivered again.
     Acknowledged,
+}
+
+/// What `register_or_update` came to (D5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// There was none of that name: it is registered.
+    Registered,
+    /// It is as it was, its phase kept.
+    Unchanged,
+    /// Another took its place.
+    Replaced,
+}
+
+windows_enum! {
+    /// What became of a trigger the app asked for (`ApplicationTriggerResult`, `MediaProcessingTriggerResult`).
+    ApplicationTriggerResult {
+        /// It fired: the task will run.
+        Allowed = 0,
+        /// It did not fire: an earlier request still runs, or waits to (D3).
+        CurrentlyRunning = 1,
+        /// The user or the policy does not let the app run.
+        DisabledByPolicy = 2,
+        /// It did not fire for another reason.
+        UnknownError = 3,
+    }
 }
 
 /// The answer to a request that was not granted: what was asked, what is wrong, what to do.
@@ -264,6 +366,24 @@ pub enum Refusal {
     UnknownApp(AppId),
     /// The caller's app has no such registration.
     UnknownTask(TaskId),
+    /// The app's manifest has no such application (ACC-15).
+    UnknownApplication(AppId, String),
+    /// The manifest does not declare the class (BLD-11).
+    ClassNotDeclared {
+        /// The app.
+        app: AppId,
+        /// What was asked for.
+        class: ClassId,
+    },
+    /// The manifest names no program for the app itself, so that nothing could run a task without an entry point.
+    NoProgram(AppId),
+    /// The manifest does not let the app raise the event.
+    MayNotRaise {
+        /// The app.
+        app: AppId,
+        /// The event.
+        event: String,
+    },
     /// A property is empty, too long or does not fit the others.
     InvalidArgument(String),
     /// The manifest does not declare the entry point (MA-1).
@@ -314,6 +434,18 @@ pub enum Limit {
     EntryPointBytes,
     /// [`MAX_CONDITIONS`]
     Conditions,
+    /// [`MAX_GROUP_BYTES`]
+    GroupBytes,
+    /// [`MAX_EVENT_ID_BYTES`]
+    EventIdBytes,
+    /// [`MAX_DETAILS_BYTES`]
+    DetailsBytes,
+    /// One `ApplicationTrigger` for each app (TR-1).
+    ApplicationTriggers,
+    /// One `MediaProcessingTrigger` for each app (TR-1).
+    MediaProcessingTriggers,
+    /// [`MAX_CONSENTS`]
+    Consents,
 }
 
 impl fmt::Display for Refusal {
@@ -326,6 +458,22 @@ impl fmt::Display for Refusal {
             Self::UnknownTask(task) => {
                 write!(f, "there is no task {task} of this app: it may have been unregistered, see `bgtask list`")
             }
+            Self::UnknownApplication(app, application) => {
+                write!(f, "the manifest of {app} has no application {application:?}: name one of its own, or none")
+            }
+            Self::ClassNotDeclared { app, class } => write!(
+                f,
+                "the manifest of {app} declares no program for the class {class}: add [[class]] with \
+                 id = \"{class}\" and executable = \"the program\""
+            ),
+            Self::NoProgram(app) => write!(
+                f,
+                "the manifest of {app} names no executable for the app itself: add one, or register the task with an entry point"
+            ),
+            Self::MayNotRaise { app, event } => write!(
+                f,
+                "the manifest of {app} does not let it raise the event {event:?}: add raises = [{event:?}]"
+            ),
             Self::InvalidArgument(what) => f.write_str(what),
             Self::EntryPointNotDeclared { app, entry_point, declared, .. } => {
                 write!(f, "the manifest of {app} does not declare the entry point {entry_point:?}; ")?;
@@ -360,6 +508,18 @@ impl fmt::Display for Limit {
             Self::NameBytes => write!(f, "the name is longer than {MAX_NAME_BYTES} bytes"),
             Self::EntryPointBytes => write!(f, "the entry point is longer than {MAX_ENTRY_POINT_BYTES} bytes"),
             Self::Conditions => write!(f, "more than {MAX_CONDITIONS} conditions"),
+            Self::GroupBytes => write!(f, "the group's id or name is longer than {MAX_GROUP_BYTES} bytes"),
+            Self::EventIdBytes => write!(f, "the event's id is longer than {MAX_EVENT_ID_BYTES} bytes"),
+            Self::DetailsBytes => write!(f, "the arguments are longer than {MAX_DETAILS_BYTES} bytes"),
+            Self::ApplicationTriggers => {
+                f.write_str("the app has a task with an ApplicationTrigger already, and may have one: unregister that first")
+            }
+            Self::MediaProcessingTriggers => f.write_str(
+                "the app has a task with a MediaProcessingTrigger already, and may have one: unregister that first",
+            ),
+            Self::Consents => {
+                write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")
+            }
         }
     }
 }
@@ -384,4 +544,8 @@ pub enum WakeReason {
     Linger(HostId),
     /// A host that was asked to end has had its time.
     Retirement(HostId),
+    /// It is time to look whether a host does anything.
+    Idle(HostId),
+    /// A timer is due.
+    Timer(TaskId),
 }

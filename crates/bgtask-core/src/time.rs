@@ -51,6 +51,14 @@ impl WallTime {
     }
 }
 
+impl Add<Duration> for WallTime {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(micros(rhs)).unwrap_or(i64::MAX)))
+    }
+}
+
 impl Sub for WallTime {
     type Output = Duration;
 

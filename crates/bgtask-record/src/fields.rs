@@ -1,32 +1,49 @@
 //! The file format: every recorded type with the names of its fields.
 
 use bgtask_core::{
-    Activation, ActivationState, App, BackgroundAccessStatus, CancellationReason, Change, Completion, Config,
-    EntryPoint, Event, EventKind, Fact, Firing, Gate, HostExit, Input, Limit, NewRegistration, Notice, Outcome, Output,
-    Refusal, Registration, Reply, Report, Request, RunOrder, Snapshot, SourceStatus, Standing, SystemConditionType,
-    SystemTriggerType, TaskType, Trigger, Wake, WakeReason, Zone,
+    AccessSetting, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
+    BackgroundAccessRequestKind, BackgroundAccessStatus, CancelNotice, CancellationReason, Change, Class, Completion,
+    Config, Consent, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, Event, EventKind, Fact, Firing, Gate, Grant,
+    HostExit, Input, Limit, NewRegistration, Notice, Outcome, Output, Policy, PolicyEntry, PolicyRule, Refusal,
+    Registration, Reply, Report, Request, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing,
+    SystemConditionType, SystemTriggerType, TaskGroup, TaskType, Trigger, Unregistration, Update, Wake, WakeReason,
+    Zone,
 };
 use serde_json::Value;
 
 use crate::json::{Record, RecordError, record};
 
 record! {
-    struct Activation { instance, firing, attempt, state, next }
-    struct App { id, version, entry_points }
+    struct Activation { instance, firing, attempt, state }
+    struct App { id, version, entry_points, classes, itself, applications, raises }
+    struct AppAccess { setting, grants }
+    struct AppVersion { version, servicing }
+    struct CancelNotice { reason, budget, used, grace }
+    struct Class { id, server }
     struct Completion { sequence, app, task, name, instance, at, outcome, progress }
-    struct Config { wall_budget, cancel_grace, warm_linger, max_warm_hosts, max_running, max_attempts }
-    struct EntryPoint { name, program, types }
+    struct Config {
+        wall_budget, long_wall_budget, idle_after, timer_tick, min_freshness, cancel_grace, warm_linger, max_warm_hosts,
+        max_running, max_attempts
+    }
+    struct EntryPoint { name, server, types }
     struct Event { at, app, task, name, instance, kind }
-    struct Firing { at, count }
+    struct Firing { at, count, details }
+    struct Grant { awake, standby }
     struct NewRegistration {
-        name, entry_point, trigger, conditions, cancel_on_condition_loss, is_network_requested
+        name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
+    struct Policy { default, apps }
+    struct PolicyEntry { rule, file }
     struct Registration {
-        id, app, name, entry_point, trigger, conditions, cancel_on_condition_loss, is_network_requested, registered_at,
-        standing
+        id, app, name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group, registered_at,
+        due, counted_in, standing
     }
-    struct RunOrder { instance, task, name, entry_point, trigger, firing, attempt }
-    struct Snapshot { registrations, activations, completions, last_sequence, access, zone }
+    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, budget }
+    struct Server { program, application, sharing }
+    struct Snapshot {
+        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, session
+    }
+    struct TaskGroup { id, name }
     struct Wake { at, why }
     struct Zone { identity, offset_seconds }
 }
@@ -44,30 +61,47 @@ record! {
         PutRegistration(registration),
         DeleteRegistration(task),
         PutActivation(task, activation),
-        DeleteActivation(task),
+        DeleteActivation(instance),
         PutCompletion(completion),
         DeleteCompletion(sequence),
         PutSequence(sequence),
         PutAccess(app, access),
+        DeleteAccess(app),
+        PutSwitchedOff(value),
+        PutVersion(app, version),
+        DeleteVersion(app),
         PutZone(zone),
         DeleteZone,
         Record(event),
     }
+    enum Consent { Granted, Refused, Unavailable(why) }
+    enum Entry { Component(name), Class(id), InProcess }
     enum EventKind {
         Registered,
-        Unregistered { cancel },
+        Unregistered(why),
         Fired { trigger, count },
         Latched(conditions),
         Buffered(gate),
         Started { attempt, warm },
-        Cancelled(reason),
+        Cancelled(notice),
         Interrupted { attempt },
         Dropped,
         Completed { outcome, progress },
         CompletionLost { sequence },
     }
-    enum Gate { NotInstalled, EntryPointGone, Access(status), Condition(condition), Slot }
-    enum HostExit { Code(code), Signal(signal), NotStarted(why) }
+    enum Gate {
+        NotInstalled,
+        Servicing,
+        EntryPointGone,
+        Access(status),
+        EnergySaver,
+        Condition(condition),
+        Battery,
+        MemoryPressure,
+        Running,
+        Slot,
+    }
+    enum HostExit { Code(code), Signal(signal), NotStarted(why), Disconnected, Condemned { by } }
     enum Input {
         Restore(snapshot),
         Tick,
@@ -75,17 +109,33 @@ record! {
         Stop,
         AppInstalled(app),
         AppRemoved(app),
+        Policy(policy),
+        Consent(request, consent),
         SourceStatus(fact, status),
         Report(report),
         Request(id, request),
-        Attach(client, app),
+        Attach { client, app, activates },
         Detach(client),
         HostStarted(host, instance),
         HostProgress(host, instance, value),
         HostFinished(host, instance, result),
+        HostUsage { host, cpu, io },
         HostExited { host, exit, output_tail },
     }
-    enum Limit { RegistrationsPerApp, Registrations, Apps, NameBytes, EntryPointBytes, Conditions }
+    enum Limit {
+        RegistrationsPerApp,
+        Registrations,
+        Apps,
+        NameBytes,
+        EntryPointBytes,
+        Conditions,
+        GroupBytes,
+        EventIdBytes,
+        DetailsBytes,
+        ApplicationTriggers,
+        MediaProcessingTriggers,
+        Consents,
+    }
     enum Notice { Progress { task, instance, value }, Completed(completion) }
     enum Outcome {
         Succeeded,
@@ -101,8 +151,11 @@ record! {
         Watch(fact),
         Unwatch(fact),
         Launch { host, app, program },
+        Adopt { host, client },
         Run(host, order),
-        Cancel(host, instance, reason),
+        Cancel(host, instance, notice),
+        Sample(host),
+        Ask { request, app, reason },
         Retire(host),
         Kill(host),
         Deliver(client, notice),
@@ -111,25 +164,64 @@ record! {
     enum Refusal {
         UnknownApp(app),
         UnknownTask(task),
+        UnknownApplication(app, application),
+        ClassNotDeclared { app, class },
+        NoProgram(app),
+        MayNotRaise { app, event },
         InvalidArgument(what),
         EntryPointNotDeclared { app, entry_point, wanted, declared },
         TaskTypeNotDeclared { app, entry_point, wanted },
         NotSupported { what, why, help },
         LimitReached(limit),
     }
-    enum Reply { Registered(task), Unregistered, Access(status), Acknowledged }
-    enum Report { TimeZone { zone, previous_offset_seconds }, Internet(value), UserPresence(value) }
+    enum Reply {
+        Registered(task),
+        Unregistered,
+        Updated(task, update),
+        Access(status),
+        Approved(value),
+        Set,
+        Terminated(count),
+        Activated(result, why),
+        Raised(count),
+        Acknowledged,
+    }
+    enum Report {
+        TimeZone { zone, previous_offset_seconds },
+        Internet(value),
+        UserPresence(value),
+        ExternalPower(value),
+        EnergySaver(value),
+        MemoryPressure(value),
+    }
     enum Request {
         Register(app, registration),
         Unregister { scope, task, cancel },
-        RequestAccess(app),
-        RemoveAccess(app),
+        RegisterOrUpdate(app, registration),
+        RequestAccess { app, application },
+        RequestAccessKind { app, application, kind, standby, reason },
+        RemoveAccess { app, application },
+        SetAccess(app, setting),
+        SetBackground { enabled },
+        Terminate(app),
+        Activate { app, media, details },
+        Raise { by, event },
         Acknowledge(app, sequence),
     }
+    enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
     enum Standing { Active, Spent, Unregistered }
-    enum Trigger { System { kind, one_shot } }
-    enum WakeReason { Budget(task), Grace(task), Linger(host), Retirement(host) }
+    enum Trigger {
+        System { kind, one_shot },
+        Time { freshness, one_shot },
+        Maintenance { freshness, one_shot },
+        Application,
+        MediaProcessing,
+        CustomSystemEvent { id, recurrence },
+    }
+    enum Unregistration { Explicit { cancel }, Replaced, EntryPointGone, Uninstalled }
+    enum Update { Registered, Unchanged, Replaced }
+    enum WakeReason { Budget(task), Grace(task), Linger(host), Retirement(host), Idle(host), Timer(task) }
 }
 
 macro_rules! names {
@@ -146,6 +238,11 @@ macro_rules! names {
     )*};
 }
 names! {
+    AccessSetting: AccessSetting::from_name,
+    ApplicationTriggerResult: ApplicationTriggerResult::from_name,
+    BackgroundAccessRequestKind: BackgroundAccessRequestKind::from_name,
+    CustomSystemEventTriggerRecurrence: CustomSystemEventTriggerRecurrence::from_name,
+    PolicyRule: PolicyRule::from_name,
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
     CancellationReason: CancellationReason::from_name,
     Fact: Fact::from_name,

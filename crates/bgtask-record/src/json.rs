@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_core::{AppId, BootTime, ClientId, HostId, InstanceId, Now, RequestId, TaskId, WallTime};
+use bgtask_core::{
+    AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, RequestId, TaskId, WallTime,
+};
 use serde_json::{Map, Value};
 
 /// A core value that is written as JSON and read back.
@@ -227,6 +230,32 @@ impl<A: Record, B: Record> Record for (A, B) {
     }
 }
 
+/// A list of pairs: keys need not be texts.
+impl<K: Record + Ord, V: Record> Record for BTreeMap<K, V> {
+    fn to_json(&self) -> Value {
+        Value::Array(self.iter().map(|(key, value)| Value::Array(vec![key.to_json(), value.to_json()])).collect())
+    }
+
+    fn from_json(value: &Value) -> Result<Self, RecordError> {
+        Vec::<(K, V)>::from_json(value).map(|pairs| pairs.into_iter().collect())
+    }
+}
+
+/// Hexadecimal: what it means is known to the two ends only.
+impl Record for Details {
+    fn to_json(&self) -> Value {
+        Value::from(self.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+
+    fn from_json(value: &Value) -> Result<Self, RecordError> {
+        let wrong = || RecordError::expected("bytes in hexadecimal", value);
+        let text = value.as_str().filter(|text| text.len() % 2 == 0 && text.is_ascii()).ok_or_else(wrong)?;
+        let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong());
+        let bytes: Vec<u8> = (0..text.len()).step_by(2).map(byte).collect::<Result<_, _>>()?;
+        Ok(Self(bytes.into()))
+    }
+}
+
 impl<T: Record, E: Record> Record for Result<T, E> {
     fn to_json(&self) -> Value {
         match self {
@@ -258,7 +287,7 @@ macro_rules! texts {
         }
     )*};
 }
-texts!(AppId: AppId::new, TaskId: TaskId::from_str, InstanceId: InstanceId::from_str);
+texts!(AppId: AppId::new, TaskId: TaskId::from_str, InstanceId: InstanceId::from_str, ClassId: ClassId::from_str);
 
 macro_rules! wrapped {
     ($($type:ty: $inner:ty, $wrap:expr, $unwrap:expr);* $(;)?) => {$(

@@ -50,6 +50,8 @@ const ACTIVATION: &str = "activation";
 const COMPLETION: &str = "completion";
 const SEQUENCE: &str = "sequence";
 const ACCESS: &str = "access";
+const SWITCHED_OFF: &str = "switched-off";
+const VERSION: &str = "version";
 const ZONE: &str = "zone";
 
 /// The row of a change.
@@ -58,12 +60,18 @@ pub fn row(change: &Change) -> Row {
     match change {
         Change::PutRegistration(registration) => put(REGISTRATION, registration.id.to_string(), registration.to_json()),
         Change::DeleteRegistration(id) => Row::Delete { kind: REGISTRATION, key: id.to_string() },
-        Change::PutActivation(id, activation) => put(ACTIVATION, id.to_string(), activation.to_json()),
-        Change::DeleteActivation(id) => Row::Delete { kind: ACTIVATION, key: id.to_string() },
+        Change::PutActivation(id, activation) => {
+            put(ACTIVATION, activation.instance.to_string(), (*id, activation.clone()).to_json())
+        }
+        Change::DeleteActivation(instance) => Row::Delete { kind: ACTIVATION, key: instance.to_string() },
         Change::PutCompletion(completion) => put(COMPLETION, sequence_key(completion.sequence), completion.to_json()),
         Change::DeleteCompletion(sequence) => Row::Delete { kind: COMPLETION, key: sequence_key(*sequence) },
         Change::PutSequence(sequence) => put(SEQUENCE, String::new(), sequence.to_json()),
         Change::PutAccess(app, access) => put(ACCESS, app.to_string(), access.to_json()),
+        Change::DeleteAccess(app) => Row::Delete { kind: ACCESS, key: app.to_string() },
+        Change::PutSwitchedOff(value) => put(SWITCHED_OFF, String::new(), value.to_json()),
+        Change::PutVersion(app, version) => put(VERSION, app.to_string(), version.to_json()),
+        Change::DeleteVersion(app) => Row::Delete { kind: VERSION, key: app.to_string() },
         Change::PutZone(zone) => put(ZONE, String::new(), zone.to_json()),
         Change::DeleteZone => Row::Delete { kind: ZONE, key: String::new() },
         Change::Record(event) => Row::History(history(event)),
@@ -82,22 +90,24 @@ pub fn snapshot<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>)
         let json: Value = serde_json::from_str(value).map_err(|error| place(RecordError::new(error.to_string())))?;
         match kind {
             REGISTRATION => snapshot.registrations.push(Record::from_json(&json).map_err(place)?),
-            ACTIVATION => {
-                let id = Record::from_json(&Value::from(key)).map_err(place)?;
-                snapshot.activations.push((id, Record::from_json(&json).map_err(place)?));
-            }
+            ACTIVATION => snapshot.activations.push(Record::from_json(&json).map_err(place)?),
             COMPLETION => snapshot.completions.push(Record::from_json(&json).map_err(place)?),
             SEQUENCE => snapshot.last_sequence = Record::from_json(&json).map_err(place)?,
             ACCESS => {
                 let app = Record::from_json(&Value::from(key)).map_err(place)?;
                 snapshot.access.push((app, Record::from_json(&json).map_err(place)?));
             }
+            SWITCHED_OFF => snapshot.switched_off = Record::from_json(&json).map_err(place)?,
+            VERSION => {
+                let app = Record::from_json(&Value::from(key)).map_err(place)?;
+                snapshot.versions.push((app, Record::from_json(&json).map_err(place)?));
+            }
             ZONE => snapshot.zone = Some(Record::from_json(&json).map_err(place)?),
             _ => return Err(place(RecordError::new("no such kind of row is known"))),
         }
     }
     snapshot.registrations.sort_by_key(|registration| registration.id);
-    snapshot.activations.sort_by_key(|(id, _)| *id);
+    snapshot.activations.sort_by_key(|(_, activation)| activation.instance);
     snapshot.completions.sort_by_key(|completion| completion.sequence);
     Ok(snapshot)
 }

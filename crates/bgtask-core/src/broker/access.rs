@@ -1,65 +1,106 @@
-//! Apps and what they may do (D13): registering is always allowed, running needs access.
+//! What apps may do (D13): registering is always allowed, running needs access.
 
 use super::Core;
 use crate::ids::AppId;
 use crate::limits::MAX_APPS;
-use crate::model::access::BackgroundAccessStatus;
-use crate::model::app::App;
+use crate::model::access::{AccessSetting, BackgroundAccessRequestKind, BackgroundAccessStatus, Policy};
 use crate::model::cancel::CancellationReason;
-use crate::model::registration::Standing;
-use crate::output::{Change, EventKind, Limit, Refusal, Reply};
+use crate::output::{Change, Limit, Refusal, Reply};
 
 impl Core {
-    pub(super) fn app_installed(&mut self, app: App) {
-        if self.apps.len() < MAX_APPS || self.apps.get(&app.id).is_some() {
-            self.apps.install(app);
-            self.retire_outdated();
+    /// ACC-1, ACC-3: asking shows no prompt and is granted, unless the user or the policy has already decided.
+    pub(super) fn request_access(&mut self, app: &AppId, application: &str) -> Result<Reply, Refusal> {
+        self.check_application(app, application)?;
+        self.check_room(app)?;
+        let grant = self.apps.access_mut(app).grants.entry(application.into()).or_default();
+        if grant.awake.is_none() {
+            grant.awake = Some(BackgroundAccessRequestKind::AllowedSubjectToSystemPolicy);
+            self.keep_access(app);
+        }
+        Ok(Reply::Access(self.apps.status(app, application, false)))
+    }
+
+    /// ACC-17: what runs goes on, what fires from now on waits. The grant for standby goes with it.
+    pub(super) fn remove_access(&mut self, app: &AppId, application: &str) -> Result<Reply, Refusal> {
+        self.check_application(app, application)?;
+        let known = self.apps.kept_access(app).is_some_and(|kept| kept.grants.contains_key(application));
+        if known {
+            self.apps.access_mut(app).grants.remove(application);
+            self.keep_access(app);
+        }
+        Ok(Reply::Access(self.apps.status(app, application, false)))
+    }
+
+    /// The user may decide about an app before it asks, and before it is installed.
+    pub(super) fn set_access(&mut self, app: &AppId, setting: Option<AccessSetting>) -> Result<Reply, Refusal> {
+        self.check_room(app)?;
+        self.apps.access_mut(app).setting = setting;
+        self.keep_access(app);
+        self.enforce_access();
+        Ok(Reply::Set)
+    }
+
+    pub(super) fn set_background(&mut self, enabled: bool) -> Reply {
+        if std::mem::replace(&mut self.apps.switched_off, !enabled) == enabled {
+            self.persist(Change::PutSwitchedOff(!enabled));
+            self.enforce_access();
             self.refresh_gates();
         }
+        Reply::Set
     }
 
-    /// Uninstall: its registrations go, its running instances are told (RE-8, CAN-5).
-    ///
-    /// The manifest may be gone already: an app removed while the broker was away is removed after the start.
-    pub(super) fn app_removed(&mut self, app: &AppId) {
-        self.apps.remove(app);
-        let its = |task: &&super::tables::Task| task.registration.app == *app;
-        let tasks: Vec<_> =
-            self.tasks.iter().filter(its).map(|task| (task.registration.id, task.registration.standing)).collect();
-        for (id, standing) in tasks {
-            if standing != Standing::Unregistered {
-                self.record(id, EventKind::Unregistered { cancel: true });
+    pub(super) fn policy_changed(&mut self, policy: Policy) {
+        self.apps.policy = policy;
+        self.enforce_access();
+        self.refresh_gates();
+    }
+
+    /// Ends what may no longer run: a decision of the user or the policy is a system policy (CAN-6).
+    fn enforce_access(&mut self) {
+        let denied: Vec<_> = self
+            .tasks
+            .occupied()
+            .filter(|(task, _)| !self.status_of(&task.registration).allows())
+            .map(|(_, activation)| activation.instance)
+            .collect();
+        for instance in denied {
+            self.cancel(instance, CancellationReason::SystemPolicy);
+        }
+    }
+
+    /// What the application that declares a registration's program may do.
+    pub(super) fn status_of(&self, registration: &crate::Registration) -> BackgroundAccessStatus {
+        let server = self.apps.get(&registration.app).and_then(|app| app.server(&registration.entry));
+        let application = server.map_or("", |server| &server.application);
+        self.apps.status(&registration.app, application, false)
+    }
+
+    pub(super) fn check_application(&self, app: &AppId, application: &str) -> Result<(), Refusal> {
+        let installed = self.apps.get(app).ok_or_else(|| Refusal::UnknownApp(app.clone()))?;
+        if application.is_empty() || installed.applications.iter().any(|known| **known == *application) {
+            return Ok(());
+        }
+        Err(Refusal::UnknownApplication(app.clone(), application.to_owned()))
+    }
+
+    /// Access outlives the manifest; where too much of it is kept, that of apps that are gone makes room.
+    fn check_room(&mut self, app: &AppId) -> Result<(), Refusal> {
+        if self.apps.kept_access(app).is_some() || self.apps.known_access() < MAX_APPS {
+            return Ok(());
+        }
+        let gone = self.apps.access_of_gone().cloned();
+        match gone {
+            Some(gone) => {
+                self.apps.forget_access(&gone);
+                self.persist(Change::DeleteAccess(gone));
+                Ok(())
             }
-            self.leave(id, Some(CancellationReason::Uninstall));
+            None => Err(Refusal::LimitReached(Limit::Apps)),
         }
-        self.retire_outdated();
     }
 
-    /// ACC-1, ACC-3: asking shows no prompt and is granted, unless the user or the policy has already decided.
-    pub(super) fn request_access(&mut self, app: &AppId) -> Result<Reply, Refusal> {
-        if self.apps.get(app).is_none() {
-            let full = self.apps.len() >= MAX_APPS;
-            return Err(if full { Refusal::LimitReached(Limit::Apps) } else { Refusal::UnknownApp(app.clone()) });
-        }
-        if self.apps.access(app) == BackgroundAccessStatus::Unspecified {
-            self.set_access(app, BackgroundAccessStatus::AllowedSubjectToSystemPolicy);
-        }
-        Ok(Reply::Access(self.apps.access(app)))
-    }
-
-    /// ACC-17: what runs goes on, what fires from now on waits.
-    pub(super) fn remove_access(&mut self, app: &AppId) -> Result<Reply, Refusal> {
-        if self.apps.get(app).is_none() {
-            return Err(Refusal::UnknownApp(app.clone()));
-        }
-        if self.apps.access(app).allows() {
-            self.set_access(app, BackgroundAccessStatus::Unspecified);
-        }
-        Ok(Reply::Access(self.apps.access(app)))
-    }
-
-    fn set_access(&mut self, app: &AppId, access: BackgroundAccessStatus) {
-        self.apps.set_access(app, access);
+    pub(super) fn keep_access(&mut self, app: &AppId) {
+        let access = self.apps.access_mut(app).clone();
         self.persist(Change::PutAccess(app.clone(), access));
         self.refresh_gates();
     }

@@ -4,22 +4,47 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::ids::{AppId, ClientId, InstanceId, TaskId};
+use crate::input::HostExit;
 use crate::limits::MAX_COMPLETIONS_PER_APP;
 use crate::model::outcome::{Completion, Outcome};
 use crate::output::{Change, Event, EventKind, Notice, Output, Reply};
 
 impl Core {
     /// A client hears first what it missed, in order, then the latest progress of what runs.
-    pub(super) fn attach(&mut self, client: ClientId, app: AppId) {
+    /// The app's own program also runs the app's tasks from then on (BLD-9).
+    pub(super) fn attach(&mut self, client: ClientId, app: AppId, activates: bool) {
         let missed = self.mailboxes.unread(&app).cloned().map(Notice::Completed);
-        let running = self.tasks.occupied().filter(|task| task.registration.app == app).filter_map(|task| {
-            let activation = task.activation.as_ref()?;
+        let running = self.tasks.occupied().filter(|(task, _)| task.registration.app == app);
+        let running = running.filter_map(|(task, activation)| {
             let value = activation.state.progress()?;
             Some(Notice::Progress { task: task.registration.id, instance: activation.instance, value })
         });
         let notices: Vec<_> = missed.chain(running).collect();
         self.outputs.extend(notices.into_iter().map(|notice| Output::Deliver(client, notice)));
+        if activates
+            && !self.stopping
+            && self.hosts.of_client(client).is_none()
+            && let Some(installed) = self.apps.get(&app)
+        {
+            let host = self.hosts.adopt(installed, client, self.now.boot);
+            self.outputs.push_back(Output::Adopt { host, client });
+        }
         self.mailboxes.attach(client, app);
+    }
+
+    /// A client is gone; what ran in it has ended with it.
+    pub(super) fn detach(&mut self, client: ClientId) {
+        self.mailboxes.detach(client);
+        if let Some(host) = self.hosts.of_client(client) {
+            self.host_exited(host, HostExit::Disconnected, "");
+        }
+    }
+
+    /// The app is gone: nobody is left to read what it did not.
+    pub(super) fn forget_mail(&mut self, app: &AppId) {
+        while let Some(unread) = self.mailboxes.drop_oldest(app) {
+            self.persist(Change::DeleteCompletion(unread.sequence));
+        }
     }
 
     /// Repeating an acknowledgement is no error: the first answer may have been lost.
@@ -49,6 +74,10 @@ impl Core {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
+        let heard = self.apps.get(&task.registration.app).is_some() || !self.begun;
+        if !heard && self.mailboxes.clients_of(&task.registration.app).is_empty() {
+            return;
+        }
         let completion = Completion {
             sequence: self.mailboxes.next_sequence(),
             app: task.registration.app.clone(),

@@ -3,10 +3,9 @@
 use super::Core;
 use crate::activation::{Activation, ActivationState, Firing};
 use crate::ids::TaskId;
-use crate::model::cancel::CancellationReason;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::registration::Standing;
-use crate::model::trigger::{SystemTriggerType, Trigger};
+use crate::model::trigger::{Details, SystemTriggerType};
 use crate::output::{Change, EventKind, Output};
 
 impl Core {
@@ -15,14 +14,12 @@ impl Core {
             return;
         }
         match report {
-            Report::TimeZone { zone, previous_offset_seconds } => self.zone_read(&zone, previous_offset_seconds),
-            Report::Internet(value) => {
-                self.level_read(Fact::Internet, value, Some(SystemTriggerType::InternetAvailable), None);
-            }
-            Report::UserPresence(value) => {
-                let (up, down) = (SystemTriggerType::UserPresent, SystemTriggerType::UserAway);
-                self.level_read(Fact::UserPresence, value, Some(up), Some(down));
-            }
+            Report::TimeZone { ref zone, previous_offset_seconds } => self.zone_read(zone, previous_offset_seconds),
+            Report::Internet(value)
+            | Report::UserPresence(value)
+            | Report::ExternalPower(value)
+            | Report::EnergySaver(value)
+            | Report::MemoryPressure(value) => self.level_read(report.fact(), value),
         }
     }
 
@@ -37,81 +34,59 @@ impl Core {
             self.persist(Change::PutZone(zone.clone()));
         }
         if known_before.is_some() && offset_before.is_some_and(|offset| offset != zone.offset_seconds) {
-            self.fire(SystemTriggerType::TimeZoneChange);
+            self.fire(SystemTriggerType::TimeZoneChange, None);
         }
     }
 
-    fn level_read(&mut self, fact: Fact, value: bool, up: Option<SystemTriggerType>, down: Option<SystemTriggerType>) {
+    fn level_read(&mut self, fact: Fact, value: bool) {
         let before = self.facts.set_level(fact, value, self.now.wall);
         if before == Some(value) {
             return;
         }
         if before.is_some()
-            && let Some(kind) = if value { up } else { down }
+            && let Some(kind) = edge(fact, value)
         {
-            self.fire(kind);
+            self.fire(kind, None);
+        }
+        match (fact, value) {
+            (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
+            (Fact::MemoryPressure, true) => self.cancel_for_memory(),
+            (Fact::ExternalPower, false) => self.cancel_maintenance(),
+            _ => {}
         }
         self.cancel_on_condition_loss();
         self.refresh_gates();
     }
 
-    fn fire(&mut self, fired: SystemTriggerType) {
-        let listens = |task: &&super::tables::Task| {
-            let Trigger::System { kind, .. } = task.registration.trigger;
-            kind == fired && task.registration.standing == Standing::Active
-        };
-        let ids: Vec<_> = self.tasks.iter().filter(listens).map(|task| task.registration.id).collect();
-        for id in ids {
-            self.accept(id);
-        }
-    }
-
-    /// Accepts one firing of one registration. System triggers carry nothing, so several collapse to one (D1).
-    fn accept(&mut self, id: TaskId) {
-        let firing = Firing::once(self.now.wall);
+    /// Accepts one firing of one registration. Triggers that carry nothing collapse to one that waits (D1).
+    pub(super) fn accept(&mut self, id: TaskId, details: Option<Details>) {
         let instance = self.ids.instance();
+        let now = self.now.wall;
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
         let trigger = task.registration.trigger.clone();
-        let count = match &mut task.activation {
-            None => {
-                let state = ActivationState::Waiting { since: self.now.wall };
-                task.activation = Some(Activation { instance, firing, attempt: 1, state, next: None });
-                1
+        let spent = trigger.one_shot() && task.registration.standing == Standing::Active;
+        if spent {
+            task.registration.standing = Standing::Spent;
+        }
+        let (instance, count) = match self.tasks.last_waiting_mut(id) {
+            Some(waiting) if details.is_none() => {
+                waiting.firing.count = waiting.firing.count.saturating_add(1);
+                (waiting.instance, waiting.firing.count)
             }
-            Some(activation) if activation.is_waiting() => {
-                activation.firing = activation.firing.and_again();
-                activation.firing.count
-            }
-            Some(activation) => {
-                let next = activation.next.map_or(firing, Firing::and_again);
-                activation.next = Some(next);
-                next.count
+            _ => {
+                let firing = Firing { at: now, count: 1, details };
+                let state = ActivationState::Waiting { since: now };
+                self.tasks.wait(id, Activation { instance, firing, attempt: 1, state });
+                (instance, 1)
             }
         };
-        if trigger.one_shot() {
-            task.registration.standing = Standing::Spent;
-            let registration = task.registration.clone();
-            self.persist(Change::PutRegistration(registration));
+        if spent {
+            self.persist_registration(id);
         }
-        self.tasks.touch(id);
-        self.record(id, EventKind::Fired { trigger, count });
+        self.record(id, Some(instance), EventKind::Fired { trigger, count });
         self.fresh_gate(id);
-    }
-
-    /// CO-3, CND-6: running instances that asked for it end with the first condition that stops holding.
-    fn cancel_on_condition_loss(&mut self) {
-        let lost: Vec<_> = self
-            .tasks
-            .occupied()
-            .filter(|task| task.registration.cancel_on_condition_loss)
-            .filter(|task| !self.facts.missing(&task.registration.conditions).is_empty())
-            .map(|task| task.registration.id)
-            .collect();
-        for id in lost {
-            self.cancel(id, CancellationReason::ConditionLoss);
-        }
     }
 
     /// Starts and stops sources so that exactly the needed facts are watched.
@@ -124,5 +99,15 @@ impl Core {
             }
             self.outputs.push_back(Output::Unwatch(fact));
         }
+    }
+}
+
+/// The system trigger that a level fires when it becomes this.
+const fn edge(fact: Fact, value: bool) -> Option<SystemTriggerType> {
+    match (fact, value) {
+        (Fact::Internet, true) => Some(SystemTriggerType::InternetAvailable),
+        (Fact::UserPresence, true) => Some(SystemTriggerType::UserPresent),
+        (Fact::UserPresence, false) => Some(SystemTriggerType::UserAway),
+        _ => None,
     }
 }

@@ -1,13 +1,19 @@
 //! The core itself: one struct that owns the tables, one file for each thing that happens.
 
 mod access;
+mod consent;
 mod deliver;
+mod demand;
 mod fire;
+mod idle;
 mod register;
 mod restore;
 mod run;
 mod schedule;
+mod servicing;
+mod stop;
 mod tables;
+mod timer;
 mod why;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,16 +21,17 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::config::Config;
-use crate::ids::{AppId, IdSource, InstanceId, TaskId};
+use crate::ids::{AppId, IdSource, InstanceId, RequestId, TaskId};
 use crate::input::{Input, Request};
-use crate::model::access::BackgroundAccessStatus;
+use crate::model::access::{AccessSetting, BackgroundAccessStatus, PolicyEntry};
 use crate::model::app::App;
 use crate::model::condition::Levels;
 use crate::model::fact::Fact;
 use crate::model::registration::{Registration, Standing};
-use crate::output::{Change, Event, EventKind, Output, Wake, WakeReason};
+use crate::output::{Change, Event, EventKind, Output, Refusal, Reply, Wake, WakeReason};
 use crate::time::Now;
-use tables::{Apps, Facts, Hosts, Mailboxes, Tasks};
+use consent::Asked;
+use tables::{Apps, Facts, Hosts, Mailboxes, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -43,9 +50,15 @@ pub struct Core {
     hosts: Hosts,
     facts: Facts,
     mailboxes: Mailboxes,
+    /// Requests that wait for the user's consent.
+    consents: BTreeMap<RequestId, Asked>,
+    /// The user's session this broker serves.
+    session: Arc<str>,
     outputs: VecDeque<Output>,
     /// Something changed that may let a waiting activation run.
     unsettled: bool,
+    /// The past is known: versions of apps can be compared.
+    begun: bool,
     /// The broker is to end.
     stopping: bool,
 }
@@ -62,8 +75,11 @@ impl Core {
             hosts: Hosts::default(),
             facts: Facts::default(),
             mailboxes: Mailboxes::default(),
+            consents: BTreeMap::new(),
+            session: "".into(),
             outputs: VecDeque::new(),
             unsettled: false,
+            begun: false,
             stopping: false,
         }
     }
@@ -71,6 +87,10 @@ impl Core {
     /// Takes in one thing that happened.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.now = now;
+        let first = matches!(input, Input::AppInstalled(_) | Input::Policy(_) | Input::Restore(_));
+        if !self.begun && !first {
+            self.begin();
+        }
         match input {
             Input::Restore(snapshot) => self.restore(*snapshot),
             Input::Tick => self.expire(),
@@ -78,29 +98,45 @@ impl Core {
             Input::Stop => self.stop(),
             Input::AppInstalled(app) => self.app_installed(app),
             Input::AppRemoved(app) => self.app_removed(&app),
+            Input::Policy(policy) => self.policy_changed(policy),
+            Input::Consent(request, consent) => self.consented(request, &consent),
             Input::SourceStatus(fact, status) => self.facts.set_status(fact, status),
             Input::Report(report) => self.report(report),
             Input::Request(id, request) => {
-                let reply = match request {
-                    Request::Register(app, new) => self.register(&app, new),
-                    Request::Unregister { scope, task, cancel } => self.unregister(scope.as_ref(), task, cancel),
-                    Request::RequestAccess(app) => self.request_access(&app),
-                    Request::RemoveAccess(app) => self.remove_access(&app),
-                    Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
-                };
-                self.outputs.push_back(Output::Reply(id, reply));
+                if let Some(reply) = self.request(id, request) {
+                    self.outputs.push_back(Output::Reply(id, reply));
+                }
             }
-            Input::Attach(client, app) => self.attach(client, app),
-            Input::Detach(client) => self.mailboxes.detach(client),
+            Input::Attach { client, app, activates } => self.attach(client, app, activates),
+            Input::Detach(client) => self.detach(client),
             Input::HostStarted(host, instance) => self.host_started(host, instance),
             Input::HostProgress(host, instance, value) => self.host_progress(host, instance, value),
-            Input::HostFinished(host, instance, result) => {
-                self.host_finished(host, instance, result);
-            }
+            Input::HostFinished(host, instance, result) => self.host_finished(host, instance, result),
+            Input::HostUsage { host, cpu, io } => self.host_used(host, cpu, io),
             Input::HostExited { host, exit, output_tail } => self.host_exited(host, exit, &output_tail),
         }
         self.schedule();
         self.persist_dirty();
+    }
+
+    /// The answer, unless it has to wait for the user.
+    fn request(&mut self, id: RequestId, request: Request) -> Option<Result<Reply, Refusal>> {
+        Some(match request {
+            Request::Register(app, new) => self.register(&app, new).map(Reply::Registered),
+            Request::RegisterOrUpdate(app, new) => self.register_or_update(&app, new),
+            Request::Unregister { scope, task, cancel } => self.unregister(scope.as_ref(), task, cancel),
+            Request::RequestAccess { app, application } => self.request_access(&app, &application),
+            Request::RequestAccessKind { app, application, kind, standby, reason } => {
+                return self.request_access_kind(id, &app, application, kind, standby, reason);
+            }
+            Request::RemoveAccess { app, application } => self.remove_access(&app, &application),
+            Request::SetAccess(app, setting) => self.set_access(&app, setting),
+            Request::SetBackground { enabled } => Ok(self.set_background(enabled)),
+            Request::Terminate(app) => self.terminate(&app),
+            Request::Activate { app, media, details } => self.activate(&app, media, details),
+            Request::Raise { by, event } => self.raise(by.as_ref(), &event),
+            Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
+        })
     }
 
     /// The next thing to do; the last one of every batch is [`Output::Wake`].
@@ -113,9 +149,44 @@ impl Core {
         self.apps.installed()
     }
 
-    /// What an app may do.
+    /// What the first application of an app may do.
     pub fn access(&self, app: &AppId) -> BackgroundAccessStatus {
-        self.apps.access(app)
+        self.apps.status(app, "", false)
+    }
+
+    /// What an application of an app may do; `standby` asks for modern standby (ACC-21, ACC-22).
+    ///
+    /// # Errors
+    ///
+    /// The app's manifest has no such application (ACC-15).
+    pub fn access_of(
+        &self,
+        app: &AppId,
+        application: &str,
+        standby: bool,
+    ) -> Result<BackgroundAccessStatus, Refusal> {
+        self.check_application(app, application)?;
+        Ok(self.apps.status(app, application, standby))
+    }
+
+    /// What the user decided for an app.
+    pub fn access_setting(&self, app: &AppId) -> Option<AccessSetting> {
+        self.apps.kept_access(app).and_then(|kept| kept.setting)
+    }
+
+    /// Who decides whether an app may run, for people.
+    pub fn access_decided_by(&self, app: &AppId) -> String {
+        self.apps.decided_by(app)
+    }
+
+    /// What the owner of the machine decided for an app, if anything.
+    pub fn policy_of(&self, app: &AppId) -> Option<&PolicyEntry> {
+        self.apps.policy.entry(app)
+    }
+
+    /// Whether the user lets anything run in the background.
+    pub fn background_enabled(&self) -> bool {
+        !self.apps.switched_off
     }
 
     /// The registrations of one app, or of all: those that are listed, oldest first.
@@ -128,14 +199,16 @@ impl Core {
         found
     }
 
-    /// One registration with its activation, listed or not.
+    /// One registration, listed or not, with the activation that runs, else the next that waits.
     pub fn task(&self, id: TaskId) -> Option<(&Registration, Option<&Activation>)> {
-        self.tasks.get(id).map(|task| (&task.registration, task.activation.as_ref()))
+        self.tasks.get(id).map(|task| (&task.registration, task.current()))
     }
 
     /// Every activation without an outcome.
     pub fn activations(&self) -> impl Iterator<Item = (&Registration, &Activation)> {
-        self.tasks.iter().filter_map(|task| Some((&task.registration, task.activation.as_ref()?)))
+        self.tasks.iter().flat_map(|task| {
+            task.running.iter().chain(&task.waiting).map(|activation| (&task.registration, activation))
+        })
     }
 
     /// The hosts there are, whatever they do.
@@ -164,16 +237,22 @@ impl Core {
 
     /// One activation is written once per input, in its last state, however many steps the input made it take.
     fn persist_dirty(&mut self) {
-        for id in self.tasks.take_dirty() {
-            let change = match self.tasks.get(id).and_then(|task| task.activation.clone()) {
+        for (id, instance, activation) in self.tasks.take_dirty() {
+            self.persist(match activation {
                 Some(activation) => Change::PutActivation(id, activation),
-                None => Change::DeleteActivation(id),
-            };
-            self.persist(change);
+                None => Change::DeleteActivation(instance),
+            });
         }
     }
 
-    fn record(&mut self, id: TaskId, kind: EventKind) {
+    fn persist_registration(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.get(id) {
+            let registration = task.registration.clone();
+            self.persist(Change::PutRegistration(registration));
+        }
+    }
+
+    fn record(&mut self, id: TaskId, instance: Option<InstanceId>, kind: EventKind) {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
@@ -182,15 +261,14 @@ impl Core {
             app: task.registration.app.clone(),
             task: id,
             name: Arc::clone(&task.registration.name),
-            instance: task.activation.as_ref().map(|activation| activation.instance),
+            instance,
             kind,
         };
         self.persist(Change::Record(event));
     }
 
     fn next_wake(&self) -> Option<Wake> {
-        let running = self.tasks.occupied().filter_map(|task| {
-            let activation = task.activation.as_ref()?;
+        let running = self.tasks.occupied().filter_map(|(task, activation)| {
             let id = task.registration.id;
             let cancelling = matches!(activation.state, crate::ActivationState::Cancelling { .. });
             let why = if cancelling { WakeReason::Grace(id) } else { WakeReason::Budget(id) };
@@ -201,16 +279,14 @@ impl Core {
             let why = if idle { WakeReason::Linger(host.id) } else { WakeReason::Retirement(host.id) };
             Some(Wake { at: host.state.deadline()?, why })
         });
-        running.chain(hosts).min_by_key(|wake| wake.at)
+        let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
+        running.chain(hosts).chain(idle).chain(self.timer_wake()).min_by_key(|wake| wake.at)
     }
 
     /// The registration an instance belongs to, if it still runs on that host.
     fn task_of(&self, host: crate::HostId, instance: InstanceId) -> Option<TaskId> {
-        let crate::HostState::Busy { task } = self.hosts.get(host)?.state else {
-            return None;
-        };
-        let activation = self.tasks.get(task)?.activation.as_ref()?;
-        (activation.instance == instance && activation.state.host() == Some(host)).then_some(task)
+        let (task, activation) = self.tasks.of_running(instance)?;
+        (activation.state.host() == Some(host)).then_some(task.registration.id)
     }
 }
 

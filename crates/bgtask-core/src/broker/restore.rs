@@ -5,14 +5,16 @@ use crate::activation::{Activation, ActivationEvent, ActivationState};
 use crate::ids::TaskId;
 use crate::input::Snapshot;
 use crate::model::outcome::Outcome;
-use crate::model::registration::Standing;
 use crate::output::{Change, EventKind};
 
 impl Core {
     pub(super) fn restore(&mut self, snapshot: Snapshot) {
         for (app, access) in snapshot.access {
-            self.apps.set_access(&app, access);
+            self.apps.restore_access(app, access);
         }
+        self.apps.switched_off = snapshot.switched_off;
+        self.apps.versions.extend(snapshot.versions);
+        self.session = snapshot.session;
         self.facts.zone = snapshot.zone;
         for registration in snapshot.registrations {
             self.tasks.insert(registration, &mut self.facts);
@@ -22,46 +24,54 @@ impl Core {
             self.mailboxes.keep(completion);
         }
         let mut activations = snapshot.activations;
-        activations.sort_by_key(|(id, activation)| (activation.firing.at, *id));
+        // What had been given to a host goes first of its task: it fired first.
+        let waited = |activation: &Activation| matches!(activation.state, ActivationState::Waiting { .. });
+        activations.sort_by_key(|(id, it)| (it.firing.at, *id, waited(it), it.instance));
         for (id, activation) in activations {
             self.resume(id, activation);
         }
+        let tasks: Vec<_> = self.tasks.iter().map(|task| task.registration.id).collect();
+        tasks.into_iter().for_each(|id| self.tidy(id));
         self.settle_sources();
+        self.begin();
     }
 
     fn resume(&mut self, id: TaskId, mut activation: Activation) {
-        let Some(task) = self.tasks.get_mut(id) else {
-            return self.persist(Change::DeleteActivation(id));
-        };
-        let before = activation.state;
+        let instance = activation.instance;
         let attempt = activation.attempt;
-        activation.next = activation.next.filter(|_| task.registration.standing == Standing::Active);
-        match before {
+        if self.tasks.get(id).is_none() {
+            return self.persist(Change::DeleteActivation(instance));
+        }
+        match activation.state {
             ActivationState::Waiting { .. } => {
-                task.activation = Some(activation);
-                self.tasks.touch(id);
+                self.tasks.wait(id, activation);
                 self.fresh_gate(id);
             }
             ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
-                task.activation = Some(activation);
                 let output_tail = String::new();
-                self.end(id, Outcome::Killed { reason, output_tail });
+                self.conclude(id, &mut activation, Outcome::Killed { reason, output_tail });
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. }
                 if attempt >= self.config.max_attempts =>
             {
-                task.activation = Some(activation);
-                self.end(id, Outcome::Abandoned { attempts: attempt });
+                self.conclude(id, &mut activation, Outcome::Abandoned { attempts: attempt });
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. } => {
                 activation.apply(ActivationEvent::BrokerDied { since: self.now.wall });
                 activation.attempt += 1;
-                task.activation = Some(activation);
-                self.tasks.touch(id);
-                self.record(id, EventKind::Interrupted { attempt: attempt + 1 });
+                self.tasks.wait(id, activation);
+                self.record(id, Some(instance), EventKind::Interrupted { attempt: attempt + 1 });
                 self.fresh_gate(id);
             }
-            ActivationState::Ended => self.persist(Change::DeleteActivation(id)),
+            ActivationState::Ended => self.persist(Change::DeleteActivation(instance)),
         }
+    }
+
+    fn conclude(&mut self, id: TaskId, activation: &mut Activation, outcome: Outcome) {
+        let progress = activation.state.progress();
+        activation.apply(ActivationEvent::Ended);
+        self.tasks.touch(id, activation.instance);
+        self.record(id, Some(activation.instance), EventKind::Completed { outcome: outcome.clone(), progress });
+        self.keep_completion(id, activation.instance, outcome, progress);
     }
 }

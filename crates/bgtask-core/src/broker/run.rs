@@ -1,15 +1,18 @@
 //! Running instances: what hosts say, what time brings, and how an activation ends.
 
+use std::sync::Arc;
+
 use super::Core;
 use crate::activation::{Activation, ActivationEvent, ActivationState};
-use crate::host::{Host, HostEvent, HostState};
+use crate::host::{Host, HostEvent, HostKind, HostState};
 use crate::ids::{HostId, InstanceId, TaskId};
 use crate::input::HostExit;
 use crate::limits::{MAX_ERROR_BYTES, MAX_OUTPUT_TAIL_BYTES, cut, cut_front};
+use crate::model::app::Sharing;
 use crate::model::cancel::CancellationReason;
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
-use crate::output::{EventKind, Output};
+use crate::output::{CancelNotice, EventKind, Output};
 
 impl Core {
     pub(super) fn host_started(&mut self, host: HostId, instance: InstanceId) {
@@ -29,14 +32,16 @@ impl Core {
             return;
         };
         let message = result.err().map(|text| cut(&text, MAX_ERROR_BYTES));
-        let state = self.tasks.get(id).and_then(|task| task.activation.as_ref()).expect("task_of found it").state;
+        let state = self.tasks.of_running(instance).expect("task_of found it").1.state;
         let outcome = match (state, message) {
+            (ActivationState::Killing { .. }, _) => return,
             (ActivationState::Cancelling { reason, .. }, message) => Outcome::Cancelled { reason, message },
             (_, None) => Outcome::Succeeded,
             (_, Some(message)) => Outcome::TaskFailed { message },
         };
         let reusable = !matches!(state, ActivationState::Cancelling { .. });
-        self.end(id, outcome);
+        self.heard_of(host);
+        self.end(id, instance, outcome);
         self.let_linger(host, reusable);
     }
 
@@ -46,173 +51,164 @@ impl Core {
             return;
         };
         let output_tail = cut_front(output_tail, MAX_OUTPUT_TAIL_BYTES);
-        let Some(id) = self
-            .tasks
-            .occupied()
-            .find(|task| occupies(task.activation.as_ref(), host))
-            .map(|task| task.registration.id)
-        else {
-            return;
-        };
-        debug_assert!(matches!(gone.state, HostState::Busy { .. } | HostState::Killing), "{gone:?}");
-        let state = self.tasks.get(id).and_then(|task| task.activation.as_ref()).expect("just found").state;
-        match state {
-            ActivationState::Starting { warm: true, .. } => self.step_back(id),
-            ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
-                self.end(id, Outcome::Killed { reason, output_tail });
+        let exit = gone.condemned_by.map_or(exit, |by| HostExit::Condemned { by });
+        for instance in self.tasks.on_host(host) {
+            let (task, activation) = self.tasks.of_running(instance).expect("just found");
+            let (id, state) = (task.registration.id, activation.state);
+            let output_tail = output_tail.clone();
+            match state {
+                ActivationState::Starting { warm: true, .. } => self.step_back(id, instance),
+                ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
+                    self.end(id, instance, Outcome::Killed { reason, output_tail });
+                }
+                _ => self.end(id, instance, Outcome::HostFailed { exit: exit.clone(), output_tail }),
             }
-            _ => self.end(id, Outcome::HostFailed { exit, output_tail }),
         }
     }
 
-    /// Tells a running instance to stop, once: the first reason stands.
-    pub(super) fn cancel(&mut self, id: TaskId, reason: CancellationReason) {
-        let kill_at = self.now.boot + self.config.cancel_grace;
-        let Some(activation) = self.tasks.get_mut(id).and_then(|task| task.activation.as_mut()) else {
-            return;
+    /// Tells a running instance to stop, once: the first reason stands. Answers whether it was told.
+    pub(super) fn cancel(&mut self, instance: InstanceId, reason: CancellationReason) -> bool {
+        let Some((task, activation)) = self.tasks.of_running(instance) else {
+            return false;
         };
-        let event = ActivationEvent::Cancelled { reason, kill_at };
+        let grace = self.config.cancel_grace;
+        let event = ActivationEvent::Cancelled { reason, kill_at: self.now.boot + grace };
         let (Ok(state), Some(host)) = (activation.state.next(event), activation.state.host()) else {
-            return;
+            return false;
         };
-        activation.state = state;
-        let instance = activation.instance;
-        self.tasks.touch(id);
-        self.record(id, EventKind::Cancelled(reason));
-        self.outputs.push_back(Output::Cancel(host, instance, reason));
+        let id = task.registration.id;
+        let budget = self.budget(&task.registration.trigger);
+        let used = activation.state.deadline().map_or(budget, |deadline| {
+            budget.saturating_sub(deadline.since(self.now.boot)) + self.now.boot.since(deadline)
+        });
+        let notice = CancelNotice { reason, budget, used, grace };
+        self.tasks.running_mut(instance).expect("just seen").state = state;
+        self.tasks.touch(id, instance);
+        self.record(id, Some(instance), EventKind::Cancelled(notice));
+        self.outputs.push_back(Output::Cancel(host, instance, notice));
+        true
     }
 
-    /// Time passed: budgets, graces, lingering and retiring hosts.
+    /// Time passed: budgets, graces, lingering and retiring hosts, silent hosts, timers.
     pub(super) fn expire(&mut self) {
         let now = self.now.boot;
         let due = |activation: &Activation| activation.state.deadline().is_some_and(|deadline| deadline <= now);
-        let over: Vec<_> = self
-            .tasks
-            .occupied()
-            .filter_map(|task| Some((task.registration.id, task.activation.as_ref().filter(|it| due(it))?.state)))
-            .collect();
-        for (id, state) in over {
+        let over: Vec<_> = self.tasks.occupied().filter(|(_, it)| due(it)).map(|(_, it)| (it.instance, it.state)).collect();
+        for (instance, state) in over {
             match state {
-                ActivationState::Cancelling { host, .. } => self.grace_over(id, host),
-                _ => self.cancel(id, CancellationReason::ExecutionTimeExceeded),
+                ActivationState::Cancelling { host, .. } => self.grace_over(instance, host),
+                _ => drop(self.cancel(instance, CancellationReason::ExecutionTimeExceeded)),
             }
         }
-        let hosts: Vec<_> = self
-            .hosts
-            .iter()
-            .filter(|host| host.state.deadline().is_some_and(|at| at <= now))
-            .map(|host| host.id)
-            .collect();
+        let late = |host: &&Host| host.state.deadline().is_some_and(|at| at <= now);
+        let hosts: Vec<_> = self.hosts.iter().filter(late).map(|host| host.id).collect();
         for host in hosts {
             match self.hosts.get(host).expect("just seen").state {
                 HostState::Idle { .. } => self.retire(host),
                 _ => self.kill(host),
             }
         }
+        self.sample_silent();
+        self.expire_timers();
     }
 
     /// Orders to run and notices to stop went out late: their time begins now.
     pub(super) fn caught_up(&mut self) {
-        let postponed = ActivationEvent::Postponed {
-            deadline: self.now.boot + self.config.wall_budget,
-            kill_at: self.now.boot + self.config.cancel_grace,
-        };
-        let waiting: Vec<_> = self.tasks.occupied().map(|task| task.registration.id).collect();
-        for id in waiting {
-            let Some(activation) = self.tasks.get_mut(id).and_then(|task| task.activation.as_mut()) else { continue };
-            if let Ok(state) = activation.state.next(postponed) {
+        let kill_at = self.now.boot + self.config.cancel_grace;
+        let waiting: Vec<_> = self
+            .tasks
+            .occupied()
+            .map(|(task, activation)| (activation.instance, self.now.boot + self.budget(&task.registration.trigger)))
+            .collect();
+        for (instance, deadline) in waiting {
+            let Some(activation) = self.tasks.running_mut(instance) else { continue };
+            if let Ok(state) = activation.state.next(ActivationEvent::Postponed { deadline, kill_at }) {
                 activation.state = state;
             }
         }
     }
 
-    /// The broker is to end: every running task is told, as at a log-off (CAN-5), and every other host ends at once.
-    pub(super) fn stop(&mut self) {
-        self.stopping = true;
-        let running: Vec<_> = self.tasks.occupied().map(|task| task.registration.id).collect();
-        for id in running {
-            self.cancel(id, CancellationReason::LoggingOff);
+    /// CA-4: the whole host goes, whatever else runs in it.
+    fn grace_over(&mut self, instance: InstanceId, host: HostId) {
+        let (task, _) = self.tasks.of_running(instance).expect("it occupies a host");
+        let (id, name) = (task.registration.id, Arc::clone(&task.registration.name));
+        self.tasks.running_mut(instance).expect("just seen").apply(ActivationEvent::GraceOver);
+        self.tasks.touch(id, instance);
+        let host_now = self.hosts.get_mut(host).expect("it is there");
+        host_now.condemned_by.get_or_insert(name);
+        if host_now.state != HostState::Killing {
+            self.kill(host);
         }
-        let idle: Vec<_> = self.hosts.idle().map(|(_, host)| host.id).collect();
-        for host in idle {
-            self.retire(host);
-        }
-    }
-
-    fn grace_over(&mut self, id: TaskId, host: HostId) {
-        let task = self.tasks.get_mut(id).expect("it occupies a host");
-        task.activation.as_mut().expect("it occupies a host").apply(ActivationEvent::GraceOver);
-        self.tasks.touch(id);
-        self.kill(host);
     }
 
     /// Applies an event a host reported, if it can still happen; a late or repeated report is no error.
     fn step(&mut self, host: HostId, instance: InstanceId, event: ActivationEvent) -> Option<TaskId> {
         let id = self.task_of(host, instance)?;
-        let activation = self.tasks.get_mut(id)?.activation.as_mut()?;
+        let activation = self.tasks.running_mut(instance)?;
         activation.state = activation.state.next(event).ok()?;
+        self.heard_of(host);
         Some(id)
     }
 
-    /// A lingering host was gone before it heard of the instance: it waits again and gets another host at once.
-    fn step_back(&mut self, id: TaskId) {
+    /// A host was gone before it heard of the instance: it waits again and gets another host at once.
+    fn step_back(&mut self, id: TaskId, instance: InstanceId) {
         let since = self.now.wall;
-        let task = self.tasks.get_mut(id).expect("it occupies a host");
-        task.activation.as_mut().expect("it occupies a host").apply(ActivationEvent::HostVanished { since });
-        self.tasks.touch(id);
+        self.tasks.wait_again(instance, ActivationEvent::HostVanished { since });
         self.fresh_gate(id);
     }
 
-    /// Gives an activation its outcome, and starts the next one if another firing waits.
-    pub(super) fn end(&mut self, id: TaskId, outcome: Outcome) {
-        let Some(task) = self.tasks.get_mut(id) else {
+    /// Gives an activation its outcome, and lets the next one of its task go.
+    pub(super) fn end(&mut self, id: TaskId, instance: InstanceId, outcome: Outcome) {
+        let Some(mut activation) = self.tasks.end(instance, id) else {
             return;
         };
-        let Some(activation) = task.activation.as_mut() else {
-            return;
-        };
-        let (instance, progress, next) = (activation.instance, activation.state.progress(), activation.next);
+        let progress = activation.state.progress();
         activation.apply(ActivationEvent::Ended);
-        self.record(id, EventKind::Completed { outcome: outcome.clone(), progress });
+        self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress });
         self.keep_completion(id, instance, outcome, progress);
-        self.clear_activation(id);
         self.unsettled = true;
-        match self.tasks.get(id).map(|task| task.registration.standing) {
-            Some(Standing::Active) => {
-                if let Some(firing) = next {
-                    self.begin_next(id, firing);
-                }
-            }
-            Some(Standing::Spent | Standing::Unregistered) => self.forget(id),
-            None => {}
-        }
-    }
-
-    fn begin_next(&mut self, id: TaskId, firing: crate::Firing) {
-        let instance = self.ids.instance();
-        let state = ActivationState::Waiting { since: self.now.wall };
-        let task = self.tasks.get_mut(id).expect("it is active");
-        task.activation = Some(Activation { instance, firing, attempt: 1, state, next: None });
-        self.tasks.touch(id);
+        let app = self.tasks.get(id).map(|task| task.registration.app.clone());
+        self.tasks.queue_anew(id);
         self.fresh_gate(id);
+        self.tidy(id);
+        if let Some(app) = app.filter(|app| self.apps.in_servicing(app)) {
+            self.finish_servicing(&app);
+        }
     }
 
-    pub(super) fn clear_activation(&mut self, id: TaskId) {
-        if let Some(task) = self.tasks.get_mut(id) {
-            task.activation = None;
-            task.gate = None;
+    /// A registration that no longer fires goes with its last activation (D6).
+    pub(super) fn tidy(&mut self, id: TaskId) {
+        let over = |task: &super::Task| task.registration.standing != Standing::Active && task.is_quiet();
+        if self.tasks.get(id).is_some_and(over) {
+            self.forget(id);
         }
-        self.tasks.touch(id);
     }
 
     /// A host without work lingers, unless it was cancelled, lingering is off, or others linger already.
-    fn let_linger(&mut self, host: HostId, reusable: bool) {
-        let reusable = reusable && !self.stopping && self.hosts.get(host).is_some_and(|host| self.is_current(host));
-        if !reusable || self.config.warm_linger.is_zero() || self.config.max_warm_hosts == 0 {
-            return self.retire(host);
+    fn let_linger(&mut self, id: HostId, reusable: bool) {
+        let lingers = !self.config.warm_linger.is_zero() && self.config.max_warm_hosts > 0 && !self.stopping;
+        let now = self.now.boot;
+        let linger = self.config.warm_linger;
+        let Some(host) = self.hosts.get_mut(id) else { return };
+        host.worn |= !reusable && matches!(host.kind, HostKind::Launched(_));
+        if matches!(host.state, HostState::Killing) {
+            return;
         }
-        let until = self.now.boot + self.config.warm_linger;
-        self.hosts.get_mut(host).expect("it just finished").apply(HostEvent::Finished { until });
+        let own = matches!(host.kind, HostKind::App(_));
+        host.apply(HostEvent::Finished { until: (!own).then_some(now + linger) });
+        let host = host.clone();
+        if matches!(host.state, HostState::Busy { .. }) {
+            return;
+        }
+        if own {
+            if self.stopping {
+                self.hosts.remove(id);
+            }
+            return;
+        }
+        if host.worn || !lingers || !self.is_current(&host) {
+            return self.retire(id);
+        }
         if self.hosts.idle().count() > self.config.max_warm_hosts {
             let oldest = self.hosts.idle().min_by_key(|(until, host)| (*until, host.id)).map(|(_, host)| host.id);
             self.retire(oldest.expect("there are too many"));
@@ -229,10 +225,12 @@ impl Core {
     }
 
     fn is_current(&self, host: &Host) -> bool {
-        self.apps.get(&host.app).is_some_and(|app| app.version == host.version)
+        let HostKind::Launched(server) = &host.kind else { return true };
+        let apart = server.sharing == Sharing::Apart;
+        !apart && self.apps.get(&host.app).is_some_and(|app| app.version == host.version)
     }
 
-    fn retire(&mut self, host: HostId) {
+    pub(super) fn retire(&mut self, host: HostId) {
         let kill_at = self.now.boot + self.config.cancel_grace;
         self.hosts.get_mut(host).expect("it is there").apply(HostEvent::Retired { kill_at });
         self.outputs.push_back(Output::Retire(host));
@@ -242,8 +240,4 @@ impl Core {
         self.hosts.get_mut(host).expect("it is there").apply(HostEvent::Killed);
         self.outputs.push_back(Output::Kill(host));
     }
-}
-
-fn occupies(activation: Option<&Activation>, host: HostId) -> bool {
-    activation.is_some_and(|activation| activation.state.host() == Some(host))
 }

@@ -3,27 +3,41 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Core;
-use super::tables::Task;
-use crate::activation::{Activation, ActivationEvent};
+use super::{Core, Task};
+use crate::activation::ActivationEvent;
 use crate::host::HostEvent;
 use crate::ids::TaskId;
 use crate::model::access::BackgroundAccessStatus;
+use crate::model::app::Sharing;
 use crate::model::condition::SystemConditionType;
+use crate::model::fact::Fact;
+use crate::model::registration::Entry;
+use crate::model::trigger::Trigger;
 use crate::output::{EventKind, Output, RunOrder};
 
-/// What a waiting activation waits for: the first closed gate in this order.
+/// What a waiting activation waits for: the first closed gate in this order (LC-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// The app's manifest is not installed (any more).
     NotInstalled,
-    /// The installed manifest no longer declares the entry point (LC-11).
+    /// The app is being updated (RE-6).
+    Servicing,
+    /// The installed manifest does not declare the entry point.
     EntryPointGone,
     /// The app may not run in the background (D13).
     Access(BackgroundAccessStatus),
+    /// The user saves energy, and the app is not always allowed (AC-6).
+    EnergySaver,
     /// A condition does not hold: the activation is *latched* (CO-2).
     Condition(SystemConditionType),
+    /// Maintenance runs on external power only (TM-7).
+    Battery,
+    /// The machine is short of memory.
+    MemoryPressure,
+    /// An instance of the same registration runs (D2).
+    Running,
     /// As many activations run as may (D2).
     Slot,
 }
@@ -32,12 +46,17 @@ impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotInstalled => f.write_str("the app's manifest is not installed"),
+            Self::Servicing => f.write_str("the app is being updated and its older tasks have not ended"),
             Self::EntryPointGone => f.write_str("the app's manifest no longer declares the entry point"),
             Self::Access(BackgroundAccessStatus::Unspecified) => {
                 f.write_str("the app has not asked for background access (BackgroundExecutionManager::request_access)")
             }
             Self::Access(status) => write!(f, "background access of the app is {status}"),
+            Self::EnergySaver => f.write_str("the machine saves energy and the app is not always allowed to run"),
             Self::Condition(condition) => write!(f, "{condition} does not hold"),
+            Self::Battery => f.write_str("maintenance runs on external power only"),
+            Self::MemoryPressure => f.write_str("the machine is short of memory"),
+            Self::Running => f.write_str("an instance of it is running"),
             Self::Slot => f.write_str("as many tasks run as may at the same time"),
         }
     }
@@ -79,14 +98,30 @@ impl Core {
         let Some(app) = self.apps.get(&registration.app) else {
             return Some(Gate::NotInstalled);
         };
-        if app.entry_point(&registration.entry_point).is_none() {
-            return Some(Gate::EntryPointGone);
+        if self.apps.in_servicing(&app.id) {
+            return Some(Gate::Servicing);
         }
-        let access = self.apps.access(&registration.app);
+        let Some(server) = app.server(&registration.entry) else {
+            return Some(Gate::EntryPointGone);
+        };
+        let access = self.apps.status(&app.id, &server.application, false);
         if !access.allows() {
             return Some(Gate::Access(access));
         }
-        self.facts.missing(&registration.conditions).first().copied().map(Gate::Condition)
+        let level = |fact| self.facts.levels().get(fact).map(|(value, _)| value);
+        if level(Fact::EnergySaver) == Some(true) && access != BackgroundAccessStatus::AlwaysAllowed {
+            return Some(Gate::EnergySaver);
+        }
+        if let Some(missing) = self.facts.missing(&registration.conditions).first() {
+            return Some(Gate::Condition(*missing));
+        }
+        if matches!(registration.trigger, Trigger::Maintenance { .. }) && level(Fact::ExternalPower) != Some(true) {
+            return Some(Gate::Battery);
+        }
+        if level(Fact::MemoryPressure) == Some(true) {
+            return Some(Gate::MemoryPressure);
+        }
+        (!task.running.is_empty() && server.sharing != Sharing::Apart).then_some(Gate::Running)
     }
 
     /// Tells the history when what a waiting activation waits for has changed.
@@ -103,25 +138,27 @@ impl Core {
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
-        let waits = task.activation.as_ref().is_some_and(Activation::is_waiting);
         let waits_for_slot = gate.is_none() && task.gate == Some(Gate::Slot);
-        if !waits || waits_for_slot {
+        let Some(instance) = task.waiting.front().map(|activation| activation.instance) else {
+            return;
+        };
+        if waits_for_slot {
             return;
         }
+        let before = std::mem::replace(&mut task.gate, gate);
         if gate.is_none() {
             self.tasks.mark_ready(id);
         }
-        let Some(task) = self.tasks.get_mut(id) else {
-            return;
-        };
-        if std::mem::replace(&mut task.gate, gate) == gate {
+        if before == gate {
             return;
         }
-        let missing = self.facts.missing(&self.tasks.get(id).expect("just seen").registration.conditions);
         match gate {
             None => {}
-            Some(Gate::Condition(_)) => self.record(id, EventKind::Latched(missing)),
-            Some(gate) => self.record(id, EventKind::Buffered(gate)),
+            Some(Gate::Condition(_)) => {
+                let missing = self.facts.missing(&self.tasks.get(id).expect("just seen").registration.conditions);
+                self.record(id, Some(instance), EventKind::Latched(missing));
+            }
+            Some(gate) => self.record(id, Some(instance), EventKind::Buffered(gate)),
         }
     }
 
@@ -131,46 +168,59 @@ impl Core {
             let Some(task) = self.tasks.get_mut(id) else {
                 continue;
             };
-            if task.gate.is_none() && task.activation.as_ref().is_some_and(Activation::is_waiting) {
+            let Some(waiting) = task.waiting.front() else { continue };
+            let instance = waiting.instance;
+            if task.gate.is_none() {
                 task.gate = Some(Gate::Slot);
-                self.record(id, EventKind::Buffered(Gate::Slot));
+                self.record(id, Some(instance), EventKind::Buffered(Gate::Slot));
             }
         }
     }
 
     fn launch(&mut self, id: TaskId) {
         let task = self.tasks.get(id).expect("it waits");
-        let registration = &task.registration;
-        let app = self.apps.get(&registration.app).expect("its gate is open");
-        let program = Arc::clone(&app.entry_point(&registration.entry_point).expect("its gate is open").program);
-        let deadline = self.now.boot + self.config.wall_budget;
-        let (host, warm) = match self.hosts.warm(&app.id, &program) {
+        let entry = task.registration.entry.clone();
+        let budget = self.budget(&task.registration.trigger);
+        let app = self.apps.get(&task.registration.app).expect("its gate is open");
+        let server = app.server(&entry).expect("its gate is open").clone();
+        let own = if entry == Entry::InProcess { self.hosts.running_app(app) } else { None };
+        let (host, warm) = match own.or_else(|| self.hosts.fitting(app, &server)) {
             Some(host) => {
-                self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned { task: id });
+                self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned);
                 (host, true)
             }
             None => {
-                let host = self.hosts.start(app, Arc::clone(&program), id);
-                self.outputs.push_back(Output::Launch { host, app: app.id.clone(), program });
+                let program = Arc::clone(&server.program);
+                let app_id = app.id.clone();
+                let host = self.hosts.start(app, server, self.now.boot);
+                self.outputs.push_back(Output::Launch { host, app: app_id, program });
                 (host, false)
             }
         };
-        let task = self.tasks.get_mut(id).expect("it waits");
-        task.gate = None;
-        let activation = task.activation.as_mut().expect("it waits");
-        activation.apply(ActivationEvent::Launched { host, warm, deadline });
+        self.heard_of(host);
+        let deadline = self.now.boot + budget;
+        let activation = self.tasks.launch(id, ActivationEvent::Launched { host, warm, deadline }).expect("it waits");
+        let (instance, firing, attempt) = (activation.instance, activation.firing.clone(), activation.attempt);
+        let registration = &self.tasks.get(id).expect("it runs").registration;
         let order = RunOrder {
-            instance: activation.instance,
+            instance,
             task: id,
-            name: Arc::clone(&task.registration.name),
-            entry_point: Arc::clone(&task.registration.entry_point),
-            trigger: task.registration.trigger.clone(),
-            firing: activation.firing,
-            attempt: activation.attempt,
+            name: Arc::clone(&registration.name),
+            entry,
+            group: registration.group.as_ref().map(|group| Arc::clone(&group.id)),
+            trigger: registration.trigger.clone(),
+            firing,
+            attempt,
+            budget,
         };
-        let attempt = activation.attempt;
-        self.tasks.touch(id);
-        self.record(id, EventKind::Started { attempt, warm });
+        self.tasks.queue_anew(id);
+        self.record(id, Some(instance), EventKind::Started { attempt, warm });
         self.outputs.push_back(Output::Run(host, Box::new(order)));
+        self.fresh_gate(id);
+    }
+
+    /// How long an instance of such a trigger may run (D10).
+    pub(super) const fn budget(&self, trigger: &Trigger) -> Duration {
+        if trigger.is_long_running() { self.config.long_wall_budget } else { self.config.wall_budget }
     }
 }

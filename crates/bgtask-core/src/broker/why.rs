@@ -5,6 +5,7 @@ use super::schedule::Gate;
 use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
 use crate::input::SourceStatus;
+use crate::model::access::BackgroundAccessStatus;
 use crate::model::condition::SystemConditionType;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
@@ -27,7 +28,7 @@ pub struct Why {
 /// One gate as it reads now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateReading {
-    /// Its name: a condition's name, `Access`, `Manifest` or `Slot`.
+    /// Its name: a condition's name, `Manifest`, `Access`, `EnergySaver`, `ExternalPower`, `MemoryPressure` or `Slot`.
     pub name: String,
     /// Whether it lets the task through.
     pub open: bool,
@@ -44,21 +45,25 @@ impl Core {
     pub fn why(&self, id: TaskId, now: Now) -> Option<Why> {
         let task = self.tasks.get(id)?;
         let gates = self.readings(&task.registration);
-        Some(match &task.activation {
+        Some(match task.current() {
             None => self.why_idle(&task.registration, gates, now),
             Some(activation) => self.why_active(&task.registration, activation, task.gate, gates, now),
         })
     }
 
     fn why_idle(&self, registration: &Registration, gates: Vec<GateReading>, now: Now) -> Why {
-        let Trigger::System { kind, .. } = registration.trigger;
+        let trigger = &registration.trigger;
         let ago = Spoken(now.wall - registration.registered_at);
-        let source = Fact::of_trigger(kind).and_then(|fact| self.facts.status(fact));
-        let sentence = match source {
-            Some(SourceStatus::Missing { why, help }) => {
-                format!("It cannot run: {kind} has no working source on this machine: {why}; {help}.")
+        let source = Fact::behind(trigger).and_then(|fact| self.facts.status(fact));
+        let sentence = match (source, registration.due) {
+            (Some(SourceStatus::Missing { why, help }), _) => {
+                format!("It cannot run: {trigger} has no working source on this machine: {why}; {help}.")
             }
-            _ => format!("It waits for its trigger: {kind} has to fire; it was registered {ago} ago."),
+            (_, Some(due)) => {
+                let left = Spoken(self.released_at(due) - now.wall);
+                format!("It waits for its trigger: {trigger} fires in {left}; it was registered {ago} ago.")
+            }
+            (_, None) => format!("It waits for its trigger: {trigger} has to fire; it was registered {ago} ago."),
         };
         Why { sentence, phase: "idle", since: None, gates }
     }
@@ -127,6 +132,10 @@ impl Core {
                 let names: Vec<_> = missing.iter().map(|condition| self.spoken_condition(*condition)).collect();
                 format!("{fired} and it is held since {held} ago until {}.", names.join(" and "))
             }
+            Gate::Access(status) if status != BackgroundAccessStatus::Unspecified => {
+                let who = self.apps.decided_by(&registration.app);
+                format!("{fired} and it is held since {held} ago because {gate}, says {who}.")
+            }
             gate => format!("{fired} and it is held since {held} ago because {gate}."),
         }
     }
@@ -140,33 +149,56 @@ impl Core {
     }
 
     fn readings(&self, registration: &Registration) -> Vec<GateReading> {
-        let installed = self.apps.get(&registration.app);
-        let declared = installed.is_some_and(|app| app.entry_point(&registration.entry_point).is_some());
-        let access = self.apps.access(&registration.app);
-        let manifest = match (installed, declared) {
-            (None, _) => "not installed".to_owned(),
-            (Some(_), false) => "entry point not declared".to_owned(),
-            (Some(app), true) => format!("version {}", app.version),
-        };
+        let access = self.status_of(registration);
         let running = self.tasks.occupied().count();
         let most = self.config.max_running;
         let mut readings = vec![
-            reading("Manifest", declared, manifest, "the apps folder"),
-            reading("Access", access.allows(), access.to_string(), "BackgroundExecutionManager"),
+            self.manifest_reading(registration),
+            reading("Access", access.allows(), access.to_string(), &self.apps.decided_by(&registration.app)),
         ];
+        let saver_open = |saving: bool| !saving || access == BackgroundAccessStatus::AlwaysAllowed;
+        readings.extend(self.level_reading("EnergySaver", Fact::EnergySaver, saver_open));
         readings.extend(registration.conditions.iter().map(|condition| self.condition_reading(*condition)));
+        if matches!(registration.trigger, Trigger::Maintenance { .. }) {
+            readings.extend(self.level_reading("ExternalPower", Fact::ExternalPower, |on| on));
+        }
+        readings.extend(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
         readings.push(reading("Slot", running < most, format!("{running} of {most} taken"), "the broker"));
         readings
+    }
+
+    fn manifest_reading(&self, registration: &Registration) -> GateReading {
+        let installed = self.apps.get(&registration.app);
+        let declared = installed.is_some_and(|app| app.server(&registration.entry).is_some());
+        let servicing = self.apps.in_servicing(&registration.app);
+        let value = match (installed, declared) {
+            (None, _) => "not installed".to_owned(),
+            (Some(_), false) => "entry point not declared".to_owned(),
+            (Some(app), true) if servicing => format!("being updated to version {}", app.version),
+            (Some(app), true) => format!("version {}", app.version),
+        };
+        reading("Manifest", declared && !servicing, value, "the apps folder")
+    }
+
+    /// A level that closes a gate of every task; nothing where it is not known.
+    fn level_reading(&self, name: &str, fact: Fact, open: impl Fn(bool) -> bool) -> Option<GateReading> {
+        let (value, since) = self.facts.levels().get(fact)?;
+        let source = self.source_of(Some(fact));
+        Some(GateReading { since: Some(since), ..reading(name, open(value), value.to_string(), &source) })
+    }
+
+    fn source_of(&self, fact: Option<Fact>) -> String {
+        match fact.and_then(|fact| self.facts.status(fact)) {
+            Some(SourceStatus::Available { how } | SourceStatus::Degraded { how, .. }) => how.clone(),
+            Some(SourceStatus::Missing { why, .. }) => format!("no source: {why}"),
+            None => "its source has not reported yet".to_owned(),
+        }
     }
 
     fn condition_reading(&self, condition: SystemConditionType) -> GateReading {
         let fact = Fact::of_condition(condition);
         let level = fact.and_then(|fact| self.facts.levels().get(fact));
-        let source = match fact.and_then(|fact| self.facts.status(fact)) {
-            Some(SourceStatus::Available { how } | SourceStatus::Degraded { how, .. }) => how.clone(),
-            Some(SourceStatus::Missing { why, .. }) => format!("no source: {why}"),
-            None => "its source has not reported yet".to_owned(),
-        };
+        let source = self.source_of(fact);
         GateReading {
             name: condition.name().to_owned(),
             open: self.facts.levels().holds(condition),

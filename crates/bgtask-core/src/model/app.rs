@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use crate::ids::AppId;
+use super::registration::Entry;
+use crate::ids::{AppId, ClassId};
 
 /// An installed app as its manifest declares it, reduced to what decisions need.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,14 +10,31 @@ pub struct App {
     pub id: AppId,
     /// Its version, as written.
     pub version: Arc<str>,
-    /// What may be registered.
+    /// The component entry points that may be registered.
     pub entry_points: Vec<EntryPoint>,
+    /// The classes its programs serve.
+    pub classes: Vec<Class>,
+    /// The app's own program: what runs tasks without an entry point. `None` where the manifest names none.
+    pub itself: Option<Server>,
+    /// The ids of its applications, besides the first, which is the empty text here.
+    pub applications: Vec<Arc<str>>,
+    /// The custom events it may raise.
+    pub raises: Vec<Arc<str>>,
 }
 
 impl App {
     /// The declared entry point of that name; names are case-sensitive.
     pub fn entry_point(&self, name: &str) -> Option<&EntryPoint> {
         self.entry_points.iter().find(|entry| entry.name == name)
+    }
+
+    /// The program that runs such a task.
+    pub fn server(&self, entry: &Entry) -> Option<&Server> {
+        match entry {
+            Entry::Component(name) => self.entry_point(name).map(|entry| &entry.server),
+            Entry::Class(wanted) => self.classes.iter().find(|class| class.id == *wanted).map(|class| &class.server),
+            Entry::InProcess => self.itself.as_ref(),
+        }
     }
 }
 
@@ -25,10 +43,41 @@ impl App {
 pub struct EntryPoint {
     /// The name given at registration, such as `Tasks.ExampleBackgroundTask`.
     pub name: String,
-    /// The program that hosts it: hosts are shared by program. Opaque here.
-    pub program: Arc<str>,
+    /// The program that hosts it.
+    pub server: Server,
     /// The task types it may be registered with (MA-1).
     pub types: Vec<TaskType>,
+}
+
+/// One declared class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Its id.
+    pub id: ClassId,
+    /// The program that serves it.
+    pub server: Server,
+}
+
+/// A program that runs tasks, and how they share its processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// What is started: opaque here; processes are shared by it.
+    pub program: Arc<str>,
+    /// Which application of the manifest declares it; empty is the first.
+    pub application: Arc<str>,
+    /// How its instances share processes.
+    pub sharing: Sharing,
+}
+
+/// How the instances of a program share processes (HO-5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One instance at a time in a process, which may linger for the next.
+    InTurn,
+    /// All instances with the same key run side by side in one process (`ResourceGroup`, `ServerName`, the app itself).
+    Together(Arc<str>),
+    /// Every firing has an instance and a process of its own, side by side (`SupportsMultipleInstances`, LC-8).
+    Apart,
 }
 
 /// A manifest's task type, as far as triggers exist for it (§13.2).
@@ -40,6 +89,8 @@ pub enum TaskType {
     SystemEvent,
     /// `timer`
     Timer,
+    /// `mediaProcessing`
+    MediaProcessing,
     /// Any other declared type: no trigger of this build needs it.
     Other,
 }
@@ -51,6 +102,7 @@ impl TaskType {
             Self::General => "general",
             Self::SystemEvent => "systemEvent",
             Self::Timer => "timer",
+            Self::MediaProcessing => "mediaProcessing",
             Self::Other => "other",
         }
     }
@@ -61,6 +113,7 @@ impl TaskType {
             "general" => Self::General,
             "systemEvent" => Self::SystemEvent,
             "timer" => Self::Timer,
+            "mediaProcessing" => Self::MediaProcessing,
             _ => Self::Other,
         }
     }

@@ -1,6 +1,7 @@
 use std::fmt;
 
-use super::{condition::SystemConditionType, trigger::SystemTriggerType};
+use super::condition::SystemConditionType;
+use super::trigger::{SystemTriggerType, Trigger};
 
 /// One thing a source knows about the machine. A trigger or a condition stands on exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,11 +12,27 @@ pub enum Fact {
     Internet,
     /// Whether the user is at the machine.
     UserPresence,
+    /// Whether the machine is on external power; one without a battery always is.
+    ExternalPower,
+    /// Whether the user saves energy.
+    EnergySaver,
+    /// Whether the machine is short of memory.
+    MemoryPressure,
 }
 
 impl Fact {
     /// Every fact.
-    pub const ALL: &'static [Self] = &[Self::TimeZone, Self::Internet, Self::UserPresence];
+    pub const ALL: &'static [Self] = &[
+        Self::TimeZone,
+        Self::Internet,
+        Self::UserPresence,
+        Self::ExternalPower,
+        Self::EnergySaver,
+        Self::MemoryPressure,
+    ];
+
+    /// What every registration stands on besides its own trigger and conditions: where they hold, nothing runs (D13).
+    pub(crate) const OF_EVERY_TASK: [Self; 2] = [Self::EnergySaver, Self::MemoryPressure];
 
     /// The word used in messages and on the wire.
     pub const fn name(self) -> &'static str {
@@ -23,12 +40,27 @@ impl Fact {
             Self::TimeZone => "time-zone",
             Self::Internet => "internet",
             Self::UserPresence => "user-presence",
+            Self::ExternalPower => "external-power",
+            Self::EnergySaver => "energy-saver",
+            Self::MemoryPressure => "memory-pressure",
         }
     }
 
     /// The fact of that [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|fact| fact.name() == name)
+    }
+
+    /// The fact behind any trigger, `None` where it stands on none.
+    pub const fn behind(trigger: &Trigger) -> Option<Self> {
+        match trigger {
+            Trigger::System { kind, .. } => Self::of_trigger(*kind),
+            Trigger::Maintenance { .. } => Some(Self::ExternalPower),
+            Trigger::Time { .. }
+            | Trigger::Application
+            | Trigger::MediaProcessing
+            | Trigger::CustomSystemEvent { .. } => None,
+        }
     }
 
     /// The fact behind a system trigger, `None` where this build has no source for it.
@@ -80,6 +112,12 @@ pub enum Report {
     Internet(bool),
     /// Whether the user is at the machine.
     UserPresence(bool),
+    /// Whether the machine is on external power.
+    ExternalPower(bool),
+    /// Whether the user saves energy.
+    EnergySaver(bool),
+    /// Whether the machine is short of memory.
+    MemoryPressure(bool),
 }
 
 impl Report {
@@ -89,6 +127,9 @@ impl Report {
             Self::TimeZone { .. } => Fact::TimeZone,
             Self::Internet(_) => Fact::Internet,
             Self::UserPresence(_) => Fact::UserPresence,
+            Self::ExternalPower(_) => Fact::ExternalPower,
+            Self::EnergySaver(_) => Fact::EnergySaver,
+            Self::MemoryPressure(_) => Fact::MemoryPressure,
         }
     }
 }

@@ -1,0 +1,81 @@
+//! Triggers that a program asks for: the app's own, and custom events.
+
+use std::sync::Arc;
+
+use super::{Core, Task};
+use crate::ids::{AppId, TaskId};
+use crate::limits::{MAX_DETAILS_BYTES, MAX_EVENT_ID_BYTES};
+use crate::model::registration::Standing;
+use crate::model::trigger::{CustomSystemEventTriggerRecurrence, Details, Trigger};
+use crate::output::{ApplicationTriggerResult, Limit, Refusal, Reply};
+
+impl Core {
+    /// REQ-1 to REQ-3, D3: it fires or it does not, nothing is queued.
+    pub(super) fn activate(&mut self, app: &AppId, media: bool, details: Option<Details>) -> Result<Reply, Refusal> {
+        use ApplicationTriggerResult as Result;
+        if self.apps.get(app).is_none() {
+            return Err(Refusal::UnknownApp(app.clone()));
+        }
+        if details.as_ref().is_some_and(|details| details.0.len() > MAX_DETAILS_BYTES) {
+            return Err(Refusal::LimitReached(Limit::DetailsBytes));
+        }
+        let trigger = if media { Trigger::MediaProcessing } else { Trigger::Application };
+        let answer = |result, why: String| Ok(Reply::Activated(result, why));
+        let wanted = |task: &&Task| {
+            task.registration.trigger == trigger && task.registration.standing == Standing::Active
+        };
+        let Some(task) = self.tasks.of_app(app).find(wanted) else {
+            let why = format!("the app has no task with a trigger of the class {}: register one", trigger.class());
+            return answer(Result::UnknownError, why);
+        };
+        let status = self.status_of(&task.registration);
+        if !status.allows() {
+            return answer(Result::DisabledByPolicy, format!("{status}, says {}", self.apps.decided_by(app)));
+        }
+        if self.stopping {
+            return answer(Result::UnknownError, "the broker is about to end".to_owned());
+        }
+        if !task.is_quiet() {
+            let state = if task.running.is_empty() { "waits to run" } else { "runs" };
+            return answer(Result::CurrentlyRunning, format!("the task {state} already"));
+        }
+        let id = task.registration.id;
+        self.accept(id, details);
+        answer(Result::Allowed, "the trigger fired".to_owned())
+    }
+
+    /// A custom event: every registration that waits for it hears it, of whatever app.
+    pub(super) fn raise(&mut self, by: Option<&AppId>, event: &str) -> Result<Reply, Refusal> {
+        if event.is_empty() {
+            return Err(Refusal::InvalidArgument("the custom event has no id: name the event to raise".into()));
+        }
+        if event.len() > MAX_EVENT_ID_BYTES {
+            return Err(Refusal::LimitReached(Limit::EventIdBytes));
+        }
+        if let Some(app) = by {
+            let installed = self.apps.get(app).ok_or_else(|| Refusal::UnknownApp(app.clone()))?;
+            if !installed.raises.iter().any(|its| **its == *event) {
+                return Err(Refusal::MayNotRaise { app: app.clone(), event: event.to_owned() });
+            }
+        }
+        let ids: Vec<_> = self.tasks.iter().filter(|task| self.hears(task, event)).map(|it| it.registration.id).collect();
+        let count = ids.len().try_into().unwrap_or(u32::MAX);
+        ids.into_iter().for_each(|id| self.hear(id));
+        Ok(Reply::Raised(count))
+    }
+
+    fn hears(&self, task: &Task, event: &str) -> bool {
+        let its = &task.registration;
+        let Trigger::CustomSystemEvent { id, recurrence } = &its.trigger else { return false };
+        let heard = *recurrence == CustomSystemEventTriggerRecurrence::Once && its.counted_in.as_ref() == Some(&self.session);
+        **id == *event && its.standing == Standing::Active && !heard
+    }
+
+    fn hear(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.registration.counted_in = Some(Arc::clone(&self.session));
+            self.persist_registration(id);
+        }
+        self.accept(id, None);
+    }
+}

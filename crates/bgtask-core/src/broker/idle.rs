@@ -1,0 +1,59 @@
+//! Tasks that are active and do nothing (CA-9): looked at only while something runs, and only as often as it may idle.
+
+use std::time::Duration;
+
+use super::Core;
+use crate::activation::ActivationState;
+use crate::host::{Activity, Host, HostState};
+use crate::ids::HostId;
+use crate::model::cancel::CancellationReason;
+use crate::output::{Output, Wake, WakeReason};
+
+/// Less processor time than this is none: a runtime that turns once to find nothing to do uses as much.
+const NOTHING: Duration = Duration::from_millis(2);
+
+impl Core {
+    pub(super) fn idle_wake(&self, host: &Host) -> Option<Wake> {
+        let after = self.config.idle_after?;
+        let watched = matches!(host.state, HostState::Busy { .. }) && !host.activity.asked;
+        watched.then(|| Wake { at: host.activity.until + after, why: WakeReason::Idle(host.id) })
+    }
+
+    /// Asks what has been used by hosts from which nothing was heard for so long.
+    pub(super) fn sample_silent(&mut self) {
+        let now = self.now.boot;
+        let silent = |host: &&Host| self.idle_wake(host).is_some_and(|wake| wake.at <= now);
+        let silent: Vec<_> = self.hosts.iter().filter(silent).map(|host| host.id).collect();
+        for id in silent {
+            self.hosts.get_mut(id).expect("just seen").activity.asked = true;
+            self.outputs.push_back(Output::Sample(id));
+        }
+    }
+
+    pub(super) fn host_used(&mut self, id: HostId, cpu: Duration, io: u64) {
+        let (Some(host), Some(after)) = (self.hosts.get_mut(id), self.config.idle_after) else { return };
+        if !std::mem::take(&mut host.activity.asked) {
+            return;
+        }
+        let before = host.activity;
+        let spoke = before.until + after > self.now.boot;
+        let worked = cpu > before.cpu + NOTHING || io != before.io;
+        let until = if spoke && !worked { before.until } else { self.now.boot };
+        host.activity = Activity { until, cpu, io, asked: false };
+        if spoke || worked {
+            return;
+        }
+        for instance in self.tasks.on_host(id) {
+            if self.tasks.of_running(instance).is_some_and(|(_, it)| matches!(it.state, ActivationState::Running { .. })) {
+                self.cancel(instance, CancellationReason::IdleTask);
+            }
+        }
+    }
+
+    /// A word of a host is activity.
+    pub(super) fn heard_of(&mut self, id: HostId) {
+        if let Some(host) = self.hosts.get_mut(id) {
+            host.activity.until = self.now.boot;
+        }
+    }
+}

@@ -1,0 +1,213 @@
+use crate::broker::{Core, Task};
+use crate::ids::{AppId, TaskId};
+use crate::input::SourceStatus;
+use crate::limits::{
+    MAX_CONDITIONS, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_FRESHNESS, MAX_GROUP_BYTES, MAX_NAME_BYTES,
+    MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
+};
+use crate::model::app::TaskType;
+use crate::model::condition::SystemConditionType;
+use crate::model::fact::Fact;
+use crate::model::registration::{Entry, NewRegistration, Standing};
+use crate::model::trigger::{SystemTriggerType, Trigger};
+use crate::output::{Limit, Refusal};
+
+impl Core {
+    pub(super) fn check(&self, app: &AppId, new: &NewRegistration) -> Result<(), Refusal> {
+        self.check_replacing(app, new, &[])
+    }
+
+    /// Whether it may be registered once those are gone.
+    pub(super) fn check_replacing(
+        &self,
+        app: &AppId,
+        new: &NewRegistration,
+        leaving: &[TaskId],
+    ) -> Result<(), Refusal> {
+        check_shape(new)?;
+        self.check_freshness(&new.trigger)?;
+        self.check_declared(app, new)?;
+        self.check_supported(new)?;
+        self.check_limits(app, &new.trigger, leaving)
+    }
+
+    /// TM-2: out of range is refused when it is registered, not before.
+    fn check_freshness(&self, trigger: &Trigger) -> Result<(), Refusal> {
+        let (Trigger::Time { freshness, .. } | Trigger::Maintenance { freshness, .. }) = trigger else {
+            return Ok(());
+        };
+        let least = self.config.min_freshness;
+        if (least..=MAX_FRESHNESS).contains(freshness) {
+            return Ok(());
+        }
+        Err(Refusal::InvalidArgument(format!(
+            "the interval of {freshness} min is out of range: a {} takes {least} to {MAX_FRESHNESS} minutes",
+            trigger.class()
+        )))
+    }
+
+    fn check_declared(&self, app: &AppId, new: &NewRegistration) -> Result<(), Refusal> {
+        let declared = self.apps.get(app).ok_or_else(|| Refusal::UnknownApp(app.clone()))?;
+        let name = match &new.entry {
+            Entry::Component(name) => name,
+            Entry::Class(class) if declared.server(&new.entry).is_none() => {
+                return Err(Refusal::ClassNotDeclared { app: app.clone(), class: *class });
+            }
+            Entry::InProcess if declared.itself.is_none() => return Err(Refusal::NoProgram(app.clone())),
+            Entry::Class(_) | Entry::InProcess => return Ok(()),
+        };
+        let wanted = task_types(&new.trigger);
+        let Some(entry) = declared.entry_point(name) else {
+            return Err(Refusal::EntryPointNotDeclared {
+                app: app.clone(),
+                entry_point: name.to_string(),
+                wanted: wanted.to_vec(),
+                declared: declared.entry_points.iter().map(|entry| entry.name.clone()).collect(),
+            });
+        };
+        if entry.types.iter().any(|kind| wanted.contains(kind)) {
+            return Ok(());
+        }
+        Err(Refusal::TaskTypeNotDeclared {
+            app: app.clone(),
+            entry_point: name.to_string(),
+            wanted: wanted.to_vec(),
+        })
+    }
+
+    fn check_supported(&self, new: &NewRegistration) -> Result<(), Refusal> {
+        if let Trigger::System { kind, .. } = new.trigger
+            && kind != SystemTriggerType::ServicingComplete
+        {
+            self.check_fact(Fact::of_trigger(kind), || format!("the system trigger {kind}"))?;
+        }
+        for condition in &new.conditions {
+            self.check_fact(Fact::of_condition(*condition), || format!("the condition {condition}"))?;
+        }
+        Ok(())
+    }
+
+    fn check_fact(&self, fact: Option<Fact>, what: impl Fn() -> String) -> Result<(), Refusal> {
+        let Some(fact) = fact else {
+            return Err(Refusal::NotSupported {
+                what: what(),
+                why: "this version of bgtask has no source for it".into(),
+                help: format!(
+                    "it has {} as system triggers, and {} as conditions",
+                    supported_triggers(),
+                    supported_conditions()
+                ),
+            });
+        };
+        match self.facts.status(fact) {
+            Some(SourceStatus::Missing { why, help }) => {
+                Err(Refusal::NotSupported { what: what(), why: why.clone(), help: help.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_limits(&self, app: &AppId, trigger: &Trigger, leaving: &[TaskId]) -> Result<(), Refusal> {
+        if self.tasks.count_of(app) >= MAX_REGISTRATIONS_PER_APP + leaving.len() {
+            return Err(Refusal::LimitReached(Limit::RegistrationsPerApp));
+        }
+        if self.tasks.len() >= MAX_REGISTRATIONS + leaving.len() {
+            return Err(Refusal::LimitReached(Limit::Registrations));
+        }
+        let limit = match trigger {
+            Trigger::Application => Limit::ApplicationTriggers,
+            Trigger::MediaProcessing => Limit::MediaProcessingTriggers,
+            _ => return Ok(()),
+        };
+        let another = |task: &Task| {
+            let its = &task.registration;
+            its.trigger == *trigger && its.standing == Standing::Active && !leaving.contains(&its.id)
+        };
+        if self.tasks.of_app(app).any(another) { Err(Refusal::LimitReached(limit)) } else { Ok(()) }
+    }
+}
+
+fn check_shape(new: &NewRegistration) -> Result<(), Refusal> {
+    let invalid = |text: &str| Err(Refusal::InvalidArgument(text.into()));
+    if new.name.is_empty() {
+        return invalid("the task has no name: set one with BackgroundTaskBuilder::name");
+    }
+    if new.name.chars().any(char::is_control) {
+        return invalid("the task's name has control characters: it is shown to people");
+    }
+    if new.name.len() > MAX_NAME_BYTES {
+        return Err(Refusal::LimitReached(Limit::NameBytes));
+    }
+    if let Entry::Component(name) = &new.entry {
+        if name.is_empty() {
+            return invalid("the task's entry point is empty: name one, or none at all for a task in the app itself");
+        }
+        if name.len() > MAX_ENTRY_POINT_BYTES {
+            return Err(Refusal::LimitReached(Limit::EntryPointBytes));
+        }
+    }
+    if new.conditions.len() > MAX_CONDITIONS {
+        return Err(Refusal::LimitReached(Limit::Conditions));
+    }
+    check_group(new)?;
+    check_trigger(&new.trigger)
+}
+
+fn check_group(new: &NewRegistration) -> Result<(), Refusal> {
+    let Some(group) = &new.group else { return Ok(()) };
+    if group.id.is_empty() {
+        return Err(Refusal::InvalidArgument("the task's group has no id: give it one (GRP-2)".into()));
+    }
+    if group.id.chars().chain(group.name.chars()).any(char::is_control) {
+        return Err(Refusal::InvalidArgument("the task's group has control characters: it is shown to people".into()));
+    }
+    if group.id.len() > MAX_GROUP_BYTES || group.name.len() > MAX_GROUP_BYTES {
+        return Err(Refusal::LimitReached(Limit::GroupBytes));
+    }
+    Ok(())
+}
+
+fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
+    match trigger {
+        Trigger::System { kind: SystemTriggerType::ControlChannelReset, one_shot: true } => {
+            Err(Refusal::InvalidArgument(
+                "ControlChannelReset cannot be one-shot (SYS-2): pass one_shot = false".into(),
+            ))
+        }
+        Trigger::CustomSystemEvent { id, .. } if id.is_empty() => {
+            Err(Refusal::InvalidArgument("the custom event has no id: give it one (SYS-6)".into()))
+        }
+        Trigger::CustomSystemEvent { id, .. } if id.len() > MAX_EVENT_ID_BYTES => {
+            Err(Refusal::LimitReached(Limit::EventIdBytes))
+        }
+        Trigger::CustomSystemEvent { id, .. } if id.chars().any(char::is_control) => {
+            Err(Refusal::InvalidArgument("the event's id has control characters: it is shown to people".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The task types that allow a trigger (§13.2, and decision 9 of §18: both words are accepted).
+fn task_types(trigger: &Trigger) -> &'static [TaskType] {
+    match trigger {
+        Trigger::Time { .. } => &[TaskType::Timer],
+        Trigger::MediaProcessing => &[TaskType::MediaProcessing, TaskType::SystemEvent, TaskType::General],
+        Trigger::System { .. }
+        | Trigger::Maintenance { .. }
+        | Trigger::Application
+        | Trigger::CustomSystemEvent { .. } => &[TaskType::SystemEvent, TaskType::General],
+    }
+}
+
+fn supported_triggers() -> String {
+    let supported = |kind: &&SystemTriggerType| {
+        Fact::of_trigger(**kind).is_some() || **kind == SystemTriggerType::ServicingComplete
+    };
+    let names: Vec<_> = SystemTriggerType::ALL.iter().filter(supported).map(|kind| kind.name()).collect();
+    names.join(", ")
+}
+
+fn supported_conditions() -> String {
+    let supported = SystemConditionType::ALL.iter().filter(|condition| Fact::of_condition(**condition).is_some());
+    supported.map(|condition| condition.name()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,79 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::input::SourceStatus;
+use crate::model::condition::{Levels, SystemConditionType};
+use crate::model::fact::{Fact, Zone};
+
+/// What is known about the machine, and who needs to know.
+#[derive(Default)]
+pub(in crate::broker) struct Facts {
+    levels: Levels,
+    statuses: BTreeMap<Fact, SourceStatus>,
+    needed: BTreeMap<Fact, usize>,
+    /// The last zone seen while somebody cared: kept durably, so that a change while the broker was away is noticed.
+    pub(in crate::broker) zone: Option<Zone>,
+    watched: BTreeSet<Fact>,
+}
+
+impl Facts {
+    pub(super) fn need(&mut self, facts: impl Iterator<Item = Fact>) {
+        for fact in facts {
+            *self.needed.entry(fact).or_default() += 1;
+        }
+    }
+
+    pub(super) fn release(&mut self, facts: impl Iterator<Item = Fact>) {
+        for fact in facts {
+            if let Some(count) = self.needed.get_mut(&fact) {
+                *count -= 1;
+                if *count == 0 {
+                    self.needed.remove(&fact);
+                }
+            }
+        }
+    }
+
+    /// The sources to start and to stop since the last call.
+    pub(in crate::broker) fn settle(&mut self) -> (Vec<Fact>, Vec<Fact>) {
+        let started: Vec<_> = self.needed.keys().copied().filter(|fact| !self.watched.contains(fact)).collect();
+        let stopped: Vec<_> = self.watched.iter().copied().filter(|fact| !self.needed.contains_key(fact)).collect();
+        self.watched.extend(&started);
+        for fact in &stopped {
+            self.watched.remove(fact);
+            self.levels.forget(*fact);
+            self.statuses.remove(fact);
+        }
+        (started, stopped)
+    }
+
+    pub(in crate::broker) fn is_watched(&self, fact: Fact) -> bool {
+        self.watched.contains(&fact)
+    }
+
+    pub(in crate::broker) fn watched(&self) -> impl Iterator<Item = (Fact, Option<&SourceStatus>)> {
+        self.watched.iter().map(|fact| (*fact, self.statuses.get(fact)))
+    }
+
+    pub(in crate::broker) fn status(&self, fact: Fact) -> Option<&SourceStatus> {
+        self.statuses.get(&fact)
+    }
+
+    pub(in crate::broker) fn set_status(&mut self, fact: Fact, status: SourceStatus) {
+        if self.watched.contains(&fact) {
+            self.statuses.insert(fact, status);
+        }
+    }
+
+    pub(in crate::broker) fn levels(&self) -> &Levels {
+        &self.levels
+    }
+
+    pub(in crate::broker) fn set_level(&mut self, fact: Fact, value: bool, now: crate::WallTime) -> Option<bool> {
+        self.levels.set(fact, value, now)
+    }
+
+    /// The conditions that do not hold, in the order given.
+    pub(in crate::broker) fn missing(&self, conditions: &[SystemConditionType]) -> Vec<SystemConditionType> {
+        conditions.iter().copied().filter(|condition| !self.levels.holds(*condition)).collect()
+    }
+}

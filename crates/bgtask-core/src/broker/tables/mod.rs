@@ -1,0 +1,13 @@
+//! What the core remembers, one table per concern. Tables keep their own indices right and decide nothing.
+
+mod apps;
+mod facts;
+mod hosts;
+mod mail;
+mod tasks;
+
+pub(super) use apps::Apps;
+pub(super) use facts::Facts;
+pub(super) use hosts::Hosts;
+pub(super) use mail::Mailboxes;
+pub(super) use tasks::{Task, Tasks};

@@ -1,0 +1,278 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::Facts;
+use crate::activation::{Activation, ActivationEvent};
+use crate::broker::{Gate, Occupancy};
+use crate::ids::{AppId, HostId, InstanceId, TaskId};
+use crate::model::fact::Fact;
+use crate::model::registration::Registration;
+use crate::time::WallTime;
+
+/// One registration and what is going on with it.
+pub(in crate::broker) struct Task {
+    pub(in crate::broker) registration: Registration,
+    /// Accepted and not yet given to a host, in the order they go.
+    pub(in crate::broker) waiting: VecDeque<Activation>,
+    /// Given to a host.
+    pub(in crate::broker) running: Vec<Activation>,
+    /// What its first waiting activation was last said to wait for: only a change of it is news.
+    pub(in crate::broker) gate: Option<Gate>,
+}
+
+impl Task {
+    /// Every fact it stands on; a fact counts once for each use.
+    fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
+        let conditions = self.registration.conditions.iter().copied().filter_map(Fact::of_condition);
+        Fact::behind(&self.registration.trigger).into_iter().chain(conditions).chain(Fact::OF_EVERY_TASK)
+    }
+
+    /// The activation a person asks about: the one that runs, else the next that waits.
+    pub(in crate::broker) fn current(&self) -> Option<&Activation> {
+        self.running.first().or_else(|| self.waiting.front())
+    }
+
+    pub(in crate::broker) fn is_quiet(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    fn find(&self, instance: InstanceId) -> Option<&Activation> {
+        self.running.iter().chain(&self.waiting).find(|activation| activation.instance == instance)
+    }
+}
+
+/// All registrations, the waiting ones by app in the order they fired, and the timers by when they are due.
+#[derive(Default)]
+pub(in crate::broker) struct Tasks {
+    by_id: BTreeMap<TaskId, Task>,
+    per_app: BTreeMap<AppId, usize>,
+    waiting: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
+    places: BTreeMap<TaskId, u64>,
+    last_place: u64,
+    occupied: BTreeMap<InstanceId, TaskId>,
+    timers: BTreeSet<(WallTime, TaskId)>,
+    dirty: BTreeMap<InstanceId, TaskId>,
+    ready: BTreeSet<TaskId>,
+}
+
+impl Tasks {
+    pub(in crate::broker) fn get(&self, id: TaskId) -> Option<&Task> {
+        self.by_id.get(&id)
+    }
+
+    /// For the registration and the gate; activations change through the methods below.
+    pub(in crate::broker) fn get_mut(&mut self, id: TaskId) -> Option<&mut Task> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(in crate::broker) fn iter(&self) -> impl Iterator<Item = &Task> {
+        self.by_id.values()
+    }
+
+    pub(in crate::broker) fn of_app<'a>(&'a self, app: &'a AppId) -> impl Iterator<Item = &'a Task> {
+        self.iter().filter(|task| task.registration.app == *app)
+    }
+
+    pub(in crate::broker) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(in crate::broker) fn count_of(&self, app: &AppId) -> usize {
+        self.per_app.get(app).copied().unwrap_or(0)
+    }
+
+    pub(in crate::broker) fn insert(&mut self, registration: Registration, facts: &mut Facts) {
+        let id = registration.id;
+        *self.per_app.entry(registration.app.clone()).or_default() += 1;
+        self.timers.extend(registration.due.map(|due| (due, id)));
+        let task = Task { registration, waiting: VecDeque::new(), running: Vec::new(), gate: None };
+        facts.need(task.facts());
+        self.by_id.insert(id, task);
+    }
+
+    pub(in crate::broker) fn remove(&mut self, id: TaskId, facts: &mut Facts) -> Option<Registration> {
+        let task = self.by_id.remove(&id)?;
+        facts.release(task.facts());
+        if let Some(due) = task.registration.due {
+            self.timers.remove(&(due, id));
+        }
+        let app = &task.registration.app;
+        if let Some(count) = self.per_app.get_mut(app) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_app.remove(app);
+            }
+        }
+        Some(task.registration)
+    }
+
+    /// The last waiting activation of a task, to change it.
+    pub(in crate::broker) fn last_waiting_mut(&mut self, id: TaskId) -> Option<&mut Activation> {
+        let last = self.by_id.get_mut(&id)?.waiting.back_mut()?;
+        self.dirty.insert(last.instance, id);
+        Some(last)
+    }
+
+    /// Another activation waits, behind those that do already.
+    pub(in crate::broker) fn wait(&mut self, id: TaskId, activation: Activation) {
+        self.dirty.insert(activation.instance, id);
+        if let Some(task) = self.by_id.get_mut(&id) {
+            task.waiting.push_back(activation);
+            self.enqueue(id);
+        }
+    }
+
+    /// A running activation waits again, before all others of its task.
+    pub(in crate::broker) fn wait_again(&mut self, instance: InstanceId, event: ActivationEvent) {
+        let Some((id, mut activation)) = self.take_running(instance) else { return };
+        activation.apply(event);
+        self.by_id.get_mut(&id).expect("it ran").waiting.push_front(activation);
+        self.enqueue(id);
+    }
+
+    /// The first waiting activation of a task goes to a host.
+    pub(in crate::broker) fn launch(&mut self, id: TaskId, event: ActivationEvent) -> Option<&Activation> {
+        let task = self.by_id.get_mut(&id)?;
+        let mut activation = task.waiting.pop_front()?;
+        activation.apply(event);
+        task.gate = None;
+        self.dirty.insert(activation.instance, id);
+        self.occupied.insert(activation.instance, id);
+        task.running.push(activation);
+        if task.waiting.is_empty() {
+            self.dequeue(id);
+        }
+        self.by_id[&id].running.last()
+    }
+
+    /// Takes an activation away, wherever it stands.
+    pub(in crate::broker) fn end(&mut self, instance: InstanceId, id: TaskId) -> Option<Activation> {
+        if let Some((_, activation)) = self.take_running(instance) {
+            return Some(activation);
+        }
+        let task = self.by_id.get_mut(&id)?;
+        let place = task.waiting.iter().position(|activation| activation.instance == instance)?;
+        let ended = task.waiting.remove(place);
+        task.gate = None;
+        self.dirty.insert(instance, id);
+        if task.waiting.is_empty() {
+            self.dequeue(id);
+        }
+        ended
+    }
+
+    fn take_running(&mut self, instance: InstanceId) -> Option<(TaskId, Activation)> {
+        let id = self.occupied.remove(&instance)?;
+        self.dirty.insert(instance, id);
+        let running = &mut self.by_id.get_mut(&id)?.running;
+        let place = running.iter().position(|activation| activation.instance == instance)?;
+        Some((id, running.remove(place)))
+    }
+
+    /// The task of an instance that is on a host.
+    pub(in crate::broker) fn of_running(&self, instance: InstanceId) -> Option<(&Task, &Activation)> {
+        let task = self.get(*self.occupied.get(&instance)?)?;
+        Some((task, task.find(instance)?))
+    }
+
+    /// An activation on a host, to change it; [`touch`](Self::touch) it where the change has to last.
+    pub(in crate::broker) fn running_mut(&mut self, instance: InstanceId) -> Option<&mut Activation> {
+        let task = self.by_id.get_mut(self.occupied.get(&instance)?)?;
+        task.running.iter_mut().find(|activation| activation.instance == instance)
+    }
+
+    /// Remembers to write an activation.
+    pub(in crate::broker) fn touch(&mut self, id: TaskId, instance: InstanceId) {
+        self.dirty.insert(instance, id);
+    }
+
+    /// When a timer is due next.
+    pub(in crate::broker) fn set_due(&mut self, id: TaskId, due: WallTime) {
+        let Some(task) = self.by_id.get_mut(&id) else { return };
+        if let Some(before) = task.registration.due.replace(due) {
+            self.timers.remove(&(before, id));
+        }
+        self.timers.insert((due, id));
+    }
+
+    /// The timer fires no more.
+    pub(in crate::broker) fn clear_due(&mut self, id: TaskId) {
+        if let Some(due) = self.by_id.get_mut(&id).and_then(|task| task.registration.due.take()) {
+            self.timers.remove(&(due, id));
+        }
+    }
+
+    /// The timers, the earliest first.
+    pub(in crate::broker) fn timers(&self) -> impl Iterator<Item = (WallTime, TaskId)> {
+        self.timers.iter().copied()
+    }
+
+    fn enqueue(&mut self, id: TaskId) {
+        if self.places.contains_key(&id) {
+            return;
+        }
+        self.last_place += 1;
+        let app = self.by_id[&id].registration.app.clone();
+        self.places.insert(id, self.last_place);
+        self.waiting.entry(app).or_default().insert(self.last_place, id);
+    }
+
+    fn dequeue(&mut self, id: TaskId) {
+        let Some(place) = self.places.remove(&id) else { return };
+        let app = &self.by_id[&id].registration.app;
+        let Some(queue) = self.waiting.get_mut(app) else { return };
+        queue.remove(&place);
+        if queue.is_empty() {
+            self.waiting.remove(&app.clone());
+        }
+    }
+
+    /// Whoever waited behind an activation that has just left goes behind the others of its app.
+    pub(in crate::broker) fn queue_anew(&mut self, id: TaskId) {
+        self.dequeue(id);
+        if self.by_id.get(&id).is_some_and(|task| !task.waiting.is_empty()) {
+            self.enqueue(id);
+        }
+    }
+
+    /// The waiting registrations by app, each app's in the order they fired.
+    pub(in crate::broker) fn waiting(
+        &self,
+    ) -> impl Iterator<Item = (&AppId, impl Iterator<Item = (u64, TaskId)> + '_)> {
+        self.waiting.iter().map(|(app, queue)| (app, queue.iter().map(|(place, id)| (*place, *id))))
+    }
+
+    /// Every activation on a host, with its registration.
+    pub(in crate::broker) fn occupied(&self) -> impl Iterator<Item = (&Task, &Activation)> {
+        self.occupied.keys().filter_map(|instance| self.of_running(*instance))
+    }
+
+    /// The instances on a host.
+    pub(in crate::broker) fn on_host(&self, host: HostId) -> Vec<InstanceId> {
+        let its = |(_, activation): &(&Task, &Activation)| activation.state.host() == Some(host);
+        self.occupied().filter(its).map(|(_, activation)| activation.instance).collect()
+    }
+
+    pub(in crate::broker) fn occupancy(&self) -> Occupancy {
+        let mut occupancy = Occupancy::new();
+        for (task, _) in self.occupied() {
+            *occupancy.entry(task.registration.app.clone()).or_default() += 1;
+        }
+        occupancy
+    }
+
+    /// Notes that every gate of a waiting registration is open, so that it runs or waits for a slot.
+    pub(in crate::broker) fn mark_ready(&mut self, id: TaskId) {
+        self.ready.insert(id);
+    }
+
+    pub(in crate::broker) fn take_ready(&mut self) -> BTreeSet<TaskId> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// The activations that changed, with what they are now; `None` for those that ended.
+    pub(in crate::broker) fn take_dirty(&mut self) -> Vec<(TaskId, InstanceId, Option<Activation>)> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let now = |id, instance| self.get(id).and_then(|task| task.find(instance)).cloned();
+        dirty.into_iter().map(|(instance, id)| (id, instance, now(id, instance))).collect()
+    }
+}
