@@ -470,10 +470,9 @@ impl fmt::Display for Refusal {
                 f,
                 "the manifest of {app} names no executable for the app itself: add one, or register the task with an entry point"
             ),
-            Self::MayNotRaise { app, event } => write!(
-                f,
-                "the manifest of {app} does not let it raise the event {event:?}: add raises = [{event:?}]"
-            ),
+            Self::MayNotRaise { app, event } => {
+                write!(f, "the manifest of {app} does not let it raise the event {event:?}: add raises = [{event:?}]")
+            }
             Self::InvalidArgument(what) => f.write_str(what),
             Self::EntryPointNotDeclared { app, entry_point, declared, .. } => {
                 write!(f, "the manifest of {app} does not declare the entry point {entry_point:?}; ")?;
@@ -511,9 +510,9 @@ impl fmt::Display for Limit {
             Self::GroupBytes => write!(f, "the group's id or name is longer than {MAX_GROUP_BYTES} bytes"),
             Self::EventIdBytes => write!(f, "the event's id is longer than {MAX_EVENT_ID_BYTES} bytes"),
             Self::DetailsBytes => write!(f, "the arguments are longer than {MAX_DETAILS_BYTES} bytes"),
-            Self::ApplicationTriggers => {
-                f.write_str("the app has a task with an ApplicationTrigger already, and may have one: unregister that first")
-            }
+            Self::ApplicationTriggers => f.write_str(
+                "the app has a task with an ApplicationTrigger already, and may have one: unregister that first",
+            ),
             Self::MediaProcessingTriggers => f.write_str(
                 "the app has a task with a MediaProcessingTrigger already, and may have one: unregister that first",
             ),

@@ -3,8 +3,8 @@
 use bgtask_core::{
     AccessSetting, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
     BackgroundAccessRequestKind, BackgroundAccessStatus, CancelNotice, CancellationReason, Change, Class, Completion,
-    Config, Consent, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, Event, EventKind, Fact, Firing, Gate, Grant,
-    HostExit, Input, Limit, NewRegistration, Notice, Outcome, Output, Policy, PolicyEntry, PolicyRule, Refusal,
+    Config, Consent, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, Event, EventKind, Fact, Firing, Gate,
+    Grant, HostExit, Input, Limit, NewRegistration, Notice, Outcome, Output, Policy, PolicyEntry, PolicyRule, Refusal,
     Registration, Reply, Report, Request, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing,
     SystemConditionType, SystemTriggerType, TaskGroup, TaskType, Trigger, Unregistration, Update, Wake, WakeReason,
     Zone,

@@ -3,9 +3,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_core::{
-    AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, RequestId, TaskId, WallTime,
-};
+use bgtask_core::{AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, RequestId, TaskId, WallTime};
 use serde_json::{Map, Value};
 
 /// A core value that is written as JSON and read back.

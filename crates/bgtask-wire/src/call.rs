@@ -3,31 +3,20 @@ use std::collections::HashMap;
 use zbus::{Message, OwnedVariant, Type};
 
 use crate::error::{Error, ErrorKind};
-use crate::types::{HistoryQuery, RegisterOptions, TriggerInfo};
+use crate::types::{AttachOptions, HistoryQuery, RegisterOptions, TriggerInfo};
 use crate::{BROKER_INTERFACE, BROKER_PATH};
 
 /// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".
 #[derive(Debug)]
 pub enum Call {
-    /// `Attach(s)`
-    Attach(String),
+    /// `Attach(sa{sv})`
+    Attach(String, AttachOptions),
     /// `Watch(s)`
     Watch(String),
     /// `Register(sss(sa{sv})asa{sv})`
-    Register {
-        /// The app.
-        app: String,
-        /// The name.
-        name: String,
-        /// The entry point.
-        entry_point: String,
-        /// The trigger.
-        trigger: TriggerInfo,
-        /// The conditions by name.
-        conditions: Vec<String>,
-        /// The optional properties.
-        options: RegisterOptions,
-    },
+    Register(Box<Registering>),
+    /// `RegisterOrUpdate(sss(sa{sv})asa{sv})`
+    RegisterOrUpdate(Box<Registering>),
     /// `Unregister(sb)`
     Unregister(String, bool),
     /// `ListTasks(s)`
@@ -38,12 +27,49 @@ pub enum Call {
     Why(String),
     /// `History(a{sv})`
     History(HistoryQuery),
-    /// `RequestAccess(s)`
-    RequestAccess(String),
-    /// `GetAccessStatus(s)`
-    GetAccessStatus(String),
-    /// `RemoveAccess(s)`
-    RemoveAccess(String),
+    /// `RequestAccess(ss)`
+    RequestAccess(String, String),
+    /// `RequestAccessKind(ssubs)`
+    RequestAccessKind {
+        /// The app.
+        app: String,
+        /// Which of its applications.
+        application: String,
+        /// The `BackgroundAccessRequestKind` by number.
+        kind: u32,
+        /// Whether for modern standby.
+        standby: bool,
+        /// The app's words to the user.
+        reason: String,
+    },
+    /// `GetAccessStatus(ssb)`
+    GetAccessStatus {
+        /// The app.
+        app: String,
+        /// Which of its applications.
+        application: String,
+        /// Whether for modern standby.
+        standby: bool,
+    },
+    /// `RemoveAccess(ss)`
+    RemoveAccess(String, String),
+    /// `SetAccess(ss)`
+    SetAccess(String, String),
+    /// `SetBackground(b)`
+    SetBackground(bool),
+    /// `Terminate(s)`
+    Terminate(String),
+    /// `RequestTrigger(ssa{sv})`
+    RequestTrigger {
+        /// The app.
+        app: String,
+        /// `ApplicationTrigger` or `MediaProcessingTrigger`.
+        class: String,
+        /// What the trigger carries.
+        details: HashMap<String, OwnedVariant>,
+    },
+    /// `Raise(s)`
+    Raise(String),
     /// `Acknowledge(st)`
     Acknowledge(String, u64),
     /// `ListSources()`
@@ -52,6 +78,23 @@ pub enum Call {
     ListApps,
     /// A call every D-Bus object answers.
     Standard(Standard),
+}
+
+/// The arguments of `Register` and `RegisterOrUpdate`.
+#[derive(Debug)]
+pub struct Registering {
+    /// The app.
+    pub app: String,
+    /// The name.
+    pub name: String,
+    /// The entry point; empty for the app itself, or a class.
+    pub entry_point: String,
+    /// The trigger.
+    pub trigger: TriggerInfo,
+    /// The conditions by name.
+    pub conditions: Vec<String>,
+    /// The optional properties.
+    pub options: RegisterOptions,
 }
 
 /// The calls every D-Bus object answers, and those a bus would answer: generic tools send them to a peer too.
@@ -99,15 +142,13 @@ impl Call {
 
     fn read_broker(member: &str, message: &Message) -> Result<Self, Error> {
         Ok(match member {
-            "Attach" => Self::Attach(body(message)?),
-            "Watch" => Self::Watch(body(message)?),
-            "Register" => {
-                type Arguments =
-                    (String, String, String, (String, HashMap<String, OwnedVariant>), Vec<String>, RegisterOptions);
-                let (app, name, entry_point, (class, properties), conditions, options) = body::<Arguments>(message)?;
-                let trigger = TriggerInfo { class, properties };
-                Self::Register { app, name, entry_point, trigger, conditions, options }
+            "Attach" => {
+                let (app, options) = body(message)?;
+                Self::Attach(app, options)
             }
+            "Watch" => Self::Watch(body(message)?),
+            "Register" => Self::Register(registering(message)?),
+            "RegisterOrUpdate" => Self::RegisterOrUpdate(registering(message)?),
             "Unregister" => {
                 let (task, cancel) = body(message)?;
                 Self::Unregister(task, cancel)
@@ -116,9 +157,33 @@ impl Call {
             "GetTask" => Self::GetTask(body(message)?),
             "Why" => Self::Why(body(message)?),
             "History" => Self::History(body(message)?),
-            "RequestAccess" => Self::RequestAccess(body(message)?),
-            "GetAccessStatus" => Self::GetAccessStatus(body(message)?),
-            "RemoveAccess" => Self::RemoveAccess(body(message)?),
+            "RequestAccess" => {
+                let (app, application) = body(message)?;
+                Self::RequestAccess(app, application)
+            }
+            "RequestAccessKind" => {
+                let (app, application, kind, standby, reason) = body(message)?;
+                Self::RequestAccessKind { app, application, kind, standby, reason }
+            }
+            "GetAccessStatus" => {
+                let (app, application, standby) = body(message)?;
+                Self::GetAccessStatus { app, application, standby }
+            }
+            "RemoveAccess" => {
+                let (app, application) = body(message)?;
+                Self::RemoveAccess(app, application)
+            }
+            "SetAccess" => {
+                let (app, setting) = body(message)?;
+                Self::SetAccess(app, setting)
+            }
+            "SetBackground" => Self::SetBackground(body(message)?),
+            "Terminate" => Self::Terminate(body(message)?),
+            "RequestTrigger" => {
+                let (app, class, details) = body(message)?;
+                Self::RequestTrigger { app, class, details }
+            }
+            "Raise" => Self::Raise(body(message)?),
             "Acknowledge" => {
                 let (app, sequence) = body(message)?;
                 Self::Acknowledge(app, sequence)
@@ -128,6 +193,13 @@ impl Call {
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })
     }
+}
+
+fn registering(message: &Message) -> Result<Box<Registering>, Error> {
+    type Arguments = (String, String, String, (String, HashMap<String, OwnedVariant>), Vec<String>, RegisterOptions);
+    let (app, name, entry_point, (class, properties), conditions, options) = body::<Arguments>(message)?;
+    let trigger = TriggerInfo { class, properties };
+    Ok(Box::new(Registering { app, name, entry_point, trigger, conditions, options }))
 }
 
 fn read_standard(interface: &str, member: &str, path: &str, message: &Message) -> Result<Standard, Error> {

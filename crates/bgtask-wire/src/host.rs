@@ -28,13 +28,19 @@ pub struct InstanceInfo {
     pub task: String,
     /// Its name.
     pub name: String,
-    /// The entry point to call.
+    /// The entry point to call; empty for the app itself, or a class.
     pub entry_point: String,
+    /// The class to call.
+    pub class_id: Option<String>,
+    /// The group the task was registered in: in the app itself the group hears of it (GRP-5).
+    pub group: Option<String>,
     /// The class of the trigger that fired.
     pub trigger: String,
-    /// The event of a `SystemTrigger` by name.
+    /// The event of a `SystemTrigger` by name; empty for other classes.
     pub trigger_type: String,
-    /// What the trigger carries; empty for system events (RUN-3).
+    /// The id of a custom event.
+    pub event_id: Option<String>,
+    /// What the trigger carries: the arguments of an `ApplicationTrigger`; empty for system events (RUN-3).
     pub trigger_details: HashMap<String, OwnedVariant>,
     /// When it fired, microseconds since the Unix epoch.
     pub fired_at: i64,
@@ -42,6 +48,20 @@ pub struct InstanceInfo {
     pub fired_count: u32,
     /// Which try this is, from 1 (D7).
     pub attempt: u32,
+    /// How long it may run, microseconds (D10).
+    pub budget: u64,
+}
+
+/// The numbers of a cancellation (U-9), microseconds.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct CancelInfo {
+    /// How long the instance might have run.
+    pub budget: u64,
+    /// How long it has run.
+    pub used: u64,
+    /// How long it may still take.
+    pub grace: u64,
 }
 
 /// What a broker calls on a host.
@@ -49,12 +69,14 @@ pub struct InstanceInfo {
 pub enum HostCall {
     /// `Run(a{sv})`: run it; the reply is the completion.
     Run(Box<InstanceInfo>),
-    /// `Cancel(su)`: stop it, for this reason.
+    /// `Cancel(sua{sv})`: stop it, for this reason.
     Cancel {
         /// Which instance.
         instance: String,
         /// The `BackgroundTaskCancellationReason` by number.
         reason: u32,
+        /// The numbers.
+        info: CancelInfo,
     },
 }
 
@@ -70,8 +92,8 @@ impl HostCall {
         match header.member().map(|member| member.as_str()) {
             Some("Run") => Ok(Self::Run(Box::new(message.body().deserialize().map_err(invalid)?))),
             Some("Cancel") => {
-                let (instance, reason) = message.body().deserialize().map_err(invalid)?;
-                Ok(Self::Cancel { instance, reason })
+                let (instance, reason, info) = message.body().deserialize().map_err(invalid)?;
+                Ok(Self::Cancel { instance, reason, info })
             }
             _ => Err(Error::new(ErrorKind::UnknownMethod, "a host has the methods Run and Cancel")),
         }
@@ -86,8 +108,8 @@ impl HostCall {
         let call = |member| Message::method_call(host_names::PATH, member).interface(host_names::INTERFACE);
         match self {
             Self::Run(info) => call("Run").build(&**info),
-            Self::Cancel { instance, reason } => {
-                call("Cancel").with_flags(zbus::message::Flags::NO_REPLY_EXPECTED).build(&(instance, reason))
+            Self::Cancel { instance, reason, info } => {
+                call("Cancel").with_flags(zbus::message::Flags::NO_REPLY_EXPECTED).build(&(instance, reason, info))
             }
         }
     }

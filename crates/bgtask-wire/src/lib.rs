@@ -16,14 +16,14 @@ mod socket;
 mod types;
 
 pub use address::{ADDRESS_VARIABLE, Address, InvalidAddress};
-pub use call::{Call, Standard};
+pub use call::{Call, Registering, Standard};
 pub use error::{Error, ErrorKind};
-pub use host::{HostCall, HostSignal, InstanceInfo, host_names};
+pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
 pub use proxy::BrokerProxy;
 pub use socket::PeerSocket;
 pub use types::{
-    AppInfo, AttachInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery, OutcomeInfo, RegisterOptions, SourceInfo,
-    TaskInfo, TriggerInfo, WhyInfo,
+    AppInfo, AttachInfo, AttachOptions, EventInfo, GateInfo, HistoryInfo, HistoryQuery, OutcomeInfo, RegisterOptions,
+    SourceInfo, TaskInfo, TriggerInfo, WhyInfo,
 };
 
 /// The broker's name on a session bus.

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use zbus::OwnedVariant;
 
 use crate::types::{
-    AppInfo, AttachInfo, EventInfo, HistoryInfo, HistoryQuery, OutcomeInfo, RegisterOptions, SourceInfo, TaskInfo,
-    WhyInfo,
+    AppInfo, AttachInfo, AttachOptions, EventInfo, HistoryInfo, HistoryQuery, OutcomeInfo, RegisterOptions, SourceInfo,
+    TaskInfo, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -15,7 +15,7 @@ use crate::types::{
 )]
 pub trait Broker {
     /// Acts for an app from now on and hears its progress and completions.
-    fn attach(&self, app: &str) -> zbus::Result<AttachInfo>;
+    fn attach(&self, app: &str, options: AttachOptions) -> zbus::Result<AttachInfo>;
 
     /// Hears every state change of an app, or of all apps.
     fn watch(&self, app: &str) -> zbus::Result<()>;
@@ -30,6 +30,18 @@ pub trait Broker {
         conditions: &[&str],
         options: RegisterOptions,
     ) -> zbus::Result<String>;
+
+    /// Registers a task under a name that may be taken: the same again changes nothing, another takes its place (D5).
+    /// Answers the `TaskId` and `registered`, `unchanged` or `replaced`.
+    fn register_or_update(
+        &self,
+        app: &str,
+        name: &str,
+        entry_point: &str,
+        trigger: (&str, HashMap<&str, OwnedVariant>),
+        conditions: &[&str],
+        options: RegisterOptions,
+    ) -> zbus::Result<(String, String)>;
 
     /// Unregisters a task.
     fn unregister(&self, task: &str, cancel: bool) -> zbus::Result<()>;
@@ -47,13 +59,43 @@ pub trait Broker {
     fn history(&self, query: HistoryQuery) -> zbus::Result<Vec<HistoryInfo>>;
 
     /// Asks for background access; answers a `BackgroundAccessStatus`.
-    fn request_access(&self, app: &str) -> zbus::Result<u32>;
+    fn request_access(&self, app: &str, application: &str) -> zbus::Result<u32>;
+
+    /// Asks for a level of background access; answers whether the user or the system approved (ACC-18).
+    fn request_access_kind(
+        &self,
+        app: &str,
+        application: &str,
+        kind: u32,
+        standby: bool,
+        reason: &str,
+    ) -> zbus::Result<bool>;
 
     /// The `BackgroundAccessStatus` of an app.
-    fn get_access_status(&self, app: &str) -> zbus::Result<u32>;
+    fn get_access_status(&self, app: &str, application: &str, standby: bool) -> zbus::Result<u32>;
 
     /// Gives background access back.
-    fn remove_access(&self, app: &str) -> zbus::Result<()>;
+    fn remove_access(&self, app: &str, application: &str) -> zbus::Result<()>;
+
+    /// The user decides about an app: `always`, `managed`, `never`, or `default` to take that back.
+    fn set_access(&self, app: &str, setting: &str) -> zbus::Result<()>;
+
+    /// The user switches all background work on or off.
+    fn set_background(&self, enabled: bool) -> zbus::Result<()>;
+
+    /// The user ends everything of an app that runs in the background; answers how many instances were told.
+    fn terminate(&self, app: &str) -> zbus::Result<u32>;
+
+    /// The app fires its own `ApplicationTrigger` or `MediaProcessingTrigger`; answers an `ApplicationTriggerResult` and why.
+    fn request_trigger(
+        &self,
+        app: &str,
+        class: &str,
+        details: HashMap<&str, OwnedVariant>,
+    ) -> zbus::Result<(u32, String)>;
+
+    /// Raises a custom event; answers how many tasks heard it.
+    fn raise(&self, event: &str) -> zbus::Result<u32>;
 
     /// Tells that a completion was handled.
     fn acknowledge(&self, app: &str, sequence: u64) -> zbus::Result<()>;

@@ -8,9 +8,14 @@ use zbus::{DeserializeDict, OwnedVariant, SerializeDict, Type};
 /// `("SystemTrigger", {"type": <"TimeZoneChange">, "one_shot": <false>})`
 #[derive(Debug, Serialize, Deserialize, Type)]
 pub struct TriggerInfo {
-    /// `SystemTrigger`.
+    /// `SystemTrigger`, `TimeTrigger`, `MaintenanceTrigger`, `ApplicationTrigger`, `MediaProcessingTrigger` or
+    /// `CustomSystemEventTrigger`.
     pub class: String,
-    /// Its properties. `SystemTrigger` has `type`, the name of a `SystemTriggerType`, and `one_shot`.
+    /// Its properties.
+    ///
+    /// * `SystemTrigger`: `type` (s), the name of a `SystemTriggerType`, and `one_shot` (b).
+    /// * `TimeTrigger`, `MaintenanceTrigger`: `freshness` (u), minutes, and `one_shot` (b).
+    /// * `CustomSystemEventTrigger`: `id` (s), and `recurrence` (s), `Once` or `Always`.
     pub properties: HashMap<String, OwnedVariant>,
 }
 
@@ -22,6 +27,21 @@ pub struct RegisterOptions {
     pub cancel_on_condition_loss: Option<bool>,
     /// Whether the network must stay up while it runs; default `false` (NW-1).
     pub is_network_requested: Option<bool>,
+    /// The class whose program runs it, a UUID, instead of an entry point (BLD-11).
+    pub class_id: Option<String>,
+    /// The id of the group it belongs to (GRP-2).
+    pub group: Option<String>,
+    /// The group's name for people; default its id (GRP-3).
+    pub group_name: Option<String>,
+}
+
+/// How a client attaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct AttachOptions {
+    /// Whether the client is the app's own program and runs its tasks without an entry point: it then offers
+    /// `org.bgtask.Host1` on this connection; default `false` (BLD-9).
+    pub activates: Option<bool>,
 }
 
 /// What an attached client learns about itself.
@@ -48,8 +68,18 @@ pub struct AppInfo {
     pub manifest: String,
     /// Its entry points.
     pub entry_points: Vec<String>,
+    /// The ids of its applications, the first one first (ACC-15).
+    pub applications: Vec<String>,
     /// Its access, a `BackgroundAccessStatus` by name.
     pub access: String,
+    /// Who decided that.
+    pub decided_by: String,
+    /// What the user decided, if anything: `always`, `managed` or `never` (AC-7).
+    pub setting: Option<String>,
+    /// What the policy says, if anything: `UserInControl`, `ForceAllow` or `ForceDeny`.
+    pub policy: Option<String>,
+    /// The file that says so.
+    pub policy_file: Option<String>,
 }
 
 /// A registration as it stands.
@@ -62,12 +92,26 @@ pub struct TaskInfo {
     pub app: String,
     /// Its name.
     pub name: String,
-    /// Its entry point.
+    /// Its entry point; empty for a task that the app itself runs, or a class.
     pub entry_point: String,
+    /// The class whose program runs it.
+    pub class_id: Option<String>,
+    /// The id of its group.
+    pub group: Option<String>,
+    /// The name of its group.
+    pub group_name: Option<String>,
     /// The class of its trigger, such as `SystemTrigger`.
     pub trigger: String,
-    /// The event of a `SystemTrigger` by name.
+    /// The event of a `SystemTrigger` by name; empty for other classes.
     pub trigger_type: String,
+    /// The interval of a timer in minutes.
+    pub freshness: Option<u32>,
+    /// When a timer is released next, microseconds since the Unix epoch.
+    pub due: Option<i64>,
+    /// The id of a custom event.
+    pub event_id: Option<String>,
+    /// How often a custom event counts, by name.
+    pub recurrence: Option<String>,
     /// Whether it is spent by its first firing.
     pub one_shot: bool,
     /// Its conditions by name.

@@ -21,9 +21,8 @@ impl Core {
         }
         let trigger = if media { Trigger::MediaProcessing } else { Trigger::Application };
         let answer = |result, why: String| Ok(Reply::Activated(result, why));
-        let wanted = |task: &&Task| {
-            task.registration.trigger == trigger && task.registration.standing == Standing::Active
-        };
+        let wanted =
+            |task: &&Task| task.registration.trigger == trigger && task.registration.standing == Standing::Active;
         let Some(task) = self.tasks.of_app(app).find(wanted) else {
             let why = format!("the app has no task with a trigger of the class {}: register one", trigger.class());
             return answer(Result::UnknownError, why);
@@ -58,7 +57,8 @@ impl Core {
                 return Err(Refusal::MayNotRaise { app: app.clone(), event: event.to_owned() });
             }
         }
-        let ids: Vec<_> = self.tasks.iter().filter(|task| self.hears(task, event)).map(|it| it.registration.id).collect();
+        let ids: Vec<_> =
+            self.tasks.iter().filter(|task| self.hears(task, event)).map(|it| it.registration.id).collect();
         let count = ids.len().try_into().unwrap_or(u32::MAX);
         ids.into_iter().for_each(|id| self.hear(id));
         Ok(Reply::Raised(count))
@@ -67,7 +67,8 @@ impl Core {
     fn hears(&self, task: &Task, event: &str) -> bool {
         let its = &task.registration;
         let Trigger::CustomSystemEvent { id, recurrence } = &its.trigger else { return false };
-        let heard = *recurrence == CustomSystemEventTriggerRecurrence::Once && its.counted_in.as_ref() == Some(&self.session);
+        let heard =
+            *recurrence == CustomSystemEventTriggerRecurrence::Once && its.counted_in.as_ref() == Some(&self.session);
         **id == *event && its.standing == Standing::Active && !heard
     }
 

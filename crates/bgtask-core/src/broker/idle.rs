@@ -44,7 +44,11 @@ impl Core {
             return;
         }
         for instance in self.tasks.on_host(id) {
-            if self.tasks.of_running(instance).is_some_and(|(_, it)| matches!(it.state, ActivationState::Running { .. })) {
+            if self
+                .tasks
+                .of_running(instance)
+                .is_some_and(|(_, it)| matches!(it.state, ActivationState::Running { .. }))
+            {
                 self.cancel(instance, CancellationReason::IdleTask);
             }
         }

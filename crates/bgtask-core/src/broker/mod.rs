@@ -159,12 +159,7 @@ impl Core {
     /// # Errors
     ///
     /// The app's manifest has no such application (ACC-15).
-    pub fn access_of(
-        &self,
-        app: &AppId,
-        application: &str,
-        standby: bool,
-    ) -> Result<BackgroundAccessStatus, Refusal> {
+    pub fn access_of(&self, app: &AppId, application: &str, standby: bool) -> Result<BackgroundAccessStatus, Refusal> {
         self.check_application(app, application)?;
         Ok(self.apps.status(app, application, standby))
     }

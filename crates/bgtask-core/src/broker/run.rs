@@ -93,7 +93,8 @@ impl Core {
     pub(super) fn expire(&mut self) {
         let now = self.now.boot;
         let due = |activation: &Activation| activation.state.deadline().is_some_and(|deadline| deadline <= now);
-        let over: Vec<_> = self.tasks.occupied().filter(|(_, it)| due(it)).map(|(_, it)| (it.instance, it.state)).collect();
+        let over: Vec<_> =
+            self.tasks.occupied().filter(|(_, it)| due(it)).map(|(_, it)| (it.instance, it.state)).collect();
         for (instance, state) in over {
             match state {
                 ActivationState::Cancelling { host, .. } => self.grace_over(instance, host),

@@ -91,8 +91,7 @@ impl Core {
 
     pub(super) fn cancel_all_of(&mut self, app: &AppId, reason: CancellationReason) -> u32 {
         let its = |(task, _): &(&super::Task, &crate::Activation)| task.registration.app == *app;
-        let running: Vec<_> =
-            self.tasks.occupied().filter(its).map(|(_, activation)| activation.instance).collect();
+        let running: Vec<_> = self.tasks.occupied().filter(its).map(|(_, activation)| activation.instance).collect();
         running.into_iter().filter(|instance| self.cancel(*instance, reason)).count().try_into().unwrap_or(u32::MAX)
     }
 

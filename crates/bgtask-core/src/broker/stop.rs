@@ -32,7 +32,9 @@ impl Core {
 
     /// TM-8, D12: maintenance ends with external power, and is due again.
     pub(super) fn cancel_maintenance(&mut self) {
-        for (id, instance) in self.running_where(|_, task| matches!(task.registration.trigger, Trigger::Maintenance { .. })) {
+        for (id, instance) in
+            self.running_where(|_, task| matches!(task.registration.trigger, Trigger::Maintenance { .. }))
+        {
             if self.cancel(instance, CancellationReason::Abort) {
                 self.accept(id, None);
             }

@@ -68,11 +68,7 @@ impl Core {
         if entry.types.iter().any(|kind| wanted.contains(kind)) {
             return Ok(());
         }
-        Err(Refusal::TaskTypeNotDeclared {
-            app: app.clone(),
-            entry_point: name.to_string(),
-            wanted: wanted.to_vec(),
-        })
+        Err(Refusal::TaskTypeNotDeclared { app: app.clone(), entry_point: name.to_string(), wanted: wanted.to_vec() })
     }
 
     fn check_supported(&self, new: &NewRegistration) -> Result<(), Refusal> {
@@ -169,11 +165,9 @@ fn check_group(new: &NewRegistration) -> Result<(), Refusal> {
 
 fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
     match trigger {
-        Trigger::System { kind: SystemTriggerType::ControlChannelReset, one_shot: true } => {
-            Err(Refusal::InvalidArgument(
-                "ControlChannelReset cannot be one-shot (SYS-2): pass one_shot = false".into(),
-            ))
-        }
+        Trigger::System { kind: SystemTriggerType::ControlChannelReset, one_shot: true } => Err(
+            Refusal::InvalidArgument("ControlChannelReset cannot be one-shot (SYS-2): pass one_shot = false".into()),
+        ),
         Trigger::CustomSystemEvent { id, .. } if id.is_empty() => {
             Err(Refusal::InvalidArgument("the custom event has no id: give it one (SYS-6)".into()))
         }
