@@ -76,7 +76,9 @@ impl Core {
     }
 
     pub(super) fn check_application(&self, app: &AppId, application: &str) -> Result<(), Refusal> {
-        let installed = self.apps.get(app).ok_or_else(|| Refusal::UnknownApp(app.clone()))?;
+        let full = self.apps.len() >= MAX_APPS;
+        let unknown = || if full { Refusal::LimitReached(Limit::Apps) } else { Refusal::UnknownApp(app.clone()) };
+        let installed = self.apps.get(app).ok_or_else(unknown)?;
         if application.is_empty() || installed.applications.iter().any(|known| **known == *application) {
             return Ok(());
         }
