@@ -23,7 +23,7 @@ impl Core {
         application: String,
         kind: BackgroundAccessRequestKind,
         standby: bool,
-        reason: String,
+        reason: &str,
     ) -> Option<Result<Reply, Refusal>> {
         if let Err(refusal) = self.check_application(app, &application) {
             return Some(Err(refusal));
@@ -44,7 +44,7 @@ impl Core {
                 Some(Err(Refusal::LimitReached(Limit::Consents)))
             }
             (BackgroundAccessRequestKind::AlwaysAllowed, _) => {
-                let reason = cut(&reason, MAX_ERROR_BYTES);
+                let reason = cut(reason, MAX_ERROR_BYTES);
                 self.outputs.push_back(Output::Ask { request: id, app: app.clone(), reason });
                 self.consents.insert(id, Asked { app: app.clone(), application, standby });
                 None

@@ -9,11 +9,11 @@ use crate::model::trigger::{Details, SystemTriggerType};
 use crate::output::{Change, EventKind, Output};
 
 impl Core {
-    pub(super) fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: &Report) {
         if !self.facts.is_watched(report.fact()) {
             return;
         }
-        match report {
+        match *report {
             Report::TimeZone { ref zone, previous_offset_seconds } => self.zone_read(zone, previous_offset_seconds),
             Report::Internet(value)
             | Report::UserPresence(value)

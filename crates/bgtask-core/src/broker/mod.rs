@@ -101,7 +101,7 @@ impl Core {
             Input::Policy(policy) => self.policy_changed(policy),
             Input::Consent(request, consent) => self.consented(request, &consent),
             Input::SourceStatus(fact, status) => self.facts.set_status(fact, status),
-            Input::Report(report) => self.report(report),
+            Input::Report(report) => self.report(&report),
             Input::Request(id, request) => {
                 if let Some(reply) = self.request(id, request) {
                     self.outputs.push_back(Output::Reply(id, reply));
@@ -127,7 +127,7 @@ impl Core {
             Request::Unregister { scope, task, cancel } => self.unregister(scope.as_ref(), task, cancel),
             Request::RequestAccess { app, application } => self.request_access(&app, &application),
             Request::RequestAccessKind { app, application, kind, standby, reason } => {
-                return self.request_access_kind(id, &app, application, kind, standby, reason);
+                return self.request_access_kind(id, &app, application, kind, standby, &reason);
             }
             Request::RemoveAccess { app, application } => self.remove_access(&app, &application),
             Request::SetAccess(app, setting) => self.set_access(&app, setting),

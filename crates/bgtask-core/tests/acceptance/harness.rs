@@ -177,6 +177,12 @@ impl Broker {
         self.tell(Input::AppInstalled(app));
     }
 
+    /// The manifest changes while no broker runs.
+    pub(crate) fn replace_while_down(&mut self, app: App) {
+        self.installed.retain(|installed| installed.id != app.id);
+        self.installed.push(app);
+    }
+
     pub(crate) fn uninstall(&mut self, name: &str) {
         self.installed.retain(|installed| installed.id.as_str() != name);
         self.tell(Input::AppRemoved(app_id(name)));
