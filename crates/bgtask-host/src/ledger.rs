@@ -17,7 +17,7 @@ use rustix::process::Pid;
 use crate::{HostError, cgroup, session};
 
 /// How long a new broker waits, in all, for hosts of its predecessor to die of being killed.
-pub const LEFTOVER_WAIT: Duration = Duration::from_secs(2);
+pub const LEFTOVER_WAIT: Duration = Duration::from_secs(10);
 
 /// The records of one broker, which it holds alone.
 #[derive(Debug)]
