@@ -32,6 +32,7 @@
 mod bus;
 mod inotify;
 mod internet;
+mod netlink;
 mod path;
 mod presence;
 mod ready;
