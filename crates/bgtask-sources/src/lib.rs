@@ -29,7 +29,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod attribute;
 mod bus;
+mod external_power;
 mod inotify;
 mod internet;
 mod netlink;
@@ -43,6 +45,7 @@ mod zone;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use crate::external_power::POWER_SETTLE;
 pub use crate::internet::NETWORK_SETTLE;
 pub use crate::presence::PRESENCE_IDLE;
 use crate::report::Teller;
@@ -61,6 +64,9 @@ pub enum SourceKind {
     /// Whether this user is at the machine: logind, or else typing in a terminal. Serves the `UserPresent` and
     /// `UserAway` triggers and the conditions `UserPresent` and `UserNotPresent`.
     UserPresence,
+    /// Whether the machine runs on external power: UPower, or else the kernel's power supplies. One without a battery
+    /// always does.
+    ExternalPower,
 }
 
 /// A running source. It reports until it is dropped, which also closes everything it holds open.
@@ -101,6 +107,7 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::TimeZone => zone::run(&world, teller).await,
             SourceKind::Internet => internet::run(&world, teller).await,
             SourceKind::UserPresence => presence::run(&world, teller).await,
+            SourceKind::ExternalPower => external_power::run(&world, teller).await,
         };
     });
     Source { kind, task }

@@ -53,6 +53,8 @@ pub enum Report {
     Internet(bool),
     /// Whether the user is at the machine.
     UserPresent(bool),
+    /// Whether the machine runs on external power. Where nothing can be seen at all it counts as on battery.
+    ExternalPower(bool),
 }
 
 /// The system's time zone at one moment.
