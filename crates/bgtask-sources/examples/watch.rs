@@ -1,15 +1,16 @@
-//! Prints what the sources see: `cargo run -p bgtask-sources --example watch -- [zone|internet|presence|power] …`
+//! Prints what the sources see: `cargo run -p bgtask-sources --example watch -- [zone|internet|presence|power|saver] …`
 
 use std::process::ExitCode;
 
 use bgtask_sources::{SourceKind, World, start};
 use tokio::sync::mpsc;
 
-const WORDS: [(&str, SourceKind); 4] = [
+const WORDS: [(&str, SourceKind); 5] = [
     ("zone", SourceKind::TimeZone),
     ("internet", SourceKind::Internet),
     ("presence", SourceKind::UserPresence),
     ("power", SourceKind::ExternalPower),
+    ("saver", SourceKind::EnergySaver),
 ];
 
 #[tokio::main(flavor = "current_thread")]

@@ -31,6 +31,7 @@
 
 mod attribute;
 mod bus;
+mod energy_saver;
 mod external_power;
 mod inotify;
 mod internet;
@@ -45,6 +46,7 @@ mod zone;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::external_power::POWER_SETTLE;
 pub use crate::internet::NETWORK_SETTLE;
 pub use crate::presence::PRESENCE_IDLE;
@@ -67,6 +69,8 @@ pub enum SourceKind {
     /// Whether the machine runs on external power: UPower, or else the kernel's power supplies. One without a battery
     /// always does.
     ExternalPower,
+    /// Whether the user wants energy saved: the profile of power-profiles-daemon (POL-11).
+    EnergySaver,
 }
 
 /// A running source. It reports until it is dropped, which also closes everything it holds open.
@@ -108,6 +112,7 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::Internet => internet::run(&world, teller).await,
             SourceKind::UserPresence => presence::run(&world, teller).await,
             SourceKind::ExternalPower => external_power::run(&world, teller).await,
+            SourceKind::EnergySaver => energy_saver::run(&world, teller).await,
         };
     });
     Source { kind, task }

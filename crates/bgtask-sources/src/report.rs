@@ -55,6 +55,8 @@ pub enum Report {
     UserPresent(bool),
     /// Whether the machine runs on external power. Where nothing can be seen at all it counts as on battery.
     ExternalPower(bool),
+    /// Whether the user chose to save energy, on battery or not (POL-11). Where nobody can be asked, nobody did.
+    EnergySaver(bool),
 }
 
 /// The system's time zone at one moment.
