@@ -1,16 +1,17 @@
-//! Prints what the sources see: `cargo run -p bgtask-sources --example watch -- [zone|internet|presence|power|saver] …`
+//! Prints what the sources see: `cargo run -p bgtask-sources --example watch -- [zone|internet|presence|power|saver|memory] …`
 
 use std::process::ExitCode;
 
 use bgtask_sources::{SourceKind, World, start};
 use tokio::sync::mpsc;
 
-const WORDS: [(&str, SourceKind); 5] = [
+const WORDS: [(&str, SourceKind); 6] = [
     ("zone", SourceKind::TimeZone),
     ("internet", SourceKind::Internet),
     ("presence", SourceKind::UserPresence),
     ("power", SourceKind::ExternalPower),
     ("saver", SourceKind::EnergySaver),
+    ("memory", SourceKind::MemoryPressure),
 ];
 
 #[tokio::main(flavor = "current_thread")]

@@ -35,6 +35,7 @@ mod energy_saver;
 mod external_power;
 mod inotify;
 mod internet;
+mod memory_pressure;
 mod netlink;
 mod path;
 mod presence;
@@ -49,6 +50,7 @@ use tokio::task::JoinHandle;
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::external_power::POWER_SETTLE;
 pub use crate::internet::NETWORK_SETTLE;
+pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
 pub use crate::presence::PRESENCE_IDLE;
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
@@ -71,6 +73,8 @@ pub enum SourceKind {
     ExternalPower,
     /// Whether the user wants energy saved: the profile of power-profiles-daemon (POL-11).
     EnergySaver,
+    /// Whether the machine is short of memory: the kernel's pressure stall information.
+    MemoryPressure,
 }
 
 /// A running source. It reports until it is dropped, which also closes everything it holds open.
@@ -113,6 +117,7 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::UserPresence => presence::run(&world, teller).await,
             SourceKind::ExternalPower => external_power::run(&world, teller).await,
             SourceKind::EnergySaver => energy_saver::run(&world, teller).await,
+            SourceKind::MemoryPressure => memory_pressure::run(&world, teller).await,
         };
     });
     Source { kind, task }

@@ -57,6 +57,8 @@ pub enum Report {
     ExternalPower(bool),
     /// Whether the user chose to save energy, on battery or not (POL-11). Where nobody can be asked, nobody did.
     EnergySaver(bool),
+    /// Whether the machine is short of memory. Where the kernel does not measure that, it never is.
+    MemoryPressure(bool),
 }
 
 /// The system's time zone at one moment.
