@@ -62,7 +62,7 @@ fn d13_every_gate_that_buffers_has_its_sentence() {
     fires(&mut broker);
     let because = |broker: &Broker, task| {
         let why = broker.why(task);
-        assert_eq!(why.phase, "buffered");
+        assert_eq!((why.phase, broker.core.phase(task)), ("buffered", Some("buffered")));
         let (_, because) = why.sentence.split_once("because ").expect("it gives a reason");
         because.to_owned()
     };
