@@ -5,7 +5,8 @@ use crate::ids::AppId;
 use crate::limits::MAX_APPS;
 use crate::model::access::{AccessSetting, BackgroundAccessRequestKind, BackgroundAccessStatus, Policy};
 use crate::model::cancel::CancellationReason;
-use crate::output::{Change, Limit, Refusal, Reply};
+use crate::output::{Change, Reply};
+use crate::refusal::{Limit, Refusal};
 
 impl Core {
     /// ACC-1, ACC-3: asking shows no prompt and is granted, unless the user or the policy has already decided.

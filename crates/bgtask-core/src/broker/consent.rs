@@ -4,7 +4,8 @@ use super::Core;
 use crate::ids::{AppId, RequestId};
 use crate::limits::{MAX_CONSENTS, MAX_ERROR_BYTES, cut};
 use crate::model::access::{BackgroundAccessRequestKind, BackgroundAccessStatus, Consent};
-use crate::output::{Limit, Output, Refusal, Reply};
+use crate::output::{Output, Reply};
+use crate::refusal::{Limit, Refusal};
 
 /// A question on its way to the user.
 pub(super) struct Asked {

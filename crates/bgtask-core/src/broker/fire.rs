@@ -2,11 +2,12 @@
 
 use super::Core;
 use crate::activation::{Activation, ActivationState, Firing};
+use crate::event::EventKind;
 use crate::ids::TaskId;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::registration::Standing;
 use crate::model::trigger::{Details, SystemTriggerType};
-use crate::output::{Change, EventKind, Output};
+use crate::output::{Change, Output};
 
 impl Core {
     pub(super) fn report(&mut self, report: &Report) {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::config::Config;
+use crate::event::{Event, EventKind};
 use crate::ids::{AppId, IdSource, InstanceId, RequestId, TaskId};
 use crate::input::{Input, Request};
 use crate::model::access::{AccessSetting, BackgroundAccessStatus, PolicyEntry};
@@ -28,7 +29,8 @@ use crate::model::app::App;
 use crate::model::condition::Levels;
 use crate::model::fact::Fact;
 use crate::model::registration::{Registration, Standing};
-use crate::output::{Change, Event, EventKind, Output, Refusal, Reply, Wake, WakeReason};
+use crate::output::{Change, Output, Reply, Wake, WakeReason};
+use crate::refusal::Refusal;
 use crate::time::Now;
 use consent::Asked;
 use tables::{Apps, Facts, Hosts, Mailboxes, Task, Tasks};

@@ -10,7 +10,7 @@ use crate::model::condition::SystemConditionType;
 use crate::model::fact::Fact;
 use crate::model::registration::{Entry, NewRegistration, Standing};
 use crate::model::trigger::{SystemTriggerType, Trigger};
-use crate::output::{Limit, Refusal};
+use crate::refusal::{Limit, Refusal};
 
 impl Core {
     pub(super) fn check(&self, app: &AppId, new: &NewRegistration) -> Result<(), Refusal> {
