@@ -34,7 +34,7 @@ pub(super) struct Gauge {
 #[derive(Debug)]
 enum Means {
     /// The kernel wakes us; `narrow` says why only for a part of the machine.
-    Kernel { file: PathBuf, trigger: Ready, narrow: Option<String> },
+    Kernel { file: PathBuf, trigger: Ready, narrow: Option<Unread> },
     /// Below another root the pressure is a plain file.
     File(PathWatch),
     /// Nobody does, and nothing but another kernel can change that.
@@ -84,10 +84,10 @@ impl Gauge {
         match &self.means {
             Means::None(unread) => unread.clone().into(),
             Means::Kernel { narrow: None, .. } => Status::Available { how },
-            Means::Kernel { narrow: Some(why), file, .. } => Status::Degraded {
+            Means::Kernel { narrow: Some(unread), file, .. } => Status::Degraded {
                 how: file.display().to_string(),
-                why: format!("{why}; only what runs in that cgroup is seen"),
-                help: PRIVILEGE_HELP.to_owned(),
+                why: format!("{}; only what runs in that cgroup is seen", unread.why),
+                help: unread.help.to_owned(),
             },
             Means::File(watch) => match watch.problem() {
                 None => Status::Available { how },
@@ -123,16 +123,16 @@ impl Means {
             Ok(trigger) => return Self::Kernel { file, trigger, narrow: None },
             Err(error) => error,
         };
-        let why = format!("/{MACHINE} takes no trigger: {refused}");
+        let unread = Unread { why: format!("/{MACHINE} takes no trigger: {refused}"), help: help(&refused) };
         let own = attribute::read(&world.path(OWN_CGROUP)).unwrap_or_default();
         for file in cgroup_files(&own) {
             let file = world.path(file);
             if let Ok(trigger) = arm(&file) {
-                return Self::Kernel { file, trigger, narrow: Some(why) };
+                return Self::Kernel { file, trigger, narrow: Some(unread) };
             }
         }
-        let why = format!("{why}; nor does {OF_CGROUP} of a cgroup around the broker");
-        Self::None(Unread { why, help: help(&refused) })
+        let why = format!("{}; nor does {OF_CGROUP} of a cgroup around the broker", unread.why);
+        Self::None(Unread { why, ..unread })
     }
 
     fn average(&mut self) -> Result<f64, Unread> {
@@ -218,6 +218,15 @@ mod tests {
         assert_eq!(cgroup_files("0::/").len(), 2);
         assert_eq!(cgroup_files("4:memory:/old\n"), Vec::<PathBuf>::new());
         assert_eq!(cgroup_files(&format!("0::{}", "/a".repeat(100))).len(), 2 * MAX_LEVELS);
+    }
+
+    #[test]
+    fn a_kernel_that_measures_nothing_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let Means::None(unread) = Means::of_kernel(&World::new(root.path())) else { panic!("nothing to arm") };
+        assert!(unread.why.starts_with("/proc/pressure/memory takes no trigger: No such file"), "{}", unread.why);
+        assert!(unread.why.ends_with("nor does memory.pressure of a cgroup around the broker"), "{}", unread.why);
+        assert_eq!(unread.help, KERNEL_HELP);
     }
 
     #[test]
