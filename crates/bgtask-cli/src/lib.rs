@@ -31,7 +31,7 @@ use output::Screen;
 use output::text::printable_lines;
 use output::time::Clock;
 
-/// Background tasks of this user: what is registered, why it is not running now, what happened.
+/// Background tasks of this user: what is registered, why it is not running now, what happened, who may.
 #[derive(Debug, Parser)]
 #[command(name = "bgtask", version, after_help = EXIT_CODES)]
 struct Cli {

@@ -9,12 +9,11 @@ use crate::output::Screen;
 use crate::output::text::{counted, printable};
 
 const NOTES: &str = "\
-Every task with a CustomSystemEventTrigger of this id fires, of whatever app. One that counts the event once a session
-does not hear it again until the user has logged out and in again.
+Every task with a CustomSystemEventTrigger of this id fires, of whatever app.
+One that counts the event once a session does not hear it again until the user
+has logged out and in again.
 
-Exit code 3 says that no task heard it.
-
-Example, in a rule of udev or a hook of a program:
+Exit code 3 says that no task heard it. Where that is fine, in a hook:
   bgtask raise org.example.jack-plugged || test $? = 3";
 
 /// Raise a custom event: the tasks that wait for it fire

@@ -85,6 +85,8 @@ TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.
   Access             open    Allowed             netlink
   EnergySaver        open    false    1 min ago  netlink
   InternetAvailable  closed  false    5 s ago    netlink
+  ExternalPower      open    true                netlink
+  MemoryPressure     open    false               netlink
 
   WHEN       EVENT
   5 min ago  fired  TimeZoneChange fired\\nin one line
@@ -123,6 +125,8 @@ fn why_as_json() {
             {"name": "Access", "open": true, "value": "Allowed", "since": null, "source": "netlink"},
             {"name": "EnergySaver", "open": true, "value": "false", "since": "2026-07-28T11:59:00.000000Z", "source": "netlink"},
             {"name": "InternetAvailable", "open": false, "value": "false", "since": "2026-07-28T11:59:55.000000Z", "source": "netlink"},
+            {"name": "ExternalPower", "open": true, "value": "true", "since": null, "source": "netlink"},
+            {"name": "MemoryPressure", "open": true, "value": "false", "since": null, "source": "netlink"},
         ],
     });
     assert_eq!(json(&ask(&["why", "sync", "--json"]).out), expected);

@@ -23,6 +23,22 @@ fn without_a_broker_it_says_where_it_looked_and_what_to_start() {
 }
 
 #[test]
+fn what_decides_or_fires_needs_a_broker() {
+    for arguments in [
+        &["access"][..],
+        &["access", "org.example.Photos"],
+        &["access", "set", "org.example.Photos", "never"],
+        &["access", "off"],
+        &["raise", "org.example.jack"],
+        &["trigger", "org.example.Photos"],
+        &["stop", "org.example.Photos"],
+    ] {
+        let ran = bgtask(&[&["--root", "/nowhere"], arguments, &["--json"]].concat());
+        assert_eq!((ran.exit, ran.out.as_str(), &json(&ran.err)["exit_code"]), (4, "", &4.into()), "{arguments:?}");
+    }
+}
+
+#[test]
 fn what_is_no_broker_or_leaves_is_told_as_such() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("broker");

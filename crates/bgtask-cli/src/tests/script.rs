@@ -201,6 +201,8 @@ fn why() -> WhyInfo {
             gate("Access", true, "Allowed", None),
             gate("EnergySaver", true, "false", Some(NOON - 60_000_000)),
             gate("InternetAvailable", false, "false", Some(NOON - 5_000_000)),
+            gate("ExternalPower", true, "true", None),
+            gate("MemoryPressure", true, "false", None),
         ],
     }
 }

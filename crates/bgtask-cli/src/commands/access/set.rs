@@ -55,7 +55,7 @@ pub(super) async fn run(
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
     if !args.not_installed {
-        find_app(broker, &args.app).await.map_err(|failure| with_way_out(failure))?;
+        find_app(broker, &args.app).await.map_err(with_way_out)?;
     }
     broker.set_access(&args.app, args.setting.word()).await?;
     let app = broker.list_apps().await?.into_iter().find(|app| app.id == args.app);
@@ -86,7 +86,7 @@ fn write(args: &Args, app: Option<&AppInfo>, overruled: Option<&str>, screen: &m
     writeln!(screen.out, "Its access is {access}, decided by {by}.")
 }
 
-fn with_way_out(failure: Failure) -> Failure {
-    let way_out = "to decide about an app that is not installed, add --not-installed";
-    Failure { message: format!("{}\n{way_out}", failure.message), ..failure }
+fn with_way_out(mut failure: Failure) -> Failure {
+    failure.message.push_str("\nto decide about an app that is not installed, add --not-installed");
+    failure
 }

@@ -14,12 +14,12 @@ use arguments::Argument;
 
 const NOTES: &str = "\
 Arguments:
-  KEY=VALUE     a text:                        --arg album=Summer
-  KEY:=JSON     anything else, as JSON:        --arg count:=3 --arg full:=true --arg 'sizes:=[320,640]'
-  --json-args   a JSON object with all of it:  --json-args '{\"album\":\"Summer\",\"count\":3}'
+  KEY=VALUE  a text, whatever it looks like: --arg album=Summer --arg year=2026
+  KEY:=JSON  anything else, as JSON: --arg count:=3 --arg 'sizes:=[320,640]'
+  JSON       several at once: --json-args '{\"album\":\"Summer\",\"count\":3}'
 
-Numbers with a point or an exponent are of the type double, others are integers. A list has elements of one kind; there is no
-null. All of it may take 64 KiB.
+Numbers with a point or an exponent are of the type double, others integers.
+A list has elements of one kind; there is no null. All may take 64 KiB.
 
 Exit codes:
   0  Allowed: the trigger fired, the task runs as soon as it can
