@@ -72,9 +72,12 @@ fn no_signal_is_ignored_or_blocked() {
 fn a_host_may_run_on_every_processor_the_broker_may() {
     let own = fs::read_to_string("/proc/self/status").unwrap();
     let own = own.lines().find(|line| line.starts_with("Cpus_allowed_list")).unwrap();
+    // A launcher that waited, and some that had hardly begun when they were woken.
     for mut place in Place::each() {
-        let (_, _, text) = place.run(&sh("grep Cpus_allowed_list /proc/self/status"));
-        assert_eq!(text.trim_end(), own, "it was kept off the broker's processor for its wake-up only");
+        for _ in 0..10 {
+            let (_, _, text) = place.run(&sh("grep Cpus_allowed_list /proc/self/status"));
+            assert_eq!(text.trim_end(), own, "it was kept off the broker's processor for its wake-up only");
+        }
     }
 }
 
