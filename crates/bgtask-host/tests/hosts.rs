@@ -226,6 +226,22 @@ fn a_cgroup_holds_a_daemon_that_forked_twice() {
     assert_eq!(read_all(&mut launch), "");
 }
 
+/// CA-9: whether a host does anything can be seen, whatever holds it together.
+#[test]
+fn what_a_host_uses_is_counted() {
+    for mut place in Place::each() {
+        let script = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; cat /proc/self/exe >/dev/null; echo done; exec sleep 1000";
+        let mut launch = place.launch(&sh(script));
+        assert_eq!(read_line(&mut launch), "done");
+        let used = launch.host.usage().unwrap();
+        assert!(used.cpu.as_millis() >= 10, "{used:?}");
+        // The bytes of `cat`, which the shell has waited for.
+        assert!(used.io > 4_096, "{used:?}");
+        kill_and_close(&mut launch.host);
+    }
+}
+
+/// The kernel keeps the account of a cgroup, of what has ended too.
 #[test]
 fn cpu_time_is_counted_in_a_cgroup() {
     let Some(mut place) = Place::with_cgroup() else {
@@ -233,7 +249,7 @@ fn cpu_time_is_counted_in_a_cgroup() {
     };
     let launch = place.launch(&sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"));
     assert_eq!(exit(&launch.host), Exit::Code(0));
-    assert!(launch.host.cpu_time().unwrap().as_micros() > 1000);
+    assert!(launch.host.usage().unwrap().cpu.as_micros() > 1000);
 }
 
 #[test]

@@ -14,8 +14,8 @@ pub(crate) const MAX_BATCH: usize = 256;
 pub(crate) enum Incoming {
     /// A client is connected.
     Client(ClientId, Visitor),
-    /// It sent a message.
-    Call(ClientId, Message),
+    /// It sent a message: a call, or, where it is a host, what a host says.
+    Said(ClientId, Message),
     /// It is gone.
     ClientGone(ClientId),
     /// A host sent a message.

@@ -20,9 +20,16 @@ impl Sources {
         Self { world, reports, running: BTreeMap::new(), zone_known: false }
     }
 
-    pub(crate) fn watch(&mut self, fact: Fact) {
+    /// Starts a source. What there is none for is answered at once.
+    pub(crate) fn watch(&mut self, fact: Fact) -> Option<Input> {
         self.zone_known &= fact != Fact::TimeZone;
-        self.running.insert(fact, start(kind(fact), &self.world, self.reports.clone()));
+        let Some(kind) = kind(fact) else {
+            let why = "not built into this broker".to_owned();
+            let help = "use a version of bgtask that has it".to_owned();
+            return Some(Input::SourceStatus(fact, SourceStatus::Missing { why, help }));
+        };
+        self.running.insert(fact, start(kind, &self.world, self.reports.clone()));
+        None
     }
 
     pub(crate) fn unwatch(&mut self, fact: Fact) {
@@ -46,11 +53,12 @@ impl Sources {
     }
 }
 
-fn kind(fact: Fact) -> SourceKind {
+const fn kind(fact: Fact) -> Option<SourceKind> {
     match fact {
-        Fact::TimeZone => SourceKind::TimeZone,
-        Fact::Internet => SourceKind::Internet,
-        Fact::UserPresence => SourceKind::UserPresence,
+        Fact::TimeZone => Some(SourceKind::TimeZone),
+        Fact::Internet => Some(SourceKind::Internet),
+        Fact::UserPresence => Some(SourceKind::UserPresence),
+        Fact::ExternalPower | Fact::EnergySaver | Fact::MemoryPressure => None,
     }
 }
 

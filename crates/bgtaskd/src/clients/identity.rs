@@ -1,5 +1,6 @@
 //! Which app a process is. Nobody says so himself: the answer is read from the system.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use bgtask_core::AppId;
@@ -60,6 +61,20 @@ impl Process {
     }
 }
 
+/// As whom, for the sentence "the caller is …".
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("the user"),
+            Self::Apps(apps) if apps.is_empty() => f.write_str("a sandboxed program that is no app"),
+            Self::Apps(apps) => {
+                let names: Vec<_> = apps.iter().map(AppId::as_str).collect();
+                write!(f, "the app {}", names.join(" or "))
+            }
+        }
+    }
+}
+
 impl Identity {
     /// The app a call is about, which has to be exactly one.
     pub(crate) fn one(&self, named: &str) -> Result<AppId, Error> {
@@ -80,6 +95,7 @@ impl Identity {
             Self::User => parsed().map(Scope::App),
             Self::Apps(apps) if named.is_empty() => match apps.as_slice() {
                 [app] => Ok(Scope::App(app.clone())),
+                [] => Err(Error::new(ErrorKind::AccessDenied, format!("the caller is {self} and cannot act for any"))),
                 several => Err(Error::new(
                     ErrorKind::InvalidArgument,
                     format!("the program belongs to {} installed apps: name one of them", several.len()),
@@ -90,9 +106,7 @@ impl Identity {
                 if apps.contains(&app) {
                     return Ok(Scope::App(app));
                 }
-                let own: Vec<_> = apps.iter().map(AppId::as_str).collect();
-                let text = format!("the caller is the app {} and cannot act for {app}", own.join(" or "));
-                Err(Error::new(ErrorKind::AccessDenied, text))
+                Err(Error::new(ErrorKind::AccessDenied, format!("the caller is {self} and cannot act for {app}")))
             }
         }
     }
