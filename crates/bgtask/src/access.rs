@@ -94,15 +94,15 @@ impl BackgroundExecutionManager {
 
 impl Session {
     pub(crate) async fn request_access(&self) -> Result<BackgroundAccessStatus, Error> {
-        read(self.ask("RequestAccess", |broker, app| async move { broker.request_access(&app).await }).await?)
+        read(self.ask("RequestAccess", |broker, app| async move { broker.request_access(&app, "").await }).await?)
     }
 
     pub(crate) async fn access_status(&self) -> Result<BackgroundAccessStatus, Error> {
-        read(self.ask("GetAccessStatus", |broker, app| async move { broker.get_access_status(&app).await }).await?)
+        read(self.ask("GetAccessStatus", |broker, app| async move { broker.get_access_status(&app, "", false).await }).await?)
     }
 
     pub(crate) async fn remove_access(&self) -> Result<(), Error> {
-        self.ask("RemoveAccess", |broker, app| async move { broker.remove_access(&app).await }).await
+        self.ask("RemoveAccess", |broker, app| async move { broker.remove_access(&app, "").await }).await
     }
 }
 

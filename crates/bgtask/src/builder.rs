@@ -122,6 +122,7 @@ impl Session {
         let options = RegisterOptions {
             cancel_on_condition_loss: Some(builder.cancel_on_condition_loss),
             is_network_requested: Some(builder.is_network_requested),
+            ..RegisterOptions::default()
         };
         let register = |broker: crate::session::Broker, app: Arc<str>| async move {
             let BackgroundTaskBuilder { name, task_entry_point, .. } = builder;

@@ -85,7 +85,7 @@ impl Server {
         }
         let done = HostCall::read(message).and_then(|call| match call {
             HostCall::Run(info) => self.start(*info, message),
-            HostCall::Cancel { instance, reason } => {
+            HostCall::Cancel { instance, reason, .. } => {
                 self.cancel(&instance, reason);
                 Ok(())
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_wire::{Address, AttachInfo, BrokerProxy, ErrorKind};
+use bgtask_wire::{Address, AttachInfo, AttachOptions, BrokerProxy, ErrorKind};
 use futures_util::StreamExt;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, watch};
@@ -114,7 +114,7 @@ async fn attach_and_hear(target: &Target, events: &Arc<Events>, link: &watch::Se
     // Hears while it attaches: what was missed comes before the answer, and may be more than the connection buffers.
     let mut hearing = std::pin::pin!(hear(events, messages));
     let attached = tokio::select! {
-        attached = timeout(BROKER_WAIT, broker.attach(&target.app)) => attached,
+        attached = timeout(BROKER_WAIT, broker.attach(&target.app, AttachOptions::default())) => attached,
         () = &mut hearing => return Err(absent(&"it hung up")),
     };
     let info = match attached {
