@@ -98,7 +98,10 @@ impl Session {
     }
 
     pub(crate) async fn access_status(&self) -> Result<BackgroundAccessStatus, Error> {
-        read(self.ask("GetAccessStatus", |broker, app| async move { broker.get_access_status(&app, "", false).await }).await?)
+        read(
+            self.ask("GetAccessStatus", |broker, app| async move { broker.get_access_status(&app, "", false).await })
+                .await?,
+        )
     }
 
     pub(crate) async fn remove_access(&self) -> Result<(), Error> {

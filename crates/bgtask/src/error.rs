@@ -126,6 +126,10 @@ impl Error {
         Self::new(Kind::Invalid, message.into())
     }
 
+    pub(crate) fn limit(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused(ErrorKind::LimitReached), message.into())
+    }
+
     pub(crate) fn protocol(message: impl fmt::Display) -> Self {
         Self::new(Kind::Protocol, format!("{message}, which no broker of this version sends; are both of one version?"))
     }

@@ -71,6 +71,7 @@ mod session;
 pub mod storage;
 pub mod testing;
 mod trigger;
+mod value;
 mod windows_enum;
 
 pub use access::{BackgroundAccessStatus, BackgroundExecutionManager};
@@ -87,6 +88,8 @@ pub use session::{
 };
 pub use storage::ApplicationDataContainer;
 pub use trigger::{SystemTrigger, SystemTriggerType, Trigger};
+pub use uuid::Uuid;
+pub use value::{Char16, MAX_SET_DEPTH, MAX_VALUE_SET_BYTES, Point, PropertyValue, Rect, Size, ValueSet, WrongType};
 
 /// The examples of the README compile.
 #[cfg(doctest)]
