@@ -148,6 +148,10 @@ impl Error {
         Self::new(Kind::NoBroker, message)
     }
 
+    pub(crate) fn channel(problem: &std::io::Error) -> Self {
+        Self::new(Kind::NoBroker, format!("the channel to the broker that started this process failed: {problem}"))
+    }
+
     pub(crate) fn unrecognized() -> Self {
         let program = std::env::current_exe().map_or_else(|_| "this program".into(), |path| path.display().to_string());
         let message = format!(
