@@ -1,7 +1,9 @@
 //! Whether the app may run in the background.
 
+use std::sync::Arc;
+
 use crate::Error;
-use crate::session::Session;
+use crate::session::{Broker, Session};
 use crate::windows_enum::windows_enum;
 
 windows_enum! {
@@ -36,7 +38,20 @@ impl BackgroundAccessStatus {
     }
 }
 
+windows_enum! {
+    /// How much background access an app asks for (ACC-20).
+    BackgroundAccessRequestKind {
+        /// To run even while energy is being saved.
+        AlwaysAllowed = 0,
+        /// To run as far as the user's and the system's limits for the battery go.
+        AllowedSubjectToSystemPolicy = 1,
+    }
+}
+
 /// Asks for background access and gives it back.
+///
+/// Where a method takes an `application_id`, it is that of an application of the app's own manifest (ACC-15): for an app whose tasks
+/// another of its applications declares (ACC-16). The others mean the first application.
 #[derive(Clone, Copy, Debug)]
 pub enum BackgroundExecutionManager {}
 
@@ -62,7 +77,60 @@ impl BackgroundExecutionManager {
     /// # }
     /// ```
     pub async fn request_access() -> Result<BackgroundAccessStatus, Error> {
-        Session::current().request_access().await
+        Session::current().request_access(FIRST).await
+    }
+
+    /// As [`request_access`](Self::request_access), for one of the app's applications.
+    ///
+    /// # Errors
+    ///
+    /// As there; [`is_invalid_argument`](Error::is_invalid_argument): the app has no such application.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    pub async fn request_access_for(application_id: &str) -> Result<BackgroundAccessStatus, Error> {
+        Session::current().request_access(application_id).await
+    }
+
+    /// Asks for a level of access (ACC-18). The user may be asked, in the app's own words, which follow "The app says:" (ACC-19);
+    /// the answer comes when the user has answered, however long that takes. It is whether the user or the system approved.
+    ///
+    /// ```no_run
+    /// # use bgtask::{BackgroundAccessRequestKind, BackgroundExecutionManager};
+    /// # async fn example() -> Result<(), bgtask::Error> {
+    /// let kind = BackgroundAccessRequestKind::AlwaysAllowed;
+    /// let approved = BackgroundExecutionManager::request_access_kind(kind, "Alarms ring on time only so.").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`request_access`](Self::request_access). [`is_limit_reached`](Error::is_limit_reached): too many questions wait for the
+    /// user. [`is_connection_lost`](Error::is_connection_lost): the broker went away before the user answered; ask again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not take the question back.
+    pub async fn request_access_kind(kind: BackgroundAccessRequestKind, reason: &str) -> Result<bool, Error> {
+        Session::current().request_access_kind(kind, AWAKE, reason).await
+    }
+
+    /// As [`request_access_kind`](Self::request_access_kind), for the time the machine is in modern standby: a grant of its own (ACC-21).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    pub async fn request_access_kind_for_modern_standby(
+        kind: BackgroundAccessRequestKind,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        Session::current().request_access_kind(kind, STANDBY, reason).await
     }
 
     /// What the user and the policy allow the app now (ACC-22).
@@ -75,7 +143,48 @@ impl BackgroundExecutionManager {
     ///
     /// Dropping the future has no effect.
     pub async fn get_access_status() -> Result<BackgroundAccessStatus, Error> {
-        Session::current().access_status().await
+        Session::current().access_status(FIRST, AWAKE).await
+    }
+
+    /// As [`get_access_status`](Self::get_access_status), for one of the app's applications.
+    ///
+    /// # Errors
+    ///
+    /// As there; [`is_invalid_argument`](Error::is_invalid_argument): the app has no such application.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    pub async fn get_access_status_for(application_id: &str) -> Result<BackgroundAccessStatus, Error> {
+        Session::current().access_status(application_id, AWAKE).await
+    }
+
+    /// What the user and the policy allow the app while the machine is in modern standby (ACC-21).
+    ///
+    /// # Errors
+    ///
+    /// As [`get_access_status`](Self::get_access_status).
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    pub async fn get_access_status_for_modern_standby() -> Result<BackgroundAccessStatus, Error> {
+        Session::current().access_status(FIRST, STANDBY).await
+    }
+
+    /// As [`get_access_status_for_modern_standby`](Self::get_access_status_for_modern_standby), for one of the app's applications.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_access_status_for`](Self::get_access_status_for).
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    pub async fn get_access_status_for_modern_standby_of(
+        application_id: &str,
+    ) -> Result<BackgroundAccessStatus, Error> {
+        Session::current().access_status(application_id, STANDBY).await
     }
 
     /// Gives the permission back (ACC-17). Registrations stay, and wait.
@@ -88,21 +197,59 @@ impl BackgroundExecutionManager {
     ///
     /// Dropping the future may leave it given back. Repeating it is fine.
     pub async fn remove_access() -> Result<(), Error> {
-        Session::current().remove_access().await
+        Session::current().remove_access(FIRST).await
+    }
+
+    /// As [`remove_access`](Self::remove_access), for one of the app's applications.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_access_for`](Self::request_access_for).
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    pub async fn remove_access_for(application_id: &str) -> Result<(), Error> {
+        Session::current().remove_access(application_id).await
     }
 }
 
+/// On the wire, the first application of an app.
+const FIRST: &str = "";
+const STANDBY: bool = true;
+const AWAKE: bool = false;
+
 impl Session {
-    pub(crate) async fn request_access(&self) -> Result<BackgroundAccessStatus, Error> {
-        read(self.ask("RequestAccess", |broker, app| async move { broker.request_access(&app).await }).await?)
+    pub(crate) async fn request_access(&self, application: &str) -> Result<BackgroundAccessStatus, Error> {
+        let request = |broker: Broker, app: Arc<str>| async move { broker.request_access(&app, application).await };
+        read(self.ask("RequestAccess", request).await?)
     }
 
-    pub(crate) async fn access_status(&self) -> Result<BackgroundAccessStatus, Error> {
-        read(self.ask("GetAccessStatus", |broker, app| async move { broker.get_access_status(&app).await }).await?)
+    pub(crate) async fn request_access_kind(
+        &self,
+        kind: BackgroundAccessRequestKind,
+        standby: bool,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let request = |broker: Broker, app: Arc<str>| async move {
+            broker.request_access_kind(&app, FIRST, kind.number(), standby, reason).await
+        };
+        self.consult("RequestAccessKind", request).await
     }
 
-    pub(crate) async fn remove_access(&self) -> Result<(), Error> {
-        self.ask("RemoveAccess", |broker, app| async move { broker.remove_access(&app).await }).await
+    pub(crate) async fn access_status(
+        &self,
+        application: &str,
+        standby: bool,
+    ) -> Result<BackgroundAccessStatus, Error> {
+        let request =
+            |broker: Broker, app: Arc<str>| async move { broker.get_access_status(&app, application, standby).await };
+        read(self.ask("GetAccessStatus", request).await?)
+    }
+
+    pub(crate) async fn remove_access(&self, application: &str) -> Result<(), Error> {
+        let request = |broker: Broker, app: Arc<str>| async move { broker.remove_access(&app, application).await };
+        self.ask("RemoveAccess", request).await
     }
 }
 

@@ -126,6 +126,10 @@ impl Error {
         Self::new(Kind::Invalid, message.into())
     }
 
+    pub(crate) fn limit(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused(ErrorKind::LimitReached), message.into())
+    }
+
     pub(crate) fn protocol(message: impl fmt::Display) -> Self {
         Self::new(Kind::Protocol, format!("{message}, which no broker of this version sends; are both of one version?"))
     }
@@ -142,6 +146,10 @@ impl Error {
             bgtask_wire::ADDRESS_VARIABLE
         );
         Self::new(Kind::NoBroker, message)
+    }
+
+    pub(crate) fn channel(problem: &std::io::Error) -> Self {
+        Self::new(Kind::NoBroker, format!("the channel to the broker that started this process failed: {problem}"))
     }
 
     pub(crate) fn unrecognized() -> Self {

@@ -72,6 +72,11 @@ impl TaskId {
     }
 }
 
+/// Reads the id of a class that the broker sent.
+pub(crate) fn read_class(text: &str) -> Result<Uuid, Error> {
+    Uuid::try_parse(text).map_err(|_| Error::protocol(format!("the broker sent {text:?} as a class id")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -62,8 +62,10 @@ mod application_data;
 mod builder;
 mod cancellation;
 mod condition;
+mod core_application;
 mod error;
 mod event_args;
+mod group;
 pub mod host;
 mod ids;
 mod registration;
@@ -71,22 +73,33 @@ mod session;
 pub mod storage;
 pub mod testing;
 mod trigger;
+mod value;
 mod windows_enum;
+mod work_cost;
 
-pub use access::{BackgroundAccessStatus, BackgroundExecutionManager};
+pub use access::{BackgroundAccessRequestKind, BackgroundAccessStatus, BackgroundExecutionManager};
 pub use application_data::ApplicationData;
-pub use builder::BackgroundTaskBuilder;
+pub use builder::{BackgroundTaskBuilder, RegistrationUpdate};
 pub use cancellation::BackgroundTaskCancellationReason;
 pub use condition::{SystemCondition, SystemConditionType};
+pub use core_application::{BackgroundActivatedEventArgs, CoreApplication};
 pub use error::Error;
 pub use event_args::{BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEventArgs, TaskFailure, TaskFailureKind};
+pub use group::BackgroundTaskRegistrationGroup;
 pub use ids::{InstanceId, TaskId};
 pub use registration::BackgroundTaskRegistration;
 pub use session::{
     BROKER_WAIT, CALL_TIMEOUT, EventRegistrationToken, MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, act_for,
 };
 pub use storage::ApplicationDataContainer;
-pub use trigger::{SystemTrigger, SystemTriggerType, Trigger};
+pub use trigger::{
+    ApplicationTrigger, ApplicationTriggerResult, CustomSystemEvent, CustomSystemEventTrigger,
+    CustomSystemEventTriggerRecurrence, MaintenanceTrigger, MediaProcessingTrigger, MediaProcessingTriggerResult,
+    SystemTrigger, SystemTriggerType, TimeTrigger, Trigger, TriggerResponse,
+};
+pub use uuid::Uuid;
+pub use value::{Char16, MAX_SET_DEPTH, MAX_VALUE_SET_BYTES, Point, PropertyValue, Rect, Size, ValueSet, WrongType};
+pub use work_cost::{BackgroundWorkCost, BackgroundWorkCostValue};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

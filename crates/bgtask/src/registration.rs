@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bgtask_wire::TaskInfo;
 
 use crate::builder::BackgroundTaskBuilder;
+use crate::event_args::time_of;
+use crate::ids::read_class;
 use crate::session::{EventRegistrationToken, Session};
-use crate::trigger::SYSTEM_TRIGGER;
 use crate::{
-    BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEventArgs, Error, SystemCondition, SystemConditionType,
-    SystemTrigger, SystemTriggerType, TaskId, Trigger,
+    BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEventArgs, BackgroundTaskRegistrationGroup, Error,
+    SystemCondition, SystemConditionType, TaskId, Trigger, Uuid,
 };
 
 /// A registered task of this app. Clones are the same registration.
@@ -34,7 +36,7 @@ struct Registration {
 }
 
 impl BackgroundTaskRegistration {
-    /// The tasks this app has registered and not unregistered, oldest first (REG-1). To find one by name, as the guide does:
+    /// The tasks this app has registered and not unregistered, oldest first, without those in a group (REG-1, GR-2). To find one by name, as the guide does:
     ///
     /// ```no_run
     /// # use bgtask::BackgroundTaskRegistration;
@@ -54,6 +56,32 @@ impl BackgroundTaskRegistration {
     /// Dropping the future has no effect.
     pub async fn all_tasks() -> Result<Vec<Self>, Error> {
         Session::current().all_tasks().await
+    }
+
+    /// The groups in which this app has registered tasks, the one with the oldest task first (GR-2).
+    ///
+    /// # Errors
+    ///
+    /// As [`all_tasks`](Self::all_tasks).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn all_task_groups() -> Result<Vec<BackgroundTaskRegistrationGroup>, Error> {
+        Session::current().all_task_groups().await
+    }
+
+    /// The group of this id, if there are tasks in it (GR-2, GRP-4).
+    ///
+    /// # Errors
+    ///
+    /// As [`all_tasks`](Self::all_tasks).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn get_task_group(group_id: &str) -> Result<Option<BackgroundTaskRegistrationGroup>, Error> {
+        Ok(Self::all_task_groups().await?.into_iter().find(|group| group.id() == group_id))
     }
 
     /// Has a handler called for every completion whose registration has none: for those of one-shot tasks above all, which are
@@ -80,12 +108,22 @@ impl BackgroundTaskRegistration {
         &self.0.facts.name
     }
 
-    /// The entry point given to the builder.
+    /// The entry point given to the builder; empty if the app itself or a [class](Self::task_entry_point_clsid) runs the task.
     pub fn task_entry_point(&self) -> &str {
         &self.0.facts.task_entry_point
     }
 
-    /// The trigger given to the builder; `None` for one that this version of the library does not know (REG-2).
+    /// The class given to the builder (BLD-11).
+    pub fn task_entry_point_clsid(&self) -> Option<Uuid> {
+        self.0.facts.class_id
+    }
+
+    /// The group given to the builder (GR-2).
+    pub fn task_group(&self) -> Option<&BackgroundTaskRegistrationGroup> {
+        self.0.facts.task_group.as_ref()
+    }
+
+    /// The trigger given to the builder, as it was (TR-5); `None` for one that this version of the library does not know (REG-2).
     pub fn trigger(&self) -> Option<&Trigger> {
         self.0.facts.trigger.as_ref()
     }
@@ -103,6 +141,21 @@ impl BackgroundTaskRegistration {
     /// See [`BackgroundTaskBuilder::is_network_requested`].
     pub fn is_network_requested(&self) -> bool {
         self.0.facts.is_network_requested
+    }
+
+    /// When a timer is due next, by the wall clock; it fires with the next quarter of an hour (D11). `None` for other triggers.
+    ///
+    /// # Errors
+    ///
+    /// [`is_unknown_task`](Error::is_unknown_task): it was taken away. [`is_no_broker`](Error::is_no_broker).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn next_due(&self) -> Result<Option<SystemTime>, Error> {
+        let id = &self.task_id().to_string();
+        let info = self.0.session.ask("GetTask", |broker, _| async move { broker.get_task(id).await }).await?;
+        Ok(info.due.map(time_of))
     }
 
     /// Takes the registration away (REG-3). With `cancel_task` an activation that runs is told to stop, with
@@ -163,15 +216,20 @@ impl BackgroundTaskRegistration {
 
     fn read(session: &Arc<Session>, info: TaskInfo) -> Result<Self, Error> {
         let task_id = TaskId::read(&info.id)?;
-        let system = SystemTriggerType::from_name(&info.trigger_type).filter(|_| info.trigger == SYSTEM_TRIGGER);
+        let trigger = Trigger::read(&info);
+        let group =
+            |id: &String| BackgroundTaskRegistrationGroup::of(session, id, info.group_name.as_deref().unwrap_or(id));
+        let task_group = info.group.as_ref().map(group);
         let conditions = info.conditions.iter().filter_map(|name| SystemConditionType::from_name(name));
         let facts = BackgroundTaskBuilder {
             name: info.name,
             task_entry_point: info.entry_point,
-            trigger: system.map(|kind| SystemTrigger::new(kind, info.one_shot).into()),
+            trigger,
             conditions: conditions.map(SystemCondition::new).collect(),
             cancel_on_condition_loss: info.cancel_on_condition_loss,
             is_network_requested: info.is_network_requested,
+            task_group,
+            class_id: info.class_id.as_deref().map(read_class).transpose()?,
         };
         Ok(Self::registered(session, task_id, facts))
     }
@@ -179,6 +237,21 @@ impl BackgroundTaskRegistration {
 
 impl Session {
     pub(crate) async fn all_tasks(self: &Arc<Self>) -> Result<Vec<BackgroundTaskRegistration>, Error> {
+        let mut tasks = self.tasks().await?;
+        tasks.retain(|task| task.task_group().is_none());
+        Ok(tasks)
+    }
+
+    pub(crate) async fn all_task_groups(self: &Arc<Self>) -> Result<Vec<BackgroundTaskRegistrationGroup>, Error> {
+        let mut groups: Vec<BackgroundTaskRegistrationGroup> = Vec::new();
+        for task in self.tasks().await? {
+            groups.extend(task.task_group().filter(|group| !groups.contains(group)).cloned());
+        }
+        Ok(groups)
+    }
+
+    /// Every task of the app, grouped or not, oldest first.
+    pub(crate) async fn tasks(self: &Arc<Self>) -> Result<Vec<BackgroundTaskRegistration>, Error> {
         let mut tasks = self.ask("ListTasks", |broker, app| async move { broker.list_tasks(&app).await }).await?;
         tasks.sort_by_key(|task| task.registered_at);
         tasks.into_iter().map(|info| BackgroundTaskRegistration::read(self, info)).collect()
@@ -202,6 +275,7 @@ impl fmt::Debug for BackgroundTaskRegistration {
             .field("task_entry_point", &facts.task_entry_point)
             .field("trigger", &facts.trigger)
             .field("conditions", &facts.conditions)
+            .field("task_group", &facts.task_group)
             .finish_non_exhaustive()
     }
 }

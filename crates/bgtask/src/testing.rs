@@ -43,10 +43,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::host::{
-    BackgroundTask, BlockingTask, CANCEL_GRACE, Cancellation, Entry, InstanceParts, RegisteredTask, TaskInstance,
-    blocking_entry, entry, run_to_end,
+    BackgroundTask, BlockingTask, CANCEL_GRACE, CancelNotice, Cancellation, Entry, InstanceParts, RegisteredTask,
+    TaskInstance, blocking_entry, entry, run_to_end,
 };
-use crate::{BackgroundTaskCancellationReason, InstanceId, TaskId};
+use crate::{BackgroundTaskCancellationReason, InstanceId, TaskId, ValueSet};
 
 /// How long a task may run before it is told to stop, where its manifest and trigger say nothing else (D10).
 pub const RUN_BUDGET: Duration = Duration::from_secs(25);
@@ -61,6 +61,7 @@ pub struct TaskTest {
     task: RegisteredTask,
     attempt: u32,
     fired_count: u32,
+    details: ValueSet,
     data_dir: Option<PathBuf>,
     cancel: Option<(usize, BackgroundTaskCancellationReason)>,
 }
@@ -98,9 +99,14 @@ impl TaskTest {
     }
 
     fn of(entry: Entry) -> Self {
-        let task =
-            RegisteredTask { task_id: TaskId::new(), name: "Test".into(), task_entry_point: "Tests.Test".into() };
-        Self { entry, task, attempt: 1, fired_count: 1, data_dir: None, cancel: None }
+        let task = RegisteredTask {
+            task_id: TaskId::new(),
+            name: "Test".into(),
+            task_entry_point: "Tests.Test".into(),
+            class_id: None,
+            group: None,
+        };
+        Self { entry, task, attempt: 1, fired_count: 1, details: ValueSet::new(), data_dir: None, cancel: None }
     }
 
     /// The name the task is registered under.
@@ -124,6 +130,12 @@ impl TaskTest {
     /// The app's data folder, where [`local_settings`](TaskInstance::local_settings) are. Give each test its own.
     pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(folder.into());
+        self
+    }
+
+    /// What the trigger hands over, as with [`request_async_with`](crate::ApplicationTrigger::request_async_with); by default nothing.
+    pub fn trigger_details(mut self, details: ValueSet) -> Self {
+        self.details = details;
         self
     }
 
@@ -172,7 +184,7 @@ impl TaskTest {
         let report = reporter(Arc::clone(&reports), Arc::clone(&cancellation), cancel);
         let instance = TaskInstance::new(self.parts(), Arc::clone(&cancellation), self.data_dir.clone(), report);
         if let Some((0, reason)) = cancel {
-            cancellation.cancel(reason);
+            cancellation.cancel(notice(reason, Duration::ZERO));
         }
         let result = self.within_limits(&cancellation, instance).await;
         let progress = reports.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -180,6 +192,7 @@ impl TaskTest {
     }
 
     async fn within_limits(&self, cancellation: &Cancellation, instance: TaskInstance) -> Result<(), TestFailure> {
+        let begun = tokio::time::Instant::now();
         let mut run = std::pin::pin!(run_to_end(&self.entry, instance.clone()));
         let reason = tokio::select! {
             biased;
@@ -187,7 +200,7 @@ impl TaskTest {
             reason = instance.cancelled() => reason,
             () = tokio::time::sleep(RUN_BUDGET) => BackgroundTaskCancellationReason::ExecutionTimeExceeded,
         };
-        cancellation.cancel(reason);
+        cancellation.cancel(notice(reason, begun.elapsed()));
         match tokio::time::timeout(CANCEL_GRACE, run).await {
             Ok(result) => result.map_err(TestFailure::Failed),
             Err(_) => Err(TestFailure::Killed { reason }),
@@ -201,6 +214,9 @@ impl TaskTest {
             fired_at: SystemTime::now(),
             fired_count: self.fired_count,
             attempt: self.attempt,
+            budget: RUN_BUDGET,
+            event_id: None,
+            details: self.details.clone(),
         }
     }
 }
@@ -211,6 +227,7 @@ fn reporter(
     cancellation: Arc<Cancellation>,
     cancel: Option<(usize, BackgroundTaskCancellationReason)>,
 ) -> impl Fn(u32) + Send + Sync {
+    let begun = tokio::time::Instant::now();
     move |value| {
         let count = {
             let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,9 +237,13 @@ fn reporter(
         if let Some((after, reason)) = cancel
             && after == count
         {
-            cancellation.cancel(reason);
+            cancellation.cancel(notice(reason, begun.elapsed()));
         }
     }
+}
+
+fn notice(reason: BackgroundTaskCancellationReason, used: Duration) -> CancelNotice {
+    CancelNotice { reason, budget: RUN_BUDGET, used, grace: CANCEL_GRACE }
 }
 
 impl TestRun {

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bgtask::storage::{
-    ApplicationDataContainer, MAX_KEY_CHARS, MAX_KEYS, MAX_VALUE_BYTES, SettingValue, SettingsError,
+    ApplicationDataContainer, DataChanged, MAX_COMPOSITE_BYTES, MAX_KEY_CHARS, MAX_KEYS, MAX_VALUE_BYTES, SettingsError,
 };
+use bgtask::{MAX_SET_DEPTH, PropertyValue, ValueSet};
 use rustix::process::{Pid, Signal, kill_process};
 
 const CHILD_FOLDER: &str = "BGTASK_TEST_FOLDER";
@@ -54,7 +55,7 @@ fn values_of_every_type_are_kept_for_the_owner_only() {
     settings.set("flag", true).unwrap();
 
     let settings = ApplicationDataContainer::open(folder.path()).unwrap();
-    assert_eq!(settings.get("text").unwrap(), Some(SettingValue::Str("Completed".to_owned())));
+    assert_eq!(settings.get("text").unwrap(), Some(PropertyValue::Str("Completed".to_owned())));
     assert_eq!(settings.get::<i64>("number").unwrap(), Some(-5));
     assert_eq!(settings.get::<Vec<u8>>("bytes").unwrap(), Some(vec![0, 255]));
     assert_eq!(settings.get::<f64>("ratio").unwrap(), Some(0.25));
@@ -126,7 +127,8 @@ fn keys_and_values_beyond_their_bounds_are_refused() {
 
     settings.set("text", "v".repeat(MAX_VALUE_BYTES)).unwrap();
     settings.set("bytes", vec![0; MAX_VALUE_BYTES]).unwrap();
-    for value in [SettingValue::Str("v".repeat(MAX_VALUE_BYTES + 1)), SettingValue::Bytes(vec![0; MAX_VALUE_BYTES + 1])]
+    for value in
+        [PropertyValue::Str("v".repeat(MAX_VALUE_BYTES + 1)), PropertyValue::Bytes(vec![0; MAX_VALUE_BYTES + 1])]
     {
         let error = settings.set("text", value.clone()).unwrap_err();
         assert!(matches!(error, SettingsError::ValueTooLarge { bytes: 8193, .. }), "{error}");
@@ -257,4 +259,47 @@ fn write_for_ever(settings: &ApplicationDataContainer) -> ! {
 
 fn content(number: u64) -> String {
     if number == 0 { String::new() } else { format!("{number} {}", "x".repeat(number as usize * 997 % 8000)) }
+}
+
+/// Another process of the app hears of a setting, whatever its key.
+#[tokio::test]
+async fn a_change_is_heard_of_without_asking() {
+    let (folder, settings) = temporary();
+    let mut changes = settings.data_changed().unwrap();
+    let setting = |key: &str| DataChanged::Setting(key.to_owned());
+    let child = again("a_change_of_another_process", folder.path(), 0).output().unwrap();
+    assert!(child.status.success());
+    assert_eq!(changes.next().await, setting("Status"));
+    assert_eq!(settings.get::<String>("Status").unwrap().as_deref(), Some("Completed"));
+
+    settings.remove("Status").unwrap();
+    settings.set("a/b", 1).unwrap();
+    settings.set(&"名".repeat(MAX_KEY_CHARS), 1).unwrap();
+    let heard = [changes.next().await, changes.next().await, changes.next().await];
+    assert_eq!(heard, [setting("Status"), setting("a/b"), DataChanged::Unknown]);
+    let more = tokio::time::timeout(std::time::Duration::ZERO, changes.next()).await;
+    assert!(more.is_err(), "the lock and the file that is being written are no settings: {more:?}");
+}
+
+#[test]
+fn a_change_of_another_process() {
+    if let Some((settings, _)) = child() {
+        settings.set("Status", "Completed").unwrap();
+    }
+}
+
+#[test]
+fn a_set_may_be_larger_than_other_values_but_not_deeper_than_its_bound() {
+    let (_folder, settings) = temporary();
+    let set = |bytes| ValueSet::from([("a", vec![0_u8; bytes])]);
+    settings.set("set", set(MAX_COMPOSITE_BYTES - 17)).unwrap();
+    assert_eq!(settings.get::<ValueSet>("set").unwrap(), Some(set(MAX_COMPOSITE_BYTES - 17)));
+    let error = settings.set("set", set(MAX_COMPOSITE_BYTES - 16)).unwrap_err();
+    assert!(error.is_callers_fault() && error.to_string().contains("at most 65536"), "{error}");
+
+    let nested = |depth| (1..depth).fold(ValueSet::from([("a", 1)]), |set, _| ValueSet::from([("a", set)]));
+    settings.set("set", nested(MAX_SET_DEPTH)).unwrap();
+    assert_eq!(settings.get::<ValueSet>("set").unwrap(), Some(nested(MAX_SET_DEPTH)));
+    let error = settings.set("set", nested(MAX_SET_DEPTH + 1)).unwrap_err();
+    assert!(error.is_callers_fault() && error.to_string().contains("17 deep"), "{error}");
 }

@@ -16,13 +16,13 @@ use super::{BackgroundTask, BlockingTask, TaskError, TaskInstance};
 pub const MAX_FAILURE_BYTES: usize = 4096;
 
 /// An entry point, whatever the type of its task.
-pub(crate) type Entry = Box<dyn Fn(TaskInstance) -> Run + Send + Sync>;
+pub(crate) type Entry = Arc<dyn Fn(TaskInstance) -> Run + Send + Sync>;
 
-type Run = Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>;
+pub(crate) type Run = Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>;
 
 pub(crate) fn entry(task: impl BackgroundTask) -> Entry {
     let task = Arc::new(task);
-    Box::new(move |instance| {
+    Arc::new(move |instance| {
         let task = Arc::clone(&task);
         Box::pin(async move { task.run(instance).await })
     })
@@ -30,7 +30,7 @@ pub(crate) fn entry(task: impl BackgroundTask) -> Entry {
 
 pub(crate) fn blocking_entry(task: impl BlockingTask) -> Entry {
     let task = Arc::new(task);
-    Box::new(move |instance| {
+    Arc::new(move |instance| {
         let task = Arc::clone(&task);
         Box::pin(run_on_thread(move || task.run(&instance)))
     })

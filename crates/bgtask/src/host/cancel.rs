@@ -1,5 +1,6 @@
 //! Whether an activation was told to stop: known to async code, to blocking code and to handlers.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,6 +8,44 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::BackgroundTaskCancellationReason as Reason;
+
+/// Why a running task was told to stop, and how much time it had, has used and has left (U-9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelNotice {
+    pub(crate) reason: Reason,
+    pub(crate) budget: Duration,
+    pub(crate) used: Duration,
+    pub(crate) grace: Duration,
+}
+
+impl CancelNotice {
+    /// Why.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// How long the activation might have run.
+    pub fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    /// How long it had run.
+    pub fn used(&self) -> Duration {
+        self.used
+    }
+
+    /// How long it may still take, from the notice on.
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+}
+
+impl fmt::Display for CancelNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reason, budget, used, grace } = self;
+        write!(f, "{reason} ({used:.1?} used of {budget:.1?}, {grace:.1?} to stop)")
+    }
+}
 
 type Handler = Box<dyn FnOnce(Reason) + Send>;
 
@@ -19,32 +58,36 @@ pub(crate) struct Cancellation {
 
 #[derive(Default)]
 struct State {
-    reason: Option<Reason>,
+    notice: Option<CancelNotice>,
     ended: bool,
     handlers: Vec<Handler>,
 }
 
 impl Cancellation {
-    /// Tells everyone. Only the first reason counts.
-    pub(crate) fn cancel(&self, reason: Reason) {
+    /// Tells everyone. Only the first notice counts.
+    pub(crate) fn cancel(&self, notice: CancelNotice) {
         let handlers = {
             let mut state = self.lock();
-            if state.reason.is_some() || state.ended {
+            if state.notice.is_some() || state.ended {
                 return;
             }
-            state.reason = Some(reason);
+            state.notice = Some(notice);
             std::mem::take(&mut state.handlers)
         };
         self.blocked.notify_all();
         self.waiting.notify_waiters();
         for handler in handlers {
             // The panic was reported by the hook; the other handlers and the other activations go on.
-            let _ = catch_unwind(AssertUnwindSafe(|| handler(reason)));
+            let _ = catch_unwind(AssertUnwindSafe(|| handler(notice.reason)));
         }
     }
 
+    pub(crate) fn notice(&self) -> Option<CancelNotice> {
+        self.lock().notice
+    }
+
     pub(crate) fn reason(&self) -> Option<Reason> {
-        self.lock().reason
+        self.notice().map(|notice| notice.reason)
     }
 
     pub(super) async fn cancelled(&self) -> Reason {
@@ -59,16 +102,16 @@ impl Cancellation {
     }
 
     pub(super) fn wait(&self, at_most: Duration) -> Option<Reason> {
-        let pending = |state: &mut State| state.reason.is_none();
+        let pending = |state: &mut State| state.notice.is_none();
         let waited = self.blocked.wait_timeout_while(self.lock(), at_most, pending);
-        waited.unwrap_or_else(PoisonError::into_inner).0.reason
+        waited.unwrap_or_else(PoisonError::into_inner).0.notice.map(|notice| notice.reason)
     }
 
     pub(super) fn on_canceled(&self, handler: Handler) {
         let reason = {
             let mut state = self.lock();
-            match state.reason {
-                Some(reason) => reason,
+            match state.notice {
+                Some(notice) => notice.reason,
                 None if state.ended => return,
                 None => return state.handlers.push(handler),
             }
@@ -102,6 +145,17 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    fn notice(reason: Reason) -> CancelNotice {
+        let seconds = Duration::from_secs;
+        CancelNotice { reason, budget: seconds(25), used: seconds(25), grace: seconds(5) }
+    }
+
+    #[test]
+    fn a_notice_is_a_sentence() {
+        let text = notice(Reason::ExecutionTimeExceeded).to_string();
+        assert_eq!(text, "ExecutionTimeExceeded (25.0s used of 25.0s, 5.0s to stop)", "U-9");
+    }
+
     #[test]
     fn handlers_hear_the_first_reason_once_and_late_ones_at_once() {
         let cancellation = Cancellation::default();
@@ -115,8 +169,8 @@ mod tests {
         cancellation.on_canceled(handler());
         cancellation.on_canceled(Box::new(|_| std::panic::resume_unwind(Box::new("a bad handler"))));
         cancellation.on_canceled(handler());
-        cancellation.cancel(Reason::ConditionLoss);
-        cancellation.cancel(Reason::Abort);
+        cancellation.cancel(notice(Reason::ConditionLoss));
+        cancellation.cancel(notice(Reason::Abort));
         assert_eq!(heard.load(Ordering::Relaxed), 12);
         cancellation.on_canceled(handler());
         assert_eq!(heard.load(Ordering::Relaxed), 18);
@@ -131,7 +185,7 @@ mod tests {
             let cancellation = Arc::clone(&cancellation);
             move || cancellation.wait(Duration::from_secs(60))
         });
-        cancellation.cancel(Reason::EnergySaver);
+        cancellation.cancel(notice(Reason::EnergySaver));
         assert_eq!(waiting.join().unwrap(), Some(Reason::EnergySaver));
     }
 
@@ -143,7 +197,7 @@ mod tests {
         cancellation.on_canceled(Box::new(move |_| drop(in_handler)));
         cancellation.end();
         assert_eq!(Arc::strong_count(&held), 1);
-        cancellation.cancel(Reason::Abort);
+        cancellation.cancel(notice(Reason::Abort));
         assert_eq!(cancellation.reason(), None);
     }
 }

@@ -9,7 +9,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, sockopt::socket_domain};
 
 /// Takes the channel; `None` if no broker started this program. What it cannot use it leaves alone and describes.
-pub(super) fn inherited() -> Result<Option<UnixStream>, String> {
+pub(crate) fn inherited() -> Result<Option<UnixStream>, String> {
     let Some(text) = std::env::var_os(CHANNEL_VARIABLE) else { return Ok(None) };
     let number = text.to_str().and_then(|text| text.parse().ok()).filter(|number| *number >= 0);
     let Some(number) = number else {
@@ -18,7 +18,7 @@ pub(super) fn inherited() -> Result<Option<UnixStream>, String> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     if TAKEN.swap(true, Ordering::Relaxed) {
         return Err(
-            "Host::run was called before in this program; a program is one host, with all its entry points".into()
+            "Host::run or CoreApplication::run_background was called before in this program; a program is one host, with all its tasks".into()
         );
     }
     take(number).map(Some)
@@ -40,7 +40,7 @@ fn take(number: RawFd) -> Result<UnixStream, String> {
             let _ = fd.into_raw_fd();
             Err(format!(
                 "{CHANNEL_VARIABLE} is {number}, but descriptor {number} is no Unix socket ({error}); \
-                 it was closed or replaced before Host::run, which has to come first in main"
+                 it was closed or replaced before Host::run or CoreApplication::run_background, which has to come first in main"
             ))
         }
     }

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use bgtask_wire::InstanceInfo;
 use tokio::sync::watch;
 
-use super::Cancellation;
+use super::{CancelNotice, Cancellation};
 use crate::event_args::time_of;
 use crate::storage::ApplicationDataContainer;
-use crate::{BackgroundTaskCancellationReason, Error, InstanceId, TaskId};
+use crate::{BackgroundTaskCancellationReason, Error, InstanceId, TaskId, Uuid, ValueSet};
 
 /// One activation of a task: what `IBackgroundTaskInstance` is on Windows.
 ///
@@ -35,6 +35,9 @@ pub(crate) struct InstanceParts {
     pub(crate) fired_at: SystemTime,
     pub(crate) fired_count: u32,
     pub(crate) attempt: u32,
+    pub(crate) budget: Duration,
+    pub(crate) event_id: Option<String>,
+    pub(crate) details: ValueSet,
 }
 
 /// What was registered, as far as its task needs to know (RUN-6).
@@ -43,14 +46,8 @@ pub struct RegisteredTask {
     pub(crate) task_id: TaskId,
     pub(crate) name: String,
     pub(crate) task_entry_point: String,
-}
-
-/// What the trigger hands over to its task (RUN-3).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TriggerDetails {
-    /// Nothing: so it is for the events of a [`SystemTrigger`](crate::SystemTrigger).
-    None,
+    pub(crate) class_id: Option<Uuid>,
+    pub(crate) group: Option<String>,
 }
 
 /// Keeps an activation open after `run` returned (DEF-2).
@@ -82,9 +79,20 @@ impl TaskInstance {
         &self.0.parts.task
     }
 
-    /// What the trigger hands over.
-    pub fn trigger_details(&self) -> TriggerDetails {
-        TriggerDetails::None
+    /// What the trigger hands over: the arguments of an [`ApplicationTrigger`](crate::ApplicationTrigger) or
+    /// [`MediaProcessingTrigger`](crate::MediaProcessingTrigger) (REQ-4). Others hand over nothing, and it is empty (SYS-5).
+    pub fn trigger_details(&self) -> &ValueSet {
+        &self.0.parts.details
+    }
+
+    /// The id of the event, if a [`CustomSystemEventTrigger`](crate::CustomSystemEventTrigger) fired.
+    pub fn event_id(&self) -> Option<&str> {
+        self.0.parts.event_id.as_deref()
+    }
+
+    /// How long the activation may run before it is told to stop (D10).
+    pub fn budget(&self) -> Duration {
+        self.0.parts.budget
     }
 
     /// When the trigger fired, by the wall clock of that moment; the first time, if it
@@ -160,6 +168,11 @@ impl TaskInstance {
         self.0.cancellation.reason()
     }
 
+    /// Why the activation has to stop, if it has to, with the numbers: what it had, has used, and has left (U-9).
+    pub fn cancel_notice(&self) -> Option<CancelNotice> {
+        self.0.cancellation.notice()
+    }
+
     /// For blocking code: sleeps for that long, or until the activation has to stop, and then says why.
     ///
     /// To be called in a [`BlockingTask`](super::BlockingTask) only: in async code it would hold up the very notice it waits for.
@@ -201,16 +214,23 @@ impl TaskInstance {
 
 impl InstanceParts {
     pub(super) fn read(info: InstanceInfo) -> Result<Self, Error> {
+        let details = ValueSet::from_wire(&info.trigger_details)
+            .map_err(|found| Error::invalid(format!("in the trigger's details {found}, which no task can be given")))?;
         Ok(Self {
             instance_id: InstanceId::read(&info.instance)?,
             task: RegisteredTask {
                 task_id: TaskId::read(&info.task)?,
                 name: info.name,
                 task_entry_point: info.entry_point,
+                class_id: info.class_id.as_deref().map(crate::ids::read_class).transpose()?,
+                group: info.group,
             },
             fired_at: time_of(info.fired_at),
             fired_count: info.fired_count,
             attempt: info.attempt,
+            budget: Duration::from_micros(info.budget),
+            event_id: info.event_id,
+            details,
         })
     }
 }
@@ -226,9 +246,20 @@ impl RegisteredTask {
         &self.name
     }
 
-    /// The entry point it was registered with: the one that is running.
+    /// The entry point it was registered with: the one that is running. Empty for a task of a
+    /// [class](Self::task_entry_point_clsid), or one that the app itself runs.
     pub fn task_entry_point(&self) -> &str {
         &self.task_entry_point
+    }
+
+    /// The class it was registered with (BLD-11).
+    pub fn task_entry_point_clsid(&self) -> Option<Uuid> {
+        self.class_id
+    }
+
+    /// The id of the group it was registered in (GRP-2).
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
     }
 }
 

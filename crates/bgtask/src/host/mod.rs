@@ -45,13 +45,13 @@
 mod activation;
 mod cancel;
 mod channel;
+mod entries;
 mod instance;
 mod outbox;
 mod serve;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 use std::process::ExitCode;
@@ -61,11 +61,18 @@ use bgtask_wire::host_names;
 
 pub use activation::MAX_FAILURE_BYTES;
 pub(crate) use activation::{Entry, blocking_entry, entry, run_to_end};
+pub use cancel::CancelNotice;
 pub(crate) use cancel::Cancellation;
+pub(crate) use channel::inherited;
+pub(crate) use entries::{Activated, Entries};
 pub(crate) use instance::InstanceParts;
-pub use instance::{BackgroundTaskDeferral, RegisteredTask, TaskInstance, TriggerDetails};
+pub use instance::{BackgroundTaskDeferral, RegisteredTask, TaskInstance};
 pub use outbox::{MAX_QUEUED_PROGRESS, PROGRESS_INTERVAL};
 pub use serve::MAX_INSTANCES;
+pub(crate) use serve::{serve, serve_socket};
+
+use crate::Uuid;
+use crate::session::Session;
 
 /// How long a task has to end after it was told to stop; then its process is killed (CA-3).
 pub const CANCEL_GRACE: Duration = Duration::from_secs(5);
@@ -120,17 +127,19 @@ pub trait BlockingTask: Send + Sync + 'static {
     fn run(&self, instance: &TaskInstance) -> Result<(), TaskError>;
 }
 
-/// A task program: its entry points.
+/// A task program: its entry points and classes.
+///
+/// It also runs what the app itself is activated for, if the program has set
+/// [handlers](crate::CoreApplication::background_activated) for that before.
 #[must_use = "a host does nothing until `run`"]
-#[derive(Default)]
 pub struct Host {
-    entries: BTreeMap<String, Entry>,
+    entries: Entries,
 }
 
 impl Host {
     /// A host without entry points.
     pub fn new() -> Self {
-        Self::default()
+        Self { entries: Entries::of(Session::current().activated()) }
     }
 
     /// Whether a broker started this program as a host. A program that is app and host in one asks this first in its `main`.
@@ -146,13 +155,44 @@ impl Host {
     /// Adds an entry point: the task that runs under this name, which is compared exactly (BLD-7). Of two of one name the
     /// later one stays.
     pub fn entry_point(mut self, name: impl Into<String>, task: impl BackgroundTask) -> Self {
-        self.entries.insert(name.into(), entry(task));
+        self.entries.named.insert(name.into(), entry(task));
         self
     }
 
     /// Adds an entry point whose task blocks.
     pub fn blocking_entry_point(mut self, name: impl Into<String>, task: impl BlockingTask) -> Self {
-        self.entries.insert(name.into(), blocking_entry(task));
+        self.entries.named.insert(name.into(), blocking_entry(task));
+        self
+    }
+
+    /// Adds a class: the task that runs for registrations with this
+    /// [class id](crate::BackgroundTaskBuilder::set_task_entry_point_clsid) (BLD-11). Of two of one id the later one stays.
+    ///
+    /// ```
+    /// use bgtask::Uuid;
+    /// use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
+    ///
+    /// const SYNC: Uuid = Uuid::from_u128(0x3f2504e0_4f89_41d3_9a0c_0305e82c3301);
+    ///
+    /// struct Sync;
+    ///
+    /// impl BackgroundTask for Sync {
+    ///     async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+    ///         assert_eq!(instance.task().task_entry_point_clsid(), Some(SYNC));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let host = Host::new().class(SYNC, Sync);
+    /// ```
+    pub fn class(mut self, id: Uuid, task: impl BackgroundTask) -> Self {
+        self.entries.classes.insert(id, entry(task));
+        self
+    }
+
+    /// Adds a class whose task blocks.
+    pub fn blocking_class(mut self, id: Uuid, task: impl BlockingTask) -> Self {
+        self.entries.classes.insert(id, blocking_entry(task));
         self
     }
 
@@ -166,7 +206,7 @@ impl Host {
     /// on the standard error stream, if no broker started this program.
     #[must_use = "return it from main"]
     pub fn run(self) -> ExitCode {
-        let stream = match channel::inherited() {
+        let stream = match inherited() {
             Ok(Some(stream)) => stream,
             Ok(None) => {
                 eprint!("{}", self.explanation());
@@ -196,9 +236,9 @@ impl Host {
         let mut text = format!("{program} is a task host: the broker (bgtaskd) starts it when a trigger fires.\n");
         match self.entries.is_empty() {
             true => text.push_str("It has no entry points yet; add some with Host::entry_point.\n"),
-            false => text.push_str("Its entry points:\n"),
+            false => text.push_str("Its entry points and classes:\n"),
         }
-        for name in self.entries.keys() {
+        for name in self.entries.names() {
             text.push_str(&format!("    {name}\n"));
         }
         text.push_str(
@@ -209,8 +249,14 @@ impl Host {
     }
 }
 
+impl Default for Host {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("entry_points", &self.entries.keys()).finish()
+        f.debug_struct("Host").field("entries", &self.entries.names()).finish()
     }
 }

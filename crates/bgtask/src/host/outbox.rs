@@ -7,8 +7,8 @@ use std::time::Duration;
 use bgtask_wire::HostSignal;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use zbus::Message;
 use zbus::connection::socket::WriteHalf;
+use zbus::{Connection, Message};
 
 use crate::InstanceId;
 
@@ -18,6 +18,27 @@ pub const MAX_QUEUED_PROGRESS: usize = 32;
 
 /// See [`MAX_QUEUED_PROGRESS`].
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Where messages go to the broker.
+pub(crate) trait Channel: Send + 'static {
+    fn send(&mut self, message: &Message) -> impl Future<Output = zbus::Result<()>> + Send;
+}
+
+/// The bare socket of a host.
+pub(super) struct Socket<W>(pub(super) W);
+
+impl<W: WriteHalf> Channel for Socket<W> {
+    async fn send(&mut self, message: &Message) -> zbus::Result<()> {
+        self.0.send_message(message).await
+    }
+}
+
+/// The connection that an app made itself.
+impl Channel for Connection {
+    async fn send(&mut self, message: &Message) -> zbus::Result<()> {
+        Self::send(self, message).await
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -54,7 +75,7 @@ impl Outbox {
     }
 
     /// Writes until the broker is gone, which whoever reads the other direction notices too.
-    pub(super) async fn write_to(&self, mut socket: impl WriteHalf) {
+    pub(super) async fn write_to(&self, mut channel: impl Channel) {
         let mut pace = Pace::new();
         loop {
             let message = match self.next(&mut pace).await {
@@ -62,7 +83,7 @@ impl Outbox {
                 Item::Progress(instance, value) => HostSignal::Progress(instance.to_string(), value).message(),
             };
             let Ok(message) = message else { return };
-            if socket.send_message(&message).await.is_err() {
+            if channel.send(&message).await.is_err() {
                 return;
             }
         }

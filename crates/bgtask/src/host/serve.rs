@@ -1,50 +1,59 @@
 //! The host's side of the channel.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_wire::{Error, ErrorKind, HostCall, HostSignal, InstanceInfo, PeerSocket, host_names};
+use bgtask_wire::{CancelInfo, Error, ErrorKind, HostCall, HostSignal, InstanceInfo, PeerSocket, host_names};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use zbus::Message;
-use zbus::connection::socket::{ReadHalf, Socket};
+use zbus::connection::socket::{ReadHalf, Socket as _};
 use zbus::message::{Flags, Type};
 
-use super::outbox::Outbox;
-use super::{CANCEL_GRACE, Cancellation, Entry, InstanceParts, TaskInstance, run_to_end};
-use crate::{BackgroundTaskCancellationReason, InstanceId};
+use super::outbox::{Channel, Outbox, Socket};
+use super::{CANCEL_GRACE, CancelNotice, Cancellation, Entries, InstanceParts, TaskInstance, run_to_end};
+use crate::{BackgroundTaskCancellationReason as Reason, InstanceId};
 
-/// Most activations one host runs at a time; a broker gives it one at a time.
+/// Most activations one process runs at a time.
 pub const MAX_INSTANCES: usize = 64;
 
 /// Serves a channel on a runtime made for it; `Ok(false)` if a task had not ended by the end of the grace.
-pub(super) fn run(entries: BTreeMap<String, Entry>, stream: UnixStream) -> io::Result<bool> {
+pub(super) fn run(entries: Entries, stream: UnixStream) -> io::Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(entries, stream, CANCEL_GRACE));
+    let ended = runtime.block_on(serve_socket(entries, stream, CANCEL_GRACE));
     // A task's blocking threads may never end, and the process is about to.
     runtime.shutdown_background();
     ended
 }
 
-/// Serves a channel until it ends, then cancels what runs and waits for it, for `grace` at most.
+/// Serves the channel that the broker left open for the program it started.
 ///
 /// It speaks D-Bus messages on the bare socket: a connection object would cost as much time as all the rest of the start.
-pub(super) async fn serve(entries: BTreeMap<String, Entry>, stream: UnixStream, grace: Duration) -> io::Result<bool> {
+pub(crate) async fn serve_socket(entries: Entries, stream: UnixStream, grace: Duration) -> io::Result<bool> {
     let (read, write) = PeerSocket::new(stream)?.split().take();
+    let data_dir = std::env::var_os(host_names::DATA_VARIABLE).map(PathBuf::from);
+    Ok(serve(entries, data_dir, messages(read), Socket(write), grace).await)
+}
+
+/// Serves calls until they end, then cancels what runs and waits for it, for `grace` at most. What has not ended then is dropped,
+/// and the answer is `false`.
+pub(crate) async fn serve(
+    entries: Entries,
+    data_dir: Option<PathBuf>,
+    messages: impl Stream<Item = Message>,
+    channel: impl Channel,
+    grace: Duration,
+) -> bool {
     let outbox = Arc::new(Outbox::default());
-    let mut server = Server {
-        entries: Arc::new(entries),
-        data_dir: std::env::var_os(host_names::DATA_VARIABLE).map(PathBuf::from),
-        outbox: Arc::clone(&outbox),
-        running: HashMap::new(),
-        tasks: JoinSet::new(),
-    };
-    let writer = tokio::spawn(async move { outbox.write_to(write).await });
-    let mut messages = std::pin::pin!(messages(read));
+    let mut server =
+        Server { entries, data_dir, outbox: Arc::clone(&outbox), running: HashMap::new(), tasks: JoinSet::new() };
+    let writer = tokio::spawn(async move { outbox.write_to(channel).await });
+    let mut messages = std::pin::pin!(messages);
     loop {
         tokio::select! {
             message = messages.next() => match message {
@@ -52,14 +61,13 @@ pub(super) async fn serve(entries: BTreeMap<String, Entry>, stream: UnixStream, 
                 None => break,
             },
             Some(ended) = server.tasks.join_next() => {
-                // Every panic of a task is caught before it gets here.
-                let instance = ended.map_err(io::Error::other)?;
+                let Ok(instance) = ended else { unreachable!("every panic of a task is caught before it gets here") };
                 server.running.remove(&instance);
             }
         }
     }
     writer.abort();
-    Ok(server.stop(grace).await)
+    server.stop(grace).await
 }
 
 /// The messages of the channel until it ends. A stream, because reading one must not be dropped half-way.
@@ -71,11 +79,17 @@ fn messages(read: impl ReadHalf) -> impl Stream<Item = Message> {
 }
 
 struct Server {
-    entries: Arc<BTreeMap<String, Entry>>,
+    entries: Entries,
     data_dir: Option<PathBuf>,
     outbox: Arc<Outbox>,
-    running: HashMap<InstanceId, Arc<Cancellation>>,
+    running: HashMap<InstanceId, Running>,
     tasks: JoinSet<InstanceId>,
+}
+
+struct Running {
+    cancellation: Arc<Cancellation>,
+    began: Instant,
+    budget: Duration,
 }
 
 impl Server {
@@ -85,8 +99,8 @@ impl Server {
         }
         let done = HostCall::read(message).and_then(|call| match call {
             HostCall::Run(info) => self.start(*info, message),
-            HostCall::Cancel { instance, reason } => {
-                self.cancel(&instance, reason);
+            HostCall::Cancel { instance, reason, info } => {
+                self.cancel(&instance, reason, &info);
                 Ok(())
             }
         });
@@ -96,8 +110,9 @@ impl Server {
     }
 
     fn start(&mut self, info: InstanceInfo, call: &Message) -> Result<(), Error> {
+        let entry = self.entries.find(&info)?;
         let parts = self.check(info)?;
-        let id = parts.instance_id;
+        let (id, budget) = (parts.instance_id, parts.budget);
         let cancellation = Arc::new(Cancellation::default());
         let instance = TaskInstance::new(parts, Arc::clone(&cancellation), self.data_dir.clone(), {
             let outbox = Arc::clone(&self.outbox);
@@ -105,10 +120,10 @@ impl Server {
         });
         // The writer is woken before the task is spawned, so this is on its way before the first line of the task runs.
         self.outbox.send(HostSignal::Started(id.to_string()).message().map_err(Error::from)?);
-        self.running.insert(id, cancellation);
-        let (entries, outbox, call) = (Arc::clone(&self.entries), Arc::clone(&self.outbox), call.clone());
+        self.running.insert(id, Running { cancellation, began: Instant::now(), budget });
+        let (outbox, call) = (Arc::clone(&self.outbox), call.clone());
         self.tasks.spawn(async move {
-            let result = run_to_end(&entries[instance.task().task_entry_point()], instance).await;
+            let result = run_to_end(&entry, instance).await;
             reply(&outbox, &call, result.map_err(|text| Error::new(ErrorKind::TaskFailed, text)));
             id
         });
@@ -116,15 +131,6 @@ impl Server {
     }
 
     fn check(&self, info: InstanceInfo) -> Result<InstanceParts, Error> {
-        if !self.entries.contains_key(&info.entry_point) {
-            let known: Vec<_> = self.entries.keys().map(String::as_str).collect();
-            let problem = format!(
-                "the program has no entry point {:?}; its entry points: {}",
-                info.entry_point,
-                known.join(", ")
-            );
-            return Err(Error::new(ErrorKind::UnknownEntryPoint, problem));
-        }
         let invalid = |problem: String| Error::new(ErrorKind::InvalidArgument, problem);
         let parts = InstanceParts::read(info).map_err(|error| invalid(error.to_string()))?;
         if self.running.contains_key(&parts.instance_id) {
@@ -138,19 +144,21 @@ impl Server {
     }
 
     /// An instance that is not there has just ended: its reply is on the way.
-    fn cancel(&self, instance: &str, reason: u32) {
+    fn cancel(&self, instance: &str, reason: u32, info: &CancelInfo) {
         let running = instance.parse().ok().and_then(|id: InstanceId| self.running.get(&id));
-        if let Some(cancellation) = running {
-            let reason = BackgroundTaskCancellationReason::from_number(reason);
+        if let Some(running) = running {
             // A reason of a later version is a policy this version does not know.
-            cancellation.cancel(reason.unwrap_or(BackgroundTaskCancellationReason::SystemPolicy));
+            let reason = Reason::from_number(reason).unwrap_or(Reason::SystemPolicy);
+            let [budget, used, grace] = [info.budget, info.used, info.grace].map(Duration::from_micros);
+            running.cancellation.cancel(CancelNotice { reason, budget, used, grace });
         }
     }
 
     /// The broker is gone (D7). Whether everything ended in time.
     async fn stop(mut self, grace: Duration) -> bool {
-        for cancellation in self.running.values() {
-            cancellation.cancel(BackgroundTaskCancellationReason::SystemPolicy);
+        for Running { cancellation, began, budget } in self.running.values() {
+            let (reason, used) = (Reason::SystemPolicy, began.elapsed());
+            cancellation.cancel(CancelNotice { reason, budget: *budget, used, grace });
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         tokio::time::timeout(grace, all).await.is_ok()

@@ -2,22 +2,26 @@
 
 use std::fmt::Display;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_wire::{Address, AttachInfo, BrokerProxy, ErrorKind};
+use bgtask_wire::{Address, AttachInfo, AttachOptions, BrokerProxy, ErrorKind};
 use futures_util::StreamExt;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use zbus::MessageStream;
 use zbus::connection::Builder;
+use zbus::message::Type;
 use zbus::proxy::CacheProperties;
+use zbus::{Message, MessageStream};
 
+use super::activate::{MAX_WAITING_CALLS, activate};
 use super::dispatch::dispatch;
 use super::{BROKER_WAIT, Broker, Events};
 use crate::Error;
+use crate::host::{Activated, Entries};
 
 /// The pause after the first failed attempt to connect; each further one is twice as long, up to [`LAST_PAUSE`].
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -29,6 +33,15 @@ pub(super) const LAST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct Target {
     pub(super) app: Arc<str>,
     pub(super) address: Option<Address>,
+}
+
+/// The session's side of a link.
+pub(super) struct App {
+    pub(super) target: Target,
+    pub(super) events: Arc<Events>,
+    pub(super) activated: Arc<Activated>,
+    pub(super) activates: watch::Receiver<bool>,
+    pub(super) activating: Arc<Mutex<()>>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,10 +92,10 @@ enum Failure {
 }
 
 /// Keeps the link until it is refused. Sleeps while the broker is away, ever longer, unless it is wanted.
-pub(super) async fn run(target: Target, events: Arc<Events>, link: watch::Sender<Link>, wanted: Arc<Notify>) {
+pub(super) async fn run(mut app: App, link: watch::Sender<Link>, wanted: Arc<Notify>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match attach_and_hear(&target, &events, &link).await {
+        match attach_and_hear(&mut app, &link).await {
             Ok(()) => {
                 pause = FIRST_PAUSE;
                 link.send_replace(Link::Away(None));
@@ -101,7 +114,8 @@ pub(super) async fn run(target: Target, events: Arc<Events>, link: watch::Sender
 }
 
 /// Connects, attaches, and hears until the connection ends.
-async fn attach_and_hear(target: &Target, events: &Arc<Events>, link: &watch::Sender<Link>) -> Result<(), Failure> {
+async fn attach_and_hear(app: &mut App, link: &watch::Sender<Link>) -> Result<(), Failure> {
+    let target = &app.target;
     let absent = |problem: &dyn Display| Failure::Absent(target.absent(problem));
     let address = target.address().map_err(Failure::Refused)?;
     let connected = timeout(BROKER_WAIT, connect(address.path())).await;
@@ -112,24 +126,51 @@ async fn attach_and_hear(target: &Target, events: &Arc<Events>, link: &watch::Se
     })?;
 
     // Hears while it attaches: what was missed comes before the answer, and may be more than the connection buffers.
-    let mut hearing = std::pin::pin!(hear(events, messages));
-    let attached = tokio::select! {
-        attached = timeout(BROKER_WAIT, broker.attach(&target.app)) => attached,
-        () = &mut hearing => return Err(absent(&"it hung up")),
-    };
-    let info = match attached {
-        Ok(Ok(info)) => info,
-        Ok(Err(zbus::Error::InputOutput(error))) => return Err(absent(&error)),
-        Ok(Err(error)) => return Err(Failure::Refused(target.refused(error.into()))),
-        Err(_) => return Err(absent(&"it does not answer")),
-    };
+    let (calls, called) = mpsc::channel(MAX_WAITING_CALLS);
+    let mut hearing = std::pin::pin!(hear(&app.events, messages, calls));
+    let activates = *app.activates.borrow_and_update();
+    let info = attach(target, &broker, activates, &mut hearing).await?;
 
     let mut dispatcher = JoinSet::new();
-    dispatcher.spawn(dispatch(Arc::clone(events), broker.clone(), Arc::clone(&target.app)));
-    link.send_replace(Link::Up(Up { broker, info }));
-    hearing.await;
-    events.disconnected();
-    Ok(())
+    dispatcher.spawn(dispatch(Arc::clone(&app.events), broker.clone(), Arc::clone(&target.app)));
+    // Not in that set: what runs has to end well when the link is gone.
+    let (entries, connection) = (Entries::of(&app.activated), broker.inner().connection().clone());
+    tokio::spawn(activate(Arc::clone(&app.activating), entries, info.data_dir.clone(), called, connection));
+    link.send_replace(Link::Up(Up { broker: broker.clone(), info }));
+    let ended = loop {
+        tokio::select! {
+            () = &mut hearing => break Ok(()),
+            Ok(()) = app.activates.changed() => {
+                let activates = *app.activates.borrow_and_update();
+                if let Err(failure) = attach(target, &broker, activates, &mut hearing).await {
+                    break Err(failure);
+                }
+            }
+        }
+    };
+    app.events.disconnected();
+    ended
+}
+
+/// Attaches, also a second time: then to tell that the broker may activate the app here.
+async fn attach(
+    target: &Target,
+    broker: &Broker,
+    activates: bool,
+    hearing: &mut Pin<&mut impl Future<Output = ()>>,
+) -> Result<AttachInfo, Failure> {
+    let absent = |problem: &dyn Display| Failure::Absent(target.absent(problem));
+    let options = AttachOptions { activates: Some(activates) };
+    let attached = tokio::select! {
+        attached = timeout(BROKER_WAIT, broker.attach(&target.app, options)) => attached,
+        () = hearing => return Err(absent(&"it hung up")),
+    };
+    match attached {
+        Ok(Ok(info)) => Ok(info),
+        Ok(Err(zbus::Error::InputOutput(error))) => Err(absent(&error)),
+        Ok(Err(error)) => Err(Failure::Refused(target.refused(error.into()))),
+        Err(_) => Err(absent(&"it does not answer")),
+    }
 }
 
 async fn connect(socket: &Path) -> zbus::Result<(Broker, MessageStream)> {
@@ -141,8 +182,12 @@ async fn connect(socket: &Path) -> zbus::Result<(Broker, MessageStream)> {
     Ok((broker, messages))
 }
 
-async fn hear(events: &Events, mut messages: MessageStream) {
+async fn hear(events: &Events, mut messages: MessageStream, calls: mpsc::Sender<Message>) {
     while let Some(Ok(message)) = messages.next().await {
-        events.hear(&message);
+        match message.message_type() {
+            // It is for whoever serves the link; nobody does any more when its runtime ends.
+            Type::MethodCall => drop(calls.send(message).await),
+            _ => events.hear(&message),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The process's one session with the broker, as the statics of Windows imply it: made at first use, kept across restarts
 //! of the broker, made anew if the runtime it lived in is gone.
 
+mod activate;
 mod dispatch;
 mod events;
 mod link;
@@ -15,12 +16,14 @@ use bgtask_wire::{Address, AttachInfo, BrokerProxy, host_names};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Error;
+use crate::host::{Activated, Entry, Host};
 pub(crate) use events::Events;
 pub use events::{EventRegistrationToken, MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS};
-use link::{Link, Target, Up};
+use link::{App, Link, Target, Up};
 
 /// How long a call waits for a broker that is not there, because it restarts for example, before it fails.
 pub const BROKER_WAIT: Duration = Duration::from_secs(3);
@@ -48,6 +51,11 @@ pub(crate) type Broker = BrokerProxy<'static>;
 pub(crate) struct Session {
     target: Target,
     events: Arc<Events>,
+    activated: Arc<Activated>,
+    /// Whether the broker may activate the app in this process.
+    activates: watch::Sender<bool>,
+    /// Held by whoever serves such activations.
+    activating: Arc<tokio::sync::Mutex<()>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -68,7 +76,14 @@ impl Session {
     /// A session for an app; without an address, with the broker the environment names at each connect.
     pub(crate) fn new(app: String, address: Option<Address>) -> Arc<Self> {
         let target = Target { app: app.into(), address };
-        Arc::new(Self { target, events: Arc::default(), running: Mutex::new(None) })
+        Arc::new(Self {
+            target,
+            events: Arc::default(),
+            activated: Arc::default(),
+            activates: watch::Sender::new(false),
+            activating: Arc::default(),
+            running: Mutex::new(None),
+        })
     }
 
     /// The app id for calls; empty where the broker is to recognize the process.
@@ -81,6 +96,22 @@ impl Session {
         // Without a runtime there is no link either, until the next call makes one.
         let _ = self.link();
         &self.events
+    }
+
+    /// What the app itself runs.
+    pub(crate) fn activated(&self) -> &Arc<Activated> {
+        &self.activated
+    }
+
+    /// Sets what the app itself runs, for the tasks of a group or for those without, and has the broker know it.
+    pub(crate) fn on_activated(&self, group: Option<&str>, handler: Entry) {
+        self.activated.set(group, handler);
+        // A program that the broker started is activated over the channel it left, not over this connection.
+        if !Host::is_host() {
+            self.activates.send_replace(true);
+            // Without a runtime there is no link either, until the next call makes one.
+            let _ = self.link();
+        }
     }
 
     /// What the broker said when the session was attached.
@@ -96,7 +127,7 @@ impl Session {
         let deadline = Instant::now() + BROKER_WAIT;
         loop {
             let (mut link, up) = self.up(deadline).await?;
-            match answer(name, &mut link, call(up.broker, self.app())).await {
+            match answer(name, &mut link, Some(CALL_TIMEOUT), call(up.broker, self.app())).await {
                 Err(error) if error.is_connection_lost() && Instant::now() < deadline => {}
                 Err(error) if error.is_connection_lost() => return Err(self.target.absent("it hangs up")),
                 answer => return answer,
@@ -110,7 +141,16 @@ impl Session {
         F: Future<Output = zbus::Result<T>>,
     {
         let (mut link, up) = self.up(Instant::now() + BROKER_WAIT).await?;
-        answer(name, &mut link, call(up.broker, self.app())).await
+        answer(name, &mut link, Some(CALL_TIMEOUT), call(up.broker, self.app())).await
+    }
+
+    /// Calls something that must not be done twice, and whose answer may need a person: it is waited for as long as it takes.
+    pub(crate) async fn consult<T, F>(&self, name: &str, call: impl FnOnce(Broker, Arc<str>) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = zbus::Result<T>>,
+    {
+        let (mut link, up) = self.up(Instant::now() + BROKER_WAIT).await?;
+        answer(name, &mut link, None, call(up.broker, self.app())).await
     }
 
     /// Waits for an attached link.
@@ -146,7 +186,14 @@ impl Session {
         };
         let (state, receiver) = watch::channel(Link::Away(None));
         let wanted = Arc::new(Notify::new());
-        let task = link::run(self.target.clone(), Arc::clone(&self.events), state, Arc::clone(&wanted));
+        let app = App {
+            target: self.target.clone(),
+            events: Arc::clone(&self.events),
+            activated: Arc::clone(&self.activated),
+            activates: self.activates.subscribe(),
+            activating: Arc::clone(&self.activating),
+        };
+        let task = link::run(app, state, Arc::clone(&wanted));
         *running = Some(Running { task: runtime.spawn(task), state: receiver.clone(), wanted });
         Ok(receiver)
     }
@@ -166,16 +213,24 @@ fn current() -> MutexGuard<'static, Option<Arc<Session>>> {
     CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+async fn within<T>(at_most: Option<Duration>, answer: impl Future<Output = T>) -> Result<T, Elapsed> {
+    match at_most {
+        Some(at_most) => timeout(at_most, answer).await,
+        None => Ok(answer.await),
+    }
+}
+
 /// Waits for the answer to a call, or for the end of the link it was sent on.
 async fn answer<T>(
     name: &str,
     link: &mut watch::Receiver<Link>,
+    at_most: Option<Duration>,
     call: impl Future<Output = zbus::Result<T>>,
 ) -> Result<T, Error> {
     let answer = tokio::select! {
         // First, for an answer that came just before the end.
         biased;
-        answer = timeout(CALL_TIMEOUT, call) => answer,
+        answer = within(at_most, call) => answer,
         _ = link.wait_for(|link| !matches!(link, Link::Up(_))) => return Err(Error::connection_lost(name)),
     };
     match answer {

@@ -7,9 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::name::{Named, file_name, key_of};
-use super::value::MAX_FILE_BYTES;
-use super::{MAX_VALUE_BYTES, SettingValue, SettingsError, WrongType};
+use super::{DataChanges, SettingsError};
+use crate::value::{MAX_FILE_BYTES, MAX_SET_DEPTH, from_file, to_file};
+use crate::{PropertyValue, WrongType};
 
+/// Bytes of a value that is no set.
+pub const MAX_VALUE_BYTES: usize = 8 << 10;
+/// Bytes of a set: of its keys, its values, and 16 for each entry.
+pub const MAX_COMPOSITE_BYTES: usize = 64 << 10;
 /// Settings one app may have.
 pub const MAX_KEYS: usize = 1024;
 /// How long a writer waits for the writers before it. Each needs only milliseconds, so one that takes this long is stuck.
@@ -28,7 +33,8 @@ const NEW_NAME: &str = ".new";
 /// effect survives a crash of the program, the kernel or the power. A reader, or a process started after a crash, finds
 /// the old value or the new one, never a mixture. (A reader may be handed a value just before it is safe from a power cut.)
 ///
-/// The bounds: a key of [`MAX_KEY_CHARS`](super::MAX_KEY_CHARS), a value of [`MAX_VALUE_BYTES`], [`MAX_KEYS`] keys.
+/// The bounds: a key of [`MAX_KEY_CHARS`](super::MAX_KEY_CHARS), a value of [`MAX_VALUE_BYTES`], a set of
+/// [`MAX_COMPOSITE_BYTES`], [`MAX_KEYS`] keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplicationDataContainer {
     folder: PathBuf,
@@ -52,7 +58,7 @@ impl ApplicationDataContainer {
         Ok(Self { folder })
     }
 
-    /// Reads a setting as a [`SettingValue`] or as any type that converts from one. `None` if it is not set.
+    /// Reads a setting as a [`PropertyValue`] or as any type that converts from one. `None` if it is not set.
     ///
     /// # Errors
     ///
@@ -60,7 +66,7 @@ impl ApplicationDataContainer {
     /// value, an error about the key, or [`Io`](SettingsError::Io).
     pub fn get<T>(&self, key: &str) -> Result<Option<T>, SettingsError>
     where
-        T: TryFrom<SettingValue>,
+        T: TryFrom<PropertyValue>,
         T::Error: Into<WrongType>,
     {
         let Some(value) = self.read(key)? else { return Ok(None) };
@@ -103,7 +109,7 @@ impl ApplicationDataContainer {
     ///
     /// An error about the key or the value, [`TooManyKeys`](SettingsError::TooManyKeys), [`Busy`](SettingsError::Busy) or
     /// [`Io`](SettingsError::Io).
-    pub fn set(&self, key: &str, value: impl Into<SettingValue>) -> Result<(), SettingsError> {
+    pub fn set(&self, key: &str, value: impl Into<PropertyValue>) -> Result<(), SettingsError> {
         let path = self.path(key)?;
         let _lock = self.lock()?;
         self.write(key, &path, &value.into())
@@ -131,8 +137,8 @@ impl ApplicationDataContainer {
     pub fn update(
         &self,
         key: &str,
-        change: impl FnOnce(Option<SettingValue>) -> Option<SettingValue>,
-    ) -> Result<Option<SettingValue>, SettingsError> {
+        change: impl FnOnce(Option<PropertyValue>) -> Option<PropertyValue>,
+    ) -> Result<Option<PropertyValue>, SettingsError> {
         let path = self.path(key)?;
         let _lock = self.lock()?;
         let old = self.read(key)?;
@@ -159,6 +165,27 @@ impl ApplicationDataContainer {
         self.flush_folder()
     }
 
+    /// Hears of settings that change from now on, by whichever process of the app, this one too.
+    ///
+    /// To be called within a tokio runtime with I/O enabled. Nothing polls: the kernel tells.
+    ///
+    /// ```no_run
+    /// # async fn example(settings: bgtask::ApplicationDataContainer) -> Result<(), bgtask::storage::SettingsError> {
+    /// let mut changes = settings.data_changed()?;
+    /// loop {
+    ///     changes.next().await;
+    ///     println!("{:?}", settings.get::<String>("Status")?);
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](SettingsError::Io): the kernel watches no more folders for this user.
+    pub fn data_changed(&self) -> Result<DataChanges, SettingsError> {
+        DataChanges::of(&self.folder).map_err(|error| io_error(&self.folder, "watch the settings", error))
+    }
+
     fn path(&self, key: &str) -> Result<PathBuf, SettingsError> {
         Ok(self.folder.join(file_name(key)?))
     }
@@ -174,7 +201,7 @@ impl ApplicationDataContainer {
         Ok(names)
     }
 
-    fn read(&self, key: &str) -> Result<Option<SettingValue>, SettingsError> {
+    fn read(&self, key: &str) -> Result<Option<PropertyValue>, SettingsError> {
         let path = self.path(key)?;
         match read_file(&path)? {
             Some((found, _)) if found != key => {
@@ -186,15 +213,13 @@ impl ApplicationDataContainer {
 
     /// Writes beside the old file and renames over it. There is only one writer at a time, so one name serves all
     /// of them, and what a killed one left behind under it is overwritten by the next.
-    fn write(&self, key: &str, path: &Path, value: &SettingValue) -> Result<(), SettingsError> {
-        if value.size() > MAX_VALUE_BYTES {
-            return Err(SettingsError::ValueTooLarge { key: key.to_owned(), bytes: value.size() });
-        }
+    fn write(&self, key: &str, path: &Path, value: &PropertyValue) -> Result<(), SettingsError> {
+        check_bounds(key, value)?;
         if !self.contains(key)? && self.names()?.len() >= MAX_KEYS {
             return Err(SettingsError::TooManyKeys { key: key.to_owned() });
         }
         let new = self.folder.join(NEW_NAME);
-        write_file(&new, &value.to_file(key)).map_err(|error| io_error(&new, "write the setting", error))?;
+        write_file(&new, &to_file(key, value)).map_err(|error| io_error(&new, "write the setting", error))?;
         fs::rename(&new, path).map_err(|error| io_error(path, "replace the setting", error))?;
         self.flush_folder()
     }
@@ -238,7 +263,21 @@ impl ApplicationDataContainer {
     }
 }
 
-fn read_file(path: &Path) -> Result<Option<(String, SettingValue)>, SettingsError> {
+fn check_bounds(key: &str, value: &PropertyValue) -> Result<(), SettingsError> {
+    let (depth, most) = match value {
+        PropertyValue::Set(set) => (set.depth(), MAX_COMPOSITE_BYTES),
+        _ => (0, MAX_VALUE_BYTES),
+    };
+    if depth > MAX_SET_DEPTH {
+        return Err(SettingsError::ValueTooDeep { key: key.to_owned(), depth });
+    }
+    match value.size() {
+        bytes if bytes > most => Err(SettingsError::ValueTooLarge { key: key.to_owned(), bytes, most }),
+        _ => Ok(()),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Option<(String, PropertyValue)>, SettingsError> {
     let mut content = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut content));
     match read {
@@ -247,7 +286,7 @@ fn read_file(path: &Path) -> Result<Option<(String, SettingValue)>, SettingsErro
         Err(error) => return Err(io_error(path, "read the setting", error)),
     }
     let damaged = |what| SettingsError::Damaged { path: path.to_owned(), what };
-    SettingValue::from_file(&content).map(Some).map_err(damaged)
+    from_file(&content).map(Some).map_err(damaged)
 }
 
 fn write_file(path: &Path, content: &str) -> io::Result<()> {

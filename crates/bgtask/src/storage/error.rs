@@ -3,7 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{LOCK_WAIT, MAX_KEY_CHARS, MAX_KEYS, MAX_VALUE_BYTES, WrongType};
+use super::{LOCK_WAIT, MAX_KEY_CHARS, MAX_KEYS};
+use crate::WrongType;
+use crate::value::MAX_SET_DEPTH;
 
 /// Why a setting could not be read or written. After an error the settings are as they were before.
 #[derive(Debug, thiserror::Error)]
@@ -20,15 +22,29 @@ pub enum SettingsError {
         chars: usize,
     },
 
-    /// The caller's fault: the value is larger than [`MAX_VALUE_BYTES`].
+    /// The caller's fault: the value is larger than [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES), or as a set than
+    /// [`MAX_COMPOSITE_BYTES`](super::MAX_COMPOSITE_BYTES).
     #[error(
-        "the value of setting {key:?} has {bytes} bytes, at most {MAX_VALUE_BYTES} are allowed; write it to a file of its own and set its path"
+        "the value of setting {key:?} has {bytes} bytes, at most {most} are allowed; write it to a file of its own and set its path"
     )]
     ValueTooLarge {
         /// The setting.
         key: String,
         /// Bytes in the value.
         bytes: usize,
+        /// Which bound.
+        most: usize,
+    },
+
+    /// The caller's fault: the value is sets within sets, nested deeper than [`MAX_SET_DEPTH`].
+    #[error(
+        "the value of setting {key:?} is sets within sets, {depth} deep, at most {MAX_SET_DEPTH} are allowed; use several settings"
+    )]
+    ValueTooDeep {
+        /// The setting.
+        key: String,
+        /// How deep.
+        depth: usize,
     },
 
     /// The caller's fault: the setting would be one more than [`MAX_KEYS`].
@@ -89,7 +105,8 @@ impl SettingsError {
     /// Whether the call itself broke a rule, so that the same call can never succeed.
     #[must_use]
     pub fn is_callers_fault(&self) -> bool {
-        matches!(self, Self::EmptyKey | Self::KeyTooLong { .. } | Self::ValueTooLarge { .. } | Self::WrongType { .. })
+        use SettingsError::{EmptyKey, KeyTooLong, ValueTooDeep, ValueTooLarge, WrongType};
+        matches!(self, EmptyKey | KeyTooLong { .. } | ValueTooLarge { .. } | ValueTooDeep { .. } | WrongType { .. })
     }
 
     /// Whether there is no room: on the file system, in the quota, or for one more key.

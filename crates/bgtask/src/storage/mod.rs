@@ -27,12 +27,12 @@
 //! # }
 //! ```
 
+mod changes;
 mod container;
 mod error;
 mod name;
-mod value;
 
-pub use container::{ApplicationDataContainer, LOCK_WAIT, MAX_KEYS};
+pub use changes::{DataChanged, DataChanges};
+pub use container::{ApplicationDataContainer, LOCK_WAIT, MAX_COMPOSITE_BYTES, MAX_KEYS, MAX_VALUE_BYTES};
 pub use error::SettingsError;
 pub use name::MAX_KEY_CHARS;
-pub use value::{MAX_VALUE_BYTES, SettingValue, WrongType};

@@ -1,4 +1,4 @@
-//! What fires a task.
+//! Events of the system.
 
 use crate::windows_enum::windows_enum;
 
@@ -71,20 +71,3 @@ impl SystemTrigger {
         self.one_shot
     }
 }
-
-/// Any trigger. A registration has exactly one (LC-1).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Trigger {
-    /// An event of the system.
-    System(SystemTrigger),
-}
-
-impl From<SystemTrigger> for Trigger {
-    fn from(trigger: SystemTrigger) -> Self {
-        Self::System(trigger)
-    }
-}
-
-/// The class of a [`SystemTrigger`] on the wire.
-pub(crate) const SYSTEM_TRIGGER: &str = "SystemTrigger";
