@@ -1,0 +1,124 @@
+//! Noticing that the policy changed, also when its folder appears, goes away, or comes back.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::mem::MaybeUninit;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
+use rustix::io::Errno;
+use tokio::sync::mpsc;
+
+use crate::failure::Failure;
+use crate::inbox::Incoming;
+use crate::ready::{self, Ready};
+
+/// The folder is read again this long after its last change: an administrator's tools write several files.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Bytes taken from the kernel at once: some dozens of events.
+const EVENT_BUFFER: usize = 4_096;
+
+/// Sends [`Incoming::Policies`] after every change in the folder, which need not exist yet.
+pub(crate) fn watch(folder: &Path, inbox: mpsc::Sender<Incoming>) -> Result<(), Failure> {
+    let cannot = |error| Failure::new(format!("the policy folder {} cannot be watched", folder.display()), error);
+    let mut watcher = Watcher::new(folder).map_err(cannot)?;
+    tokio::spawn(async move {
+        loop {
+            match watcher.changed().await {
+                Ok(false) => {}
+                Ok(true) if inbox.send(Incoming::Policies).await.is_err() => return,
+                Ok(true) => {}
+                Err(error) => {
+                    tracing::error!(
+                        "changes of the policy are not noticed any more until the broker is started again: {error}"
+                    );
+                    return;
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Watches what is in the folder; while that does not exist, what appears in the deepest folder above it that does. Of the
+/// others only their own end is watched, so that what happens in `/etc` wakes nobody.
+struct Watcher {
+    inotify: Ready,
+    folder: PathBuf,
+    watches: BTreeSet<i32>,
+    found: bool,
+}
+
+impl Watcher {
+    fn new(folder: &Path) -> io::Result<Self> {
+        let inotify = ready::watch(inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?)?;
+        let mut watcher =
+            Self { inotify, folder: std::path::absolute(folder)?, watches: BTreeSet::new(), found: false };
+        watcher.arm()?;
+        Ok(watcher)
+    }
+
+    /// Waits until something happened, and tells whether it may have been in the folder.
+    async fn changed(&mut self) -> io::Result<bool> {
+        let mut ready = self.inotify.readable().await?;
+        tokio::time::sleep(SETTLE).await;
+        ready.clear_ready();
+        self.take()
+    }
+
+    fn take(&mut self) -> io::Result<bool> {
+        self.drain()?;
+        let was_there = self.found;
+        self.arm()?;
+        Ok(was_there || self.found)
+    }
+
+    fn drain(&self) -> io::Result<()> {
+        let mut buffer = [MaybeUninit::uninit(); EVENT_BUFFER];
+        let mut reader = Reader::new(self.inotify.get_ref(), &mut buffer);
+        loop {
+            match reader.next() {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// From above, so that what appears in a folder while it is being armed is either found or an event.
+    fn arm(&mut self) -> io::Result<()> {
+        let content = WatchFlags::CLOSE_WRITE
+            | WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::MOVED_TO
+            | WatchFlags::ATTRIB;
+        let end = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
+        let mut watches = BTreeSet::new();
+        let mut above = None;
+        self.found = true;
+        let chain: Vec<_> = self.folder.ancestors().collect();
+        for folder in chain.into_iter().rev() {
+            match inotify::add_watch(self.inotify.get_ref(), folder, content | end | WatchFlags::ONLYDIR) {
+                Ok(watch) => drop(watches.insert(watch)),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {
+                    self.found = false;
+                    break;
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+            if let Some(above) = above.replace(folder) {
+                // If it is gone by now the event of its end is waiting.
+                let _gone = inotify::add_watch(self.inotify.get_ref(), above, end);
+            }
+        }
+        for old in self.watches.difference(&watches) {
+            // A folder that ended has ended its watch.
+            let _ended = inotify::remove_watch(self.inotify.get_ref(), *old);
+        }
+        self.watches = watches;
+        Ok(())
+    }
+}
