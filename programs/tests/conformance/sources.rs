@@ -77,23 +77,29 @@ fn function_name(line: &str) -> Option<&str> {
 /// `lc_7_d1_firings_collapse` begins with LC-7 and D1, `s16_3_an_update` with scenario 3 of the samples.
 pub(crate) fn rules_of_name(name: &str) -> Vec<Rule> {
     let words: Vec<_> = name.split('_').collect();
-    let number = |at: usize| words.get(at).and_then(|word: &&str| word.parse::<u32>().ok());
+    let mut rest = words.as_slice();
     let mut rules = Vec::new();
-    let mut at = 0;
-    while let Some(word) = words.get(at) {
-        let letters = (1..=3).contains(&word.len()) && word.bytes().all(|it| it.is_ascii_lowercase());
-        let decision = word.strip_prefix('d').and_then(|it| it.parse().ok());
-        match (decision, number(at + 1), number(at + 2)) {
-            (Some(decision), _, _) => (rules.push(Rule::new("D", decision)), at += 1).1,
-            (None, Some(scenario), step) if *word == "s16" => {
-                rules.push(Rule::new(&format!("S16.{scenario}"), step.unwrap_or(0)));
-                at += if step.is_some() { 3 } else { 2 };
-            }
-            (None, Some(number), _) if letters => (rules.push(Rule::new(&word.to_uppercase(), number)), at += 2).1,
-            _ => break,
-        }
+    while let Some((rule, words)) = first_rule(rest) {
+        rules.push(rule);
+        rest = &rest[words..];
     }
     rules
+}
+
+/// The rule that the words of a name begin with, and how many of them it takes.
+fn first_rule(words: &[&str]) -> Option<(Rule, usize)> {
+    let number = |at: usize| words.get(at).and_then(|word| word.parse::<u32>().ok());
+    let word = *words.first()?;
+    if let Some(decision) = word.strip_prefix('d').and_then(|it| it.parse().ok()) {
+        return Some((Rule::new("D", decision), 1));
+    }
+    if word == "s16" {
+        let family = format!("S16.{}", number(1)?);
+        return Some(number(2).map_or((Rule::new(&family, 0), 2), |step| (Rule::new(&family, step), 3)));
+    }
+    let letters = (1..=3).contains(&word.len()) && word.bytes().all(|it| it.is_ascii_lowercase());
+    letters.then_some(())?;
+    Some((Rule::new(&word.to_uppercase(), number(1)?), 2))
 }
 
 fn rules_of_comment(comment: &str) -> Vec<Rule> {
@@ -135,8 +141,8 @@ fn text_length(rest: &str, before: Option<char>) -> Option<usize> {
             return Some(until(&format!("\"{}", "#".repeat(hashes)), prefix + hashes + 2));
         }
     }
-    if rest.starts_with('"') {
-        return Some(1 + quoted_length(&rest[1..], '"'));
+    if let Some(inside) = rest.strip_prefix('"') {
+        return Some(1 + quoted_length(inside, '"'));
     }
     let is_char = rest.starts_with("'\\") || rest.strip_prefix('\'').is_some_and(|it| it.chars().nth(1) == Some('\''));
     is_char.then(|| 1 + quoted_length(&rest[1..], '\''))
@@ -159,12 +165,15 @@ fn block_comment_length(rest: &str) -> usize {
     let mut depth = 0;
     let mut at = 0;
     while at < rest.len() {
-        let step = match &rest.as_bytes()[at..] {
-            [b'/', b'*', ..] => (depth += 1, 2).1,
-            [b'*', b'/', ..] => (depth -= 1, 2).1,
-            _ => 1,
-        };
-        at += step;
+        match &rest.as_bytes()[at..at + 2.min(rest.len() - at)] {
+            b"/*" => depth += 1,
+            b"*/" => depth -= 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        at += 2;
         if depth == 0 {
             break;
         }
