@@ -5,9 +5,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use bgtask_core::{AppId, Core, Input, Policy, Snapshot};
+use bgtask_core::{AppId, Core, Input, Snapshot};
 use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
 use bgtask_record::{Recorder, snapshot};
 use bgtask_sources::World;
@@ -22,11 +21,14 @@ use super::{Driver, STORE_REST};
 use crate::apps::{self, Apps, Program};
 use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
+use crate::consent::Portal;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_WAITING};
 use crate::options::Options;
 use crate::places::Places;
+use crate::policy::{self, Policies};
+use crate::session;
 use crate::sources::Sources;
 
 /// The variables of the broker's own environment that a host gets, if set; and every `LC_*`.
@@ -93,8 +95,11 @@ impl Driver {
             untidy: Some(STORE_REST),
             stopping: false,
             _occupied: occupied,
+            policies: Policies::new(options.sysroot.join(policy::FOLDER)),
+            portal: Portal::new(places.private, post.clone()),
             places,
         };
+        policy::watch(&options.sysroot.join(policy::FOLDER), post.clone())?;
         apps::watch(&driver.places.apps, post.clone())?;
         driver.restore()?;
         obey_signals(&post)?;
@@ -106,8 +111,11 @@ impl Driver {
     /// noticed, and nothing of it starts that may not.
     fn restore(&mut self) -> Result<(), Failure> {
         let now = Clock::now();
-        let snapshot = Snapshot { session: session(), ..self.kept()? };
-        self.handle(now, Input::Policy(policy()));
+        let session = session::identity(&self.places.runtime)
+            .map_err(|error| Failure::new("it cannot be told which session of the user this is", error))?;
+        let snapshot = Snapshot { session: session.into(), ..self.kept()? };
+        let policy = self.policies.read().unwrap_or_default();
+        self.handle(now, Input::Policy(policy));
         for input in self.apps.read() {
             self.handle(now, input);
         }
@@ -180,16 +188,6 @@ impl Environment {
         let args = program.arguments.into_iter().map(Into::into).collect();
         HostSpec { program: program.path, args, env, dir }
     }
-}
-
-/// What the owner of the machine decided about apps.
-fn policy() -> Policy {
-    Policy::default()
-}
-
-/// Names the user's session, which another login ends.
-fn session() -> Arc<str> {
-    "".into()
 }
 
 fn spawner(places: &Places, config: &Config) -> Result<Spawner, Failure> {
