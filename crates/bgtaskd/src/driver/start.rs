@@ -12,6 +12,7 @@ use bgtask_record::{Recorder, snapshot};
 use bgtask_sources::World;
 use bgtask_store::Store;
 use bgtask_wire::{ADDRESS_VARIABLE, Address, host_names};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -51,6 +52,10 @@ const PASSED_ON: &[&str] = &[
     "DBUS_SESSION_BUS_ADDRESS",
 ];
 
+/// How many files the broker may want open: a connection and a process for each client, and as many again for hosts, sources
+/// and the store as programs usually get for everything.
+const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + 1_024;
+
 /// The launcher's program, beside the broker's or where a package puts it.
 const LAUNCHER: &str = "bgtask-launcher";
 const LAUNCHER_PLACES: &[&str] = &["/usr/libexec/bgtask", "/usr/lib/bgtask"];
@@ -71,6 +76,7 @@ impl Driver {
         let (post, inbox) = mpsc::channel(MAX_WAITING);
         let (heard, reports) = mpsc::channel(MAX_WAITING);
         let hosts = Hosts::new(spawner(&places, &config)?, post.clone());
+        make_room_for_files();
         let seed = seed()?;
         let recorder = options.record.as_deref().map(|path| recorder(path, &config, seed)).transpose()?;
         let entrance = Entrance::new(post.clone());
@@ -199,6 +205,21 @@ fn spawner(places: &Places, config: &Config) -> Result<Spawner, Failure> {
         use_cgroups: true,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
+}
+
+/// The usual limit is less than the clients the broker serves. Hosts keep it: they are made by a spawner that saw it.
+fn make_room_for_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if current.is_some_and(|current| current < wanted) {
+        let _at_most_as_many = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
+    if wanted < OPEN_FILES {
+        tracing::warn!(
+            "only {wanted} files may be open, too few for {} clients: raise the hard limit",
+            clients::MAX_CLIENTS
+        );
+    }
 }
 
 fn launcher() -> Result<PathBuf, Failure> {
