@@ -122,3 +122,68 @@ impl Watcher {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    /// Whether anything happened that wakes the broker, and whether it then says so to the driver.
+    fn happened(watcher: &mut Watcher) -> (bool, bool) {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut fds = [PollFd::new(watcher.inotify.get_ref(), PollFlags::IN)];
+        let woken = poll(&mut fds, Some(&now)).expect("a descriptor") > 0;
+        (woken, watcher.take().expect("watched"))
+    }
+
+    const TOLD: (bool, bool) = (true, true);
+
+    #[tokio::test]
+    async fn each_change_wakes_and_nothing_else_does() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (etc, folder) = (root.path().join("etc"), root.path().join("etc/bgtask/policy.d"));
+        let file = folder.join("50-site.toml");
+        let write = |path: &Path| fs::write(path, "").expect("written");
+        let mut watcher = Watcher::new(&folder).expect("watched before it exists");
+        write(&root.path().join("unrelated"));
+        assert_eq!(happened(&mut watcher), (true, false), "what appears where the folder could is looked at");
+        for _ in 0..2 {
+            fs::create_dir(&etc).expect("made");
+            assert_eq!(happened(&mut watcher), (true, false));
+            fs::create_dir_all(&folder).expect("made");
+            assert_eq!(happened(&mut watcher), TOLD);
+
+            write(&root.path().join("unrelated"));
+            write(&etc.join("resolv.conf"));
+            write(&etc.join("bgtask/unrelated"));
+            let (woken, _) = happened(&mut watcher);
+            assert!(!woken, "the life of /etc wakes nobody");
+
+            write(&file);
+            assert_eq!(happened(&mut watcher), TOLD);
+            fs::set_permissions(&file, fs::metadata(&file).expect("there").permissions()).expect("chmod");
+            assert_eq!(happened(&mut watcher), TOLD);
+            fs::rename(&file, folder.join("60-site.toml")).expect("renamed");
+            assert_eq!(happened(&mut watcher), TOLD);
+            fs::remove_file(folder.join("60-site.toml")).expect("removed");
+            assert_eq!(happened(&mut watcher), TOLD);
+
+            fs::remove_dir(&folder).expect("removed");
+            assert_eq!(happened(&mut watcher), TOLD);
+            fs::create_dir(&folder).expect("made again");
+            assert_eq!(happened(&mut watcher), TOLD);
+            fs::rename(etc.join("bgtask"), etc.join("bgtask.old")).expect("moved with what is in it");
+            assert_eq!(happened(&mut watcher), TOLD);
+            let _the_end_of_its_watch = happened(&mut watcher);
+            write(&etc.join("bgtask.old/policy.d/50-site.toml"));
+            let (woken, _) = happened(&mut watcher);
+            assert!(!woken, "what was moved away is watched no more");
+            fs::remove_dir_all(&etc).expect("removed");
+            let _the_end_of_etc = happened(&mut watcher);
+            let _the_end_of_its_watches = happened(&mut watcher);
+        }
+    }
+}
