@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode, Output, Stdio};
 
 use bgtask::host::{BackgroundTask, EXIT_NOT_A_HOST, Host, TaskError, TaskInstance};
-use bgtask_wire::{HostCall, HostSignal, InstanceInfo, PeerSocket, host_names};
+use bgtask_wire::{CancelInfo, HostCall, HostSignal, InstanceInfo, PeerSocket, host_names};
 use futures_util::StreamExt;
 use zbus::connection::Builder;
 use zbus::message::Type;
@@ -100,7 +100,14 @@ async fn a_host_runs_its_task_and_ends_with_its_channel() {
     connection.send(&HostCall::Run(Box::new(info(&instance))).message().unwrap()).await.unwrap();
     assert_eq!(signal(&mut messages).await, HostSignal::Started(instance.clone()));
     assert_eq!(signal(&mut messages).await, HostSignal::Progress(instance.clone(), 100));
-    connection.send(&HostCall::Cancel { instance, reason: 0 }.message().unwrap()).await.unwrap();
+    connection
+        .send(
+            &HostCall::Cancel { instance, reason: 0, info: CancelInfo { budget: 25, used: 1, grace: 5 } }
+                .message()
+                .unwrap(),
+        )
+        .await
+        .unwrap();
     let reply = messages.next().await.unwrap().unwrap();
     assert_eq!(reply.message_type(), Type::MethodReturn, "{reply:?}");
 
@@ -123,11 +130,15 @@ fn info(instance: &str) -> InstanceInfo {
         task: "00000000-0000-0000-0000-000000000001".into(),
         name: "Example".into(),
         entry_point: "Tasks.Example".into(),
+        class_id: None,
+        group: None,
         trigger: "SystemTrigger".into(),
         trigger_type: "TimeZoneChange".into(),
+        event_id: None,
         trigger_details: Default::default(),
         fired_at: 0,
         fired_count: 1,
         attempt: 1,
+        budget: 25_000_000,
     }
 }
