@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, epoll, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, prlimit, waitid,
+};
 
 use crate::{HostError, Usage};
 use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
@@ -194,6 +196,11 @@ impl Host {
         if others.count() > 0 {
             let _gone_or_refused = sched_setaffinity(Some(self.pid), &others);
         }
+    }
+
+    /// To be called while the launcher waits.
+    pub(crate) fn limit_open_files(&self, limit: Rlimit) {
+        let _gone = prlimit(Some(self.pid), Resource::Nofile, limit);
     }
 
     fn is_empty(&self) -> Result<bool, HostError> {

@@ -18,6 +18,7 @@
 //! | environment | exactly [`HostSpec::env`] |
 //! | session | its own, without a terminal |
 //! | signals | every disposition default, none blocked |
+//! | open files | as many as the broker might open when its [`Spawner`] was made |
 //! | privileges | `no_new_privs`; no core dumps; first in line for the OOM killer; the user's umask |
 //!
 //! # What containment promises

@@ -84,7 +84,7 @@ pub(crate) const BELL: &[u8] = b"bell";
 /// A launcher that waits.
 #[derive(Debug)]
 pub(crate) struct Spare {
-    host: Host,
+    pub(crate) host: Host,
     ends: Ends,
 }
 

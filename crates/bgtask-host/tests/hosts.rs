@@ -68,6 +68,20 @@ fn no_signal_is_ignored_or_blocked() {
     }
 }
 
+/// The broker raises its own limit for its clients; a program that uses `select` must not get it.
+#[test]
+fn a_host_may_open_as_many_files_as_the_broker_could_before() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let mut place = Place::new(true, 0);
+    let before = getrlimit(Resource::Nofile);
+    let current = before.current.expect("the kernel has a bound");
+    setrlimit(Resource::Nofile, Rlimit { current: Some(current - 1), maximum: before.maximum }).unwrap();
+    let mut launch = place.launch(&sh("ulimit -Sn"));
+    let told = read_line(&mut launch);
+    setrlimit(Resource::Nofile, before).unwrap();
+    assert_eq!(told, current.to_string());
+}
+
 #[test]
 fn a_host_may_run_on_every_processor_the_broker_may() {
     let own = fs::read_to_string("/proc/self/status").unwrap();

@@ -50,14 +50,14 @@ fn values_of_every_type_are_kept_for_the_owner_only() {
     let (folder, settings) = temporary();
     settings.set("text", "Completed").unwrap();
     settings.set("number", -5).unwrap();
-    settings.set("bytes", vec![0, 255]).unwrap();
+    settings.set("bytes", vec![0_u8, 255]).unwrap();
     settings.set("ratio", 0.25).unwrap();
     settings.set("flag", true).unwrap();
 
     let settings = ApplicationDataContainer::open(folder.path()).unwrap();
     assert_eq!(settings.get("text").unwrap(), Some(PropertyValue::Str("Completed".to_owned())));
     assert_eq!(settings.get::<i64>("number").unwrap(), Some(-5));
-    assert_eq!(settings.get::<Vec<u8>>("bytes").unwrap(), Some(vec![0, 255]));
+    assert_eq!(settings.get::<Vec<u8>>("bytes").unwrap(), Some(vec![0_u8, 255]));
     assert_eq!(settings.get::<f64>("ratio").unwrap(), Some(0.25));
     assert_eq!(settings.get::<bool>("flag").unwrap(), Some(true));
     assert_eq!(settings.get::<bool>("other").unwrap(), None);
@@ -126,7 +126,7 @@ fn keys_and_values_beyond_their_bounds_are_refused() {
     assert!(settings.get::<i64>(&"k".repeat(1 << 20)).unwrap_err().is_callers_fault());
 
     settings.set("text", "v".repeat(MAX_VALUE_BYTES)).unwrap();
-    settings.set("bytes", vec![0; MAX_VALUE_BYTES]).unwrap();
+    settings.set("bytes", vec![0_u8; MAX_VALUE_BYTES]).unwrap();
     for value in
         [PropertyValue::Str("v".repeat(MAX_VALUE_BYTES + 1)), PropertyValue::Bytes(vec![0; MAX_VALUE_BYTES + 1])]
     {

@@ -40,19 +40,20 @@ pub(crate) struct Portal {
     /// The session bus, if there is one.
     bus: Option<String>,
     patience: Duration,
+    inbox: mpsc::Sender<Incoming>,
 }
 
 impl Portal {
     /// The portal of the user's session; none for a broker that stays off the session bus.
-    pub(crate) fn new(private: bool) -> Self {
+    pub(crate) fn new(private: bool, inbox: mpsc::Sender<Incoming>) -> Self {
         let bus = std::env::var("DBUS_SESSION_BUS_ADDRESS").ok().filter(|bus| !private && !bus.is_empty());
-        Self { bus, patience: PATIENCE }
+        Self { bus, patience: PATIENCE, inbox }
     }
 
     /// Asks, beside everything else, and sends exactly one [`Incoming::Consent`] when it is known.
     /// The core bounds how many questions there are at the same time (`MAX_CONSENTS`).
-    pub(crate) fn ask(&self, request: RequestId, app: AppId, reason: String, inbox: mpsc::Sender<Incoming>) {
-        let (bus, patience) = (self.bus.clone(), self.patience);
+    pub(crate) fn ask(&self, request: RequestId, app: AppId, reason: String) {
+        let (bus, patience, inbox) = (self.bus.clone(), self.patience, self.inbox.clone());
         tokio::spawn(async move {
             let answer = match bus {
                 None => Err("this broker has no session bus, where the desktop's portal is".to_owned()),
@@ -218,7 +219,7 @@ mod tests {
         }
 
         async fn ask(&self, reason: &str) -> Consent {
-            ask(Portal { bus: Some(self.address.clone()), patience: DEADLINE }, reason).await
+            ask(Some(self.address.clone()), DEADLINE, reason).await
         }
 
         async fn ask_with(&self, play: Play) -> Consent {
@@ -237,9 +238,11 @@ mod tests {
     }
 
     /// Asks as the driver does, and takes what comes into its inbox.
-    async fn ask(portal: Portal, reason: &str) -> Consent {
+    async fn ask(bus: Option<String>, patience: Duration, reason: &str) -> Consent {
         let (post, mut inbox) = mpsc::channel(1);
-        portal.ask(RequestId(7), AppId::new(APP).expect("legal"), reason.to_owned(), post);
+        let portal = Portal { bus, patience, inbox: post };
+        portal.ask(RequestId(7), AppId::new(APP).expect("legal"), reason.to_owned());
+        drop(portal);
         let incoming = tokio::time::timeout(DEADLINE, inbox.recv()).await.expect("an end of the question");
         let Some(Incoming::Consent(RequestId(7), consent)) = incoming else { panic!("{incoming:?}") };
         assert!(inbox.recv().await.is_none(), "one question, one answer");
@@ -412,8 +415,7 @@ mod tests {
     async fn a_question_without_an_answer_is_taken_back() {
         let Some(bus) = Bus::start() else { return };
         let _stage = Stage::open(&bus, Play::Silence).await;
-        let portal = Portal { bus: Some(bus.address.clone()), patience: Duration::from_millis(200) };
-        let consent = ask(portal, "").await;
+        let consent = ask(Some(bus.address.clone()), Duration::from_millis(200), "").await;
         assert!(why(&consent).contains("nobody answered") && why(&consent).contains("0.2 s"), "{consent:?}");
     }
 
@@ -426,10 +428,10 @@ mod tests {
 
     #[tokio::test]
     async fn where_nobody_can_be_asked_the_reason_says_what_to_install() {
-        let none = ask(Portal { bus: None, patience: DEADLINE }, "").await;
+        let none = ask(None, DEADLINE, "").await;
         assert!(why(&none).contains("no session bus"), "{none:?}");
-        let gone = Portal { bus: Some("unix:path=/nonexistent/bus".to_owned()), patience: DEADLINE };
-        assert!(why(&ask(gone, "").await).contains("session bus cannot be used"));
+        let gone = ask(Some("unix:path=/nonexistent/bus".to_owned()), DEADLINE, "").await;
+        assert!(why(&gone).contains("session bus cannot be used"), "{gone:?}");
 
         let Some(bus) = Bus::start() else { return };
         let absent = bus.ask("").await;

@@ -1,4 +1,4 @@
-use bgtask_core::{ClientId, HostId};
+use bgtask_core::{ClientId, Consent, HostId, RequestId};
 use zbus::Message;
 
 use crate::clients::Visitor;
@@ -26,6 +26,10 @@ pub(crate) enum Incoming {
     HostSilent(HostId, String),
     /// Something changed in a folder with manifests.
     Apps,
+    /// Something changed in the folder with policies.
+    Policies,
+    /// The user answered a question, or nobody could be asked.
+    Consent(RequestId, Consent),
     /// It is time to stop.
     Stop(&'static str),
 }

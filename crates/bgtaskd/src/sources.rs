@@ -20,16 +20,9 @@ impl Sources {
         Self { world, reports, running: BTreeMap::new(), zone_known: false }
     }
 
-    /// Starts a source. What there is none for is answered at once.
-    pub(crate) fn watch(&mut self, fact: Fact) -> Option<Input> {
+    pub(crate) fn watch(&mut self, fact: Fact) {
         self.zone_known &= fact != Fact::TimeZone;
-        let Some(kind) = kind(fact) else {
-            let why = "not built into this broker".to_owned();
-            let help = "use a version of bgtask that has it".to_owned();
-            return Some(Input::SourceStatus(fact, SourceStatus::Missing { why, help }));
-        };
-        self.running.insert(fact, start(kind, &self.world, self.reports.clone()));
-        None
+        self.running.insert(fact, start(kind(fact), &self.world, self.reports.clone()));
     }
 
     pub(crate) fn unwatch(&mut self, fact: Fact) {
@@ -41,6 +34,9 @@ impl Sources {
             Report::Status(kind, status) => Input::SourceStatus(fact(kind), core_status(status)),
             Report::Internet(value) => Input::Report(bgtask_core::Report::Internet(value)),
             Report::UserPresent(value) => Input::Report(bgtask_core::Report::UserPresence(value)),
+            Report::ExternalPower(value) => Input::Report(bgtask_core::Report::ExternalPower(value)),
+            Report::EnergySaver(value) => Input::Report(bgtask_core::Report::EnergySaver(value)),
+            Report::MemoryPressure(value) => Input::Report(bgtask_core::Report::MemoryPressure(value)),
             Report::TimeZone(reading) => {
                 let unmoved = std::mem::replace(&mut self.zone_known, true).then_some(reading.offset_seconds);
                 let moved_from = reading.changed.map(|change| change.from_offset_seconds);
@@ -53,12 +49,14 @@ impl Sources {
     }
 }
 
-const fn kind(fact: Fact) -> Option<SourceKind> {
+const fn kind(fact: Fact) -> SourceKind {
     match fact {
-        Fact::TimeZone => Some(SourceKind::TimeZone),
-        Fact::Internet => Some(SourceKind::Internet),
-        Fact::UserPresence => Some(SourceKind::UserPresence),
-        Fact::ExternalPower | Fact::EnergySaver | Fact::MemoryPressure => None,
+        Fact::TimeZone => SourceKind::TimeZone,
+        Fact::Internet => SourceKind::Internet,
+        Fact::UserPresence => SourceKind::UserPresence,
+        Fact::ExternalPower => SourceKind::ExternalPower,
+        Fact::EnergySaver => SourceKind::EnergySaver,
+        Fact::MemoryPressure => SourceKind::MemoryPressure,
     }
 }
 
@@ -67,6 +65,9 @@ fn fact(kind: SourceKind) -> Fact {
         SourceKind::TimeZone => Fact::TimeZone,
         SourceKind::Internet => Fact::Internet,
         SourceKind::UserPresence => Fact::UserPresence,
+        SourceKind::ExternalPower => Fact::ExternalPower,
+        SourceKind::EnergySaver => Fact::EnergySaver,
+        SourceKind::MemoryPressure => Fact::MemoryPressure,
     }
 }
 

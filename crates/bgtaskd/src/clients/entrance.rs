@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::inbox::Incoming;
 
 /// How many clients may be connected at the same time, over the socket and the session bus together.
-pub(super) const MAX_CLIENTS: usize = 2_048;
+pub(crate) const MAX_CLIENTS: usize = 2_048;
 
 /// Numbers clients, at every door.
 static LAST_CLIENT: AtomicU64 = AtomicU64::new(0);

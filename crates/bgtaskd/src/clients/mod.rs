@@ -18,7 +18,7 @@ use zbus::Message;
 
 pub(crate) use bus::SessionBus;
 pub(crate) use convert::{cancel_call, event_info, run_call, task_failure};
-pub(crate) use entrance::Entrance;
+pub(crate) use entrance::{Entrance, MAX_CLIENTS};
 pub(crate) use identity::{Identity, Process};
 pub(crate) use peer::listen;
 pub(crate) use serve::{Answer, Asked, answer, refusal, reply};

@@ -1,8 +1,8 @@
 //! Performing what the core ordered.
 
 use bgtask_core::{
-    AppId, CancelNotice, Consent, Event, EventKind, HostExit, HostId, Input, InstanceId, Outcome, Output, RequestId,
-    RunOrder, Unregistration,
+    AppId, CancelNotice, Event, EventKind, HostExit, HostId, Input, InstanceId, Outcome, Output, RunOrder,
+    Unregistration,
 };
 use zbus::Message;
 
@@ -28,13 +28,10 @@ impl Driver {
                 let usage = used.map(|used| Input::HostUsage { host, cpu: used.cpu, io: used.io });
                 self.follow_ups.extend(usage);
             }
-            Output::Ask { request, app, reason } => self.ask_user(request, &app, &reason),
+            Output::Ask { request, app, reason } => self.portal.ask(request, app, reason),
             Output::Retire(host) => self.hosts.retire(host),
             Output::Kill(host) => self.kill(host),
-            Output::Watch(fact) => {
-                let answer = self.sources.watch(fact);
-                self.follow_ups.extend(answer);
-            }
+            Output::Watch(fact) => self.sources.watch(fact),
             Output::Unwatch(fact) => self.sources.unwatch(fact),
             Output::Deliver(client, notice) => self.clients.deliver(client, &notice),
             Output::Reply(id, decided) => {
@@ -84,12 +81,6 @@ impl Driver {
         if let Some(client) = self.hosts.client_of(host) {
             self.clients.leave(client);
         }
-    }
-
-    /// ACC-18: where nobody can be asked, the answer is that.
-    fn ask_user(&mut self, request: RequestId, _app: &AppId, _reason: &str) {
-        let why = "this broker has no way to ask the user".to_owned();
-        self.follow_ups.push_back(Input::Consent(request, Consent::Unavailable(why)));
     }
 
     fn launch(&mut self, host: HostId, app: &AppId, program: &str) {

@@ -21,11 +21,13 @@ use zbus::message::{Flags, Type as MessageType};
 
 use crate::apps::Apps;
 use crate::clients::{self, Answer, Asked, Clients};
+use crate::consent::Portal;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
 use crate::options::Options;
 use crate::places::{Occupied, Places};
+use crate::policy::Policies;
 use crate::sources::Sources;
 use clock::Clock;
 use durable::Durable;
@@ -52,6 +54,8 @@ struct Driver {
     clients: Clients,
     hosts: Hosts,
     sources: Sources,
+    policies: Policies,
+    portal: Portal,
     places: Places,
     environment: start::Environment,
     inbox: mpsc::Receiver<Incoming>,
@@ -154,6 +158,12 @@ impl Driver {
                     self.handle(now, input);
                 }
             }
+            Incoming::Policies => {
+                if let Some(policy) = self.policies.read() {
+                    self.handle(now, Input::Policy(policy));
+                }
+            }
+            Incoming::Consent(request, consent) => self.handle(now, Input::Consent(request, consent)),
             Incoming::Stop(why) => self.stop(now, why),
         }
     }

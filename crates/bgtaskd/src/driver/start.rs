@@ -5,14 +5,14 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use bgtask_core::{AppId, Core, Input, Policy, Snapshot};
+use bgtask_core::{AppId, Core, Input, Snapshot};
 use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
 use bgtask_record::{Recorder, snapshot};
 use bgtask_sources::World;
 use bgtask_store::Store;
 use bgtask_wire::{ADDRESS_VARIABLE, Address, host_names};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -22,11 +22,14 @@ use super::{Driver, STORE_REST};
 use crate::apps::{self, Apps, Program};
 use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
+use crate::consent::Portal;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_WAITING};
 use crate::options::Options;
 use crate::places::Places;
+use crate::policy::{self, Policies};
+use crate::session;
 use crate::sources::Sources;
 
 /// The variables of the broker's own environment that a host gets, if set; and every `LC_*`.
@@ -49,6 +52,10 @@ const PASSED_ON: &[&str] = &[
     "DBUS_SESSION_BUS_ADDRESS",
 ];
 
+/// How many files the broker may want open: a connection and a process for each client, and as many again for hosts, sources
+/// and the store as programs usually get for everything.
+const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + 1_024;
+
 /// The launcher's program, beside the broker's or where a package puts it.
 const LAUNCHER: &str = "bgtask-launcher";
 const LAUNCHER_PLACES: &[&str] = &["/usr/libexec/bgtask", "/usr/lib/bgtask"];
@@ -69,6 +76,7 @@ impl Driver {
         let (post, inbox) = mpsc::channel(MAX_WAITING);
         let (heard, reports) = mpsc::channel(MAX_WAITING);
         let hosts = Hosts::new(spawner(&places, &config)?, post.clone());
+        make_room_for_files();
         let seed = seed()?;
         let recorder = options.record.as_deref().map(|path| recorder(path, &config, seed)).transpose()?;
         let entrance = Entrance::new(post.clone());
@@ -93,8 +101,11 @@ impl Driver {
             untidy: Some(STORE_REST),
             stopping: false,
             _occupied: occupied,
+            policies: Policies::new(options.sysroot.join(policy::FOLDER)),
+            portal: Portal::new(places.private, post.clone()),
             places,
         };
+        policy::watch(&options.sysroot.join(policy::FOLDER), post.clone())?;
         apps::watch(&driver.places.apps, post.clone())?;
         driver.restore()?;
         obey_signals(&post)?;
@@ -106,8 +117,11 @@ impl Driver {
     /// noticed, and nothing of it starts that may not.
     fn restore(&mut self) -> Result<(), Failure> {
         let now = Clock::now();
-        let snapshot = Snapshot { session: session(), ..self.kept()? };
-        self.handle(now, Input::Policy(policy()));
+        let session = session::identity(&self.places.runtime)
+            .map_err(|error| Failure::new("it cannot be told which session of the user this is", error))?;
+        let snapshot = Snapshot { session: session.into(), ..self.kept()? };
+        let policy = self.policies.read().unwrap_or_default();
+        self.handle(now, Input::Policy(policy));
         for input in self.apps.read() {
             self.handle(now, input);
         }
@@ -182,16 +196,6 @@ impl Environment {
     }
 }
 
-/// What the owner of the machine decided about apps.
-fn policy() -> Policy {
-    Policy::default()
-}
-
-/// Names the user's session, which another login ends.
-fn session() -> Arc<str> {
-    "".into()
-}
-
 fn spawner(places: &Places, config: &Config) -> Result<Spawner, Failure> {
     let config = SpawnerConfig {
         launcher: launcher()?,
@@ -201,6 +205,21 @@ fn spawner(places: &Places, config: &Config) -> Result<Spawner, Failure> {
         use_cgroups: true,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
+}
+
+/// The usual limit is less than the clients the broker serves. Hosts keep it: they are made by a spawner that saw it.
+fn make_room_for_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if current.is_some_and(|current| current < wanted) {
+        let _at_most_as_many = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
+    if wanted < OPEN_FILES {
+        tracing::warn!(
+            "only {wanted} files may be open, too few for {} clients: raise the hard limit",
+            clients::MAX_CLIENTS
+        );
+    }
 }
 
 fn launcher() -> Result<PathBuf, Failure> {

@@ -1,5 +1,8 @@
 //! Which app a process is. Nobody says so himself: the answer is read from the system.
 
+mod flatpak;
+mod units;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -16,7 +19,7 @@ pub(crate) struct Process {
     pub(crate) pid: i32,
     /// The program it runs.
     program: Option<PathBuf>,
-    /// The app id a sandbox gives it, which the process cannot change.
+    /// The app id a sandbox gives it, which the process cannot change; empty in a sandbox of no app.
     sandbox: Option<String>,
     /// The app id in the name of its cgroup, by the desktop's convention.
     unit: Option<String>,
@@ -35,14 +38,12 @@ impl Process {
     /// Reads `/proc`. The caller holds on to the process, so that the number is not another one's by now.
     pub(crate) fn read(pid: i32) -> Self {
         let proc = PathBuf::from(format!("/proc/{pid}"));
-        let cgroup = std::fs::read_to_string(proc.join("cgroup")).unwrap_or_default();
-        let unit = cgroup.lines().find_map(|line| line.strip_prefix("0::")).and_then(|path| path.rsplit('/').next());
-        let flatpak = std::fs::read_to_string(proc.join("root/.flatpak-info")).ok();
+        let cgroups = std::fs::read_to_string(proc.join("cgroup")).unwrap_or_default();
         Self {
             pid,
             program: std::fs::read_link(proc.join("exe")).ok(),
-            sandbox: flatpak.as_deref().and_then(flatpak_app).or_else(|| unit.and_then(sandbox_unit)),
-            unit: unit.and_then(desktop_app),
+            sandbox: flatpak::app_of(&proc.join("root")).or_else(|| units::sandbox(&cgroups)),
+            unit: units::desktop(&cgroups),
         }
     }
 
@@ -120,81 +121,5 @@ impl Identity {
     }
 }
 
-/// `name=` of the section `[Application]` in `.flatpak-info`.
-fn flatpak_app(info: &str) -> Option<String> {
-    let section = info.lines().skip_while(|line| line.trim() != "[Application]").skip(1);
-    let mut lines = section.take_while(|line| !line.starts_with('['));
-    lines.find_map(|line| line.strip_prefix("name=")).map(str::to_owned)
-}
-
-/// The app of a sandbox by its cgroup, which a process can neither change nor hide, as it can hide its files.
-fn sandbox_unit(unit: &str) -> Option<String> {
-    if unit.starts_with("app-flatpak-") { desktop_app(unit) } else { snap_app(unit) }
-}
-
-/// `snap.NAME.PROGRAM-RANDOM.scope` or `snap.NAME.PROGRAM.service`.
-fn snap_app(unit: &str) -> Option<String> {
-    let mut parts = unit.strip_prefix("snap.")?.split('.');
-    parts.next().map(str::to_owned)
-}
-
-/// `app[-LAUNCHER]-APPID-RANDOM.scope` or `app[-LAUNCHER]-APPID[@RANDOM].service`, escaped by systemd's rules.
-fn desktop_app(unit: &str) -> Option<String> {
-    let name = unit.strip_prefix("app-")?;
-    let name = match (name.strip_suffix(".scope"), name.strip_suffix(".service")) {
-        (Some(scope), _) => scope.rsplit_once('-')?.0,
-        (_, Some(service)) => service.split('@').next()?,
-        _ => return None,
-    };
-    let app = name.rsplit('-').next()?;
-    Some(app.replace("\\x2d", "-"))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_desktop_names_an_app_in_its_cgroup() {
-        for (unit, app) in [
-            ("app-gnome-org.example.Photos-1234.scope", Some("org.example.Photos")),
-            ("app-org.example.Photos-1234.scope", Some("org.example.Photos")),
-            ("app-org.example.Photos@9f1c.service", Some("org.example.Photos")),
-            ("app-org.example.Photos.service", Some("org.example.Photos")),
-            ("app-gnome-org.example.My\\x2dPhotos-1.scope", Some("org.example.My-Photos")),
-            ("session-2.scope", None),
-            ("app-.scope", None),
-        ] {
-            assert_eq!(desktop_app(unit).as_deref(), app, "{unit}");
-        }
-        assert_eq!(sandbox_unit("app-flatpak-org.example.P-7.scope").as_deref(), Some("org.example.P"));
-        assert_eq!(sandbox_unit("app-gnome-org.example.P-7.scope"), None, "a launcher's word is no sandbox");
-        assert_eq!(snap_app("snap.photos.viewer-1f.scope").as_deref(), Some("photos"));
-        assert_eq!(
-            flatpak_app("[Application]\nname=org.example.P\n[Instance]\nname=x").as_deref(),
-            Some("org.example.P")
-        );
-        assert_eq!(flatpak_app("[Instance]\nname=x"), None);
-    }
-
-    #[test]
-    fn a_program_without_a_manifest_is_the_user() {
-        let apps = Apps::new(Vec::new());
-        let busctl = Process { program: Some("/usr/bin/busctl".into()), ..Process::default() };
-        assert_eq!(busctl.identify(&apps), Identity::User);
-        let shell = Process { unit: Some("org.gnome.Terminal".into()), ..Process::default() };
-        assert_eq!(shell.identify(&apps), Identity::User, "a terminal's shell is not the terminal");
-    }
-
-    #[test]
-    fn an_app_names_itself_and_nobody_else() {
-        let app = AppId::new("org.example.Photos").expect("legal");
-        let identity = Identity::Apps(vec![app.clone()]);
-        assert_eq!(identity.one(""), Ok(app.clone()));
-        assert_eq!(identity.one("org.example.Photos"), Ok(app));
-        let denied = identity.one("org.example.Mail").expect_err("another app");
-        assert_eq!(denied.kind, ErrorKind::AccessDenied);
-        assert_eq!(Identity::User.one("").map_err(|error| error.kind), Err(ErrorKind::UnknownApp));
-        assert_eq!(Identity::User.scope(""), Ok(Scope::All));
-    }
-}
+mod tests;
