@@ -169,7 +169,7 @@ impl Spawner {
 
     fn spawn(&mut self) -> Result<Spare, HostError> {
         let spare = self.spawn_contained()?;
-        spare.host.limit_open_files(self.open_files.clone());
+        spare.host.limit_open_files(self.open_files);
         Ok(spare)
     }
 
