@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use bgtask_wire::OutcomeInfo;
+use bgtask_wire::{AttachOptions, OutcomeInfo};
 use harness::{App, Broker, Home, New, SAMPLE, User, copy_program, eventually};
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ async fn begin(budget: u64, grace: u64) -> (Home, App, Broker, User) {
     home.configure(&format!("wall_budget_seconds = {budget}\ncancel_grace_seconds = {grace}\n"));
     let broker = home.start().await;
     let user = broker.user().await;
-    user.broker.attach(SAMPLE).await.unwrap();
+    user.broker.attach(SAMPLE, AttachOptions::default()).await.unwrap();
     (home, app, broker, user)
 }
 
@@ -203,7 +203,7 @@ async fn a_task_whose_broker_dies_is_tried_three_times() {
         user = broker.user().await;
         assert!(!in_cgroup || !is_alive(daemon.trim()), "the next broker ends what the last one left");
     }
-    user.broker.attach(SAMPLE).await.unwrap();
+    user.broker.attach(SAMPLE, AttachOptions::default()).await.unwrap();
     let (_, _, outcome) = user.completion().await;
     assert_eq!((outcome.outcome.as_str(), outcome.ok), ("abandoned", false));
     assert!(outcome.message.contains("3 attempts"), "{outcome:?}");
@@ -229,7 +229,7 @@ async fn what_a_host_finds() {
     let _open = fs::File::open("/dev/zero").unwrap();
     let mut broker = Broker::spawn(&home, home.command().env("SECRET", "x").env("LC_ALL", "C"));
     let mut user = broker.answers().await;
-    user.broker.attach(SAMPLE).await.unwrap();
+    user.broker.attach(SAMPLE, AttachOptions::default()).await.unwrap();
     user.ready(New { name: "Inspects", entry: "Tasks.Inspects", ..New::default() }).await;
     let seen = inspection(&home, &mut user, "Asia/Tokyo").await;
 
@@ -257,7 +257,7 @@ async fn a_warm_host_is_used_again_until_its_program_changes() {
     home.configure("warm_linger_seconds = 600\n");
     let broker = home.start().await;
     let mut user = broker.user().await;
-    user.broker.attach(SAMPLE).await.unwrap();
+    user.broker.attach(SAMPLE, AttachOptions::default()).await.unwrap();
     let task = user.ready(New { name: "Inspects", entry: "Tasks.Inspects", ..New::default() }).await;
     let first = inspection(&home, &mut user, "Asia/Tokyo").await;
     let second = inspection(&home, &mut user, "Europe/Berlin").await;
@@ -282,7 +282,7 @@ async fn lingering_can_be_switched_off() {
     home.configure("warm_linger_seconds = 0\n");
     let broker = home.start().await;
     let mut user = broker.user().await;
-    user.broker.attach(SAMPLE).await.unwrap();
+    user.broker.attach(SAMPLE, AttachOptions::default()).await.unwrap();
     user.ready(New { name: "Inspects", entry: "Tasks.Inspects", ..New::default() }).await;
     let first = inspection(&home, &mut user, "Asia/Tokyo").await;
     let host = format!("/proc/{}", first["pid"]);
