@@ -19,9 +19,6 @@ fn ask(broker: &mut Broker, media: bool, details: Option<Details>) -> Answer {
 fn req_1_req_2_the_app_fires_its_own_trigger_and_its_task_gets_the_arguments() {
     for (media, trigger) in [(false, Trigger::Application), (true, Trigger::MediaProcessing)] {
         let mut broker = Broker::new();
-        let mut declared = app(PHOTOS, "1");
-        declared.entry_points[0].types = vec![bgtask_core::TaskType::General];
-        broker.install(declared);
         broker.register(triggered("Render", trigger));
         let details = Details([1, 2, 3].into());
         assert_eq!(ask(&mut broker, media, Some(details.clone())), Answer::Allowed);

@@ -49,7 +49,7 @@ pub(crate) fn program(name: &str) -> Server {
 
 /// An app that declares the usual entry point.
 pub(crate) fn app(name: &str, version: &str) -> App {
-    let types = vec![TaskType::SystemEvent, TaskType::Timer];
+    let types = vec![TaskType::SystemEvent, TaskType::Timer, TaskType::MediaProcessing];
     let entry = EntryPoint { name: EXAMPLE.into(), server: program("tasks"), types };
     App {
         id: app_id(name),
