@@ -288,3 +288,15 @@ fn a_host_id_is_never_given_twice() {
     assert!(broker.app_starts(2, PHOTOS) > first);
     assert_eq!(broker.core.hosts().map(|host| host.id).collect::<Vec<_>>(), [HostId(first.0 + 1)]);
 }
+
+#[test]
+fn grp_6_a_task_of_a_group_that_has_an_entry_point_runs_there_and_not_in_the_app() {
+    let mut broker = broker_with(own_app());
+    let group = bgtask_core::TaskGroup { id: "org.example.lib".into(), name: "Library".into() };
+    broker.register(NewRegistration { group: Some(group), ..zone_task("Clock") });
+    let own = broker.app_starts(7, PHOTOS);
+    fire(&mut broker);
+    let run = broker.expect_run("Clock");
+    assert_ne!(run.host, own);
+    assert_eq!(run.order.entry, Entry::Component(EXAMPLE.into()));
+}
