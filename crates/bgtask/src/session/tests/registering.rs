@@ -184,7 +184,6 @@ fn grouped(name: &str, registered_at: i64, group: &str) -> TaskInfo {
     TaskInfo { group: Some(group.into()), group_name: Some(named), ..task_info(name, registered_at) }
 }
 
-/// REG-1, GR-2, GR-3, GR-5, GRP-4.
 /// BLD-22: what the builder's properties are when nobody set them.
 #[tokio::test]
 async fn what_is_not_set_is_off() {
@@ -209,6 +208,7 @@ async fn what_is_not_set_is_off() {
     tokio::join!(app, broker);
 }
 
+/// REG-1, GR-2, GR-3, GR-5, GRP-4.
 #[tokio::test]
 async fn grouped_tasks_are_listed_with_their_group_alone() {
     let place = Place::new();
