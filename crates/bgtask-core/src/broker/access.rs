@@ -88,7 +88,7 @@ impl Core {
     }
 
     /// Access outlives the manifest; where too much of it is kept, that of apps that are gone makes room.
-    fn check_room(&mut self, app: &AppId) -> Result<(), Refusal> {
+    pub(super) fn check_room(&mut self, app: &AppId) -> Result<(), Refusal> {
         if self.apps.kept_access(app).is_some() || self.apps.known_access() < MAX_APPS {
             return Ok(());
         }
