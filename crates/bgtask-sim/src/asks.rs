@@ -41,18 +41,18 @@ impl From<Request> for Ask {
 pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
     let app = apps::any_name(chance);
     let application = if chance.percent(35) { EDITOR.to_owned() } else { String::new() };
-    match chance.below(48) {
+    match chance.below(50) {
         0..=15 => register(number, chance),
         16..=18 => update(chance),
-        19..=23 => unregister(known, chance),
-        24..=27 => Request::RequestAccess { app, application }.into(),
-        28..=29 => request_kind(app, application, chance).into(),
-        30 => Request::RemoveAccess { app, application }.into(),
-        31..=33 => Request::SetAccess(app, any_setting(chance)).into(),
-        34 => Request::SetBackground { enabled: chance.percent(70) }.into(),
+        19..=22 => unregister(known, chance),
+        23..=28 => Request::RequestAccess { app, application }.into(),
+        29..=30 => request_kind(app, application, chance).into(),
+        31 => Request::RemoveAccess { app, application }.into(),
+        32..=33 => Request::SetAccess(app, any_setting(chance)).into(),
+        34 => Request::SetBackground { enabled: chance.percent(75) }.into(),
         35 => Request::Terminate(app).into(),
         36 => Ask { request: Request::RequestAccess { app, application: "Nobody".into() }, must_fail: true },
-        37..=42 => activate(number, app, chance).into(),
+        37..=44 => activate(number, app, chance).into(),
         _ => raise(chance),
     }
 }
@@ -108,12 +108,12 @@ fn any_registration(chance: &mut Chance) -> NewRegistration {
 fn any_trigger(chance: &mut Chance) -> Trigger {
     let freshness = 1 + u32::try_from(chance.below(4)).unwrap_or(0);
     let one_shot = chance.percent(25);
-    match chance.below(12) {
+    match chance.below(15) {
         0..=4 => Trigger::System { kind: *chance.pick(TRIGGERS).expect("some"), one_shot },
         5..=6 => Trigger::Time { freshness, one_shot },
-        7 => Trigger::Maintenance { freshness, one_shot },
-        8 => Trigger::Application,
-        9 => Trigger::MediaProcessing,
+        7..=8 => Trigger::Maintenance { freshness, one_shot },
+        9..=10 => Trigger::Application,
+        11..=12 => Trigger::MediaProcessing,
         _ => Trigger::CustomSystemEvent {
             id: (*chance.pick(EVENTS).expect("two")).into(),
             recurrence: *chance.pick(CustomSystemEventTriggerRecurrence::ALL).expect("two"),
@@ -147,7 +147,12 @@ fn request_kind(app: AppId, application: String, chance: &mut Chance) -> Request
 }
 
 fn any_setting(chance: &mut Chance) -> Option<AccessSetting> {
-    if chance.percent(40) { None } else { chance.pick(AccessSetting::ALL).copied() }
+    match chance.below(10) {
+        0..=4 => None,
+        5..=6 => Some(AccessSetting::Always),
+        7..=8 => Some(AccessSetting::Managed),
+        _ => Some(AccessSetting::Never),
+    }
 }
 
 fn activate(number: u64, app: AppId, chance: &mut Chance) -> Request {

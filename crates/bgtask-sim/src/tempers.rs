@@ -39,6 +39,7 @@ const TEMPERS: &[Temper] = &[
     Temper::Slow,
     Temper::Slow,
     Temper::Obedient,
+    Temper::Obedient,
     Temper::Working,
     Temper::Deaf,
     Temper::Failing,

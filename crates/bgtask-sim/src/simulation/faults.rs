@@ -14,8 +14,8 @@ impl Simulation {
     pub(super) fn let_time_pass(&mut self) {
         let pass = match self.chance.below(100) {
             0 => Duration::from_secs(3_600 * (1 + self.chance.below(9))),
-            1..=9 => self.chance.millis(30_000),
-            10..=30 => Duration::ZERO,
+            1..=4 => self.chance.millis(30_000),
+            5..=25 => Duration::ZERO,
             _ => self.chance.millis(1_500),
         };
         self.now = self.now + pass;
@@ -36,18 +36,18 @@ impl Simulation {
                 let fact = self.sources.disturb(now, chance);
                 self.note('~', || format!("{fact} changes"));
             }
-            35..=69 => {
+            35..=71 => {
                 let input = self.clients.ask_something(chance);
                 self.tell(input);
             }
-            70..=79 => {
+            72..=81 => {
                 let app = apps::any_name(chance);
                 let activates = self.installed.contains_key(&app) && chance.percent(40);
                 let input = self.clients.attach(app, activates);
                 self.tell(input);
             }
-            80..=85 => self.lose_a_client(),
-            86..=90 => {
+            82..=87 => self.lose_a_client(),
+            88..=90 => {
                 let input = self.service_an_app();
                 self.tell(input);
             }
@@ -71,7 +71,7 @@ impl Simulation {
     /// A manifest appears, changes, stays as it is, or goes.
     fn service_an_app(&mut self) -> Input {
         let app = apps::any_name(&mut self.chance);
-        if self.installed.contains_key(&app) && self.chance.percent(25) {
+        if self.installed.contains_key(&app) && self.chance.percent(15) {
             self.installed.remove(&app);
             return Input::AppRemoved(app);
         }
