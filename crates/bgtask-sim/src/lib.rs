@@ -17,21 +17,25 @@
 
 mod agenda;
 mod apps;
+mod asks;
 mod chance;
 mod clients;
 mod driver;
 mod hosts;
 mod oracle;
 mod plant;
+mod report;
 mod simulation;
 mod sources;
 mod store;
+mod tempers;
 mod trace;
 
 use std::ops::Range;
 
 pub use plant::Bug;
-pub use simulation::{Failure, Report, Simulation};
+pub use report::{Failure, Report};
+pub use simulation::Simulation;
 
 /// Seeds that once broke an invariant, with the number of steps that did it. They always run.
 pub const REGRESSION_SEEDS: &[(u64, u32)] = &[

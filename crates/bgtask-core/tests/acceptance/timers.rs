@@ -193,3 +193,33 @@ fn d11_a_clock_that_steps_back_lets_the_timer_wait_for_its_time_and_forward_rele
     let why = broker.why(task).sentence;
     assert!(why.contains("fires in 87 min"), "due at 02:03 by the clock on the wall: {why}");
 }
+
+#[test]
+fn lc_11_a_timer_that_was_unregistered_while_it_ran_fires_no_more() {
+    let mut broker = broker();
+    let task = broker.register(timer(15));
+    broker.passes(seconds(27 * MINUTE));
+    let run = broker.expect_run("Timer");
+    run.started(&mut broker);
+    broker.unregister(task, false).expect("it is listed");
+    assert_eq!(broker.durable.registrations[0].due, None);
+    broker.tell_after(seconds(60 * MINUTE), bgtask_core::Input::Tick);
+    run.finishes(&mut broker, Ok(()));
+    broker.expect_no_run();
+    assert_eq!(broker.durable.registrations, [], "nothing of it is left");
+}
+
+#[test]
+fn tm_8_maintenance_that_was_unregistered_while_it_ran_is_not_due_again() {
+    let mut broker = broker();
+    let task = broker.register(triggered("Tidy", Trigger::Maintenance { freshness: 15, one_shot: false }));
+    broker.reads(Report::ExternalPower(true));
+    broker.passes(seconds(30 * MINUTE));
+    let run = broker.expect_run("Tidy");
+    broker.unregister(task, false).expect("it is listed");
+    broker.reads(Report::ExternalPower(false));
+    run.finishes(&mut broker, Ok(()));
+    broker.reads(Report::ExternalPower(true));
+    broker.expect_no_run();
+    assert_eq!(broker.durable.registrations, [], "nothing of it is left");
+}
