@@ -1,7 +1,7 @@
 //! Background tasks for Linux: register tasks, write task programs, hear what they did.
 //!
 //! An app *registers* a task: a name, an entry point, a trigger, conditions. The broker, `bgtaskd`, waits for the trigger, holds the
-//! task until the conditions are met, runs it in a process of its own under a time budget, and tells the app how it ended, also
+//! task until the conditions are met, runs it in a process of its own under a time budget, or in the app itself, and tells the app how it ended, also
 //! if that was while the app was closed. The names are those of `Windows.ApplicationModel.Background`.
 //!
 //! # The app
@@ -45,6 +45,8 @@
 //!
 //! In the task program, which the app's manifest names, the entry point is a [`host::BackgroundTask`], served by a
 //! [`host::Host`]. Its tests run it without a broker, with [`testing`].
+//!
+//! A task without an entry point runs in the app itself: see [`CoreApplication`].
 //!
 //! # The runtime
 //!
@@ -105,3 +107,8 @@ pub use work_cost::{BackgroundWorkCost, BackgroundWorkCostValue};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So do those of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-a-task.md")]
+struct Guide;

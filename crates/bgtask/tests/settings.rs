@@ -50,14 +50,14 @@ fn values_of_every_type_are_kept_for_the_owner_only() {
     let (folder, settings) = temporary();
     settings.set("text", "Completed").unwrap();
     settings.set("number", -5).unwrap();
-    settings.set("bytes", vec![0, 255]).unwrap();
+    settings.set("bytes", vec![0_u8, 255]).unwrap();
     settings.set("ratio", 0.25).unwrap();
     settings.set("flag", true).unwrap();
 
     let settings = ApplicationDataContainer::open(folder.path()).unwrap();
     assert_eq!(settings.get("text").unwrap(), Some(PropertyValue::Str("Completed".to_owned())));
     assert_eq!(settings.get::<i64>("number").unwrap(), Some(-5));
-    assert_eq!(settings.get::<Vec<u8>>("bytes").unwrap(), Some(vec![0, 255]));
+    assert_eq!(settings.get::<Vec<u8>>("bytes").unwrap(), Some(vec![0_u8, 255]));
     assert_eq!(settings.get::<f64>("ratio").unwrap(), Some(0.25));
     assert_eq!(settings.get::<bool>("flag").unwrap(), Some(true));
     assert_eq!(settings.get::<bool>("other").unwrap(), None);
@@ -126,7 +126,7 @@ fn keys_and_values_beyond_their_bounds_are_refused() {
     assert!(settings.get::<i64>(&"k".repeat(1 << 20)).unwrap_err().is_callers_fault());
 
     settings.set("text", "v".repeat(MAX_VALUE_BYTES)).unwrap();
-    settings.set("bytes", vec![0; MAX_VALUE_BYTES]).unwrap();
+    settings.set("bytes", vec![0_u8; MAX_VALUE_BYTES]).unwrap();
     for value in
         [PropertyValue::Str("v".repeat(MAX_VALUE_BYTES + 1)), PropertyValue::Bytes(vec![0; MAX_VALUE_BYTES + 1])]
     {
@@ -279,6 +279,27 @@ async fn a_change_is_heard_of_without_asking() {
     assert_eq!(heard, [setting("Status"), setting("a/b"), DataChanged::Unknown]);
     let more = tokio::time::timeout(std::time::Duration::ZERO, changes.next()).await;
     assert!(more.is_err(), "the lock and the file that is being written are no settings: {more:?}");
+}
+
+/// The kernel keeps a bounded number of changes for a reader that does not read, and says when it lost some.
+#[tokio::test]
+async fn more_changes_than_the_kernel_keeps_are_told_as_unknown() {
+    let (folder, settings) = temporary();
+    settings.set("a", 1).unwrap();
+    let mut changes = settings.data_changed().unwrap();
+    let most: usize = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder.path().join("settings/local").join(name));
+    for _ in 0..=most / 2 {
+        fs::rename(&a, &b).unwrap();
+        fs::rename(&b, &a).unwrap();
+    }
+    let mut told = 0;
+    while changes.next().await != DataChanged::Unknown {
+        told += 1;
+    }
+    assert!(told <= most, "{told} of {most}");
+    settings.set("c", 1).unwrap();
+    assert_eq!(changes.next().await, DataChanged::Setting("c".to_owned()), "it goes on");
 }
 
 #[test]

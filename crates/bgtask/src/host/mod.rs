@@ -1,8 +1,8 @@
 //! For task programs: what runs when a trigger fires.
 //!
 //! A task program is started by the broker when a trigger fires, with a channel to the broker on an inherited socket. It
-//! holds one or several *entry points*, the names that registrations and the app's manifest use, and may serve several
-//! activations one after the other.
+//! holds one or several *entry points* or *classes*, the names and ids that registrations and the app's manifest use, and
+//! may serve several activations, one after the other and, where the manifest lets tasks share a process, side by side.
 //!
 //! ```no_run
 //! use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
@@ -32,7 +32,7 @@
 //!
 //! # How long a task may run
 //!
-//! By default 25 s; then, or whenever the activation has to stop, [`TaskInstance::cancelled`] tells why, and the task has
+//! By default 25 s, or 10 min for the triggers of long work: [`TaskInstance::budget`]. Then, or whenever the activation has to stop, [`TaskInstance::cancelled`] tells why, and the task has
 //! [`CANCEL_GRACE`] to end before its process is killed (D10, CA-3). A task that only ever awaits need do no more than
 //! `select!` on it, as above. What a task wants the app to know after a cancel it writes to the settings first: a killed
 //! process says nothing.

@@ -1,22 +1,28 @@
 //! The session against a broker's end of the socket.
 
+mod activating;
+mod registering;
+
 use std::path::PathBuf;
 
-use bgtask_wire::{Call, Error as WireError, ErrorKind, PeerSocket, TaskInfo};
+use bgtask_wire::{Call, Error as WireError, ErrorKind, PeerSocket, Registering, TaskInfo};
 use futures_util::StreamExt;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use zbus::connection::Builder;
 use zbus::export::serde::Serialize;
 use zbus::message::{Flags, Type};
-use zbus::{Connection, DynamicType, Guid, Message, MessageStream};
+use zbus::{Connection, DynamicType, Guid, Message, MessageStream, OwnedVariant};
 
 use super::events::tests::{completed_signal, progress_signal};
 use super::link::{FIRST_PAUSE, LAST_PAUSE};
 use super::*;
 use crate::{
-    BackgroundAccessStatus, BackgroundTaskBuilder, BackgroundTaskRegistration, InstanceId, SystemCondition,
-    SystemConditionType, SystemTrigger, SystemTriggerType, TaskFailureKind, TaskId, Trigger,
+    ApplicationTrigger, BackgroundAccessRequestKind, BackgroundAccessStatus, BackgroundTaskBuilder,
+    BackgroundTaskRegistration, BackgroundTaskRegistrationGroup, CustomSystemEventTrigger,
+    CustomSystemEventTriggerRecurrence, InstanceId, MaintenanceTrigger, MediaProcessingTrigger, PropertyValue,
+    RegistrationUpdate, SystemCondition, SystemConditionType, SystemTrigger, SystemTriggerType, TaskFailureKind,
+    TaskId, TimeTrigger, Trigger, Uuid, ValueSet,
 };
 
 /// A place where brokers come and go.
@@ -47,6 +53,10 @@ impl Place {
 struct Client {
     messages: MessageStream,
     connection: Connection,
+    /// Whether it is to offer to run the app's own tasks.
+    activates: bool,
+    /// The data folder it is told.
+    data_dir: PathBuf,
 }
 
 impl Client {
@@ -55,7 +65,7 @@ impl Client {
         let socket = PeerSocket::new(stream.into_std().unwrap()).unwrap();
         let builder = Builder::socket(socket).server(Guid::generate()).p2p();
         let messages = builder.build_message_stream().await.unwrap();
-        Self { connection: Connection::from(&messages), messages }
+        Self { connection: Connection::from(&messages), messages, activates: false, data_dir: "/data".into() }
     }
 
     /// Accepts a client and lets it attach.
@@ -67,10 +77,16 @@ impl Client {
 
     async fn attach(&mut self) {
         let (call, message) = self.call().await;
-        assert!(matches!(call, Call::Attach(app) if app.is_empty()));
+        assert!(
+            matches!(call, Call::Attach(app, options) if app.is_empty() && options.activates == Some(self.activates))
+        );
         self.answer(
             &message,
-            &AttachInfo { app: "org.example.App".into(), data_dir: "/data".into(), version: "1".into() },
+            &AttachInfo {
+                app: "org.example.App".into(),
+                data_dir: self.data_dir.display().to_string(),
+                version: "1".into(),
+            },
         )
         .await;
     }
@@ -113,6 +129,13 @@ fn task_info(name: &str, registered_at: i64) -> TaskInfo {
         app: "org.example.App".into(),
         name: name.into(),
         entry_point: "Tasks.Example".into(),
+        class_id: None,
+        group: None,
+        group_name: None,
+        freshness: None,
+        due: None,
+        event_id: None,
+        recurrence: None,
         trigger: "SystemTrigger".into(),
         trigger_type: "TimeZoneChange".into(),
         one_shot: true,
@@ -139,94 +162,6 @@ fn listen(registration: &BackgroundTaskRegistration) -> UnboundedReceiver<Instan
         tell.send(args.instance_id()).unwrap();
     });
     told
-}
-
-#[tokio::test]
-async fn tasks_are_listed_oldest_first_and_readable() {
-    let place = Place::new();
-    let (listener, session) = (place.listen(), place.session());
-    let broker = async {
-        let mut client = Client::attached(&listener).await;
-        let (call, message) = client.call().await;
-        assert!(matches!(call, Call::ListTasks(app) if app.is_empty()));
-        let mut unknown = task_info("new", 2);
-        unknown.trigger = "TriggerOfALaterVersion".into();
-        client.answer(&message, &vec![unknown, task_info("old", 1)]).await;
-    };
-    let (tasks, ()) = tokio::join!(session.all_tasks(), broker);
-    let tasks = tasks.unwrap();
-    assert_eq!(tasks.iter().map(|task| task.name()).collect::<Vec<_>>(), ["old", "new"]);
-    assert_eq!(tasks[0].trigger(), Some(&Trigger::System(SystemTrigger::new(SystemTriggerType::TimeZoneChange, true))));
-    assert_eq!(tasks[0].conditions(), [SystemCondition::new(SystemConditionType::UserPresent)]);
-    assert_eq!(tasks[0].task_entry_point(), "Tasks.Example");
-    assert!(tasks[0].cancel_on_condition_loss() && !tasks[0].is_network_requested());
-    assert_eq!(tasks[1].trigger(), None, "REG-2");
-}
-
-#[tokio::test]
-async fn a_task_is_registered_and_taken_away() {
-    let place = Place::new();
-    let (listener, session) = (place.listen(), place.session());
-    let id = TaskId::new();
-    let broker = async {
-        let mut client = Client::attached(&listener).await;
-        let (call, message) = client.call().await;
-        let Call::Register { app, name, entry_point, trigger, conditions, options } = call else { panic!("{call:?}") };
-        assert_eq!((app.as_str(), name.as_str(), entry_point.as_str()), ("", "Name", "Tasks.Example"));
-        assert_eq!(trigger.class, "SystemTrigger");
-        assert_eq!(String::try_from(trigger.properties["type"].try_clone().unwrap()).unwrap(), "TimeZoneChange");
-        assert!(bool::try_from(trigger.properties["one_shot"].try_clone().unwrap()).unwrap());
-        assert_eq!(conditions, ["UserPresent", "InternetAvailable"]);
-        assert_eq!((options.cancel_on_condition_loss, options.is_network_requested), (Some(true), Some(false)));
-        client.answer(&message, &id.to_string()).await;
-
-        let (call, message) = client.call().await;
-        assert!(matches!(call, Call::Unregister(task, true) if task == id.to_string()));
-        client.answer(&message, &()).await;
-        let (_, message) = client.call().await;
-        client.refuse(&message, ErrorKind::UnknownTask).await;
-    };
-    let app = async {
-        let builder = BackgroundTaskBuilder::new()
-            .name("Name")
-            .task_entry_point("Tasks.Example")
-            .trigger(SystemTrigger::new(SystemTriggerType::TimeZoneChange, true))
-            .condition(SystemCondition::new(SystemConditionType::UserPresent))
-            .condition(SystemCondition::new(SystemConditionType::InternetAvailable))
-            .cancel_on_condition_loss(true);
-        let task = session.register(&builder).await.unwrap();
-        assert_eq!((task.task_id(), task.name()), (id, "Name"));
-        task.unregister(true).await.unwrap();
-        assert!(task.unregister(false).await.unwrap_err().is_unknown_task());
-    };
-    tokio::join!(app, broker);
-    let error = session.register(&BackgroundTaskBuilder::new().name("Name")).await.unwrap_err();
-    assert!(error.is_invalid_argument() && error.to_string().contains("no trigger"), "BLD-1: {error}");
-}
-
-#[tokio::test]
-async fn access_is_asked_for_and_given_back() {
-    let place = Place::new();
-    let (listener, session) = (place.listen(), place.session());
-    let broker = async {
-        let mut client = Client::attached(&listener).await;
-        for status in [5_u32, 7, 42] {
-            let (_, message) = client.call().await;
-            client.answer(&message, &status).await;
-        }
-        let (call, message) = client.call().await;
-        assert!(matches!(call, Call::RemoveAccess(_)));
-        client.answer(&message, &()).await;
-    };
-    let app = async {
-        assert_eq!(session.info().await.unwrap().data_dir, "/data");
-        let status = session.request_access().await.unwrap();
-        assert_eq!(status, BackgroundAccessStatus::AllowedSubjectToSystemPolicy);
-        assert_eq!(session.access_status().await.unwrap(), BackgroundAccessStatus::DeniedByUser);
-        assert!(session.access_status().await.unwrap_err().to_string().contains("42"));
-        session.remove_access().await.unwrap();
-    };
-    tokio::join!(app, broker);
 }
 
 #[tokio::test]
@@ -354,7 +289,7 @@ async fn a_call_survives_a_restart_of_the_broker() {
         client.answer(&message, &vec![task_info("Name", 1)]).await;
 
         let (call, _) = client.call().await;
-        assert!(matches!(call, Call::Register { .. }));
+        assert!(matches!(call, Call::Register(_)));
         drop(client);
         let mut client = Client::attached(&listener).await;
         let (call, message) = client.call().await;
@@ -479,6 +414,17 @@ fn futures_can_be_sent_to_other_threads() {
     send(|_, _| BackgroundTaskRegistration::all_tasks());
     send(|_, builder| builder.register());
     send(|task, _| task.unregister(true));
+    send(|_, builder| builder.register_or_update());
+    send(|task, _| task.next_due());
+    send(|_, _| BackgroundTaskRegistration::get_task_group("id"));
+    send(|task, _| task.task_group().expect("a group").all_tasks());
+    send(|_, _| async { ApplicationTrigger::new().request_async_with(ValueSet::new()).await });
+    send(|_, _| crate::CustomSystemEvent::raise("id"));
+    send(|_, _| crate::CoreApplication::run_background());
     send(|_, _| crate::BackgroundExecutionManager::request_access());
+    send(|_, _| {
+        let kind = BackgroundAccessRequestKind::AlwaysAllowed;
+        crate::BackgroundExecutionManager::request_access_kind(kind, "words")
+    });
     send(|_, _| crate::ApplicationData::local_settings());
 }

@@ -2,7 +2,8 @@
 //!
 //! A task cannot hand a rich result to the app that registered it through a completion, which may arrive much later or in
 //! another process. It writes a setting instead, and the app reads it when it hears of the completion. Both open the same
-//! [`ApplicationDataContainer`]; it works on files alone, so it works while no broker runs.
+//! [`ApplicationDataContainer`]; it works on files alone, so it works while no broker runs. Who wants to know when another
+//! process sets something [hears of it](ApplicationDataContainer::data_changed).
 //!
 //! ```
 //! use bgtask::storage::{ApplicationDataContainer, SettingsError};

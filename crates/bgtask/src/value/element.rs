@@ -16,6 +16,8 @@ pub(super) trait Element: Sized {
     const LIST_NAME: &'static str;
     /// What people call it.
     const WORDS: &'static str;
+    /// What people call a list of it.
+    const LIST_WORDS: &'static str = "a list";
     /// Whether the wire has the type itself; one that it lacks travels with its name.
     const NATIVE: bool = true;
     /// How the wire carries it.
@@ -90,6 +92,7 @@ integers! {
 impl Element for u8 {
     const NAME: &'static str = "u8";
     const LIST_NAME: &'static str = "bytes";
+    const LIST_WORDS: &'static str = "a byte string";
     const WORDS: &'static str = "an integer";
     same_on_the_wire!(Self);
 

@@ -73,7 +73,7 @@ macro_rules! values {
                 match self {
                     $(
                         Self::$one(_) => <$type as Element>::WORDS,
-                        Self::$list(_) => "a list",
+                        Self::$list(_) => <$type as Element>::LIST_WORDS,
                     )+
                     Self::Set(_) => "a set",
                 }

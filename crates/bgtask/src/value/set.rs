@@ -101,6 +101,19 @@ impl ValueSet {
         1 + nested.max().unwrap_or(0)
     }
 
+    fn has_nul(&self) -> bool {
+        let nul = |text: &str| text.contains('\0');
+        self.iter().any(|(key, value)| {
+            nul(key)
+                || match value {
+                    PropertyValue::Str(text) => nul(text),
+                    PropertyValue::StrList(list) => list.iter().any(|text| nul(text)),
+                    PropertyValue::Set(set) => set.has_nul(),
+                    _ => false,
+                }
+        })
+    }
+
     /// Bytes that count towards the bounds of settings.
     pub(super) fn size(&self) -> usize {
         self.0.iter().map(|(key, value)| ENTRY_BYTES + key.len() + value.size()).sum()
@@ -125,6 +138,11 @@ impl ValueSet {
                 "the arguments are sets within sets, {} deep; at most {MAX_SET_DEPTH} are allowed",
                 self.depth()
             )));
+        }
+        if self.has_nul() {
+            return Err(Error::invalid(
+                "a text in the arguments has a NUL character, which D-Bus cannot carry; send it as a byte string",
+            ));
         }
         let own = |value: &PropertyValue| OwnedVariant::try_from(value.to_wire()).map_err(Error::protocol);
         let set = self.iter().map(|(key, value)| Ok((key, own(value)?))).collect::<Result<HashMap<_, _>, Error>>()?;

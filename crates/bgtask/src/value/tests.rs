@@ -177,8 +177,12 @@ fn a_set_is_bounded_in_size_and_depth_before_it_is_sent() {
     assert_eq!(travelled(&nested(MAX_SET_DEPTH)), nested(MAX_SET_DEPTH));
     let error = nested(MAX_SET_DEPTH + 1).to_wire().unwrap_err();
     assert!(error.is_limit_reached() && error.to_string().contains("17 deep"), "{error}");
-    let error = ValueSet::from([("a", "\0")]).to_wire().unwrap_err();
-    assert!(error.is_invalid_argument(), "D-Bus has no NUL: {error}");
+    let text = PropertyValue::from("a\0");
+    let inner = ValueSet::from([("b", vec!["a\0".to_owned()])]);
+    for set in [ValueSet::from([("a", text)]), ValueSet::from([("a\0", 1)]), ValueSet::from([("a", inner)])] {
+        let error = set.to_wire().unwrap_err();
+        assert!(error.is_invalid_argument() && error.to_string().contains("NUL"), "{error}");
+    }
 }
 
 #[test]
@@ -187,7 +191,7 @@ fn the_largest_value_fits_the_largest_file() {
     let text = PropertyValue::from("\u{1}".repeat(MAX_VALUE_BYTES));
     let floats = PropertyValue::from(vec![-f64::MIN_POSITIVE; MAX_VALUE_BYTES / 8]);
     let long = ValueSet::from([("a", "\u{1}".repeat(MAX_COMPOSITE_BYTES - 17))]);
-    let many: ValueSet = (0..MAX_COMPOSITE_BYTES / 21).map(|number| (format!("\u{1}{number:03}"), false)).collect();
+    let many: ValueSet = (0..MAX_COMPOSITE_BYTES / 22).map(|number| (format!("\u{1}{number:04}"), false)).collect();
     for value in [text, floats, long.into(), many.into()] {
         assert!(value.size() <= MAX_COMPOSITE_BYTES);
         let content = to_file(&key, &value);
