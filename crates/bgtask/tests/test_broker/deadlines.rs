@@ -1,6 +1,8 @@
 //! Time: budgets, graces, silence, and that the same test is always the same.
 
 use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bgtask::BackgroundTaskCancellationReason as Reason;
 use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
@@ -53,6 +55,74 @@ async fn a_task_that_ignores_the_notice_is_killed_after_the_grace() {
     let failure = broker.last_outcome(task).unwrap().check_result().unwrap_err();
     assert_eq!(failure.kind(), TaskFailureKind::Killed);
     assert_eq!(failure.cancellation_reason(), Some(Reason::ExecutionTimeExceeded));
+}
+
+/// CA-4: what is killed does nothing any more.
+#[tokio::test(start_paused = true)]
+async fn a_killed_task_does_not_go_on() {
+    struct Turns(Arc<AtomicU32>);
+    impl BackgroundTask for Turns {
+        async fn run(&self, _instance: TaskInstance) -> Result<(), TaskError> {
+            loop {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(seconds(1)).await;
+            }
+        }
+    }
+    let turns = Arc::default();
+    let (mut broker, _) = with(Turns(Arc::clone(&turns)), zone_change());
+    broker.fire(SystemTriggerType::TimeZoneChange);
+    broker.advance(seconds(30)).await;
+    let at_its_end = turns.load(Ordering::Relaxed);
+    broker.advance(minutes(1)).await;
+    assert_eq!((at_its_end, turns.load(Ordering::Relaxed)), (31, 31), "at once and then each second");
+}
+
+/// Whatever a task does without time passing has happened when `settle` returns, however often it yields.
+#[tokio::test(start_paused = true)]
+async fn settling_waits_for_everything_that_can_run() {
+    struct Yields;
+    impl BackgroundTask for Yields {
+        async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+            for value in 1..=3 {
+                let (done, end) = tokio::sync::oneshot::channel();
+                tokio::spawn(async move {
+                    for _ in 0..50 {
+                        tokio::task::yield_now().await;
+                    }
+                    done.send(value)
+                });
+                instance.progress(end.await?);
+            }
+            Ok(())
+        }
+    }
+    let (mut broker, task) = with(Yields, zone_change());
+    broker.fire(SystemTriggerType::TimeZoneChange);
+    let before = broker.now();
+    broker.settle().await;
+    assert_eq!((broker.progress(task), broker.outcomes(task).len()), (vec![1, 2, 3], 1));
+    assert_eq!(broker.now(), before);
+}
+
+/// Time does not pass while a task reads and writes files with tokio.
+#[tokio::test(start_paused = true)]
+async fn work_on_other_threads_holds_the_time() {
+    struct Works;
+    impl BackgroundTask for Works {
+        async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+            for value in 1..=10 {
+                tokio::task::spawn_blocking(|| std::thread::yield_now()).await?;
+                instance.progress(value);
+            }
+            Ok(())
+        }
+    }
+    let (mut broker, task) = with(Works, zone_change());
+    broker.fire(SystemTriggerType::TimeZoneChange);
+    let fired = broker.now();
+    broker.advance(seconds(1)).await;
+    assert_eq!(broker.last_outcome(task).unwrap().completed_at(), fired);
 }
 
 /// A task that ends at the very moment its time is over has ended in time.
