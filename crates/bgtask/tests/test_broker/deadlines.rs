@@ -112,7 +112,7 @@ async fn work_on_other_threads_holds_the_time() {
     impl BackgroundTask for Works {
         async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
             for value in 1..=10 {
-                tokio::task::spawn_blocking(|| std::thread::yield_now()).await?;
+                tokio::task::spawn_blocking(std::thread::yield_now).await?;
                 instance.progress(value);
             }
             Ok(())

@@ -45,7 +45,8 @@ async fn an_interrupted_task_is_attempted_again() {
 /// D7: three attempts at most. A process that does not end is killed by the next broker.
 #[tokio::test(start_paused = true)]
 async fn after_three_attempts_it_is_given_up() {
-    struct Stuck(Arc<Mutex<Vec<(u32, Option<Reason>)>>>);
+    type Turns = Arc<Mutex<Vec<(u32, Option<Reason>)>>>;
+    struct Stuck(Turns);
     impl BackgroundTask for Stuck {
         async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
             loop {
@@ -54,7 +55,7 @@ async fn after_three_attempts_it_is_given_up() {
             }
         }
     }
-    let seen = Arc::new(Mutex::new(Vec::new()));
+    let seen = Turns::default();
     let mut broker = broker();
     broker.implement(Host::new().entry_point("Tasks.SampleBackgroundTask", Stuck(Arc::clone(&seen))));
     let task = broker.register(APP, &builder("Stuck", zone_change(), None)).unwrap();
