@@ -119,7 +119,7 @@ async fn run(config: &str, big: bool) -> Duration {
     let program = std::env::current_exe().expect("its own path");
     let broker = Broker::start_with(&[(APP, &program)], config, big.then_some(&*program));
     let client = broker.connect().await;
-    client.request_access(APP).await.expect("access");
+    client.request_access(APP, "").await.expect("access");
     let zones = [broker.zone("Bench/East", 3_600), broker.zone("Bench/West", -3_600)];
     broker.change_zone(&zones[1]);
     let type_ = zbus::Variant::from("TimeZoneChange").try_to_owned().expect("no descriptors");

@@ -4,7 +4,7 @@ mod harness;
 
 use std::fs;
 
-use bgtask_wire::{AppInfo, ErrorKind};
+use bgtask_wire::{AppInfo, AttachOptions, ErrorKind};
 use harness::{App, Broker, Home, New, SAMPLE, User, eventually, kind};
 
 const UNINSTALL: u32 = 5;
@@ -78,7 +78,7 @@ async fn a_manifest_breaks() {
 #[tokio::test]
 async fn a_manifest_goes_away() {
     let (home, app, _broker, mut user) = begin().await;
-    user.broker.attach(SAMPLE).await.unwrap();
+    user.broker.attach(SAMPLE, AttachOptions::default()).await.unwrap();
     let idle = user.register(New::default()).await.unwrap();
     let task = user.ready(New { name: "Running", entry: "Tasks.Blocking", ..New::default() }).await;
     home.world.zone("Asia/Tokyo");
@@ -201,18 +201,18 @@ async fn access_not_requested_then_requested() {
     let (home, _app, _broker, user) = begin().await;
     let task = user.register(New::default()).await.unwrap();
     user.sources_know().await;
-    assert_eq!(user.broker.get_access_status(SAMPLE).await.unwrap(), 0, "Unspecified");
+    assert_eq!(user.broker.get_access_status(SAMPLE, "", false).await.unwrap(), 0, "Unspecified");
     home.world.zone("Asia/Tokyo");
     user.phase(&task, "buffered").await;
     let why = user.broker.why(&task).await.unwrap().sentence;
     assert!(why.contains("has not asked for background access"), "{why}");
 
-    assert_eq!(user.broker.request_access(SAMPLE).await.unwrap(), 5, "AllowedSubjectToSystemPolicy");
+    assert_eq!(user.broker.request_access(SAMPLE, "").await.unwrap(), 5, "AllowedSubjectToSystemPolicy");
     user.line(&task, "completed", 1).await;
 
-    user.broker.remove_access(SAMPLE).await.unwrap();
+    user.broker.remove_access(SAMPLE, "").await.unwrap();
     home.world.zone("Europe/Berlin");
     user.phase(&task, "buffered").await;
-    user.broker.request_access(SAMPLE).await.unwrap();
+    user.broker.request_access(SAMPLE, "").await.unwrap();
     user.line(&task, "completed", 2).await;
 }

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use bgtask_wire::{AttachOptions, Error, ErrorKind};
 use harness::{Broker, Home, PATIENCE, SAMPLE, User, eventually, has_program, skipped};
 
 const NAME: &str = "org.bgtask.Broker1";
@@ -103,7 +104,7 @@ impl Tool<'_> {
 
     /// What anybody who has one of the tools can do.
     fn try_everything(&self) {
-        assert!(self.busctl("RequestAccess", &["s", SAMPLE]).starts_with("u 5"));
+        assert!(self.busctl("RequestAccess", &["ss", SAMPLE, ""]).starts_with("u 5"));
         let trigger = ["SystemTrigger", "1", "type", "s", "TimeZoneChange"];
         let arguments =
             [&["sss(sa{sv})asa{sv}", SAMPLE, "by busctl", "Tasks.Quick"], &trigger[..], &["0", "0"]].concat();
@@ -246,9 +247,22 @@ async fn a_client_on_the_bus_is_told_of_its_completions() {
     home.world.zone("Asia/Tokyo");
     user.line(&task, "completed", 1).await;
     let mut client = User::on_bus(&bus.address).await;
-    client.broker.attach(SAMPLE).await.unwrap();
+    client.broker.attach(SAMPLE, AttachOptions::default()).await.unwrap();
     let (sequence, name, outcome) = client.completion().await;
     assert!(name == "task" && outcome.ok);
     client.broker.acknowledge(SAMPLE, sequence).await.unwrap();
     broker.all_acknowledged(SAMPLE).await;
+}
+
+/// BLD-9: what runs the app's own tasks is a process the broker can hold on to, and a bus has none of those.
+#[tokio::test]
+async fn an_app_cannot_run_its_tasks_over_the_bus() {
+    let (home, _app) = Home::with_sample();
+    let Some(bus) = SessionBus::start(&home).await else { return };
+    let _broker = start_in_session(&home, &bus).await;
+    let client = User::on_bus(&bus.address).await;
+    let activates = client.broker.attach(SAMPLE, AttachOptions { activates: Some(true) }).await;
+    let refused = Error::from(activates.unwrap_err());
+    let socket = home.root("run/bgtask/broker").display().to_string();
+    assert_eq!((refused.kind, refused.message.contains(&socket)), (ErrorKind::NotSupported, true), "{refused}");
 }

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use bgtask_wire::{BROKER_PATH, Error, ErrorKind};
+use bgtask_wire::{AttachOptions, BROKER_PATH, Error, ErrorKind};
 use futures_util::future::join_all;
 use harness::{App, Broker, Home, New, SAMPLE, User, kind};
 use serde_json::Value;
@@ -30,10 +30,14 @@ async fn unknown_and_malformed_ids() {
         assert_eq!(kind(user.broker.get_task(malformed).await), ErrorKind::InvalidArgument, "{malformed}");
         assert_eq!(kind(user.broker.unregister(malformed, false).await), ErrorKind::InvalidArgument, "{malformed}");
     }
-    assert_eq!(kind(user.broker.attach("org.example.Nobody").await), ErrorKind::UnknownApp);
-    assert_eq!(kind(user.broker.request_access("org.example.Nobody").await), ErrorKind::UnknownApp);
-    assert_eq!(kind(user.broker.attach("../escape").await), ErrorKind::InvalidArgument);
-    assert_eq!(kind(user.broker.attach("").await), ErrorKind::UnknownApp, "the user has to name an app");
+    assert_eq!(kind(user.broker.attach("org.example.Nobody", AttachOptions::default()).await), ErrorKind::UnknownApp);
+    assert_eq!(kind(user.broker.request_access("org.example.Nobody", "").await), ErrorKind::UnknownApp);
+    assert_eq!(kind(user.broker.attach("../escape", AttachOptions::default()).await), ErrorKind::InvalidArgument);
+    assert_eq!(
+        kind(user.broker.attach("", AttachOptions::default()).await),
+        ErrorKind::UnknownApp,
+        "the user has to name an app"
+    );
     user.broker.acknowledge(SAMPLE, 99).await.expect("repeating an acknowledgement is no error");
 }
 

@@ -8,9 +8,9 @@ as_user() {
   runuser -u tester -- env XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" HOME=/home/tester "$@"
 }
 
-# Waits until a command succeeds: 30 s at most, looking five times a second.
+# Waits until a command succeeds: about a minute at most, looking five times a second.
 eventually() {
-  for _ in $(seq 150); do
+  for _ in $(seq 300); do
     if "$@" >/dev/null 2>&1; then return 0; fi
     sleep 0.2
   done
@@ -31,6 +31,9 @@ register() {
 history_has() { as_user bgtask history "$1" | grep -q "$2"; }
 runs() { as_user bgtask history "$1" --json | grep -o '"event": *"completed"' | wc -l; }
 ran_times() { [ "$(runs "$1")" = "$2" ]; }
+# What a service writes is in the journal a moment after it was written.
+journal_has() { journalctl --no-pager -o cat _UID="$uid" "${@:2}" | grep -q "$1"; }
 phase_is() { as_user bgtask list --json | tr -d '\n' | grep -q "\"$1\".*\"phase\": *\"$2\""; }
 value_is() { as_user bgtask sources --json | tr -d '\n ' | grep -q "\"name\":\"$1\"[^}]*\"value\":\"$2\""; }
+source_knows() { as_user bgtask sources --json | tr -d '\n ' | grep -q "\"name\":\"$1\"[^}]*\"value\":\"[^\"]"; }
 source_is() { as_user bgtask sources | grep -E "^ *$1" | grep -q "$2"; }

@@ -15,10 +15,14 @@ pub(crate) enum Exit {
     Failed = 1,
     /// It was asked in a wrong way.
     Usage = 2,
-    /// There is no such task, app or file.
+    /// There is no such task, app or file, or nobody to hear.
     Absent = 3,
     /// The broker cannot be reached, or ended meanwhile.
     Unreachable = 4,
+    /// It is running already.
+    Running = 5,
+    /// The user or the policy does not let the app run in the background.
+    Denied = 6,
 }
 
 /// A command that did not do what was asked: what that was, what is wrong, what to do.

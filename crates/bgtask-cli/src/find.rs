@@ -1,8 +1,8 @@
-//! Which task a person means: by id, by name, or by the beginning of an id.
+//! Which task a person means, by id, by name, or by the beginning of an id; and which app.
 
 use std::collections::BTreeSet;
 
-use bgtask_wire::{BrokerProxy, TaskInfo};
+use bgtask_wire::{AppInfo, BrokerProxy, TaskInfo};
 
 use crate::failure::Failure;
 use crate::output::text::{printable, short};
@@ -21,6 +21,15 @@ pub(crate) async fn find_task(broker: &BrokerProxy<'_>, wanted: &str) -> Result<
     let mut tasks = broker.list_tasks("").await?;
     let place = find(wanted, &tasks)?;
     Ok(tasks.swap_remove(place))
+}
+
+/// The installed app of this id. Asks the broker for all of them.
+pub(crate) async fn find_app(broker: &BrokerProxy<'_>, wanted: &str) -> Result<AppInfo, Failure> {
+    let mut apps = broker.list_apps().await?;
+    match apps.iter().position(|app| app.id == wanted) {
+        Some(place) => Ok(apps.swap_remove(place)),
+        None => Err(unknown_app(wanted, &apps)),
+    }
 }
 
 /// The place of the task that is meant: a full id, else a name, else the beginning of an id.
@@ -63,16 +72,28 @@ pub(crate) fn short_id(id: &str, length: usize) -> &str {
 
 /// There is no such task.
 pub(crate) fn unknown(wanted: &str, tasks: &[TaskInfo]) -> Failure {
-    let mut message = format!("there is no task {}", quoted(wanted));
-    let near = near(wanted, tasks);
-    if !near.is_empty() {
-        message.push_str(&format!("; did you mean {}?", near.join(" or ")));
-    } else if tasks.is_empty() {
-        message.push_str(": no tasks are registered");
-    } else {
-        message.push_str("; `bgtask list` shows what there is");
-    }
-    Failure::absent(message)
+    let hint = match did_you_mean(wanted, tasks.iter().map(|task| task.name.as_str())) {
+        Some(hint) => hint,
+        None if tasks.is_empty() => ": no tasks are registered".to_owned(),
+        None => "; `bgtask list` shows what there is".to_owned(),
+    };
+    Failure::absent(format!("there is no task {}{hint}", quoted(wanted)))
+}
+
+/// There is no such app.
+fn unknown_app(wanted: &str, apps: &[AppInfo]) -> Failure {
+    let hint = match did_you_mean(wanted, apps.iter().map(|app| app.id.as_str())) {
+        Some(hint) => hint,
+        None if apps.is_empty() => ": no apps are installed".to_owned(),
+        None => "; `bgtask apps` shows what there is".to_owned(),
+    };
+    Failure::absent(format!("there is no app {}{hint}", quoted(wanted)))
+}
+
+/// `; did you mean "backup"?`, if any of these names looks like what was typed.
+pub(crate) fn did_you_mean<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let near = near(wanted, names);
+    (!near.is_empty()).then(|| format!("; did you mean {}?", near.join(" or ")))
 }
 
 fn ambiguous<'a>(wanted: &str, found: impl ExactSizeIterator<Item = &'a TaskInfo>) -> Failure {
@@ -88,25 +109,36 @@ fn ambiguous<'a>(wanted: &str, found: impl ExactSizeIterator<Item = &'a TaskInfo
 }
 
 /// Names that look like what was typed, nearest first.
-fn near(wanted: &str, tasks: &[TaskInfo]) -> Vec<String> {
-    let length = wanted.chars().count();
-    let lower = wanted.to_lowercase();
-    let names: BTreeSet<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-    let distance = |name: &str| {
-        // Distances take time with the product of the lengths, and are only of use between texts of about one length.
-        let comparable = name.chars().count().abs_diff(length) <= length / 3 + 1;
-        let inside = length >= MIN_PREFIX && name.to_lowercase().contains(&lower);
-        match comparable.then(|| strsim::osa_distance(&lower, &name.to_lowercase())) {
-            Some(distance) if distance <= length / 3 + 1 && distance < length => Some(distance),
-            _ => inside.then_some(length),
-        }
-    };
-    let mut found: Vec<_> = names.iter().filter_map(|name| Some((distance(name)?, *name))).collect();
+fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let names: BTreeSet<&str> = names.collect();
+    let mut found: Vec<_> = names.iter().filter_map(|name| Some((distance(wanted, name)?, *name))).collect();
     found.sort_unstable();
     found.iter().take(3).map(|(_, name)| quoted(name)).collect()
 }
 
-fn quoted(text: &str) -> String {
+/// How far a name is from what was typed, if it may have been meant.
+fn distance(wanted: &str, name: &str) -> Option<usize> {
+    let (wanted, name) = (wanted.to_lowercase(), name.to_lowercase());
+    // What two names of one domain share, `org.example.`, does not make them alike.
+    let domain = shared_domain(&wanted, &name);
+    let (own, other) = (&wanted[domain..], &name[domain..]);
+    let length = own.chars().count();
+    let most = length / 3 + 1;
+    // Distances take time with the product of the lengths, and are only of use between texts of about one length.
+    let comparable = other.chars().count().abs_diff(length) <= most;
+    match comparable.then(|| strsim::osa_distance(own, other)) {
+        Some(distance) if distance <= most && distance < length => Some(distance),
+        _ => (length >= MIN_PREFIX && other.contains(own)).then_some(length),
+    }
+}
+
+/// How many bytes two names share up to a dot.
+fn shared_domain(one: &str, other: &str) -> usize {
+    let shared = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
+    shared.enumerate().filter(|(_, (byte, _))| *byte == b'.').last().map_or(0, |(place, _)| place + 1)
+}
+
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", short(text, 60))
 }
 
@@ -160,6 +192,17 @@ mod tests {
         assert_eq!(said("thumb"), "there is no task \"thumb\"; did you mean \"thumbnails\"?");
         assert_eq!(said("zzzzzz\u{1b}"), "there is no task \"zzzzzz\\u{1b}\"; `bgtask list` shows what there is");
         assert_eq!(find("x", &[]).unwrap_err().message, "there is no task \"x\": no tasks are registered");
+    }
+
+    #[test]
+    fn a_shared_domain_does_not_make_names_alike() {
+        let ids = ["org.example.Photos", "org.example.Corp", "org.other.Photos"];
+        let said = |wanted: &str| did_you_mean(wanted, ids.into_iter());
+        assert_eq!(said("org.example.Phtos").as_deref(), Some("; did you mean \"org.example.Photos\"?"));
+        assert_eq!(said("org.example.Zebra"), None);
+        assert_eq!(said("org.example."), None);
+        let both = "; did you mean \"org.example.Photos\" or \"org.other.Photos\"?";
+        assert_eq!(said("photos").as_deref(), Some(both));
     }
 
     #[test]

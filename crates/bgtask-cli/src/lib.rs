@@ -31,7 +31,7 @@ use output::Screen;
 use output::text::printable_lines;
 use output::time::Clock;
 
-/// Background tasks of this user: what is registered, why it is not running now, what happened.
+/// Background tasks of this user: what is registered, why it is not running now, what happened, who may.
 #[derive(Debug, Parser)]
 #[command(name = "bgtask", version, after_help = EXIT_CODES)]
 struct Cli {
@@ -46,8 +46,10 @@ Exit codes:
   0  done
   1  refused or failed; the message says why
   2  wrong usage
-  3  there is no such task, app or file
-  4  the broker cannot be reached";
+  3  there is no such task, app or file, or no task heard the event
+  4  the broker cannot be reached
+  5  trigger: the task is running already
+  6  trigger: the user or the policy does not let the app run in the background";
 
 /// Runs the command line; also the programs of the demonstration, which are this one under other names.
 pub fn main() -> ExitCode {

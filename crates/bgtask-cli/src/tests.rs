@@ -1,8 +1,11 @@
 //! Commands against a broker that answers from a script, over a real socket.
 
+mod access;
 mod broker;
+mod demand;
 mod manifests;
 mod offline;
+mod script;
 
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -19,6 +22,8 @@ const NOON: i64 = 1_785_240_000_000_000;
 
 const PHOTOS: &str = "3f2b9c1e-7a44-4d0f-9a55-0c7b2f1e6a01";
 const MAIL: &str = "a0c4d2e8-1111-4222-8333-444455556666";
+const TIMER: &str = "c5d6e7f8-1111-4222-8333-000000000001";
+const JACK: &str = "d5d6e7f8-1111-4222-8333-000000000002";
 const INSTANCE: &str = "0b8e6f10-2222-4333-8444-555566667777";
 
 /// What a command did.
@@ -27,6 +32,11 @@ struct Ran {
     exit: u8,
     out: String,
     err: String,
+}
+
+/// What a command did that succeeded and said this.
+fn done(out: &str) -> Ran {
+    Ran { exit: 0, out: out.into(), err: String::new() }
 }
 
 /// Runs `bgtask` with these arguments, as on a terminal without colours.
@@ -54,6 +64,13 @@ pub(crate) fn task(id: &str, app: &str, name: &str) -> TaskInfo {
         entry_point: "Tasks.Example".into(),
         trigger: "SystemTrigger".into(),
         trigger_type: "TimeZoneChange".into(),
+        class_id: None,
+        group: None,
+        group_name: None,
+        freshness: None,
+        due: None,
+        event_id: None,
+        recurrence: None,
         one_shot: false,
         conditions: vec!["InternetAvailable".into()],
         cancel_on_condition_loss: false,

@@ -31,17 +31,20 @@
 mod activation;
 mod broker;
 mod config;
+mod event;
 mod host;
 mod ids;
 mod input;
 pub mod limits;
 mod model;
 mod output;
+mod refusal;
 mod time;
 
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
 pub use broker::{Core, Gate, GateReading, Why};
 pub use config::Config;
+pub use event::{CancelNotice, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState};
 pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, TaskId};
 pub use input::{AppVersion, HostExit, Input, Request, Snapshot, SourceStatus};
@@ -56,8 +59,6 @@ pub use model::fact::{Fact, Report, Zone};
 pub use model::outcome::{Completion, Outcome};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};
 pub use model::trigger::{CustomSystemEventTriggerRecurrence, Details, SystemTriggerType, Trigger};
-pub use output::{
-    ApplicationTriggerResult, CancelNotice, Change, Event, EventKind, Limit, Notice, Output, Refusal, Reply, RunOrder,
-    Update, Wake, WakeReason,
-};
+pub use output::{ApplicationTriggerResult, Change, Notice, Output, Reply, RunOrder, Update, Wake, WakeReason};
+pub use refusal::{Limit, Refusal};
 pub use time::{BootTime, Now, WallTime};

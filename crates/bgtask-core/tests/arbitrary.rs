@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgtask_core::{
-    Activation, ActivationState, App, AppId, CancellationReason, Change, ClientId, Completion, Config, Core,
-    EntryPoint, Fact, Firing, HostExit, HostId, HostState, Input, InstanceId, NewRegistration, Now, Outcome, Output,
-    Registration, Reply, Report, Request, RequestId, Snapshot, SourceStatus, Standing, SystemConditionType,
+    AccessSetting, Activation, ActivationState, App, AppId, CancellationReason, Change, ClientId, Completion, Config,
+    Core, CustomSystemEventTriggerRecurrence, Details, Entry, EntryPoint, Fact, Firing, HostExit, HostId, HostKind,
+    HostState, Input, InstanceId, NewRegistration, Now, Outcome, Output, Policy, PolicyEntry, PolicyRule, Registration,
+    Reply, Report, Request, RequestId, Server, Sharing, Snapshot, SourceStatus, Standing, SystemConditionType,
     SystemTriggerType, TaskId, TaskType, Trigger, Zone,
 };
 use proptest::prelude::*;
@@ -22,6 +23,12 @@ enum Move {
     Zone(u8, Option<i32>),
     Internet(bool),
     User(bool),
+    Level(u8, bool),
+    Update(u8, u8, u8, u8, bool),
+    Setting(u8, u8),
+    Demand(u8, bool),
+    Terminate(u8),
+    Usage(u8, u16),
     Register(u8, u8, u8, u8, bool),
     Unregister(u8, Option<u8>, bool),
     Access(u8, bool),
@@ -45,6 +52,12 @@ fn moves() -> impl Strategy<Value = Move> {
         10 => any::<(u8, Option<i32>)>().prop_map(|(zone, before)| M::Zone(zone, before)),
         6 => any::<bool>().prop_map(M::Internet),
         6 => any::<bool>().prop_map(M::User),
+        4 => any::<(u8, bool)>().prop_map(|(fact, value)| M::Level(fact, value)),
+        2 => any::<(u8, u8, u8, u8, bool)>().prop_map(|(a, b, c, d, e)| M::Update(a, b, c, d, e)),
+        1 => any::<(u8, u8)>().prop_map(|(app, setting)| M::Setting(app, setting)),
+        4 => any::<(u8, bool)>().prop_map(|(app, raise)| M::Demand(app, raise)),
+        1 => any::<u8>().prop_map(M::Terminate),
+        3 => any::<(u8, u16)>().prop_map(|(host, used)| M::Usage(host, used)),
         10 => any::<(u8, u8, u8, u8, bool)>().prop_map(|(a, b, c, d, e)| M::Register(a, b, c, d, e)),
         3 => any::<(u8, Option<u8>, bool)>().prop_map(|(task, scope, cancel)| M::Unregister(task, scope, cancel)),
         2 => any::<(u8, u8)>().prop_map(|(app, ask)| M::Access(app, ask > 60)),
@@ -69,12 +82,32 @@ fn app(number: u8) -> AppId {
 fn installed(number: u8, version: u8) -> App {
     let entry = |name: &str| EntryPoint {
         name: name.into(),
-        program: if version.is_multiple_of(4) { "other" } else { "tasks" }.into(),
+        server: server(if version.is_multiple_of(4) { "other" } else { "tasks" }, sharing(version)),
         types: vec![TaskType::SystemEvent],
     };
     let declared = if version < 20 { 0 } else { 1 + usize::from(version % 2) };
     let entry_points = ["First", "Second"].into_iter().take(declared).map(entry).collect();
-    App { id: app(number), version: (version % 3).to_string().into(), entry_points }
+    App {
+        id: app(number),
+        version: (version % 3).to_string().into(),
+        entry_points,
+        classes: Vec::new(),
+        itself: (version >= 20).then(|| server("app", Sharing::Together("".into()))),
+        applications: Vec::new(),
+        raises: Vec::new(),
+    }
+}
+
+fn server(program: &str, sharing: Sharing) -> Server {
+    Server { program: program.into(), application: "".into(), sharing }
+}
+
+fn sharing(version: u8) -> Sharing {
+    match version % 7 {
+        0 => Sharing::Apart,
+        1 | 2 => Sharing::Together("group".into()),
+        _ => Sharing::InTurn,
+    }
 }
 
 /// Most of them are in order, so that something runs.
@@ -90,11 +123,28 @@ fn registration(entry: u8, trigger: u8, conditions: u8, flag: bool) -> NewRegist
     let served = SystemConditionType::ALL.iter().copied().take(4);
     NewRegistration {
         name: "n".repeat(usize::from(conditions % 16)),
-        entry_point: ["First", "First", "First", "Second", "Second", "Third"][usize::from(entry % 6)].into(),
-        trigger: Trigger::System { kind: pick(kinds, trigger).expect("some"), one_shot: trigger.is_multiple_of(7) },
+        entry: match entry % 8 {
+            0..=3 => Entry::Component("First".into()),
+            4 => Entry::Component("Second".into()),
+            5 => Entry::Component("Third".into()),
+            _ => Entry::InProcess,
+        },
+        trigger: match trigger {
+            0..=20 => {
+                Trigger::Time { freshness: 15 + u32::from(trigger % 3) * 10, one_shot: trigger.is_multiple_of(7) }
+            }
+            21..=30 => Trigger::Maintenance { freshness: 20, one_shot: trigger.is_multiple_of(3) },
+            31..=45 => Trigger::Application,
+            46..=60 => {
+                let recurrence = pick(CustomSystemEventTriggerRecurrence::ALL, trigger).expect("some");
+                Trigger::CustomSystemEvent { id: "event".into(), recurrence }
+            }
+            _ => Trigger::System { kind: pick(kinds, trigger).expect("some"), one_shot: trigger.is_multiple_of(7) },
+        },
         conditions: served.filter(|condition| (wanted >> condition.number()) & 1 == 1).collect(),
         cancel_on_condition_loss: flag,
         is_network_requested: false,
+        group: None,
     }
 }
 
@@ -107,7 +157,7 @@ struct World {
     runs: Vec<(HostId, InstanceId)>,
     sequences: Vec<u64>,
     registrations: BTreeMap<TaskId, Standing>,
-    activations: BTreeMap<TaskId, InstanceId>,
+    activations: BTreeMap<InstanceId, TaskId>,
 }
 
 impl World {
@@ -124,11 +174,12 @@ impl World {
         };
         world.tell(Input::AppInstalled(installed(0, 101)));
         world.registrations = snapshot.registrations.iter().map(|it| (it.id, it.standing)).collect();
-        world.activations = snapshot.activations.iter().map(|(id, it)| (*id, it.instance)).collect();
+        world.activations = snapshot.activations.iter().map(|(id, it)| (it.instance, *id)).collect();
         world.tell(Input::Restore(Box::new(snapshot)));
         for number in 0..3 {
             world.tell(Input::AppInstalled(installed(number, 101)));
-            world.tell(Input::Request(RequestId(0), Request::RequestAccess(app(number))));
+            let request = Request::RequestAccess { app: app(number), application: String::new() };
+            world.tell(Input::Request(RequestId(0), request));
         }
         world
     }
@@ -173,12 +224,45 @@ impl World {
                 task: pick(&self.tasks, task).unwrap_or(TaskId::from_random(1)),
                 cancel,
             }),
-            Move::Access(number, true) => request(Request::RequestAccess(app(number))),
-            Move::Access(number, false) => request(Request::RemoveAccess(app(number))),
+            Move::Level(fact, value) => Input::Report(match fact % 3 {
+                0 => Report::ExternalPower(value),
+                1 => Report::EnergySaver(value && fact > 180),
+                _ => Report::MemoryPressure(value && fact > 180),
+            }),
+            Move::Update(number, entry, trigger, conditions, flag) => {
+                request(Request::RegisterOrUpdate(app(number), registration(entry, trigger, conditions, flag)))
+            }
+            Move::Setting(number, setting) => match setting {
+                0..=20 => request(Request::SetBackground { enabled: setting > 3 }),
+                21..=40 => Input::Policy(policy(number, setting)),
+                _ => request(Request::SetAccess(app(number), AccessSetting::from_number(u32::from(setting % 5)))),
+            },
+            Move::Demand(number, true) => {
+                request(Request::Raise { by: number.is_multiple_of(9).then(|| app(number)), event: "event".into() })
+            }
+            Move::Demand(number, false) => {
+                let details = number.is_multiple_of(2).then(|| Details([number].into()));
+                request(Request::Activate { app: app(number), media: false, details })
+            }
+            Move::Terminate(number) => request(Request::Terminate(app(number))),
+            Move::Usage(h, used) => {
+                let cpu = Duration::from_micros(u64::from(used));
+                Input::HostUsage { host: host(h), cpu, io: u64::from(used % 3) }
+            }
+            Move::Access(number, ask) => {
+                let (app, application) = (app(number), String::new());
+                request(if ask {
+                    Request::RequestAccess { app, application }
+                } else {
+                    Request::RemoveAccess { app, application }
+                })
+            }
             Move::Acknowledge(number, sequence) => {
                 request(Request::Acknowledge(app(number), pick(&self.sequences, sequence).expect("some")))
             }
-            Move::Attach(client, number) => Input::Attach(ClientId(u64::from(client % 4)), app(number)),
+            Move::Attach(client, number) => {
+                Input::Attach { client: ClientId(u64::from(client % 4)), app: app(number), activates: client > 90 }
+            }
             Move::Detach(client) => Input::Detach(ClientId(u64::from(client % 4))),
             Move::Started(h, i) => Input::HostStarted(host(h), instance(h, i)),
             Move::Progress(h, i, value) => Input::HostProgress(host(h), instance(h, i), value),
@@ -203,7 +287,7 @@ impl World {
                 Output::Run(host, order) => self.runs.push((host, order.instance)),
                 Output::Reply(_, reply) => {
                     replies += 1;
-                    if let Ok(Reply::Registered(task)) = reply {
+                    if let Ok(Reply::Registered(task) | Reply::Updated(task, _)) = reply {
                         self.tasks.push(task);
                     }
                 }
@@ -223,10 +307,10 @@ impl World {
                 assert!(self.registrations.remove(&id).is_some(), "{id} is deleted twice");
             }
             Change::PutActivation(id, activation) => {
-                self.activations.insert(id, activation.instance);
+                self.activations.insert(activation.instance, id);
             }
-            Change::DeleteActivation(id) => {
-                self.activations.remove(&id);
+            Change::DeleteActivation(instance) => {
+                self.activations.remove(&instance);
             }
             Change::PutCompletion(completion) => self.sequences.push(completion.sequence),
             _ => {}
@@ -234,32 +318,41 @@ impl World {
     }
 
     fn check(&mut self) {
-        let activations: BTreeMap<_, _> = self.core.activations().map(|(it, a)| (it.id, a.instance)).collect();
+        let activations: BTreeMap<_, _> = self.core.activations().map(|(it, a)| (a.instance, it.id)).collect();
         assert_eq!(activations, self.activations, "live and durable activations");
         let listed = self.core.registrations(None).len();
         let durable = self.registrations.values().filter(|standing| **standing != Standing::Unregistered).count();
         assert_eq!(listed, durable, "live and durable registrations");
 
-        let occupied: BTreeMap<_, _> =
-            self.core.activations().filter_map(|(it, a)| Some((a.state.host()?, (it, a)))).collect();
+        let occupied: Vec<_> = self.core.activations().filter_map(|(it, a)| Some((a.state.host()?, it))).collect();
         assert!(occupied.len() <= self.config.max_running);
-        let idle = self.core.hosts().filter(|host| matches!(host.state, HostState::Idle { .. })).count();
+        let idle = self.core.hosts().filter(|host| matches!(host.state, HostState::Idle { until: Some(_) })).count();
         assert!(idle <= self.config.max_warm_hosts);
         for host in self.core.hosts() {
-            let on_it = occupied.get(&host.id);
+            let on_it: Vec<_> = occupied.iter().filter(|(id, _)| *id == host.id).collect();
             match host.state {
-                HostState::Busy { task } => assert_eq!(on_it.map(|(it, _)| it.id), Some(task), "{host:?}"),
+                HostState::Busy { instances } => assert_eq!(on_it.len(), instances as usize, "{host:?}"),
                 HostState::Killing => {}
-                HostState::Idle { .. } | HostState::Retiring { .. } => assert!(on_it.is_none(), "{host:?}"),
+                HostState::Idle { .. } | HostState::Retiring { .. } => assert!(on_it.is_empty(), "{host:?}"),
             }
-            assert!(on_it.is_none_or(|(it, _)| it.app == host.app), "{host:?}");
+            assert!(on_it.iter().all(|(_, it)| it.app == host.app), "{host:?}");
+            let alone = matches!(&host.kind, HostKind::Launched(its) if !matches!(its.sharing, Sharing::Together(_)));
+            assert!(!alone || on_it.len() <= 1, "{host:?}");
         }
-        assert!(occupied.keys().all(|id| self.core.hosts().any(|host| host.id == *id)), "an instance has its host");
+        assert!(
+            occupied.iter().all(|(id, _)| self.core.hosts().any(|host| host.id == *id)),
+            "an instance has its host"
+        );
         for task in &self.tasks {
             let why = self.core.why(*task, self.now);
             assert!(why.is_none_or(|why| why.sentence.ends_with('.')));
         }
     }
+}
+
+fn policy(number: u8, setting: u8) -> Policy {
+    let entry = PolicyEntry { rule: pick(PolicyRule::ALL, setting).expect("some"), file: "file".into() };
+    Policy { default: None, apps: [(app(number), entry)].into() }
 }
 
 fn status_of(number: u8) -> SourceStatus {
@@ -286,10 +379,14 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
                 snapshot.registrations.push(stored(id, entry, new, standing));
             }
             if let Some(state) = state {
-                let firing = Firing { at: Now::ZERO.wall, count: attempt };
+                let firing = Firing { at: Now::ZERO.wall, count: attempt, details: None };
                 let instance = InstanceId::from_random(u128::from(number));
-                let next = next.then_some(firing);
-                snapshot.activations.push((id, Activation { instance, firing, attempt, state, next }));
+                snapshot.activations.push((id, Activation { instance, firing: firing.clone(), attempt, state }));
+                if next {
+                    let instance = InstanceId::from_random(u128::from(number) + 100);
+                    let state = ActivationState::Waiting { since: Now::ZERO.wall };
+                    snapshot.activations.push((id, Activation { instance, firing, attempt, state }));
+                }
             }
         }
         snapshot.completions.push(Completion {
@@ -311,12 +408,15 @@ fn stored(id: TaskId, number: u8, new: NewRegistration, standing: Standing) -> R
         id,
         app: app(number),
         name: new.name.into(),
-        entry_point: new.entry_point.into(),
+        entry: new.entry,
         trigger: new.trigger,
         conditions: new.conditions.into(),
         cancel_on_condition_loss: new.cancel_on_condition_loss,
         is_network_requested: false,
+        group: None,
         registered_at: Now::ZERO.wall,
+        due: None,
+        counted_in: None,
         standing,
     }
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::HostError;
 use crate::session::remaining;
+use crate::{HostError, Usage, usage};
 
 /// The start of every name this crate gives a tree, so that nothing else is ever killed.
 const TREE_PREFIX: &str = "bgtask-hosts-";
@@ -185,8 +185,16 @@ impl Cgroup {
         Ok(())
     }
 
+    /// What its processes have used: the processor time of all, the bytes of those that live.
+    pub(crate) fn usage(&self) -> io::Result<Usage> {
+        let lists = self.nested().into_iter().filter_map(|dir| fs::read_to_string(dir.join("cgroup.procs")).ok());
+        let lists: Vec<_> = lists.collect();
+        let pids = lists.iter().flat_map(|list| list.lines()).filter_map(parse_pid);
+        Ok(Usage { cpu: self.cpu_time()?, io: usage::io_of_all(pids) })
+    }
+
     /// CPU time of all its processes, dead or alive.
-    pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
+    fn cpu_time(&self) -> io::Result<Duration> {
         let text = fs::read_to_string(self.path.join("cpu.stat"))?;
         let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
         let usage = usage.and_then(|usage| usage.parse().ok());

@@ -5,9 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, epoll, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, prlimit, waitid,
+};
 
-use crate::HostError;
+use crate::{HostError, Usage};
 use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use crate::cgroup::Cgroup;
@@ -169,12 +171,14 @@ impl Host {
         Ok(Closing { epoll, _members: members })
     }
 
-    /// The CPU time that all its processes have used, where the containment knows.
+    /// What its processes have used so far; `None` if the cgroup was tampered with.
+    ///
+    /// In a session, which the kernel keeps no account of, a process that ended counts only if another one waited for it.
     #[must_use]
-    pub fn cpu_time(&self) -> Option<Duration> {
+    pub fn usage(&self) -> Option<Usage> {
         match &self.place {
-            Place::Cgroup(cgroup) => cgroup.cpu_time().ok(),
-            Place::Session(_) => None,
+            Place::Cgroup(cgroup) => cgroup.usage().ok(),
+            Place::Session(_) => Some(session::usage(self.pid)),
         }
     }
 
@@ -192,6 +196,11 @@ impl Host {
         if others.count() > 0 {
             let _gone_or_refused = sched_setaffinity(Some(self.pid), &others);
         }
+    }
+
+    /// To be called while the launcher waits.
+    pub(crate) fn limit_open_files(&self, limit: Rlimit) {
+        let _gone = prlimit(Some(self.pid), Resource::Nofile, limit);
     }
 
     fn is_empty(&self) -> Result<bool, HostError> {

@@ -19,8 +19,8 @@ use std::process::{Command, exit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send};
-use rustix::process::{Resource, Rlimit, chdir, setrlimit, setsid};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_no_new_privs};
+use rustix::process::{Resource, Rlimit, chdir, getppid, setrlimit, setsid};
+use rustix::thread::{sched_getaffinity, sched_setaffinity, set_no_new_privs};
 
 use crate::message::{self, Failure, Stage};
 use crate::spare::BELL;
@@ -46,11 +46,10 @@ pub fn main() -> ! {
         Ok(control) => control,
         Err(error) => give_up(&error),
     };
-    let processors = sched_getaffinity(None);
     let waited = confine().and_then(|()| receive_bell(&control)).and_then(|bell| wait(&control, &bell));
     let failure = match waited.and_then(|()| receive(&control)) {
         Ok(None) => exit(0),
-        Ok(Some(order)) => match become_host(&order.spec, processors.as_ref().ok()) {
+        Ok(Some(order)) => match become_host(&order.spec) {
             Err(failure) => failure,
         },
         Err(failure) => failure,
@@ -165,10 +164,11 @@ fn are_seated(fds: &[OwnedFd]) -> bool {
     !fds.is_empty() && numbers.eq(seats.take(fds.len()))
 }
 
-fn become_host(spec: &HostSpec, processors: Option<&CpuSet>) -> Result<Infallible, Failure> {
-    if let Some(processors) = processors {
-        // The broker kept it off its own processor for the wake-up only.
-        let _refused = sched_setaffinity(None, processors);
+fn become_host(spec: &HostSpec) -> Result<Infallible, Failure> {
+    // The broker kept it off its own processor for the wake-up only, perhaps before this program had begun: what it could have
+    // noted then of its own processors would be too few.
+    if let Ok(processors) = sched_getaffinity(getppid()) {
+        let _refused = sched_setaffinity(None, &processors);
     }
     chdir(&spec.dir).map_err(|errno| failure(Stage::Directory, errno))?;
     // Besides executing, this empties the signal mask.

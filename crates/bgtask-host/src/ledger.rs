@@ -4,27 +4,27 @@
 //! is gone, so a new broker finds every host of its dead predecessor, kills it, and only then
 //! starts its own: one instance per registration holds across crashes.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use bgtask_lock::{Lock, LockError};
 use rustix::process::Pid;
 
 use crate::{HostError, cgroup, session};
 
 /// How long a new broker waits, in all, for hosts of its predecessor to die of being killed.
-pub const LEFTOVER_WAIT: Duration = Duration::from_secs(2);
+pub const LEFTOVER_WAIT: Duration = Duration::from_secs(10);
 
 /// The records of one broker, which it holds alone.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     dir: PathBuf,
     boot: String,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Ledger {
@@ -32,10 +32,9 @@ impl Ledger {
     pub(crate) fn open(dir: &Path) -> Result<Self, HostError> {
         let failed = |operation| move |error: io::Error| HostError::environment(operation, dir, error);
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("create"))?;
-        let lock = File::create(dir.join("lock")).map_err(failed("create a lock in"))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-            rustix::io::Errno::WOULDBLOCK => HostError::InUse { path: dir.to_owned() },
-            errno => failed("lock")(errno.into()),
+        let lock = Lock::take(&dir.join("lock")).map_err(|error| match error {
+            LockError::Held { .. } => HostError::InUse { path: dir.to_owned() },
+            LockError::System(error) => failed("lock")(error),
         })?;
         let ledger = Self { dir: dir.to_owned(), boot: boot_id(), _lock: lock };
         ledger.end_leftovers()?;

@@ -18,6 +18,7 @@
 //! | environment | exactly [`HostSpec::env`] |
 //! | session | its own, without a terminal |
 //! | signals | every disposition default, none blocked |
+//! | open files | as many as the broker might open when its [`Spawner`] was made |
 //! | privileges | `no_new_privs`; no core dumps; first in line for the OOM killer; the user's umask |
 //!
 //! # What containment promises
@@ -25,7 +26,7 @@
 //! | | [`Containment::Cgroup`] | [`Containment::Session`] |
 //! |---|---|---|
 //! | [`Host::kill`] reaches | every process the host ever started | its session and its living descendants; a daemon that forked twice and called `setsid` escapes |
-//! | [`Host::cpu_time`] | known | unknown |
+//! | [`Host::usage`] | of every process the host ever started | of its living processes, to a clock tick |
 //! | a new [`Spawner`] after a crash of the broker | kills every left-over process first | kills left-over hosts and what they contain then; if a host itself is gone, its orphans stay |
 //!
 //! Neither stands against a malicious program of the same user, which may write to the cgroup
@@ -52,6 +53,7 @@ mod spare;
 mod spawner;
 mod spec;
 mod tail;
+mod usage;
 
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};
@@ -61,3 +63,4 @@ pub use spare::{Launch, Start};
 pub use spawner::{Containment, MAX_SPARES, Spawner, SpawnerConfig};
 pub use spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};
 pub use tail::{TAIL_BYTES, Tail};
+pub use usage::Usage;

@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::ops::Add as _;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::Usage;
 
 /// How often the processes are listed and killed, for those that are forked meanwhile.
 const KILL_PASSES: usize = 4;
@@ -46,6 +50,16 @@ pub(crate) fn wait_until_empty(leader: Pid, deadline: Instant) -> io::Result<boo
 
 /// The processes that are alive in the session of `leader` or descend from it.
 pub(crate) fn members(leader: Pid) -> Vec<OwnedFd> {
+    family(leader).iter().filter(|stat| !stat.dead).filter_map(Stat::pidfd).collect()
+}
+
+/// What they have used. A child that ended is counted with its parent.
+pub(crate) fn usage(leader: Pid) -> Usage {
+    let used = family(leader).into_iter().filter_map(|stat| Usage::of_process(stat.pid));
+    used.fold(Usage::default(), Usage::add)
+}
+
+fn family(leader: Pid) -> Vec<Stat> {
     let all: Vec<Stat> = processes().collect();
     let leader = leader.as_raw_nonzero().get();
     let mut family = HashSet::from([leader]);
@@ -58,7 +72,7 @@ pub(crate) fn members(leader: Pid) -> Vec<OwnedFd> {
             break;
         }
     }
-    all.iter().filter(|stat| family.contains(&stat.pid) && !stat.dead).filter_map(Stat::pidfd).collect()
+    all.into_iter().filter(|stat| family.contains(&stat.pid)).collect()
 }
 
 /// When the process with this number began, in clock ticks since boot; with the number it names
@@ -87,16 +101,18 @@ fn processes() -> impl Iterator<Item = Stat> {
 
 /// The part of `/proc/PID/stat` that matters here.
 #[derive(Debug, PartialEq)]
-struct Stat {
+pub(crate) struct Stat {
     pid: i32,
     parent: i32,
     session: i32,
     start: u64,
     dead: bool,
+    /// Processor time, its own and that of its ended children, in clock ticks.
+    ticks: u64,
 }
 
 impl Stat {
-    fn read(pid: i32) -> Option<Self> {
+    pub(crate) fn read(pid: i32) -> Option<Self> {
         // Not as a string: the name of the program, which is in it, need not be UTF-8.
         Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
@@ -113,7 +129,12 @@ impl Stat {
             parent: fields.get(1)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             start: fields.get(19)?.parse().ok()?,
+            ticks: fields.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum(),
         })
+    }
+
+    pub(crate) fn cpu_time(&self) -> Duration {
+        Duration::from_micros(self.ticks.saturating_mul(1_000_000) / clock_ticks_per_second().max(1))
     }
 
     /// A handle for this very process, not for one that has its number by now.
@@ -130,9 +151,9 @@ mod tests {
 
     #[test]
     fn a_hostile_program_name_confuses_nothing() {
-        let line = b"42 (a) S 1 (\xff) Z 7 8 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n";
+        let line = b"42 (a) S 1 (\xff) Z 7 8 9 0 -1 0 0 0 0 0 1 2 3 4 20 0 1 0 4711 0 0\n";
         let stat = Stat::parse(line).unwrap();
-        let expected = Stat { pid: 42, parent: 7, session: 9, start: 4711, dead: true };
+        let expected = Stat { pid: 42, parent: 7, session: 9, start: 4711, dead: true, ticks: 10 };
         assert_eq!(stat, expected);
         assert_eq!(Stat::parse(b"42 (a) S 1"), None);
         assert_eq!(Stat::parse(b""), None);

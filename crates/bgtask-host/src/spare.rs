@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::task::Poll;
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv,
@@ -84,7 +84,7 @@ pub(crate) const BELL: &[u8] = b"bell";
 /// A launcher that waits.
 #[derive(Debug)]
 pub(crate) struct Spare {
-    host: Host,
+    pub(crate) host: Host,
     ends: Ends,
 }
 
@@ -119,6 +119,10 @@ impl Seats {
 
 impl Spare {
     pub(crate) fn order(&self, order: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+        // Its end of the socket may outlive it for a moment, in a child that another thread was starting when it was made.
+        if self.has_ended() {
+            return Err(Errno::PIPE);
+        }
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_ORDER_FDS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let has_room = ancillary.push(SendAncillaryMessage::ScmRights(fds));
@@ -127,6 +131,11 @@ impl Spare {
         sendmsg(&self.ends.control, &[IoSlice::new(order)], &mut ancillary, flags)?;
         self.host.keep_off_this_processor();
         rustix::io::write(&self.ends.bell, &1_u64.to_ne_bytes()).map(drop)
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut ended = [PollFd::new(&self.host, PollFlags::IN)];
+        poll(&mut ended, Some(&Timespec::default())) == Ok(1)
     }
 
     pub(crate) fn into_launch(self, channel: UnixStream, spec: &HostSpec, launcher: &Path) -> Launch {

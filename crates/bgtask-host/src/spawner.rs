@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open};
 
 use crate::cgroup::{Cgroup, Tree};
 use crate::host::{Host, Place};
@@ -65,10 +65,15 @@ pub struct Spawner {
     tree: Option<RecordedTree>,
     containment: Containment,
     ledger: Ledger,
+    /// How many files a host may open: as many as the broker could when this was made.
+    open_files: Rlimit,
 }
 
 impl Spawner {
     /// Ends what a dead predecessor left running, chooses the containment and spawns the spares.
+    ///
+    /// Hosts get the limit of open files this process has now: the broker may raise its own afterwards, while a program that
+    /// uses `select` must not get more than its user gave it.
     ///
     /// Waits at most [`LEFTOVER_WAIT`](crate::LEFTOVER_WAIT) for the predecessor's hosts to die.
     ///
@@ -103,6 +108,7 @@ impl Spawner {
             tree,
             containment,
             ledger,
+            open_files: getrlimit(Resource::Nofile),
         };
         spawner.refill()?;
         Ok(spawner)
@@ -162,6 +168,12 @@ impl Spawner {
     }
 
     fn spawn(&mut self) -> Result<Spare, HostError> {
+        let spare = self.spawn_contained()?;
+        spare.host.limit_open_files(self.open_files);
+        Ok(spare)
+    }
+
+    fn spawn_contained(&mut self) -> Result<Spare, HostError> {
         let (spare, seats) = pipes().map_err(|error| self.failed("make pipes for", error))?;
         if let Some(recorded) = &mut self.tree {
             let tree = recorded.tree.path().to_owned();

@@ -20,7 +20,9 @@ pub const MAX_VALUE_BYTES: usize = 4_096;
 pub const MAX_TYPES_PER_TASK: usize = 17;
 /// Longest server name, in characters.
 pub const MAX_SERVER_NAME_CHARS: usize = 255;
-/// Most applications, tasks, class-id servers and capabilities, each.
+/// Longest id of a custom event, in bytes.
+pub const MAX_EVENT_ID_BYTES: usize = 255;
+/// Most applications, tasks, class-id servers, capabilities and events, each.
 pub const MAX_LISTED: usize = 512;
 /// Most numbers of a version.
 pub const MAX_VERSION_PARTS: usize = 4;
@@ -45,6 +47,9 @@ pub(crate) fn check(manifest: &Manifest, places: &Places, findings: &mut Finding
     }
     for (index, capability) in manifest.capabilities.iter().enumerate() {
         checker.capability(index, capability);
+    }
+    for (index, event) in manifest.raises.iter().enumerate() {
+        checker.event(index, event);
     }
 }
 
@@ -73,6 +78,7 @@ impl Checker<'_> {
             (Section::Task, manifest.background_tasks.len(), "tasks"),
             (Section::Server, manifest.com_servers.len(), "class-id servers"),
             (Section::Capability, manifest.capabilities.len(), "capabilities"),
+            (Section::Event, manifest.raises.len(), "events"),
         ];
         for (section, count, what) in counts {
             if count > MAX_LISTED {
@@ -269,6 +275,11 @@ impl Checker<'_> {
         }
         self.executable(Section::Server, index, server.executable.as_deref());
         self.length(Section::Server, index, "arguments", server.arguments.as_deref(), MAX_VALUE_BYTES);
+        if server.arguments.as_deref().is_some_and(|arguments| arguments.contains('\0')) {
+            let error =
+                Diagnostic::error("BLD-11", "the arguments contain a NUL character, which no program can be given");
+            self.report(error.help("leave it out"), Section::Server, index, Field::Named("arguments"));
+        }
         if server.classes.is_empty() {
             let name = self.word("id", "Class element with an Id");
             let error = Diagnostic::error("BLD-11", format!("this class-id server has no {name}"));
@@ -287,6 +298,16 @@ impl Checker<'_> {
         if capability.name.as_deref().is_none_or(str::is_empty) {
             let warning = Diagnostic::warning("MA-6", "this capability has no name, so it grants nothing");
             self.report(warning, Section::Capability, index, Field::Whole);
+        }
+    }
+
+    /// SYS-6: the ids that registrations of a `CustomSystemEventTrigger` may name.
+    fn event(&mut self, index: usize, event: &str) {
+        let legal = (1..=MAX_EVENT_ID_BYTES).contains(&event.len()) && !event.contains(char::is_control);
+        if !legal {
+            let error = Diagnostic::error("manifest/raises", format!("{} is no id of a custom event", quoted(event)));
+            let help = format!("an event id is 1 to {MAX_EVENT_ID_BYTES} bytes without control characters");
+            self.report(error.help(help), Section::Event, index, Field::Whole);
         }
     }
 

@@ -21,6 +21,9 @@ pub struct App {
     pub display_name: Option<String>,
     /// The form of its manifest.
     pub form: Form,
+    /// The ids of its applications, in document order, each once (ACC-15). One without an id, which nothing could name, is
+    /// left out unless it is the first, which has the empty id then.
+    pub applications: Vec<String>,
     /// The files the app itself may be, in the order to try them. Empty if the manifest names no program.
     pub executables: Vec<PathBuf>,
     /// The entry points, in document order, each name once.
@@ -29,6 +32,8 @@ pub struct App {
     pub class_servers: Vec<ClassServer>,
     /// The names of what the app may use, as written (MA-6).
     pub capabilities: Vec<String>,
+    /// The custom events it may raise.
+    pub raises: Vec<String>,
 }
 
 /// An entry point that registrations may name.
@@ -36,6 +41,8 @@ pub struct App {
 pub struct EntryPoint {
     /// The name, compared exactly (MA-2, BLD-7). For a JavaScript task the page (BLD-10).
     pub name: String,
+    /// The application that declares it; `None` for the first one (ACC-15).
+    pub application: Option<String>,
     /// The files its program may be, in the order to try them. Empty if it cannot run here.
     pub executables: Vec<PathBuf>,
     /// The types it declares, without those nobody knows.
@@ -55,10 +62,14 @@ pub struct EntryPoint {
 pub struct ClassServer {
     /// The class ids, in lower case without braces.
     pub ids: Vec<String>,
-    /// The files it may be, in the order to try them.
+    /// The application that declares it; `None` for the first one (ACC-15).
+    pub application: Option<String>,
+    /// The files it may be, in the order to try them. Empty if it cannot run here.
     pub executables: Vec<PathBuf>,
     /// The arguments it is started with.
     pub arguments: Vec<String>,
+    /// Why it cannot run here, as one sentence without a final stop, if it cannot.
+    pub cannot_run: Option<String>,
 }
 
 /// Why an entry point may not be registered with a trigger (MA-1, MAN-3).
@@ -149,10 +160,12 @@ pub fn declare(manifest: &Manifest, base: &Path) -> Result<App, Vec<Diagnostic>>
         version: version.clone(),
         display_name: manifest.package.display_name.clone(),
         form: manifest.form,
+        applications: applications(manifest),
         executables: manifest.program_of_application(None).map(|written| programs.files(written)).unwrap_or_default(),
         entry_points: entry_points(&programs),
         class_servers: manifest.com_servers.iter().map(|server| class_server(&programs, server)).collect(),
         capabilities: manifest.capabilities.iter().filter_map(|capability| capability.name.clone()).collect(),
+        raises: manifest.raises.clone(),
     })
 }
 
@@ -208,17 +221,40 @@ impl Programs<'_> {
         candidates(self.manifest.form, written, self.id, self.base)
     }
 
-    /// The files that may host a task, or why there are none.
-    fn of_task(&self, task: &BackgroundTask) -> Result<Vec<PathBuf>, String> {
-        let Some(written) = self.manifest.program_of(task) else {
-            return Err("neither the task nor its application names an executable".to_owned());
-        };
+    /// The files a written executable may mean, or why there are none.
+    fn some_files(&self, written: &str) -> Result<Vec<PathBuf>, String> {
         let files = self.files(written);
         if files.is_empty() {
             return Err(format!("its executable {} holds a token that only a Windows build replaces", quoted(written)));
         }
         Ok(files)
     }
+
+    /// The application of this id, unless it is the first.
+    fn other_application(&self, id: Option<&String>) -> Option<String> {
+        let first = self.manifest.applications.first().and_then(|first| first.id.as_ref());
+        id.filter(|id| Some(*id) != first).cloned()
+    }
+
+    /// The files that may host a task, or why there are none.
+    fn of_task(&self, task: &BackgroundTask) -> Result<Vec<PathBuf>, String> {
+        let Some(written) = self.manifest.program_of(task) else {
+            return Err("neither the task nor its application names an executable".to_owned());
+        };
+        self.some_files(written)
+    }
+}
+
+fn applications(manifest: &Manifest) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for (index, application) in manifest.applications.iter().enumerate() {
+        let id = application.id.clone().unwrap_or_default();
+        let nameless = id.is_empty() && index > 0;
+        if !nameless && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
 }
 
 fn entry_points(programs: &Programs<'_>) -> Vec<EntryPoint> {
@@ -249,6 +285,7 @@ fn entry_point(programs: &Programs<'_>, task: &BackgroundTask) -> Option<EntryPo
     };
     Some(EntryPoint {
         name: name.clone(),
+        application: programs.other_application(task.application_id.as_ref()),
         executables,
         types: known_types(task),
         server_name: task.server_name.clone(),
@@ -269,9 +306,16 @@ fn known_types(task: &BackgroundTask) -> Vec<TaskType> {
 }
 
 fn class_server(programs: &Programs<'_>, server: &ComServer) -> ClassServer {
+    let written = server.executable.as_deref().unwrap_or_default();
+    let (executables, cannot_run) = match programs.some_files(written) {
+        Ok(files) => (files, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
     ClassServer {
         ids: server.classes.iter().filter_map(|class| class_id(class)).collect(),
-        executables: server.executable.as_ref().map(|written| programs.files(written)).unwrap_or_default(),
+        application: programs.other_application(server.application_id.as_ref()),
+        executables,
         arguments: server.arguments.as_deref().map(split_arguments).unwrap_or_default(),
+        cannot_run,
     }
 }

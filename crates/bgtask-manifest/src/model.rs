@@ -29,6 +29,8 @@ pub struct Manifest {
     pub com_servers: Vec<ComServer>,
     /// What the app may use (MA-6).
     pub capabilities: Vec<Capability>,
+    /// The custom events the app may raise; always empty in `Package.appxmanifest`, which has no word for it.
+    pub raises: Vec<String>,
 }
 
 impl Manifest {

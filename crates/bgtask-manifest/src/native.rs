@@ -12,7 +12,7 @@ use crate::places::{Field, Places, Section};
 use crate::suggest::did_you_mean;
 
 const TOP: &[&str] = &["app", "task", "class"];
-const APP: &[&str] = &["id", "version", "executable", "publisher", "display_name", "capabilities"];
+const APP: &[&str] = &["id", "version", "executable", "publisher", "display_name", "capabilities", "raises"];
 const TASK: &[&str] =
     &["entry_point", "executable", "types", "server_name", "resource_group", "supports_multiple_instances"];
 const CLASS: &[&str] = &["id", "executable", "arguments"];
@@ -52,10 +52,9 @@ impl Reader<'_> {
     fn manifest(&mut self, top: &Table<'_>) -> Manifest {
         self.only_known_keys(top, TOP);
         let app = self.app_table(top);
-        let (package, application, capabilities) = match &app {
-            Some(app) => self.app(app),
-            None => (Package::default(), Application::default(), Vec::new()),
-        };
+        let (package, application) = app.as_ref().map(|app| self.app(app)).unwrap_or_default();
+        let capabilities = app.as_ref().map(|app| self.capabilities(app)).unwrap_or_default();
+        let raises = app.as_ref().map(|app| self.raises(app)).unwrap_or_default();
         let id = application.id.clone();
         let tasks = self.tables(top, "task", "[[task]]");
         let classes = self.tables(top, "class", "[[class]]");
@@ -66,6 +65,7 @@ impl Reader<'_> {
             background_tasks: tasks.iter().enumerate().map(|(i, table)| self.task(i, table, &id)).collect(),
             com_servers: classes.iter().enumerate().map(|(i, table)| self.class(i, table, &id)).collect(),
             capabilities,
+            raises,
         }
     }
 
@@ -84,7 +84,7 @@ impl Reader<'_> {
         }
     }
 
-    fn app(&mut self, table: &Table<'_>) -> (Package, Application, Vec<Capability>) {
+    fn app(&mut self, table: &Table<'_>) -> (Package, Application) {
         self.only_known_keys(table, APP);
         self.places.set(Section::Package, 0, Field::Whole, table.span.clone());
         self.places.set(Section::Application, 0, Field::Whole, table.span.clone());
@@ -95,13 +95,25 @@ impl Reader<'_> {
             display_name: self.field(table, "display_name", Section::Package, 0, "display_name"),
         };
         let executable = self.field(table, "executable", Section::Application, 0, "executable");
-        let application = Application { id: package.name.clone(), executable, ..Application::default() };
+        (package.clone(), Application { id: package.name, executable, ..Application::default() })
+    }
+
+    fn capabilities(&mut self, table: &Table<'_>) -> Vec<Capability> {
         let mut capabilities = Vec::new();
         for (name, span) in self.texts(table, "capabilities") {
             self.places.set(Section::Capability, capabilities.len(), Field::Whole, span);
             capabilities.push(Capability { element: "Capability".to_owned(), name: Some(name) });
         }
-        (package, application, capabilities)
+        capabilities
+    }
+
+    fn raises(&mut self, table: &Table<'_>) -> Vec<String> {
+        let mut events = Vec::new();
+        for (event, span) in self.texts(table, "raises") {
+            self.places.set(Section::Event, events.len(), Field::Whole, span);
+            events.push(event);
+        }
+        events
     }
 
     fn task(&mut self, index: usize, table: &Table<'_>, application_id: &Option<String>) -> BackgroundTask {

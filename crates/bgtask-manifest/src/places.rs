@@ -11,6 +11,7 @@ pub(crate) enum Section {
     Task,
     Server,
     Capability,
+    Event,
 }
 
 /// A part of one item of a list. Named fields carry the name of the model's field.

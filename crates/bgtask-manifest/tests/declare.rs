@@ -28,6 +28,39 @@ fn an_installed_native_manifest_finds_programs_beside_it_and_in_its_prefix() {
     assert_eq!(upload.server_name.as_deref(), Some("Uploader"));
     assert_eq!(upload.types, [TaskType::General, TaskType::PushNotification]);
     assert_eq!(app.capabilities, ["internetClient", "picturesLibrary"]);
+    assert_eq!(app.raises, ["org.example.photos-changed"]);
+    assert_eq!(app.applications, ["org.example.Photos"], "the one application of the native form");
+    assert_eq!(upload.application, None, "which is the first");
+}
+
+/// ACC-15: each entry point and class is of the application it stands under; under the package, of the first.
+#[test]
+fn an_app_has_the_applications_of_its_manifest() {
+    let text = r#"<Package xmlns="http://schemas.microsoft.com/appx/manifest/foundation/windows10"
+            xmlns:com="http://schemas.microsoft.com/appx/manifest/com/windows10">
+        <Identity Name="Example.Two" Publisher="CN=Example" Version="1.0.0.0" />
+        <Extensions>
+          <Extension Category="windows.backgroundTasks" EntryPoint="Tasks.OfThePackage"><BackgroundTasks><Task Type="timer" /></BackgroundTasks></Extension>
+        </Extensions>
+        <Applications>
+          <Application Id="First" Executable="First.exe" />
+          <Application Id="Second" Executable="Second.exe"><Extensions>
+            <Extension Category="windows.backgroundTasks" EntryPoint="Tasks.Two"><BackgroundTasks><Task Type="timer" /></BackgroundTasks></Extension>
+            <com:Extension Category="windows.comServer"><com:ComServer><com:ExeServer Executable="$(Token).exe">
+              <com:Class Id="87654321-1234-1234-1234-1234567890AE" />
+            </com:ExeServer></com:ComServer></com:Extension>
+          </Extensions></Application>
+          <Application Executable="Nameless.exe" />
+          <Application Id="Second" Executable="Again.exe" />
+        </Applications>
+      </Package>"#;
+    let app = app("Package.appxmanifest", text.as_bytes(), "/b");
+    assert_eq!(app.applications, ["First", "Second"]);
+    let of = |name: &str| app.entry_point(name).unwrap().application.clone();
+    assert_eq!((of("Tasks.OfThePackage"), of("Tasks.Two")), (None, Some("Second".to_owned())));
+    let [server] = &app.class_servers[..] else { panic!() };
+    assert_eq!(server.application.as_deref(), Some("Second"));
+    assert!(server.cannot_run.as_deref().is_some_and(|why| why.contains("token")), "D16: {:?}", server.cannot_run);
 }
 
 /// BLD-11: ids are compared without regard to case and braces.

@@ -69,7 +69,11 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
     let cases = [
         ("[[tasks]]\n", "tasks", "did you mean \"task\"?"),
         ("excutable = \"a\"\n", "excutable", "did you mean \"executable\"?"),
-        ("colour = \"a\"\n", "colour", "its keys are id, version, executable, publisher, display_name, capabilities"),
+        (
+            "colour = \"a\"\n",
+            "colour",
+            "its keys are id, version, executable, publisher, display_name, capabilities, raises",
+        ),
     ];
     for (added, key, help) in cases {
         let text = format!("{base}{added}");

@@ -3,15 +3,12 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use bgtask_manifest::{MAX_MANIFEST_BYTES, ReadError, read};
 
+/// One that waited would never come: nobody is at the other end.
 fn refusal(path: &Path) -> String {
-    let started = Instant::now();
-    let error = read(path).unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(1), "waited for {}", path.display());
-    error.to_string()
+    read(path).unwrap_err().to_string()
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The rules of a manifest, one test for each, and every bound hit.
 
 use bgtask_manifest::{
-    Diagnostic, MAX_APP_ID_BYTES, MAX_ENTRY_POINT_BYTES, MAX_LISTED, MAX_SERVER_NAME_CHARS, MAX_TYPES_PER_TASK,
-    MAX_VALUE_BYTES, Severity, parse,
+    Diagnostic, MAX_APP_ID_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_LISTED, MAX_SERVER_NAME_CHARS,
+    MAX_TYPES_PER_TASK, MAX_VALUE_BYTES, Severity, parse,
 };
 
 /// What is found in a Windows manifest with these extensions.
@@ -178,6 +178,20 @@ fn a_program_outside_the_package_is_refused() {
 fn ma_6_a_capability_without_a_name_grants_nothing() {
     let text = "[app]\nid = \"org.example.App\"\nversion = \"1\"\ncapabilities = [\"\"]\n";
     expect(&parse("bgtask.toml", text.as_bytes()).diagnostics, Severity::Warning, "MA-6", "grants nothing");
+}
+
+/// SYS-6
+#[test]
+fn an_event_is_1_to_255_bytes_that_can_be_shown() {
+    let raises = |event: &str| toml(&format!("raises = [{event:?}]\n"));
+    assert_eq!(raises(&"x".repeat(MAX_EVENT_ID_BYTES)), []);
+    for wrong in ["", "a\nb", &"x".repeat(MAX_EVENT_ID_BYTES + 1)] {
+        expect(&raises(wrong), Severity::Error, "manifest/raises", "1 to 255 bytes");
+    }
+    expect(&toml("raises = \"a\"\n"), Severity::Error, "manifest/wrong-type", "a list of strings");
+    let many = |count: usize| toml(&format!("raises = [{}]\n", "\"a\",".repeat(count)));
+    assert_eq!(many(MAX_LISTED), []);
+    expect(&many(MAX_LISTED + 1), Severity::Error, "manifest/too-many", "513 events");
 }
 
 #[test]

@@ -109,6 +109,8 @@ pub fn snapshot<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>)
     snapshot.registrations.sort_by_key(|registration| registration.id);
     snapshot.activations.sort_by_key(|(_, activation)| activation.instance);
     snapshot.completions.sort_by_key(|completion| completion.sequence);
+    snapshot.access.sort_by(|(one, _), (other, _)| one.cmp(other));
+    snapshot.versions.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(snapshot)
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bgtask_core::{
-    App, AppId, Config, Core, EntryPoint, Input, NewRegistration, Now, Output, Report, Request, RequestId, Snapshot,
-    SystemTriggerType, TaskType, Trigger, Zone,
+    App, AppId, Config, Core, Entry, EntryPoint, Input, NewRegistration, Now, Output, Report, Request, RequestId,
+    Server, Sharing, Snapshot, SystemTriggerType, TaskType, Trigger, Zone,
 };
 use bgtask_record::{Recorder, Replay, ReplayError, replay};
 
@@ -13,24 +13,34 @@ const SEED: u64 = u64::MAX - 1;
 /// A short life of a broker: an app registers, the zone changes, a task runs past its budget.
 fn story() -> Vec<(Now, Input)> {
     let app = AppId::new("org.example.Photos").expect("well-formed");
-    let entry =
-        EntryPoint { name: "Tasks.Example".into(), program: "tasks".into(), types: vec![TaskType::SystemEvent] };
+    let server = Server { program: "tasks".into(), application: "".into(), sharing: Sharing::InTurn };
+    let entry = EntryPoint { name: "Tasks.Example".into(), server, types: vec![TaskType::SystemEvent] };
+    let declared = App {
+        id: app.clone(),
+        version: "1".into(),
+        entry_points: vec![entry],
+        classes: vec![],
+        itself: None,
+        applications: vec![],
+        raises: vec![],
+    };
     let new = NewRegistration {
         name: "Clock".into(),
-        entry_point: entry.name.clone(),
+        entry: Entry::Component("Tasks.Example".into()),
         trigger: Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: false },
         conditions: vec![],
         cancel_on_condition_loss: false,
         is_network_requested: false,
+        group: None,
     };
     let zone = |identity: &str, offset_seconds, previous_offset_seconds| {
         let zone = Zone { identity: identity.into(), offset_seconds };
         Input::Report(Report::TimeZone { zone, previous_offset_seconds })
     };
     let inputs = [
-        Input::AppInstalled(App { id: app.clone(), version: "1".into(), entry_points: vec![entry] }),
+        Input::AppInstalled(declared),
         Input::Restore(Box::<Snapshot>::default()),
-        Input::Request(RequestId(1), Request::RequestAccess(app.clone())),
+        Input::Request(RequestId(1), Request::RequestAccess { app: app.clone(), application: String::new() }),
         Input::Request(RequestId(2), Request::Register(app, new)),
         zone("Europe/Paris", 3_600, None),
         zone("Europe/London", 0, Some(3_600)),

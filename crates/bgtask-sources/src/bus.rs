@@ -53,6 +53,16 @@ pub(crate) enum Link {
     Up(Connection),
 }
 
+impl Link {
+    /// The connection; without one, no service runs as far as anybody here can tell.
+    pub(crate) fn connection(&self) -> Result<&Connection, CallError> {
+        match self {
+            Self::Up(connection) => Ok(connection),
+            Self::Connecting | Self::Absent => Err(CallError::NoService),
+        }
+    }
+}
+
 impl Bus {
     /// Connects, and connects again whenever needed, hearing the signals that match any of `rules`.
     pub(crate) fn open(world: &World, rules: Rules) -> Self {

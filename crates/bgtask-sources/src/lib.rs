@@ -29,9 +29,14 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod attribute;
 mod bus;
+mod energy_saver;
+mod external_power;
 mod inotify;
 mod internet;
+mod memory_pressure;
+mod netlink;
 mod path;
 mod presence;
 mod ready;
@@ -42,7 +47,10 @@ mod zone;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use crate::energy_saver::SAVER_SETTLE;
+pub use crate::external_power::POWER_SETTLE;
 pub use crate::internet::NETWORK_SETTLE;
+pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
 pub use crate::presence::PRESENCE_IDLE;
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
@@ -60,6 +68,13 @@ pub enum SourceKind {
     /// Whether this user is at the machine: logind, or else typing in a terminal. Serves the `UserPresent` and
     /// `UserAway` triggers and the conditions `UserPresent` and `UserNotPresent`.
     UserPresence,
+    /// Whether the machine runs on external power: UPower, or else the kernel's power supplies. One without a battery
+    /// always does.
+    ExternalPower,
+    /// Whether the user wants energy saved: the profile of power-profiles-daemon (POL-11).
+    EnergySaver,
+    /// Whether the machine is short of memory: the kernel's pressure stall information.
+    MemoryPressure,
 }
 
 /// A running source. It reports until it is dropped, which also closes everything it holds open.
@@ -100,6 +115,9 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::TimeZone => zone::run(&world, teller).await,
             SourceKind::Internet => internet::run(&world, teller).await,
             SourceKind::UserPresence => presence::run(&world, teller).await,
+            SourceKind::ExternalPower => external_power::run(&world, teller).await,
+            SourceKind::EnergySaver => energy_saver::run(&world, teller).await,
+            SourceKind::MemoryPressure => memory_pressure::run(&world, teller).await,
         };
     });
     Source { kind, task }

@@ -53,6 +53,12 @@ pub enum Report {
     Internet(bool),
     /// Whether the user is at the machine.
     UserPresent(bool),
+    /// Whether the machine runs on external power. Where nothing can be seen at all it counts as on battery.
+    ExternalPower(bool),
+    /// Whether the user chose to save energy, on battery or not (POL-11). Where nobody can be asked, nobody did.
+    EnergySaver(bool),
+    /// Whether the machine is short of memory. Where the kernel does not measure that, it never is.
+    MemoryPressure(bool),
 }
 
 /// The system's time zone at one moment.

@@ -1,11 +1,12 @@
 //! From a folder to an open, checked, locked database.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bgtask_lock::{Lock, LockError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
@@ -50,7 +51,7 @@ const BUSY_WAIT: Duration = Duration::from_millis(250);
 pub(crate) struct Folder {
     // Declared before the lock: closing writes, and must be done before another broker may start.
     pub(crate) connection: Connection,
-    _lock: File,
+    _lock: Lock,
     pub(crate) path: PathBuf,
 }
 
@@ -98,14 +99,12 @@ fn refuse_foreign(path: &Path, runs_as: u32) -> Result<(), StoreError> {
     }
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let failed = |error| StoreError::from_system(path, "lock the store", error);
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Busy { path: path.to_owned(), operation: "lock the store" }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
+fn lock(path: &Path) -> Result<Lock, StoreError> {
+    let operation = "lock the store";
+    Lock::take(path).map_err(|error| match error {
+        LockError::Held { .. } => StoreError::Busy { path: path.to_owned(), operation },
+        LockError::System(error) => StoreError::from_system(path, operation, error),
+    })
 }
 
 fn exists(path: &Path) -> Result<bool, StoreError> {

@@ -252,7 +252,7 @@ pub struct OutcomeInfo {
 #[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]
 pub struct SourceInfo {
-    /// The fact it knows: `time-zone`, `internet` or `user-presence`.
+    /// The fact it knows: `time-zone`, `internet`, `user-presence`, `external-power`, `energy-saver` or `memory-pressure`.
     pub name: String,
     /// `available`, `degraded`, `missing` or `starting`.
     pub status: String,

@@ -1,4 +1,4 @@
-use bgtask_core::{ClientId, HostId};
+use bgtask_core::{ClientId, Consent, HostId, RequestId};
 use zbus::Message;
 
 use crate::clients::Visitor;
@@ -14,8 +14,8 @@ pub(crate) const MAX_BATCH: usize = 256;
 pub(crate) enum Incoming {
     /// A client is connected.
     Client(ClientId, Visitor),
-    /// It sent a message.
-    Call(ClientId, Message),
+    /// It sent a message: a call, or, where it is a host, what a host says.
+    Said(ClientId, Message),
     /// It is gone.
     ClientGone(ClientId),
     /// A host sent a message.
@@ -26,6 +26,10 @@ pub(crate) enum Incoming {
     HostSilent(HostId, String),
     /// Something changed in a folder with manifests.
     Apps,
+    /// Something changed in the folder with policies.
+    Policies,
+    /// The user answered a question, or nobody could be asked.
+    Consent(RequestId, Consent),
     /// It is time to stop.
     Stop(&'static str),
 }

@@ -17,6 +17,7 @@
 mod apps;
 mod clients;
 mod config;
+mod consent;
 mod driver;
 mod failure;
 mod hosts;
@@ -24,7 +25,9 @@ mod inbox;
 mod logging;
 mod options;
 mod places;
+mod policy;
 mod ready;
+mod session;
 mod sources;
 
 use std::process::ExitCode;

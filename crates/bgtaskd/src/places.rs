@@ -1,19 +1,14 @@
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use bgtask_lock::{Lock, LockError};
 
 use crate::failure::Failure;
 use crate::options::Options;
 
 /// Longest path a Unix socket can have, in bytes, its end mark included.
 const MAX_SOCKET_PATH_BYTES: usize = 108;
-
-/// How long the lock of a dead broker is waited for: a child it was spawning as it died shares it until it runs its program.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
-const LOCK_LOOK: Duration = Duration::from_millis(5);
 
 /// Where a broker keeps what.
 #[derive(Clone, Debug)]
@@ -106,7 +101,7 @@ impl Places {
 /// Holds the socket's place; the store holds the state's.
 #[derive(Debug)]
 pub(crate) struct Occupied {
-    _lock: fs::File,
+    _lock: Lock,
 }
 
 fn make(dir: &Path) -> Result<(), Failure> {
@@ -114,29 +109,13 @@ fn make(dir: &Path) -> Result<(), Failure> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(cannot)
 }
 
-fn lock(dir: &Path) -> Result<fs::File, Failure> {
+fn lock(dir: &Path) -> Result<Lock, Failure> {
     let path = dir.join("broker.lock");
-    let cannot = |error: std::io::Error| Failure::new(format!("the lock {} cannot be taken", path.display()), error);
-    let file = fs::File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(cannot)?;
-    let deadline = Instant::now() + LOCK_WAIT;
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                fs::write(&path, format!("{}\n", std::process::id())).map_err(cannot)?;
-                return Ok(file);
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                let holder = holder.trim();
-                if Path::new("/proc").join(holder).exists() || Instant::now() > deadline {
-                    return Err(Failure::plain(format!(
-                        "another broker (process {holder}) already uses {}: stop it first, or give this one a --root of its own",
-                        dir.display()
-                    )));
-                }
-                std::thread::sleep(LOCK_LOOK);
-            }
-            Err(errno) => return Err(cannot(errno.into())),
-        }
-    }
+    Lock::take(&path).map_err(|error| match error {
+        LockError::Held { by } => Failure::plain(format!(
+            "another broker (process {by}) already uses {}: stop it first, or give this one a --root of its own",
+            dir.display()
+        )),
+        LockError::System(error) => Failure::new(format!("the lock {} cannot be taken", path.display()), error),
+    })
 }

@@ -34,6 +34,9 @@ impl Sources {
             Report::Status(kind, status) => Input::SourceStatus(fact(kind), core_status(status)),
             Report::Internet(value) => Input::Report(bgtask_core::Report::Internet(value)),
             Report::UserPresent(value) => Input::Report(bgtask_core::Report::UserPresence(value)),
+            Report::ExternalPower(value) => Input::Report(bgtask_core::Report::ExternalPower(value)),
+            Report::EnergySaver(value) => Input::Report(bgtask_core::Report::EnergySaver(value)),
+            Report::MemoryPressure(value) => Input::Report(bgtask_core::Report::MemoryPressure(value)),
             Report::TimeZone(reading) => {
                 let unmoved = std::mem::replace(&mut self.zone_known, true).then_some(reading.offset_seconds);
                 let moved_from = reading.changed.map(|change| change.from_offset_seconds);
@@ -46,11 +49,14 @@ impl Sources {
     }
 }
 
-fn kind(fact: Fact) -> SourceKind {
+const fn kind(fact: Fact) -> SourceKind {
     match fact {
         Fact::TimeZone => SourceKind::TimeZone,
         Fact::Internet => SourceKind::Internet,
         Fact::UserPresence => SourceKind::UserPresence,
+        Fact::ExternalPower => SourceKind::ExternalPower,
+        Fact::EnergySaver => SourceKind::EnergySaver,
+        Fact::MemoryPressure => SourceKind::MemoryPressure,
     }
 }
 
@@ -59,6 +65,9 @@ fn fact(kind: SourceKind) -> Fact {
         SourceKind::TimeZone => Fact::TimeZone,
         SourceKind::Internet => Fact::Internet,
         SourceKind::UserPresence => Fact::UserPresence,
+        SourceKind::ExternalPower => Fact::ExternalPower,
+        SourceKind::EnergySaver => Fact::EnergySaver,
+        SourceKind::MemoryPressure => Fact::MemoryPressure,
     }
 }
 

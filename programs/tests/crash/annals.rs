@@ -1,6 +1,6 @@
 //! What the history says, read against what it has to say (LC-9).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bgtask_wire::{HistoryInfo, HistoryQuery};
 
@@ -22,13 +22,11 @@ pub(crate) struct Annals {
     pub(crate) abandoned: usize,
 }
 
-/// Where a task stands, as the lines before have it.
+/// Where the instances of a task stand, as the lines before have it.
 #[derive(Debug, Default)]
 struct Life {
-    waiting: bool,
+    waiting: BTreeSet<String>,
     running: Option<String>,
-    /// A firing that came while it ran.
-    next: bool,
 }
 
 /// The whole history, oldest first.
@@ -74,37 +72,36 @@ pub(crate) fn all_ended(lines: &[HistoryInfo]) -> bool {
     for line in lines {
         follow(lives.entry(&line.task).or_default(), line);
     }
-    lives.values().all(|life| !life.waiting && life.running.is_none())
+    lives.values().all(|life| life.waiting.is_empty() && life.running.is_none())
 }
 
 fn follow(life: &mut Life, line: &HistoryInfo) {
     let context = || format!("{line:?} after {life:?}");
+    let instance = || line.instance.clone().unwrap_or_else(|| panic!("no instance: {line:?}"));
     match line.event.as_str() {
-        "fired" if life.running.is_some() => life.next = true,
-        "fired" => life.waiting = true,
-        "latched" | "buffered" => assert!(life.waiting, "{}", context()),
+        "fired" => drop(life.waiting.insert(instance())),
+        "latched" | "buffered" => assert!(life.waiting.contains(&instance()), "{}", context()),
         "started" => {
             // A lingering host that vanished before it heard of the task is replaced without a line in between.
-            let again = life.running.is_some() && life.running == line.instance;
-            assert!(life.waiting || again, "{}", context());
-            (life.waiting, life.running) = (false, line.instance.clone());
+            let again = life.running.as_ref() == Some(&instance());
+            assert!(again || life.running.is_none(), "one at a time (D2): {}", context());
+            assert!(again || life.waiting.contains(&instance()), "{}", context());
+            life.waiting.remove(&instance());
+            life.running = Some(instance());
         }
         "cancelled" => assert_eq!(life.running, line.instance, "{}", context()),
         "interrupted" => {
             assert_eq!(life.running, line.instance, "{}", context());
             assert!(["2", "3"].iter().any(|attempt| line.text.ends_with(attempt)), "three attempts at most: {line:?}");
-            (life.waiting, life.running) = (true, None);
+            life.running = None;
+            life.waiting.insert(instance());
         }
         "completed" => {
             assert!(life.running.is_some() && life.running == line.instance, "{}", context());
-            (life.waiting, life.running, life.next) = (life.next, None, false);
+            life.running = None;
         }
-        "dropped" => {
-            assert!(life.waiting, "{}", context());
-            life.waiting = false;
-        }
-        "unregistered" => life.next = false,
-        "registered" => {}
+        "dropped" => assert!(life.waiting.remove(&instance()), "{}", line.text),
+        "registered" | "unregistered" => {}
         _ => panic!("{}", context()),
     }
 }

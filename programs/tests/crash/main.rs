@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bgtask_wire::{Error, ErrorKind};
+use bgtask_wire::{AttachOptions, Error, ErrorKind};
 use harness::{Broker, Heard, Home, New, User, eventually};
 use tokio::sync::RwLock;
 use tokio::time::{sleep, timeout};
@@ -113,7 +113,9 @@ async fn client(shared: Arc<Shared>, app: usize, mut chance: Chance) {
             sleep(Duration::from_millis(2)).await;
             continue;
         };
-        if user.broker.attach(APPS[app]).await.is_err() || user.broker.request_access(APPS[app]).await.is_err() {
+        if user.broker.attach(APPS[app], AttachOptions::default()).await.is_err()
+            || user.broker.request_access(APPS[app], "").await.is_err()
+        {
             continue;
         }
         // What was not acknowledged is told again to who comes again: so once more when the noise is over.

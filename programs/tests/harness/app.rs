@@ -34,10 +34,12 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// Each has files of its own: the identity of a process is the path it was started from.
     pub(super) fn new(id: &str, dir: PathBuf, address: String) -> Self {
         fs::create_dir_all(&dir).unwrap();
         for program in ["sample_app", "sample_tasks"] {
-            copy(&example(program), &dir.join(program));
+            let to = dir.join(program);
+            fs::hard_link(example(program), &to).unwrap_or_else(|_| copy_program(&example(program), &to));
         }
         Self { id: id.to_owned(), dir, address }
     }
@@ -177,9 +179,8 @@ fn task(entry: &str, kind: &str, program: &Path) -> String {
     format!("[[task]]\nentry_point = {entry:?}\ntypes = [{kind:?}]\nexecutable = {program:?}\n")
 }
 
-/// A program's own file: the identity of a process is the path it was started from.
-fn copy(from: &Path, to: &Path) {
-    if fs::hard_link(from, to).is_err() {
-        fs::copy(from, to).unwrap();
-    }
+/// Copies a program in a process of its own: a child that another test starts meanwhile would have this one's copy open for
+/// writing, and what is being written cannot be run.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }

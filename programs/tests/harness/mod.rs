@@ -15,7 +15,7 @@ mod user;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub(crate) use app::{App, Listener, progress};
+pub(crate) use app::{App, Listener, copy_program, progress};
 pub(crate) use broker::Broker;
 pub(crate) use home::Home;
 pub(crate) use leftovers::leftovers;
@@ -25,7 +25,7 @@ pub(crate) use sysroot::SysRoot;
 pub(crate) use user::{Heard, New, User, kind};
 
 /// How long anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The app most tests are about.
 pub(crate) const SAMPLE: &str = "org.example.Sample";

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bgtask_wire::{
-    BROKER_INTERFACE, BROKER_PATH, BrokerProxy, Error, ErrorKind, EventInfo, HistoryInfo, HistoryQuery, OutcomeInfo,
-    RegisterOptions,
+    AttachOptions, BROKER_INTERFACE, BROKER_PATH, BrokerProxy, Error, ErrorKind, EventInfo, HistoryInfo, HistoryQuery,
+    OutcomeInfo, RegisterOptions,
 };
 use futures_util::StreamExt as _;
 use tokio::net::UnixStream;
@@ -105,7 +105,7 @@ impl User {
 
     /// Registers it with access, and waits until its sources have told where the world stands: from then on a change fires.
     pub(crate) async fn ready(&self, new: New<'_>) -> String {
-        self.broker.request_access(new.app).await.unwrap();
+        self.broker.request_access(new.app, "").await.unwrap();
         let task = self.register(new).await.unwrap();
         self.sources_know().await;
         task
@@ -208,7 +208,7 @@ impl User {
 
     /// The completions that an app which attaches now is told of at once: those it has not acknowledged.
     pub(crate) async fn unread(&mut self, app: &str) -> Vec<String> {
-        self.broker.attach(app).await.unwrap();
+        self.broker.attach(app, AttachOptions::default()).await.unwrap();
         let told = self.so_far().await.into_iter();
         told.filter_map(|heard| if let Heard::Completed { instance, .. } = heard { Some(instance) } else { None })
             .collect()

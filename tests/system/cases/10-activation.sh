@@ -4,5 +4,5 @@
 eventually as_user busctl --user list
 broker ListApps | grep -q "$app"
 [ "$(as_user systemctl --user is-active bgtask)" = active ]
-journalctl --no-pager -o cat _UID="$uid" | grep 'hosts live below /sys/fs/cgroup/user.slice'
+eventually journal_has 'hosts live below /sys/fs/cgroup/user.slice'
 as_user bgtask list

@@ -4,6 +4,7 @@
 timedatectl set-timezone Etc/UTC
 task=$(register zone Tasks.Quick TimeZoneChange)
 eventually source_is time-zone available
+eventually source_knows time-zone
 timedatectl set-timezone Asia/Tokyo
 eventually ran_times "$task" 1
 history_has "$task" succeeded
@@ -14,5 +15,5 @@ eventually ran_times "$task" 2
 [ "$(as_user bgtask history "$task" --json | grep -o '"event": *"fired"' | wc -l)" = 2 ]
 
 # Fields in the journal.
-journalctl --no-pager -o cat _UID="$uid" BGTASK_APP="$app" BGTASK_EVENT=completed | grep -q zone
+eventually journal_has zone BGTASK_APP="$app" BGTASK_EVENT=completed
 as_user bgtask unregister "$task"

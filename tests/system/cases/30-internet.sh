@@ -5,16 +5,17 @@ systemctl start NetworkManager
 eventually nmcli general status
 task=$(register online Tasks.Quick TimeZoneChange InternetAvailable)
 eventually source_is internet NetworkManager
+eventually source_knows time-zone
 timedatectl set-timezone Europe/Helsinki
 eventually phase_is online latched
 as_user bgtask why "$task" | grep -q 'InternetAvailable'
 
 ip link add net0 type veth peer name net1
 ip link set net1 up
-nmcli device set net0 managed yes
+eventually nmcli device set net0 managed yes # it sees a new device a moment later
 nmcli connection add type ethernet ifname net0 con-name net0 ipv4.method manual ipv4.addresses 192.0.2.2/24 ipv4.gateway 192.0.2.1 \
   ipv6.method disabled connection.autoconnect no
-nmcli connection up net0
+eventually nmcli connection up net0
 eventually value_is internet true
 eventually ran_times "$task" 1
 

@@ -3,6 +3,7 @@
 
 task=$(register crash Tasks.SampleBackgroundTask TimeZoneChange)
 eventually source_is time-zone available
+eventually source_knows time-zone
 timedatectl set-timezone Pacific/Auckland
 eventually phase_is crash running
 as_user systemctl --user kill --signal=KILL bgtask

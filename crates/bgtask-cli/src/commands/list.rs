@@ -3,26 +3,37 @@ use serde_json::Value;
 
 use super::Format;
 use crate::failure::Failure;
-use crate::find::{short_id, short_id_length};
+use crate::find::{did_you_mean, quoted, short_id, short_id_length};
 use crate::output::table::{Cell, Table};
+use crate::output::task::{conditions, entry, phase, trigger};
 use crate::output::{Screen, json, style};
 
 /// List the registered tasks
+///
+/// NEXT is when a timer is released next, ENTRY what runs the task: an entry point of the app's task program, the program of
+/// a class, or the app itself. Columns in which no task has anything are left out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only those of this app
     #[arg(long, value_name = "APP", default_value = "", hide_default_value = true)]
     app: String,
+    /// Only those of the group with this id
+    #[arg(long, value_name = "ID")]
+    group: Option<String>,
     #[command(flatten)]
     pub(crate) format: Format,
 }
 
 pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let tasks = broker.list_tasks(&args.app).await?;
-    if args.format.json {
-        screen.json(&tasks.iter().map(json::task).collect::<Value>())?;
-    } else {
-        write(&tasks, screen)?;
+    let mut tasks = broker.list_tasks(&args.app).await?;
+    let hint = args.group.as_ref().and_then(|wanted| no_such_group(wanted, &tasks));
+    if let Some(wanted) = &args.group {
+        tasks.retain(|task| task.group.as_ref() == Some(wanted));
+    }
+    match hint {
+        _ if args.format.json => screen.json(&tasks.iter().map(json::task).collect::<Value>())?,
+        Some(hint) => writeln!(screen.out, "{hint}")?,
+        None => write(&tasks, screen)?,
     }
     Ok(())
 }
@@ -33,13 +44,17 @@ pub(super) fn write(tasks: &[TaskInfo], screen: &mut Screen<'_>) -> std::io::Res
         return writeln!(screen.out, "No tasks are registered.");
     }
     let length = short_id_length(tasks.iter().map(|task| task.id.as_str()));
-    let mut table = Table::new(&["NAME", "APP", "ID", "TRIGGER", "CONDITIONS", "PHASE", "REGISTERED"]);
+    let headings = &["NAME", "APP", "GROUP", "ID", "ENTRY", "TRIGGER", "NEXT", "CONDITIONS", "PHASE", "REGISTERED"];
+    let mut table = Table::new(headings);
     for task in tasks {
         table.row([
             Cell::styled(&task.name, style::STRONG),
             Cell::new(&task.app),
+            Cell::new(task.group.clone().unwrap_or_default()),
             Cell::new(short_id(&task.id, length)),
+            Cell::new(entry(task)),
             Cell::new(trigger(task)),
+            Cell::new(task.due.map(|due| screen.clock.relative(due)).unwrap_or_default()),
             Cell::new(conditions(task)),
             Cell::styled(phase(task), style::of_phase(&task.phase)),
             Cell::new(screen.clock.relative(task.registered_at)),
@@ -48,24 +63,11 @@ pub(super) fn write(tasks: &[TaskInfo], screen: &mut Screen<'_>) -> std::io::Res
     table.write(screen.out, "")
 }
 
-/// The event of a system trigger, else the trigger's class.
-pub(super) fn trigger(task: &TaskInfo) -> String {
-    let event = if task.trigger_type.is_empty() { &task.trigger } else { &task.trigger_type };
-    if task.one_shot { format!("{event} (once)") } else { event.clone() }
-}
-
-pub(super) fn conditions(task: &TaskInfo) -> String {
-    if task.conditions.is_empty() { "–".to_owned() } else { task.conditions.join(", ") }
-}
-
-/// The phase with what is known of the activation: `running, progress 40, attempt 2`.
-pub(super) fn phase(task: &TaskInfo) -> String {
-    let mut text = task.phase.clone();
-    if let Some(progress) = task.progress {
-        text.push_str(&format!(", progress {progress}"));
+fn no_such_group(wanted: &str, tasks: &[TaskInfo]) -> Option<String> {
+    let groups = || tasks.iter().filter_map(|task| task.group.as_deref());
+    if groups().any(|group| group == wanted) {
+        return None;
     }
-    if let Some(attempt) = task.attempt.filter(|attempt| *attempt > 1) {
-        text.push_str(&format!(", attempt {attempt}"));
-    }
-    text
+    let end = did_you_mean(wanted, groups()).unwrap_or_else(|| ".".to_owned());
+    Some(format!("No tasks of the group {} are registered{end}", quoted(wanted)))
 }

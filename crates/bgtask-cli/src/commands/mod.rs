@@ -1,13 +1,17 @@
 //! The commands, one file each.
 
+mod access;
 mod apps;
 mod completions;
 mod history;
 mod list;
 mod manifest;
+mod raise;
 mod replay;
 mod show;
 mod sources;
+mod stop;
+mod trigger;
 mod unregister;
 mod watch;
 mod why;
@@ -28,7 +32,11 @@ pub(crate) enum Command {
     History(history::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
+    Trigger(trigger::Args),
+    Raise(raise::Args),
+    Stop(stop::Args),
     Apps(apps::Args),
+    Access(access::Args),
     Sources(sources::Args),
     #[command(subcommand)]
     Manifest(manifest::Manifest),
@@ -41,7 +49,7 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Format {
     /// Answer with JSON, and with one JSON object on standard error if it fails
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
@@ -54,7 +62,11 @@ impl Command {
             Self::History(args) => history::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
+            Self::Trigger(args) => trigger::run(args, target, screen).await,
+            Self::Raise(args) => raise::run(args, &target.connect().await?, screen).await,
+            Self::Stop(args) => stop::run(args, &target.connect().await?, screen).await,
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
+            Self::Access(args) => access::run(args, target, screen).await,
             Self::Sources(args) => sources::run(args, &target.connect().await?, screen).await,
             Self::Manifest(command) => command.run(screen),
             Self::Replay(args) => replay::run(args, screen),
@@ -72,7 +84,11 @@ impl Command {
             Self::History(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
+            Self::Trigger(args) => args.format.json,
+            Self::Raise(args) => args.format.json,
+            Self::Stop(args) => args.format.json,
             Self::Apps(args) => args.format.json,
+            Self::Access(args) => args.format.json,
             Self::Sources(args) => args.format.json,
             Self::Manifest(command) => command.format().json,
             Self::Replay(args) => args.format.json,

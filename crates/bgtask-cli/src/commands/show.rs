@@ -1,8 +1,9 @@
 use bgtask_wire::{BrokerProxy, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
 
-use super::{Format, history, list, why};
+use super::{Format, history, why};
 use crate::failure::Failure;
 use crate::find::find_task;
+use crate::output::task::{conditions, entry, group, phase, trigger};
 use crate::output::text::printable;
 use crate::output::{Screen, json, style};
 
@@ -47,18 +48,23 @@ fn write(task: &TaskInfo, why: &WhyInfo, lines: &[HistoryInfo], screen: &mut Scr
 
 fn facts(task: &TaskInfo, screen: &Screen<'_>) -> Vec<(&'static str, String)> {
     let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
-    let mut facts = vec![
-        ("id", task.id.clone()),
-        ("app", task.app.clone()),
-        ("entry point", task.entry_point.clone()),
-        ("trigger", format!("{} {}", task.trigger, task.trigger_type)),
-        ("one shot", yes(task.one_shot)),
-        ("conditions", list::conditions(task)),
+    let mut facts = vec![("id", task.id.clone()), ("app", task.app.clone())];
+    facts.extend(group(task).map(|group| ("group", group)));
+    facts.extend([("entry point", entry(task)), ("trigger", with_class(task)), ("one shot", yes(task.one_shot))]);
+    facts.extend(task.due.map(|due| ("next release", screen.clock.absolute(due))));
+    facts.extend([
+        ("conditions", conditions(task)),
         ("on their loss", if task.cancel_on_condition_loss { "cancel" } else { "go on" }.to_owned()),
         ("network", if task.is_network_requested { "kept up while it runs" } else { "not requested" }.to_owned()),
         ("registered", screen.clock.absolute(task.registered_at)),
-        ("phase", list::phase(task)),
-    ];
+        ("phase", phase(task)),
+    ]);
     facts.extend(task.instance.clone().map(|instance| ("instance", instance)));
     facts
+}
+
+/// The class of a trigger, and what it waits for where the class does not say it.
+fn with_class(task: &TaskInfo) -> String {
+    let words = trigger(task);
+    if words == task.trigger { words } else { format!("{} {words}", task.trigger) }
 }

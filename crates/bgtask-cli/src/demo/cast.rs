@@ -19,7 +19,7 @@ use crate::connection::Target;
 use crate::failure::Failure;
 
 /// How long anything may take that is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at something that does not tell when it changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Lines that may wait to be heard.

@@ -13,8 +13,15 @@ pub(crate) fn task(task: &TaskInfo) -> Value {
         "app": task.app,
         "name": task.name,
         "entry_point": task.entry_point,
+        "class_id": task.class_id,
+        "group": task.group,
+        "group_name": task.group_name,
         "trigger": task.trigger,
         "trigger_type": task.trigger_type,
+        "freshness": task.freshness,
+        "due": task.due.map(rfc3339),
+        "event_id": task.event_id,
+        "recurrence": task.recurrence,
         "one_shot": task.one_shot,
         "conditions": task.conditions,
         "cancel_on_condition_loss": task.cancel_on_condition_loss,
@@ -79,7 +86,12 @@ pub(crate) fn app(app: &AppInfo) -> Value {
         "version": app.version,
         "manifest": app.manifest,
         "entry_points": app.entry_points,
+        "applications": app.applications,
         "access": app.access,
+        "decided_by": app.decided_by,
+        "setting": app.setting,
+        "policy": app.policy,
+        "policy_file": app.policy_file,
     })
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod json;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod task;
 pub(crate) mod text;
 pub(crate) mod time;
 

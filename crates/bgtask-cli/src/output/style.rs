@@ -37,6 +37,15 @@ pub(crate) fn of_event(event: &str, text: &str) -> Style {
     }
 }
 
+/// The colour of what an app may do.
+pub(crate) fn of_access(access: &str) -> Style {
+    match access {
+        "AlwaysAllowed" | "AllowedSubjectToSystemPolicy" => GOOD,
+        "Unspecified" => WAITING,
+        _ => BAD,
+    }
+}
+
 /// The colour of how well a source works.
 pub(crate) fn of_status(status: &str) -> Style {
     match status {

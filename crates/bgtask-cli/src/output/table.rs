@@ -1,4 +1,4 @@
-//! Aligned columns.
+//! Aligned columns. One in which no row has anything is left out, with its heading.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -66,7 +66,10 @@ impl Table {
     fn widths(&self) -> Vec<usize> {
         let width = |at: usize| {
             let cells = self.rows.iter().map(|row| columns(&short(&row[at].text, MAX_CELL)));
-            cells.chain([columns(self.headings[at])]).max().unwrap_or(0)
+            match cells.max() {
+                None | Some(0) => 0,
+                Some(widest) => widest.max(columns(self.headings[at])),
+            }
         };
         (0..self.headings.len()).map(width).collect()
     }
@@ -84,7 +87,7 @@ fn line<'a>(
     widths: &[usize],
 ) -> io::Result<()> {
     let mut padding = indent.len();
-    for ((text, style), width) in cells.zip(widths) {
+    for ((text, style), width) in cells.zip(widths).filter(|(_, width)| **width > 0) {
         let taken = columns(&text);
         if taken > 0 {
             write!(out, "{:padding$}{style}{text}{style:#}", "")?;
@@ -109,5 +112,15 @@ mod tests {
         table.write(&mut anstream::StripStream::new(&mut out), " ").unwrap();
         let expected = " NAME        ID  TEXT\n 背景任务    1   a\\nb\n x\n \\u{1b}[31m  22  c\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_column_without_anything_is_left_out() {
+        let mut table = Table::new(&["NAME", "GROUP", "", "ID"]);
+        table.row(["a".into(), "".into(), "+".into(), "1".into()]);
+        table.row(["b".into(), "".into(), "".into(), "2".into()]);
+        let mut out = Vec::new();
+        table.write(&mut anstream::StripStream::new(&mut out), "").unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "NAME     ID\na     +  1\nb        2\n");
     }
 }

@@ -1,194 +1,42 @@
 //! What commands show of a broker's answers.
 
-use std::os::unix::net::UnixStream;
-
-use bgtask_wire::{
-    AppInfo, BROKER_INTERFACE, BROKER_PATH, Call, Error, ErrorKind, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
-    SourceInfo, TaskInfo, WhyInfo,
-};
-use futures_util::StreamExt as _;
 use serde_json::json;
-use zbus::{Connection, Guid, Message, MessageStream, connection};
 
-use super::{INSTANCE, MAIL, NOON, PHOTOS, Ran, bgtask, json, listen, task};
-
-/// Runs a command against a broker with this script.
-fn ask(arguments: &[&str]) -> Ran {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir(dir.path().join("run")).unwrap();
-    let broker = listen(&dir.path().join("run/broker"), serve);
-    let ran = bgtask(&[&["--root", dir.path().to_str().unwrap()], arguments].concat());
-    broker.join().unwrap();
-    ran
-}
-
-/// Answers until the client is gone, or has been sent all events it watches.
-async fn serve(stream: UnixStream) {
-    let builder = connection::Builder::unix_stream(stream).server(Guid::generate()).p2p();
-    let connection = builder.build().await.unwrap();
-    let mut messages = MessageStream::from(&connection);
-    let mut is_watched = false;
-    while let Some(Ok(message)) = messages.next().await {
-        let call = Call::read(&message).unwrap();
-        is_watched |= matches!(call, Call::Watch(_));
-        let is_listed = matches!(call, Call::ListTasks(_));
-        let reply = answer(call, &message).unwrap_or_else(|error| error.reply(&message.header()).unwrap());
-        connection.send(&reply).await.unwrap();
-        if is_watched && is_listed {
-            return send_events(&connection).await;
-        }
-    }
-}
-
-async fn send_events(connection: &Connection) {
-    for event in [event("fired", "TimeZoneChange fired", "{\"count\":1}"), event("started", "a\u{1b}]0;b", "not json")]
-    {
-        let signal = Message::signal(BROKER_PATH, BROKER_INTERFACE, "Event").build(&event).unwrap();
-        connection.send(&signal).await.unwrap();
-    }
-}
-
-fn answer(call: Call, message: &Message) -> Result<Message, Error> {
-    let header = message.header();
-    let reply = Message::method_return(&header);
-    let built = match call {
-        Call::ListTasks(app) => reply.build(&tasks(&app)),
-        Call::GetTask(_) => reply.build(&tasks("").remove(0)),
-        Call::Why(_) => reply.build(&why()),
-        Call::History(query) => reply.build(&history(&query)),
-        Call::Watch(app) if app == "org.example.Gone" => {
-            return Err(Error::new(ErrorKind::UnknownApp, "no manifest of the app org.example.Gone is installed"));
-        }
-        Call::Watch(_) => reply.build(&()),
-        Call::Unregister(task, _) if task == MAIL => {
-            return Err(Error::new(ErrorKind::StoreUnavailable, "the disk is full"));
-        }
-        Call::Unregister(_, cancel) => {
-            assert!(cancel, "only with --cancel in these tests");
-            reply.build(&())
-        }
-        Call::ListApps => reply.build(&vec![AppInfo {
-            id: "org.example.Photos".into(),
-            version: "1.4.0".into(),
-            manifest: "/apps/org.example.Photos.toml".into(),
-            entry_points: vec!["Tasks.Example".into(), "Tasks.Other".into()],
-            access: "AllowedSubjectToSystemPolicy".into(),
-        }]),
-        Call::ListSources => reply.build(&sources()),
-        other => panic!("no command calls {other:?}"),
-    };
-    Ok(built.unwrap())
-}
-
-fn tasks(app: &str) -> Vec<TaskInfo> {
-    let running = TaskInfo {
-        phase: "running".into(),
-        instance: Some(INSTANCE.into()),
-        attempt: Some(2),
-        progress: Some(40),
-        conditions: vec![],
-        one_shot: true,
-        ..task(PHOTOS, "org.example.Photos", "背景任务")
-    };
-    let tasks = [running, task(MAIL, "org.example.Mail", "sync")];
-    tasks.into_iter().filter(|task| app.is_empty() || task.app == app).collect()
-}
-
-fn why() -> WhyInfo {
-    let gate = |name: &str, open: bool, value: &str, since| GateInfo {
-        name: name.into(),
-        open,
-        value: value.into(),
-        since,
-        source: "netlink".into(),
-    };
-    WhyInfo {
-        sentence: "TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.".into(),
-        phase: "latched".into(),
-        since: Some(NOON - 120_000_000),
-        gates: vec![
-            gate("Access", true, "Allowed", None),
-            gate("InternetAvailable", false, "false", Some(NOON - 5_000_000)),
-        ],
-    }
-}
-
-/// 1500 lines, so that it takes two pages to see the first.
-fn history(query: &HistoryQuery) -> Vec<HistoryInfo> {
-    if query.name.as_deref().is_some_and(|name| name != "sync") {
-        return Vec::new();
-    }
-    let end = query.before.unwrap_or(1501);
-    let first = end.saturating_sub(u64::from(query.limit.unwrap())).max(1);
-    (first..end).map(line).collect()
-}
-
-fn line(sequence: u64) -> HistoryInfo {
-    HistoryInfo {
-        sequence,
-        at: NOON - (1501 - sequence as i64) * 60_000_000,
-        app: "org.example.Mail".into(),
-        task: MAIL.into(),
-        name: "sync".into(),
-        instance: sequence.is_multiple_of(2).then(|| INSTANCE.into()),
-        event: "fired".into(),
-        text: "TimeZoneChange fired\nin one line".into(),
-        detail: "{\"count\":1}".into(),
-    }
-}
-
-fn event(event: &str, text: &str, detail: &str) -> EventInfo {
-    EventInfo {
-        at: NOON + 1_000,
-        app: "org.example.Mail".into(),
-        task: MAIL.into(),
-        name: "sync".into(),
-        instance: None,
-        event: event.into(),
-        text: text.into(),
-        detail: detail.into(),
-    }
-}
-
-fn sources() -> Vec<SourceInfo> {
-    let source = |name: &str, status: &str| SourceInfo {
-        name: name.into(),
-        status: status.into(),
-        how: None,
-        why: None,
-        help: None,
-        value: None,
-    };
-    let zone = SourceInfo {
-        how: Some("inotify on /etc/localtime".into()),
-        value: Some("Europe/Berlin".into()),
-        ..source("time-zone", "available")
-    };
-    let presence = SourceInfo {
-        why: Some("there is no logind".into()),
-        help: Some("start systemd-logind".into()),
-        ..source("user-presence", "missing")
-    };
-    vec![zone, presence]
-}
-
-fn done(out: &str) -> Ran {
-    Ran { exit: 0, out: out.into(), err: String::new() }
-}
+use super::script::ask;
+use super::{INSTANCE, MAIL, PHOTOS, done, json};
 
 #[test]
 fn list() {
-    assert_eq!(
-        ask(&["list"]),
-        done(
-            "\
-NAME      APP                 ID        TRIGGER                CONDITIONS         PHASE                            REGISTERED
-背景任务  org.example.Photos  3f2b9c1e  TimeZoneChange (once)  –                  running, progress 40, attempt 2  3 min ago
-sync      org.example.Mail    a0c4d2e8  TimeZoneChange         InternetAvailable  idle                             3 min ago
-"
-        )
-    );
+    let ran = ask(&["list"]);
+    let expected = "\
+NAME      APP                 GROUP    ID        ENTRY                                       TRIGGER                                  NEXT       CONDITIONS         PHASE                            REGISTERED
+背景任务  org.example.Photos           3f2b9c1e  Tasks.Example                               TimeZoneChange (once)                               –                  running, progress 40, attempt 2  3 min ago
+sync      org.example.Mail             a0c4d2e8  Tasks.Example                               TimeZoneChange                                      InternetAvailable  idle                             3 min ago
+tidy      org.example.Notes   nightly  c5d6e7f8  class 7d1e0a52-3c4b-4f6a-8e9d-0123456789ab  every 30 min (maintenance)               in 12 min  –                  idle                             3 min ago
+jack      org.example.Notes            d5d6e7f8  in the app                                  event org.example.once (once a session)             –                  idle                             3 min ago
+";
+    assert_eq!(ran, done(expected));
     assert_eq!(ask(&["list", "--app", "org.example.None"]), done("No tasks are registered.\n"));
+}
+
+#[test]
+fn list_leaves_out_the_columns_of_what_no_task_has() {
+    let expected = "\
+NAME  APP               ID        ENTRY          TRIGGER         CONDITIONS         PHASE  REGISTERED
+sync  org.example.Mail  a0c4d2e8  Tasks.Example  TimeZoneChange  InternetAvailable  idle   3 min ago
+";
+    assert_eq!(ask(&["list", "--app", "org.example.Mail"]), done(expected));
+}
+
+#[test]
+fn list_of_a_group() {
+    let ran = ask(&["list", "--group", "nightly", "--json"]);
+    let tasks = json(&ran.out);
+    assert_eq!((tasks.as_array().map(Vec::len), tasks[0]["name"].as_str(), ran.exit), (Some(1), Some("tidy"), 0));
+    let none = "No tasks of the group \"nihgtly\" are registered; did you mean \"nightly\"?\n";
+    assert_eq!(ask(&["list", "--group", "nihgtly"]), done(none));
+    assert_eq!(ask(&["list", "--group", "x"]), done("No tasks of the group \"x\" are registered.\n"));
+    assert_eq!(json(&ask(&["list", "--group", "x", "--json"]).out), json!([]));
 }
 
 #[test]
@@ -196,12 +44,22 @@ fn list_as_json() {
     let ran = ask(&["list", "--json", "--app", "org.example.Photos"]);
     let expected = json!([{
         "id": PHOTOS, "app": "org.example.Photos", "name": "背景任务", "entry_point": "Tasks.Example",
-        "trigger": "SystemTrigger", "trigger_type": "TimeZoneChange", "one_shot": true, "conditions": [],
+        "class_id": null, "group": null, "group_name": null, "trigger": "SystemTrigger",
+        "trigger_type": "TimeZoneChange", "freshness": null, "due": null, "event_id": null, "recurrence": null,
+        "one_shot": true, "conditions": [],
         "cancel_on_condition_loss": false, "is_network_requested": false,
         "registered_at": "2026-07-28T11:57:00.000000Z", "phase": "running", "instance": INSTANCE, "attempt": 2,
         "progress": 40,
     }]);
     assert_eq!((json(&ran.out), ran.exit), (expected, 0));
+
+    let tasks = json(&ask(&["list", "--json", "--app", "org.example.Notes"]).out);
+    let timer = &tasks[0];
+    assert_eq!((timer["freshness"].as_u64(), timer["due"].as_str()), (Some(30), Some("2026-07-28T12:12:00.000000Z")));
+    assert_eq!((timer["group"].as_str(), timer["group_name"].as_str()), (Some("nightly"), Some("Nightly work")));
+    assert_eq!(timer["class_id"], "7d1e0a52-3c4b-4f6a-8e9d-0123456789ab");
+    let event = (tasks[1]["event_id"].as_str(), tasks[1]["recurrence"].as_str());
+    assert_eq!(event, (Some("org.example.once"), Some("Once")));
 }
 
 #[test]
@@ -212,7 +70,7 @@ fn show() {
   id            3f2b9c1e-7a44-4d0f-9a55-0c7b2f1e6a01
   app           org.example.Photos
   entry point   Tasks.Example
-  trigger       SystemTrigger TimeZoneChange
+  trigger       SystemTrigger TimeZoneChange (once)
   one shot      yes
   conditions    –
   on their loss go on
@@ -223,9 +81,12 @@ fn show() {
 
 TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.
 
-  GATE                       READS    SINCE    SOURCE
-  Access             open    Allowed           netlink
-  InternetAvailable  closed  false    5 s ago  netlink
+  GATE                       READS    SINCE      SOURCE
+  Access             open    Allowed             netlink
+  EnergySaver        open    false    1 min ago  netlink
+  InternetAvailable  closed  false    5 s ago    netlink
+  ExternalPower      open    true                netlink
+  MemoryPressure     open    false               netlink
 
   WHEN       EVENT
   5 min ago  fired  TimeZoneChange fired\\nin one line
@@ -239,13 +100,33 @@ TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.
 }
 
 #[test]
+fn show_of_a_timer_and_of_an_event() {
+    let shown = ask(&["show", "tidy"]).out;
+    for line in [
+        "  group         nightly (Nightly work)",
+        "  entry point   class 7d1e0a52-3c4b-4f6a-8e9d-0123456789ab",
+        "  trigger       MaintenanceTrigger every 30 min (maintenance)",
+        "  next release  2026-07-28 12:12:00 +00:00 (in 12 min)",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
+    }
+    let shown = ask(&["show", "jack"]).out;
+    assert!(shown.contains("entry point   in the app\n"), "{shown}");
+    assert!(shown.contains("CustomSystemEventTrigger event org.example.once (once a session)\n"), "{shown}");
+    assert!(!shown.contains("next release") && !shown.contains("group"), "{shown}");
+}
+
+#[test]
 fn why_as_json() {
     let expected = json!({
         "sentence": "TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.",
         "phase": "latched", "since": "2026-07-28T11:58:00.000000Z",
         "gates": [
             {"name": "Access", "open": true, "value": "Allowed", "since": null, "source": "netlink"},
+            {"name": "EnergySaver", "open": true, "value": "false", "since": "2026-07-28T11:59:00.000000Z", "source": "netlink"},
             {"name": "InternetAvailable", "open": false, "value": "false", "since": "2026-07-28T11:59:55.000000Z", "source": "netlink"},
+            {"name": "ExternalPower", "open": true, "value": "true", "since": null, "source": "netlink"},
+            {"name": "MemoryPressure", "open": true, "value": "false", "since": null, "source": "netlink"},
         ],
     });
     assert_eq!(json(&ask(&["why", "sync", "--json"]).out), expected);
@@ -287,8 +168,8 @@ fn history_of_a_task_nobody_ever_knew() {
 fn watch_shows_the_state_then_the_changes_and_says_that_the_broker_ended() {
     let ran = ask(&["watch", "--app", "org.example.Mail"]);
     let expected = "\
-NAME  APP               ID        TRIGGER         CONDITIONS         PHASE  REGISTERED
-sync  org.example.Mail  a0c4d2e8  TimeZoneChange  InternetAvailable  idle   3 min ago
+NAME  APP               ID        ENTRY          TRIGGER         CONDITIONS         PHASE  REGISTERED
+sync  org.example.Mail  a0c4d2e8  Tasks.Example  TimeZoneChange  InternetAvailable  idle   3 min ago
 
 12:00:00.001  sync org.example.Mail a0c4d2e8  TimeZoneChange fired
 12:00:00.001  sync org.example.Mail a0c4d2e8  a\\u{1b}]0;b
@@ -338,20 +219,6 @@ fn a_refusal_is_told_in_the_brokers_words() {
 fn a_misspelt_task_is_suggested() {
     let ran = ask(&["why", "snyc"]);
     assert_eq!((ran.exit, ran.err.as_str()), (3, "bgtask: there is no task \"snyc\"; did you mean \"sync\"?\n"));
-}
-
-#[test]
-fn apps() {
-    let expected = "\
-APP                 VERSION  ACCESS                        ENTRY POINTS                MANIFEST
-org.example.Photos  1.4.0    AllowedSubjectToSystemPolicy  Tasks.Example, Tasks.Other  /apps/org.example.Photos.toml
-";
-    assert_eq!(ask(&["apps"]), done(expected));
-    let expected = json!([{
-        "id": "org.example.Photos", "version": "1.4.0", "manifest": "/apps/org.example.Photos.toml",
-        "entry_points": ["Tasks.Example", "Tasks.Other"], "access": "AllowedSubjectToSystemPolicy",
-    }]);
-    assert_eq!(json(&ask(&["apps", "--json"]).out), expected);
 }
 
 #[test]

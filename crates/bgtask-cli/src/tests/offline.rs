@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use super::{bgtask, json, listen};
 use crate::Cli;
@@ -20,6 +20,22 @@ fn without_a_broker_it_says_where_it_looked_and_what_to_start() {
     assert_eq!(json(&ran.err)["exit_code"], 4);
     assert!(json(&ran.err)["message"].as_str().unwrap().contains("systemctl --user start bgtask"));
     assert!(json(&ran.err)["name"].is_null());
+}
+
+#[test]
+fn what_decides_or_fires_needs_a_broker() {
+    for arguments in [
+        &["access"][..],
+        &["access", "org.example.Photos"],
+        &["access", "set", "org.example.Photos", "never"],
+        &["access", "off"],
+        &["raise", "org.example.jack"],
+        &["trigger", "org.example.Photos"],
+        &["stop", "org.example.Photos"],
+    ] {
+        let ran = bgtask(&[&["--root", "/nowhere"], arguments, &["--json"]].concat());
+        assert_eq!((ran.exit, ran.out.as_str(), &json(&ran.err)["exit_code"]), (4, "", &4.into()), "{arguments:?}");
+    }
 }
 
 #[test]
@@ -43,6 +59,13 @@ fn wrong_usage_is_exit_code_2() {
         &["history", "--limit", "0"],
         &["history", "--since", "yesterday"],
         &["manifest", "check"],
+        &["access", "set", "org.example.Photos"],
+        &["access", "off", "org.example.Photos"],
+        &["access", "org.example.Photos", "off"],
+        &["raise"],
+        &["raise", ""],
+        &["stop"],
+        &["trigger"],
     ] {
         assert_eq!(bgtask(arguments).exit, 2, "{arguments:?}");
     }
@@ -51,7 +74,9 @@ fn wrong_usage_is_exit_code_2() {
 #[test]
 fn help_tells_the_exit_codes() {
     let help = Cli::try_parse_from(["bgtask", "--help"]).unwrap_err().to_string();
-    for code in ["1  refused or failed", "3  there is no such", "4  the broker cannot be reached"] {
+    for code in
+        ["1  refused or failed", "3  there is no such", "4  the broker cannot be reached", "5  trigger:", "6  trigger:"]
+    {
         assert!(help.contains(code), "{help}");
     }
 }
@@ -60,8 +85,32 @@ fn help_tells_the_exit_codes() {
 fn completions_name_every_command() {
     let ran = bgtask(&["completions", "bash"]);
     assert_eq!(ran.exit, 0);
-    for command in ["unregister", "history", "manifest"] {
-        assert!(ran.out.contains(command));
+    for command in Cli::command().get_subcommands() {
+        assert!(ran.out.contains(&format!("bgtask__subcmd__{}", command.get_name())), "{}", command.get_name());
+    }
+}
+
+#[test]
+fn the_documentation_names_every_command_and_option() {
+    let docs = include_str!("../../../../docs/cli.md");
+    let named = |command: &clap::Command, words: &str| {
+        let line = docs.lines().find(|line| line.starts_with(words)).unwrap_or_else(|| panic!("{words}"));
+        // The synopsis of a command may go on in the next lines, which are indented.
+        let rest = docs.lines().skip_while(|it| *it != line).skip(1).take_while(|it| it.starts_with(' '));
+        let synopsis = [line].into_iter().chain(rest).collect::<String>();
+        for option in command.get_arguments().filter_map(|it| it.get_long()).filter(|it| *it != "json") {
+            assert!(synopsis.contains(&format!("--{option}")), "{words} --{option}");
+        }
+    };
+    for command in Cli::command().get_subcommands() {
+        let words = format!("bgtask {}", command.get_name());
+        if !command.has_subcommands() || command.get_positionals().next().is_some() {
+            named(command, &words);
+        }
+        command.get_subcommands().for_each(|inner| named(inner, &format!("{words} {}", inner.get_name())));
+    }
+    for code in 0..=6 {
+        assert!(docs.contains(&format!("| {code} | ")), "exit code {code}");
     }
 }
 

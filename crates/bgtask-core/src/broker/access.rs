@@ -5,7 +5,8 @@ use crate::ids::AppId;
 use crate::limits::MAX_APPS;
 use crate::model::access::{AccessSetting, BackgroundAccessRequestKind, BackgroundAccessStatus, Policy};
 use crate::model::cancel::CancellationReason;
-use crate::output::{Change, Limit, Refusal, Reply};
+use crate::output::{Change, Reply};
+use crate::refusal::{Limit, Refusal};
 
 impl Core {
     /// ACC-1, ACC-3: asking shows no prompt and is granted, unless the user or the policy has already decided.
@@ -76,7 +77,9 @@ impl Core {
     }
 
     pub(super) fn check_application(&self, app: &AppId, application: &str) -> Result<(), Refusal> {
-        let installed = self.apps.get(app).ok_or_else(|| Refusal::UnknownApp(app.clone()))?;
+        let full = self.apps.len() >= MAX_APPS;
+        let unknown = || if full { Refusal::LimitReached(Limit::Apps) } else { Refusal::UnknownApp(app.clone()) };
+        let installed = self.apps.get(app).ok_or_else(unknown)?;
         if application.is_empty() || installed.applications.iter().any(|known| **known == *application) {
             return Ok(());
         }

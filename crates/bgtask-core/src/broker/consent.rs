@@ -4,7 +4,8 @@ use super::Core;
 use crate::ids::{AppId, RequestId};
 use crate::limits::{MAX_CONSENTS, MAX_ERROR_BYTES, cut};
 use crate::model::access::{BackgroundAccessRequestKind, BackgroundAccessStatus, Consent};
-use crate::output::{Limit, Output, Refusal, Reply};
+use crate::output::{Output, Reply};
+use crate::refusal::{Limit, Refusal};
 
 /// A question on its way to the user.
 pub(super) struct Asked {
@@ -23,7 +24,7 @@ impl Core {
         application: String,
         kind: BackgroundAccessRequestKind,
         standby: bool,
-        reason: String,
+        reason: &str,
     ) -> Option<Result<Reply, Refusal>> {
         if let Err(refusal) = self.check_application(app, &application) {
             return Some(Err(refusal));
@@ -44,7 +45,7 @@ impl Core {
                 Some(Err(Refusal::LimitReached(Limit::Consents)))
             }
             (BackgroundAccessRequestKind::AlwaysAllowed, _) => {
-                let reason = cut(&reason, MAX_ERROR_BYTES);
+                let reason = cut(reason, MAX_ERROR_BYTES);
                 self.outputs.push_back(Output::Ask { request: id, app: app.clone(), reason });
                 self.consents.insert(id, Asked { app: app.clone(), application, standby });
                 None

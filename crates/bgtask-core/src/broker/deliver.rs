@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Core;
+use crate::event::{Event, EventKind};
 use crate::ids::{AppId, ClientId, InstanceId, TaskId};
 use crate::input::HostExit;
 use crate::limits::MAX_COMPLETIONS_PER_APP;
 use crate::model::outcome::{Completion, Outcome};
-use crate::output::{Change, Event, EventKind, Notice, Output, Reply};
+use crate::output::{Change, Notice, Output, Reply};
 
 impl Core {
     /// A client hears first what it missed, in order, then the latest progress of what runs.

@@ -7,7 +7,8 @@ use crate::ids::{AppId, TaskId};
 use crate::limits::{MAX_DETAILS_BYTES, MAX_EVENT_ID_BYTES};
 use crate::model::registration::Standing;
 use crate::model::trigger::{CustomSystemEventTriggerRecurrence, Details, Trigger};
-use crate::output::{ApplicationTriggerResult, Limit, Refusal, Reply};
+use crate::output::{ApplicationTriggerResult, Reply};
+use crate::refusal::{Limit, Refusal};
 
 impl Core {
     /// REQ-1 to REQ-3, D3: it fires or it does not, nothing is queued.

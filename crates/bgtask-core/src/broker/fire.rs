@@ -2,18 +2,19 @@
 
 use super::Core;
 use crate::activation::{Activation, ActivationState, Firing};
+use crate::event::EventKind;
 use crate::ids::TaskId;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::registration::Standing;
 use crate::model::trigger::{Details, SystemTriggerType};
-use crate::output::{Change, EventKind, Output};
+use crate::output::{Change, Output};
 
 impl Core {
-    pub(super) fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: &Report) {
         if !self.facts.is_watched(report.fact()) {
             return;
         }
-        match report {
+        match *report {
             Report::TimeZone { ref zone, previous_offset_seconds } => self.zone_read(zone, previous_offset_seconds),
             Report::Internet(value)
             | Report::UserPresence(value)

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::config::Config;
+use crate::event::{Event, EventKind};
 use crate::ids::{AppId, IdSource, InstanceId, RequestId, TaskId};
 use crate::input::{Input, Request};
 use crate::model::access::{AccessSetting, BackgroundAccessStatus, PolicyEntry};
@@ -28,7 +29,8 @@ use crate::model::app::App;
 use crate::model::condition::Levels;
 use crate::model::fact::Fact;
 use crate::model::registration::{Registration, Standing};
-use crate::output::{Change, Event, EventKind, Output, Refusal, Reply, Wake, WakeReason};
+use crate::output::{Change, Output, Reply, Wake, WakeReason};
+use crate::refusal::Refusal;
 use crate::time::Now;
 use consent::Asked;
 use tables::{Apps, Facts, Hosts, Mailboxes, Task, Tasks};
@@ -101,7 +103,7 @@ impl Core {
             Input::Policy(policy) => self.policy_changed(policy),
             Input::Consent(request, consent) => self.consented(request, &consent),
             Input::SourceStatus(fact, status) => self.facts.set_status(fact, status),
-            Input::Report(report) => self.report(report),
+            Input::Report(report) => self.report(&report),
             Input::Request(id, request) => {
                 if let Some(reply) = self.request(id, request) {
                     self.outputs.push_back(Output::Reply(id, reply));
@@ -127,7 +129,7 @@ impl Core {
             Request::Unregister { scope, task, cancel } => self.unregister(scope.as_ref(), task, cancel),
             Request::RequestAccess { app, application } => self.request_access(&app, &application),
             Request::RequestAccessKind { app, application, kind, standby, reason } => {
-                return self.request_access_kind(id, &app, application, kind, standby, reason);
+                return self.request_access_kind(id, &app, application, kind, standby, &reason);
             }
             Request::RemoveAccess { app, application } => self.remove_access(&app, &application),
             Request::SetAccess(app, setting) => self.set_access(&app, setting),

@@ -3,10 +3,12 @@
 mod check;
 
 use super::Core;
+use crate::event::EventKind;
 use crate::ids::{AppId, TaskId};
 use crate::model::cancel::CancellationReason;
 use crate::model::registration::{NewRegistration, Registration, Standing, Unregistration};
-use crate::output::{Change, EventKind, Refusal, Reply, Update};
+use crate::output::{Change, Reply, Update};
+use crate::refusal::Refusal;
 
 impl Core {
     pub(super) fn register(&mut self, app: &AppId, new: NewRegistration) -> Result<TaskId, Refusal> {

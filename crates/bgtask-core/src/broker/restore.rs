@@ -2,10 +2,11 @@
 
 use super::Core;
 use crate::activation::{Activation, ActivationEvent, ActivationState};
+use crate::event::EventKind;
 use crate::ids::TaskId;
 use crate::input::Snapshot;
 use crate::model::outcome::Outcome;
-use crate::output::{Change, EventKind};
+use crate::output::Change;
 
 impl Core {
     pub(super) fn restore(&mut self, snapshot: Snapshot) {

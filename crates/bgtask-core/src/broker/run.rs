@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::activation::{Activation, ActivationEvent, ActivationState};
+use crate::event::{CancelNotice, EventKind};
 use crate::host::{Host, HostEvent, HostKind, HostState};
 use crate::ids::{HostId, InstanceId, TaskId};
 use crate::input::HostExit;
@@ -12,7 +13,7 @@ use crate::model::app::Sharing;
 use crate::model::cancel::CancellationReason;
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
-use crate::output::{CancelNotice, EventKind, Output};
+use crate::output::Output;
 
 impl Core {
     pub(super) fn host_started(&mut self, host: HostId, instance: InstanceId) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Core, Task};
 use crate::activation::ActivationEvent;
+use crate::event::EventKind;
 use crate::host::HostEvent;
 use crate::ids::TaskId;
 use crate::model::access::BackgroundAccessStatus;
@@ -15,7 +16,7 @@ use crate::model::condition::SystemConditionType;
 use crate::model::fact::Fact;
 use crate::model::registration::Entry;
 use crate::model::trigger::Trigger;
-use crate::output::{EventKind, Output, RunOrder};
+use crate::output::{Output, RunOrder};
 
 /// What a waiting activation waits for: the first closed gate in this order (LC-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use crate::ids::{AppId, InstanceId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::cancel::CancellationReason;
 use crate::model::trigger::Trigger;
-use crate::output::{Refusal, Reply};
+use crate::output::Reply;
+use crate::refusal::Refusal;
 
 impl Core {
     /// CO-3, CND-6: running instances that asked for it end with the first condition that stops holding.

@@ -51,6 +51,18 @@ impl Core {
         })
     }
 
+    /// Where a task stands in one word, as [`Why::phase`] has it; `None` if there is no such registration.
+    pub fn phase(&self, id: TaskId) -> Option<&'static str> {
+        let task = self.tasks.get(id)?;
+        Some(match task.current().map(|activation| activation.state) {
+            None | Some(ActivationState::Ended) => "idle",
+            Some(ActivationState::Waiting { .. }) => waiting_phase(self.gate(id).or(task.gate)),
+            Some(ActivationState::Starting { .. }) => "starting",
+            Some(ActivationState::Running { .. }) => "running",
+            Some(ActivationState::Cancelling { .. } | ActivationState::Killing { .. }) => "cancelling",
+        })
+    }
+
     fn why_idle(&self, registration: &Registration, gates: Vec<GateReading>, now: Now) -> Why {
         let trigger = &registration.trigger;
         let ago = Spoken(now.wall - registration.registered_at);
@@ -80,8 +92,7 @@ impl Core {
         let (phase, since, sentence) = match activation.state {
             ActivationState::Waiting { since } => {
                 let gate = self.gate(registration.id).or(known).unwrap_or(Gate::Slot);
-                let phase = if matches!(gate, Gate::Condition(_)) { "latched" } else { "buffered" };
-                (phase, Some(since), self.why_waiting(registration, activation, gate, since, now))
+                (waiting_phase(Some(gate)), Some(since), self.why_waiting(registration, activation, gate, since, now))
             }
             ActivationState::Starting { deadline, .. } => {
                 ("starting", None, format!("It is starting; its budget ends in {}.", budget(deadline)))
@@ -211,4 +222,8 @@ impl Core {
 
 fn reading(name: &str, open: bool, value: String, source: &str) -> GateReading {
     GateReading { name: name.to_owned(), open, value, since: None, source: source.to_owned() }
+}
+
+const fn waiting_phase(gate: Option<Gate>) -> &'static str {
+    if matches!(gate, Some(Gate::Condition(_))) { "latched" } else { "buffered" }
 }

@@ -1,6 +1,8 @@
 //! Whether an app may run in the background.
 
-use bgtask_core::{BackgroundAccessStatus, Refusal, Reply, Request, Snapshot};
+use bgtask_core::{
+    AccessSetting, BackgroundAccessStatus, Input, Policy, PolicyEntry, PolicyRule, Refusal, Reply, Request, RequestId,
+};
 
 use crate::harness::{Broker, MAIL, PHOTOS, app, app_id, zone_task};
 
@@ -30,18 +32,24 @@ fn d13_ac_5_acc_8_without_access_an_app_registers_and_waits() {
 fn acc_1_acc_3_asking_is_granted_without_a_prompt_and_asking_again_changes_nothing() {
     let mut broker = Broker::new();
     let granted = Ok(Reply::Access(BackgroundAccessStatus::AllowedSubjectToSystemPolicy));
-    assert_eq!(broker.request(Request::RequestAccess(app_id(PHOTOS))), granted);
-    assert_eq!(broker.request(Request::RequestAccess(app_id(PHOTOS))), granted);
+    assert_eq!(broker.request(Request::RequestAccess { app: app_id(PHOTOS), application: String::new() }), granted);
+    assert_eq!(broker.request(Request::RequestAccess { app: app_id(PHOTOS), application: String::new() }), granted);
 }
 
 #[test]
 fn ac_2_what_the_user_or_the_policy_decided_is_not_overruled_by_asking() {
-    for decided in [BackgroundAccessStatus::DeniedByUser, BackgroundAccessStatus::DeniedBySystemPolicy] {
+    let denied =
+        |rule| Policy { default: Some(PolicyEntry { rule, file: "10-site.toml".into() }), ..Policy::default() };
+    let by_user = Input::Request(RequestId(0), Request::SetAccess(app_id(PHOTOS), Some(AccessSetting::Never)));
+    for (decision, decided) in [
+        (by_user, BackgroundAccessStatus::DeniedByUser),
+        (Input::Policy(denied(PolicyRule::ForceDeny)), BackgroundAccessStatus::DeniedBySystemPolicy),
+    ] {
         let mut broker = Broker::empty(Default::default());
         broker.install(app(PHOTOS, "1"));
-        broker.durable = Snapshot { access: vec![(app_id(PHOTOS), decided)], ..Default::default() };
-        broker.restarts();
-        assert_eq!(broker.request(Request::RequestAccess(app_id(PHOTOS))), Ok(Reply::Access(decided)));
+        broker.tell(decision);
+        let request = Request::RequestAccess { app: app_id(PHOTOS), application: String::new() };
+        assert_eq!(broker.request(request), Ok(Reply::Access(decided)));
         broker.register(zone_task("Clock"));
         fires(&mut broker);
         broker.expect_no_run();
@@ -54,7 +62,7 @@ fn ac_4_acc_17_removing_access_lets_what_runs_go_on_and_holds_what_fires() {
     broker.register(zone_task("Clock"));
     fires(&mut broker);
     let run = broker.expect_run("Clock");
-    let removed = broker.request(Request::RemoveAccess(app_id(PHOTOS)));
+    let removed = broker.request(Request::RemoveAccess { app: app_id(PHOTOS), application: String::new() });
     assert_eq!(removed, Ok(Reply::Access(BackgroundAccessStatus::Unspecified)));
     broker.zone_changes("Europe/Paris", 3_600);
     assert_eq!(run.cancelled(&mut broker), None);
@@ -77,7 +85,10 @@ fn access_is_kept_over_a_restart_and_over_an_uninstall() {
 #[test]
 fn an_unknown_app_has_no_access_to_ask_for() {
     let mut broker = Broker::new();
-    for request in [Request::RequestAccess(app_id(MAIL)), Request::RemoveAccess(app_id(MAIL))] {
+    for request in [
+        Request::RequestAccess { app: app_id(MAIL), application: String::new() },
+        Request::RemoveAccess { app: app_id(MAIL), application: String::new() },
+    ] {
         assert_eq!(broker.request(request), Err(Refusal::UnknownApp(app_id(MAIL))));
     }
 }

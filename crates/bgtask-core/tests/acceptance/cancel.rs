@@ -1,6 +1,6 @@
 //! Budgets, cancelling, and what is left when a task does not listen.
 
-use bgtask_core::{CancellationReason, HostExit, Input, Outcome, Output, TaskId};
+use bgtask_core::{CancelNotice, CancellationReason, HostExit, Input, Outcome, Output, TaskId};
 
 use crate::harness::{Broker, PHOTOS, Run, app, seconds, zone_task};
 
@@ -22,7 +22,7 @@ fn d10_ca_3_a_task_has_25_s_then_a_notice_then_5_s_then_its_host_is_killed() {
     assert_eq!(broker.orders(), []);
     broker.passes(seconds(1));
     let reason = CancellationReason::ExecutionTimeExceeded;
-    assert_eq!(broker.orders(), [Output::Cancel(run.host, run.instance(), reason)]);
+    assert_eq!(run.cancelled(&mut broker), Some(reason));
     broker.passes(seconds(4));
     assert_eq!(broker.orders(), []);
     broker.passes(seconds(1));
@@ -169,7 +169,9 @@ fn the_first_reason_stands() {
 #[test]
 fn a_notice_never_overtakes_the_order_it_belongs_to() {
     let (_, _, run) = running();
-    let cancel = Output::Cancel(run.host, run.instance(), CancellationReason::Abort);
+    let zero = seconds(0);
+    let notice = CancelNotice { reason: CancellationReason::Abort, budget: zero, used: zero, grace: zero };
+    let cancel = Output::Cancel(run.host, run.instance(), notice);
     assert!(cancel.needs_commit(), "a run waits for its commit, so its cancel must wait as well");
     assert!(Output::Run(run.host, Box::new(run.order)).needs_commit());
 }
@@ -188,5 +190,5 @@ fn d10_a_budget_begins_again_when_the_order_to_run_was_held_up_by_the_store() {
     assert_eq!(broker.orders(), [], "the whole budget is there");
     broker.passes(seconds(1));
     let reason = CancellationReason::ExecutionTimeExceeded;
-    assert_eq!(broker.orders(), [Output::Cancel(run.host, run.instance(), reason)]);
+    assert_eq!(run.cancelled(&mut broker), Some(reason));
 }

@@ -1,6 +1,6 @@
 //! From an edge to a run.
 
-use bgtask_core::{EventKind, Outcome, SystemTriggerType};
+use bgtask_core::{Entry, EventKind, Outcome, SystemTriggerType};
 
 use crate::harness::{Broker, MAIL, app, on, one_shot, seconds, zone_task};
 
@@ -14,7 +14,7 @@ fn lc_1_lc_2_a_trigger_fires_and_the_entry_point_is_called() {
     broker.zone_changes("Europe/London", 0);
     let run = broker.expect_run("Clock");
     assert_eq!(run.order.task, task);
-    assert_eq!(&*run.order.entry_point, "Tasks.Example");
+    assert_eq!(run.order.entry, Entry::Component("Tasks.Example".into()));
     assert_eq!((run.order.attempt, run.order.firing.count), (1, 1));
 }
 
@@ -52,7 +52,7 @@ fn lc_7_d1_firings_during_a_run_collapse_into_one_run_after_it() {
     assert_eq!(second.order.firing.count, 3);
     second.finishes(&mut broker, Ok(()));
     broker.expect_no_run();
-    let fired = ["registered", "fired", "started", "fired", "fired", "fired"];
+    let fired = ["registered", "fired", "started", "fired", "buffered", "fired", "fired"];
     assert_eq!(broker.story(task), [&fired[..], &["completed", "started", "completed"]].concat());
 }
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bgtask_core::{
-    App, AppId, Change, ClientId, Completion, Config, Core, EntryPoint, Event, EventKind, Fact, HostExit, HostId,
-    Input, InstanceId, NewRegistration, Notice, Now, Outcome, Output, Refusal, Reply, Report, Request, RequestId,
-    RunOrder, Snapshot, SourceStatus, SystemConditionType, SystemTriggerType, TaskId, TaskType, Trigger, WakeReason,
-    Why, Zone,
+    App, AppId, Change, ClientId, Completion, Config, Core, Entry, EntryPoint, Event, EventKind, Fact, HostExit,
+    HostId, Input, InstanceId, NewRegistration, Notice, Now, Outcome, Output, Refusal, Reply, Report, Request,
+    RequestId, RunOrder, Server, Sharing, Snapshot, SourceStatus, SystemConditionType, SystemTriggerType, TaskId,
+    TaskType, Trigger, WakeReason, Why, Zone,
 };
 
 pub(crate) const PHOTOS: &str = "org.example.Photos";
@@ -42,22 +42,42 @@ pub(crate) fn app_id(name: &str) -> AppId {
     AppId::new(name).expect("a well-formed app id")
 }
 
+/// A program whose instances run one after the other in a process.
+pub(crate) fn program(name: &str) -> Server {
+    Server { program: name.into(), application: "".into(), sharing: Sharing::InTurn }
+}
+
 /// An app that declares the usual entry point.
 pub(crate) fn app(name: &str, version: &str) -> App {
-    let entry = EntryPoint { name: EXAMPLE.into(), program: "tasks".into(), types: vec![TaskType::SystemEvent] };
-    App { id: app_id(name), version: version.into(), entry_points: vec![entry] }
+    let types = vec![TaskType::SystemEvent, TaskType::Timer, TaskType::MediaProcessing];
+    let entry = EntryPoint { name: EXAMPLE.into(), server: program("tasks"), types };
+    App {
+        id: app_id(name),
+        version: version.into(),
+        entry_points: vec![entry],
+        classes: Vec::new(),
+        itself: None,
+        applications: Vec::new(),
+        raises: Vec::new(),
+    }
 }
 
 /// A registration for time zone changes, without conditions.
 pub(crate) fn zone_task(name: &str) -> NewRegistration {
     NewRegistration {
         name: name.into(),
-        entry_point: EXAMPLE.into(),
+        entry: Entry::Component(EXAMPLE.into()),
         trigger: Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: false },
         conditions: Vec::new(),
         cancel_on_condition_loss: false,
         is_network_requested: false,
+        group: None,
     }
+}
+
+/// The same with another trigger.
+pub(crate) fn triggered(name: &str, trigger: Trigger) -> NewRegistration {
+    NewRegistration { trigger, ..zone_task(name) }
 }
 
 /// The same with conditions.
@@ -70,8 +90,9 @@ pub(crate) fn on(kind: SystemTriggerType, name: &str) -> NewRegistration {
 }
 
 pub(crate) fn one_shot(mut new: NewRegistration) -> NewRegistration {
-    let Trigger::System { one_shot, .. } = &mut new.trigger;
-    *one_shot = true;
+    if let Trigger::System { one_shot, .. } = &mut new.trigger {
+        *one_shot = true;
+    }
     new
 }
 
@@ -156,6 +177,12 @@ impl Broker {
         self.tell(Input::AppInstalled(app));
     }
 
+    /// The manifest changes while no broker runs.
+    pub(crate) fn replace_while_down(&mut self, app: App) {
+        self.installed.retain(|installed| installed.id != app.id);
+        self.installed.push(app);
+    }
+
     pub(crate) fn uninstall(&mut self, name: &str) {
         self.installed.retain(|installed| installed.id.as_str() != name);
         self.tell(Input::AppRemoved(app_id(name)));
@@ -173,7 +200,8 @@ impl Broker {
     }
 
     pub(crate) fn allow(&mut self, app: &str) {
-        self.request(Request::RequestAccess(app_id(app))).expect("access is granted");
+        let application = String::new();
+        self.request(Request::RequestAccess { app: app_id(app), application }).expect("access is granted");
     }
 
     pub(crate) fn try_register(&mut self, app: &str, new: NewRegistration) -> Result<TaskId, Refusal> {
@@ -202,6 +230,10 @@ impl Broker {
         self.tell(Input::Report(Report::Internet(reachable)));
     }
 
+    pub(crate) fn reads(&mut self, report: Report) {
+        self.tell(Input::Report(report));
+    }
+
     pub(crate) fn user(&mut self, present: bool) {
         self.tell(Input::Report(Report::UserPresence(present)));
     }
@@ -211,7 +243,17 @@ impl Broker {
     }
 
     pub(crate) fn attach(&mut self, client: u64, app: &str) {
-        self.tell(Input::Attach(ClientId(client), app_id(app)));
+        self.tell(Input::Attach { client: ClientId(client), app: app_id(app), activates: false });
+    }
+
+    /// The app runs by itself and takes its own tasks; answers the host it is from now on.
+    pub(crate) fn app_starts(&mut self, client: u64, app: &str) -> HostId {
+        self.tell(Input::Attach { client: ClientId(client), app: app_id(app), activates: true });
+        let adopted = self.orders().into_iter().find_map(|order| match order {
+            Output::Adopt { host, .. } => Some(host),
+            _ => None,
+        });
+        adopted.expect("the app is a host now")
     }
 
     pub(crate) fn exits(&mut self, host: HostId, exit: HostExit) {
@@ -282,10 +324,10 @@ impl Broker {
             }
             Change::DeleteRegistration(id) => durable.registrations.retain(|registration| registration.id != id),
             Change::PutActivation(id, activation) => {
-                durable.activations.retain(|(task, _)| *task != id);
+                durable.activations.retain(|(_, other)| other.instance != activation.instance);
                 durable.activations.push((id, activation));
             }
-            Change::DeleteActivation(id) => durable.activations.retain(|(task, _)| *task != id),
+            Change::DeleteActivation(instance) => durable.activations.retain(|(_, it)| it.instance != instance),
             Change::PutCompletion(completion) => durable.completions.push(completion),
             Change::DeleteCompletion(sequence) => durable.completions.retain(|it| it.sequence != sequence),
             Change::PutSequence(sequence) => durable.last_sequence = sequence,
@@ -293,6 +335,13 @@ impl Broker {
                 durable.access.retain(|(other, _)| *other != app);
                 durable.access.push((app, access));
             }
+            Change::DeleteAccess(app) => durable.access.retain(|(other, _)| *other != app),
+            Change::PutSwitchedOff(value) => durable.switched_off = value,
+            Change::PutVersion(app, version) => {
+                durable.versions.retain(|(other, _)| *other != app);
+                durable.versions.push((app, version));
+            }
+            Change::DeleteVersion(app) => durable.versions.retain(|(other, _)| *other != app),
             Change::PutZone(zone) => durable.zone = Some(zone),
             Change::DeleteZone => durable.zone = None,
             Change::Record(event) => self.history.push(event),
@@ -320,8 +369,8 @@ impl Run {
     /// The reason it was told to stop for, if it was since the last look.
     pub(crate) fn cancelled(&self, broker: &mut Broker) -> Option<bgtask_core::CancellationReason> {
         broker.orders().into_iter().find_map(|order| match order {
-            Output::Cancel(host, instance, reason) if (host, instance) == (self.host, self.order.instance) => {
-                Some(reason)
+            Output::Cancel(host, instance, notice) if (host, instance) == (self.host, self.order.instance) => {
+                Some(notice.reason)
             }
             _ => None,
         })

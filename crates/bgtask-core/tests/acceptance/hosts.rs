@@ -1,6 +1,6 @@
 //! How hosts end, linger and are used again.
 
-use bgtask_core::{Config, HostExit, Input, Outcome, Output};
+use bgtask_core::{CancellationReason, Config, HostExit, Input, Outcome, Output};
 
 use crate::harness::{Broker, MAIL, PHOTOS, Run, app, seconds, zone_task};
 
@@ -132,7 +132,7 @@ fn a_host_of_the_version_before_retires_idle_or_busy() {
 
     let (mut broker, busy) = running(Config::default());
     broker.install(app(PHOTOS, "2"));
-    assert_eq!(busy.cancelled(&mut broker), None);
+    assert_eq!(busy.cancelled(&mut broker), Some(CancellationReason::ServicingUpdate));
     busy.finishes(&mut broker, Ok(()));
     assert!(broker.orders().contains(&Output::Retire(busy.host)));
 }

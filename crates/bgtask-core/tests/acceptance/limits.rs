@@ -5,11 +5,11 @@ use bgtask_core::limits::{
     MAX_NAME_BYTES, MAX_OUTPUT_TAIL_BYTES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
 };
 use bgtask_core::{
-    AppId, Config, EntryPoint, HostExit, Input, Limit, NewRegistration, Outcome, Refusal, Request, SystemConditionType,
-    TaskType,
+    AppId, Config, Entry, EntryPoint, HostExit, Input, Limit, NewRegistration, Outcome, Refusal, Request,
+    SystemConditionType, TaskType,
 };
 
-use crate::harness::{Broker, PHOTOS, Run, app, app_id, zone_task};
+use crate::harness::{Broker, PHOTOS, Run, app, app_id, program, zone_task};
 
 fn refusal(new: NewRegistration) -> Refusal {
     Broker::new().try_register(PHOTOS, new).expect_err("it is over the bound")
@@ -44,12 +44,13 @@ fn bld_21_the_longest_name() {
 fn the_longest_entry_point() {
     let entry_point = "e".repeat(MAX_ENTRY_POINT_BYTES);
     let mut broker = Broker::new();
-    let entry = EntryPoint { name: entry_point.clone(), program: "tasks".into(), types: vec![TaskType::General] };
+    let entry = EntryPoint { name: entry_point.clone(), server: program("tasks"), types: vec![TaskType::General] };
     broker.install(bgtask_core::App { entry_points: vec![entry], ..app(PHOTOS, "2") });
-    let new = NewRegistration { entry_point, ..zone_task("Clock") };
+    let new = NewRegistration { entry: Entry::Component(entry_point.into()), ..zone_task("Clock") };
     assert!(broker.try_register(PHOTOS, new).is_ok());
 
-    let new = NewRegistration { entry_point: "e".repeat(MAX_ENTRY_POINT_BYTES + 1), ..zone_task("Clock") };
+    let new =
+        NewRegistration { entry: Entry::Component("e".repeat(MAX_ENTRY_POINT_BYTES + 1).into()), ..zone_task("Clock") };
     assert_eq!(refusal(new), Refusal::LimitReached(Limit::EntryPointBytes));
 }
 
@@ -105,7 +106,8 @@ fn the_most_apps() {
     }
     assert_eq!(broker.core.apps().count(), MAX_APPS);
     let over = app_id(&format!("org.example.App{MAX_APPS}"));
-    let refusal = broker.request(Request::RequestAccess(over)).expect_err("it is not known");
+    let refusal =
+        broker.request(Request::RequestAccess { app: over, application: String::new() }).expect_err("it is not known");
     assert_eq!(refusal, Refusal::LimitReached(Limit::Apps));
     broker.tell(Input::AppInstalled(app("org.example.App0", "2")));
     assert_eq!(broker.core.apps().next().map(|app| &*app.version), Some("2"), "a known app may still be updated");

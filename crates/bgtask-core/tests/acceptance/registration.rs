@@ -1,11 +1,11 @@
 //! Registering, listing, unregistering, and every refusal.
 
 use bgtask_core::{
-    EntryPoint, NewRegistration, Refusal, Reply, Request, SystemConditionType, SystemTriggerType, TaskId, TaskType,
-    Trigger,
+    Entry, EntryPoint, NewRegistration, Refusal, Reply, Request, SystemConditionType, SystemTriggerType, TaskId,
+    TaskType, Trigger,
 };
 
-use crate::harness::{Broker, EXAMPLE, MAIL, PHOTOS, app, app_id, on, one_shot, zone_task};
+use crate::harness::{Broker, EXAMPLE, MAIL, PHOTOS, app, app_id, on, one_shot, program, zone_task};
 
 #[test]
 fn d5_re_1_bld_12_the_same_name_registered_twice_is_two_registrations() {
@@ -78,8 +78,11 @@ fn re_3_bld_5_what_is_wrong_is_said_at_registration() {
     let cases = [
         (NewRegistration { name: String::new(), ..base() }, "has no name"),
         (NewRegistration { name: "two\nlines".into(), ..base() }, "control characters"),
-        (NewRegistration { entry_point: String::new(), ..base() }, "has no entry point"),
-        (NewRegistration { entry_point: "tasks.example".into(), ..base() }, "does not declare the entry point"),
+        (NewRegistration { entry: Entry::Component("".into()), ..base() }, "entry point is empty"),
+        (
+            NewRegistration { entry: Entry::Component("tasks.example".into()), ..base() },
+            "does not declare the entry point",
+        ),
         (one_shot(on(SystemTriggerType::ControlChannelReset, "Reset")), "cannot be one-shot (SYS-2)"),
         (on(SystemTriggerType::SmsReceived, "Sms"), "no source for it"),
         (NewRegistration { conditions: vec![SystemConditionType::SessionConnected], ..base() }, "no source for it"),
@@ -100,7 +103,7 @@ fn sys_2_a_control_channel_reset_that_is_not_one_shot_is_merely_not_supported_he
 fn ma_1_the_entry_point_must_be_declared_with_a_type_that_fits_the_trigger() {
     let declares = |types: Vec<TaskType>| {
         let mut broker = Broker::new();
-        let entry = EntryPoint { name: EXAMPLE.into(), program: "tasks".into(), types };
+        let entry = EntryPoint { name: EXAMPLE.into(), server: program("tasks"), types };
         broker.install(bgtask_core::App { entry_points: vec![entry], ..app(PHOTOS, "2") });
         broker.try_register(PHOTOS, zone_task("Clock"))
     };
@@ -122,7 +125,8 @@ fn ma_1_an_app_without_a_manifest_registers_nothing() {
 #[test]
 fn every_trigger_and_condition_of_windows_is_either_served_or_refused_loudly() {
     for kind in SystemTriggerType::ALL {
-        let served = bgtask_core::Fact::of_trigger(*kind).is_some();
+        let by_manifests = *kind == SystemTriggerType::ServicingComplete;
+        let served = by_manifests || bgtask_core::Fact::of_trigger(*kind).is_some();
         let mut broker = Broker::new();
         let trigger = Trigger::System { kind: *kind, one_shot: false };
         let answer = broker.try_register(PHOTOS, NewRegistration { trigger, ..zone_task("Any") });

@@ -5,13 +5,28 @@ use bgtask_core::{Fact, Output, Refusal, SourceStatus};
 
 use crate::harness::{Broker, PHOTOS, app, one_shot, zone_task, zone_task_when};
 
+/// What every task stands on, whatever else it needs (D13).
+const ALWAYS: [Fact; 2] = [Fact::EnergySaver, Fact::MemoryPressure];
+
+/// The sources started and stopped since the last look, without those every task needs.
 fn watching(broker: &mut Broker) -> Vec<(bool, Fact)> {
     let orders = broker.orders().into_iter().filter_map(|order| match order {
         Output::Watch(fact) => Some((true, fact)),
         Output::Unwatch(fact) => Some((false, fact)),
         _ => None,
     });
-    orders.collect()
+    orders.filter(|(_, fact)| !ALWAYS.contains(fact)).collect()
+}
+
+#[test]
+fn d13_whatever_is_registered_energy_saver_and_memory_are_watched() {
+    let mut broker = Broker::new();
+    assert_eq!(broker.core.sources().count(), 0);
+    let task = broker.register(zone_task("Clock"));
+    let watched: Vec<_> = broker.core.sources().map(|(fact, _)| fact).collect();
+    assert_eq!(watched, [Fact::TimeZone, Fact::EnergySaver, Fact::MemoryPressure]);
+    broker.unregister(task, false).expect("it is listed");
+    assert_eq!(broker.core.sources().count(), 0);
 }
 
 #[test]
@@ -97,8 +112,10 @@ fn the_core_lists_what_it_watches_and_what_the_source_says_of_itself() {
     let mut broker = Broker::new();
     broker.install(app(PHOTOS, "2"));
     broker.register(zone_task("Clock"));
-    assert_eq!(broker.core.sources().collect::<Vec<_>>(), [(Fact::TimeZone, None)]);
+    let zone =
+        |broker: &Broker| broker.core.sources().find(|(fact, _)| *fact == Fact::TimeZone).map(|(_, it)| it.cloned());
+    assert_eq!(zone(&broker), Some(None));
     let status = SourceStatus::Degraded { how: "polling".into(), why: "no inotify".into(), help: "raise it".into() };
     broker.source(Fact::TimeZone, status.clone());
-    assert_eq!(broker.core.sources().collect::<Vec<_>>(), [(Fact::TimeZone, Some(&status))]);
+    assert_eq!(zone(&broker), Some(Some(status)));
 }

@@ -84,6 +84,7 @@ fn empty() -> Manifest {
         background_tasks: Vec::new(),
         com_servers: Vec::new(),
         capabilities: Vec::new(),
+        raises: Vec::new(),
     }
 }
 

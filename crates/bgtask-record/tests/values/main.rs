@@ -4,11 +4,12 @@
 
 mod samples;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
 
-use bgtask_core::{Completion, Config, Input, Output, Registration};
+use bgtask_core::{Change, Completion, Config, Input, Output, Registration};
 use bgtask_record::{Record, Row, row, snapshot};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -29,6 +30,29 @@ fn every_value_comes_back() {
     returns(&[samples::config(), Config::default()]);
 }
 
+/// The names are read off the list of recorded types: a variant added there and not here is noticed.
+#[test]
+fn every_variant_is_among_the_values() {
+    let all = |values: Vec<Value>| values.iter().map(Value::to_string).collect::<String>();
+    let inputs = all(samples::inputs().iter().map(Record::to_json).collect());
+    let outputs = all(samples::outputs().iter().map(Record::to_json).collect());
+    let listed = include_str!("../../src/fields.rs");
+    let (_, enums) = listed.split_once("enum ActivationState").expect("they follow the structs");
+    let (enums, _) = enums.split_once("macro_rules! names").expect("names end them");
+    let words = enums.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let mut before = "enum";
+    let mut missing = Vec::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        let is_variant = before != "enum" && word.starts_with(|c: char| c.is_ascii_uppercase());
+        let named = format!("\"{word}\"");
+        if is_variant && !inputs.contains(&named) && !outputs.contains(&named) {
+            missing.push(word);
+        }
+        before = word;
+    }
+    assert!(missing.is_empty(), "no sample of {missing:?}");
+}
+
 #[test]
 fn the_rows_of_a_store_come_back_in_any_order() {
     let expected = samples::snapshot();
@@ -42,22 +66,24 @@ fn the_rows_of_a_store_come_back_in_any_order() {
 
 #[test]
 fn a_deletion_names_the_row_that_was_put() {
-    for (put, delete) in [
-        (bgtask_core::Change::PutRegistration(samples::registrations().remove(0)), "registration"),
-        (bgtask_core::Change::PutCompletion(samples::completions().remove(0)), "completion"),
-        (bgtask_core::Change::PutZone(samples::snapshot().zone.expect("it has one")), "zone"),
-    ] {
+    let mut kinds = BTreeSet::new();
+    for put in samples::changes() {
+        let gone = match &put {
+            Change::PutRegistration(it) => Change::DeleteRegistration(it.id),
+            Change::PutActivation(_, it) => Change::DeleteActivation(it.instance),
+            Change::PutCompletion(it) => Change::DeleteCompletion(it.sequence),
+            Change::PutAccess(app, _) => Change::DeleteAccess(app.clone()),
+            Change::PutVersion(app, _) => Change::DeleteVersion(app.clone()),
+            Change::PutZone(_) => Change::DeleteZone,
+            _ => continue,
+        };
         let Row::Put { kind, key, .. } = row(&put) else {
             panic!("{put:?} is put");
         };
-        assert_eq!(kind, delete);
-        let gone = match put {
-            bgtask_core::Change::PutRegistration(it) => bgtask_core::Change::DeleteRegistration(it.id),
-            bgtask_core::Change::PutCompletion(it) => bgtask_core::Change::DeleteCompletion(it.sequence),
-            _ => bgtask_core::Change::DeleteZone,
-        };
         assert_eq!(row(&gone), Row::Delete { kind, key });
+        kinds.insert(kind);
     }
+    assert_eq!(Vec::from_iter(kinds), ["access", "activation", "completion", "registration", "version", "zone"]);
 }
 
 #[test]
@@ -68,7 +94,7 @@ fn a_row_of_history_has_the_columns_a_query_selects_by() {
         _ => None,
     });
     let lines: Vec<_> = lines.collect();
-    let words: std::collections::BTreeSet<_> = lines.iter().map(|line| line.event).collect();
+    let words: BTreeSet<_> = lines.iter().map(|line| line.event).collect();
     assert_eq!(words.len(), 11, "every kind of event has its own word: {words:?}");
     assert!(
         lines
@@ -84,7 +110,7 @@ fn what_is_not_a_row_of_this_version_is_said_with_its_place() {
     assert_eq!(error(("planet", "earth", "1")), "planet earth: no such kind of row is known");
     let missing = error(("registration", "abc", "{}"));
     assert_eq!(missing, "registration abc.id: an id expected, found null");
-    let bad_key = error(("access", "../etc", "\"AlwaysAllowed\""));
+    let bad_key = error(("access", "../etc", "{\"grants\":[]}"));
     assert!(bad_key.starts_with("access ../etc: \"../etc\" is no app id"), "{bad_key}");
     let deep = registration_with("trigger", serde_json::json!({"System": {"kind": "Eclipse", "one_shot": true}}));
     let expected = "registration x.trigger.kind: SystemTriggerType expected, found \"Eclipse\"";
@@ -174,14 +200,15 @@ fn frozen_row(line: &str) -> [String; 3] {
 }
 
 fn samples_as_rows() -> Vec<(String, String, String)> {
-    use bgtask_core::Change as C;
+    use Change as C;
     let sample = samples::snapshot();
     let mut changes: Vec<_> = sample.registrations.into_iter().map(C::PutRegistration).collect();
     changes.extend(sample.activations.into_iter().map(|(id, activation)| C::PutActivation(id, activation)));
     changes.extend(sample.completions.into_iter().map(C::PutCompletion));
     changes.extend(sample.access.into_iter().map(|(app, access)| C::PutAccess(app, access)));
+    changes.extend(sample.versions.into_iter().map(|(app, version)| C::PutVersion(app, version)));
     changes.extend(sample.zone.map(C::PutZone));
-    changes.push(C::PutSequence(sample.last_sequence));
+    changes.extend([C::PutSequence(sample.last_sequence), C::PutSwitchedOff(sample.switched_off)]);
     let rows = changes.iter().map(row).map(|row| match row {
         Row::Put { kind, key, value } => (kind.to_owned(), key, value),
         other => panic!("{other:?} is no row of the state"),

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use bgtask_core::{
-    Activation, ActivationState, App, AppId, BackgroundAccessStatus, BootTime, CancellationReason, Change, ClientId,
-    Completion, Config, EntryPoint, Event, EventKind, Fact, Firing, Gate, HostExit, HostId, Input, InstanceId, Limit,
-    NewRegistration, Notice, Outcome, Output, Refusal, Registration, Reply, Report, Request, RequestId, RunOrder,
-    Snapshot, SourceStatus, Standing, SystemConditionType, SystemTriggerType, TaskId, TaskType, Trigger, Wake,
-    WakeReason, WallTime, Zone,
+    AccessSetting, Activation, ActivationState, App, AppAccess, AppId, AppVersion, ApplicationTriggerResult,
+    BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice, CancellationReason, Change, Class,
+    ClassId, ClientId, Completion, Config, Consent, CustomSystemEventTriggerRecurrence, Details, Entry, EntryPoint,
+    Event, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, Limit, NewRegistration, Notice,
+    Outcome, Output, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, RequestId,
+    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, SystemConditionType, SystemTriggerType, TaskGroup,
+    TaskId, TaskType, Trigger, Unregistration, Update, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
 const INSTANCE: InstanceId = InstanceId::from_random(0x9999_aaaa_bbbb_cccc_dddd_eeee_ffff_0000);
+const CLASS: ClassId = ClassId::from_random(0x14c5_882b_35d3_41be_86b2_5106_269b_97e6);
 const HOST: HostId = HostId(7);
+const CLIENT: ClientId = ClientId(u64::MAX);
 const BOOT: BootTime = BootTime::from_micros(u64::MAX);
 const WALL: WallTime = WallTime::from_micros(-1_234_567);
 
@@ -20,8 +24,26 @@ fn app_id() -> AppId {
     AppId::new("org.example.Photos").expect("well-formed")
 }
 
-fn trigger() -> Trigger {
-    Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: true }
+fn triggers() -> Vec<Trigger> {
+    let systems = SystemTriggerType::ALL.iter().map(|kind| Trigger::System { kind: *kind, one_shot: true });
+    let events = CustomSystemEventTriggerRecurrence::ALL
+        .iter()
+        .map(|recurrence| Trigger::CustomSystemEvent { id: "org.example.jack".into(), recurrence: *recurrence });
+    let others = [
+        Trigger::Time { freshness: 15, one_shot: true },
+        Trigger::Maintenance { freshness: u32::MAX, one_shot: false },
+        Trigger::Application,
+        Trigger::MediaProcessing,
+    ];
+    systems.chain(events).chain(others).collect()
+}
+
+fn entries() -> [Entry; 3] {
+    [Entry::Component("Tasks.Example".into()), Entry::Class(CLASS), Entry::InProcess]
+}
+
+fn group() -> TaskGroup {
+    TaskGroup { id: "org.example.lib".into(), name: "The Library".into() }
 }
 
 fn zone() -> Zone {
@@ -29,47 +51,79 @@ fn zone() -> Zone {
 }
 
 fn firing() -> Firing {
-    Firing { at: WALL, count: u32::MAX }
+    Firing { at: WALL, count: u32::MAX, details: None }
+}
+
+fn details() -> Details {
+    Details([0, 9, 171, 255].into())
+}
+
+fn notice(reason: CancellationReason) -> CancelNotice {
+    let seconds = Duration::from_secs;
+    CancelNotice { reason, budget: seconds(25), used: Duration::from_micros(24_999_999), grace: seconds(5) }
 }
 
 pub(crate) fn config() -> Config {
-    Config { wall_budget: Duration::from_micros(25_000_001), max_running: 3, ..Config::default() }
+    let wall_budget = Duration::from_micros(25_000_001);
+    Config { wall_budget, max_running: 3, idle_after: None, ..Config::default() }
 }
 
 fn app() -> App {
-    let types = vec![TaskType::General, TaskType::SystemEvent, TaskType::Timer, TaskType::Other];
-    let entry = EntryPoint { name: "Tasks.Example".into(), program: "bin/tasks".into(), types };
-    let bare = EntryPoint { name: "Tasks.Bare".into(), program: "".into(), types: vec![] };
-    App { id: app_id(), version: "1.2.3".into(), entry_points: vec![entry, bare] }
+    let server = |program: &str, sharing| Server { program: program.into(), application: "Editor".into(), sharing };
+    let types = ["general", "systemEvent", "timer", "mediaProcessing", "anything"].map(TaskType::from_name).to_vec();
+    let entry =
+        |name: &str, sharing, types| EntryPoint { name: name.into(), server: server("bin/tasks", sharing), types };
+    App {
+        id: app_id(),
+        version: "1.2.3".into(),
+        entry_points: vec![entry("Tasks.Example", Sharing::InTurn, types), entry("", Sharing::Apart, vec![])],
+        classes: vec![Class { id: CLASS, server: server("server --embedding", Sharing::Together("key".into())) }],
+        itself: Some(server("photos", Sharing::Together("".into()))),
+        applications: vec!["Editor".into()],
+        raises: vec!["org.example.jack".into()],
+    }
 }
 
-fn new_registration() -> NewRegistration {
-    NewRegistration {
+fn bare_app() -> App {
+    let none = App { itself: None, applications: vec![], raises: vec![], ..app() };
+    App { entry_points: vec![], classes: vec![], ..none }
+}
+
+fn new_registrations() -> [NewRegistration; 2] {
+    let full = NewRegistration {
         name: "Sync ☃ \u{1F600}".into(),
-        entry_point: "Tasks.Example".into(),
-        trigger: trigger(),
+        entry: Entry::Component("Tasks.Example".into()),
+        trigger: Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: true },
         conditions: SystemConditionType::ALL.to_vec(),
         cancel_on_condition_loss: true,
         is_network_requested: false,
-    }
+        group: Some(group()),
+    };
+    let bare = NewRegistration { entry: Entry::InProcess, conditions: vec![], group: None, ..full.clone() };
+    [full, bare]
 }
 
 pub(crate) fn registrations() -> Vec<Registration> {
     let standings = [Standing::Active, Standing::Spent, Standing::Unregistered];
-    let kinds = SystemTriggerType::ALL.iter().zip(standings.into_iter().cycle());
-    let with = |(number, (kind, standing)): (u128, (&SystemTriggerType, Standing))| Registration {
+    let with = |(number, ((trigger, standing), entry)): (u128, ((Trigger, Standing), Entry))| Registration {
         id: TaskId::from_random(number),
         app: app_id(),
         name: "Sync".into(),
-        entry_point: "Tasks.Example".into(),
-        trigger: Trigger::System { kind: *kind, one_shot: false },
+        entry,
+        due: trigger.interval().map(|_| WALL),
+        counted_in: matches!(trigger, Trigger::CustomSystemEvent { .. }).then(|| "session 1".into()),
+        trigger,
         conditions: SystemConditionType::ALL.iter().copied().take(usize::try_from(number % 4).unwrap_or(0)).collect(),
         cancel_on_condition_loss: false,
         is_network_requested: true,
+        group: number.is_multiple_of(3).then(group),
         registered_at: WALL,
         standing,
     };
-    (1..).zip(kinds).map(with).collect()
+    (1..)
+        .zip(triggers().into_iter().zip(standings.into_iter().cycle()).zip(entries().into_iter().cycle()))
+        .map(with)
+        .collect()
 }
 
 pub(crate) fn activations() -> Vec<Activation> {
@@ -83,10 +137,13 @@ pub(crate) fn activations() -> Vec<Activation> {
         ActivationState::Killing { host: HOST, reason, progress: None },
         ActivationState::Ended,
     ];
-    let with = |state| Activation { instance: INSTANCE, firing: firing(), attempt: 3, state, next: None };
-    let mut all: Vec<_> = states.map(with).into();
-    all.push(Activation { next: Some(firing()), ..all[0].clone() });
-    all
+    let with = |(number, state): (u128, ActivationState)| Activation {
+        instance: InstanceId::from_random(number),
+        firing: Firing { details: number.is_multiple_of(2).then(details), ..firing() },
+        attempt: 3,
+        state,
+    };
+    (1..).zip(states).map(with).collect()
 }
 
 pub(crate) fn outcomes() -> Vec<Outcome> {
@@ -105,8 +162,14 @@ pub(crate) fn outcomes() -> Vec<Outcome> {
     all
 }
 
-fn exits() -> [HostExit; 3] {
-    [HostExit::Code(-1), HostExit::Signal(9), HostExit::NotStarted("no such file".into())]
+fn exits() -> [HostExit; 5] {
+    [
+        HostExit::Code(-1),
+        HostExit::Signal(9),
+        HostExit::NotStarted("no such file".into()),
+        HostExit::Disconnected,
+        HostExit::Condemned { by: "Stubborn".into() },
+    ]
 }
 
 pub(crate) fn completions() -> Vec<Completion> {
@@ -123,23 +186,46 @@ pub(crate) fn completions() -> Vec<Completion> {
     (1..).zip(outcomes()).map(with).collect()
 }
 
+fn gates() -> Vec<Gate> {
+    let mut all = vec![
+        Gate::NotInstalled,
+        Gate::Servicing,
+        Gate::EntryPointGone,
+        Gate::EnergySaver,
+        Gate::Battery,
+        Gate::MemoryPressure,
+        Gate::Running,
+        Gate::Slot,
+    ];
+    all.extend(SystemConditionType::ALL.iter().map(|condition| Gate::Condition(*condition)));
+    all.extend(BackgroundAccessStatus::ALL.iter().map(|status| Gate::Access(*status)));
+    all
+}
+
+fn unregistrations() -> [Unregistration; 5] {
+    [
+        Unregistration::Explicit { cancel: true },
+        Unregistration::Explicit { cancel: false },
+        Unregistration::Replaced,
+        Unregistration::EntryPointGone,
+        Unregistration::Uninstalled,
+    ]
+}
+
 fn event_kinds() -> Vec<EventKind> {
-    let gates =
-        [Gate::NotInstalled, Gate::EntryPointGone, Gate::Slot, Gate::Condition(SystemConditionType::UserPresent)];
-    let access = BackgroundAccessStatus::ALL.iter().map(|status| Gate::Access(*status));
-    let mut all: Vec<_> = gates.into_iter().chain(access).map(EventKind::Buffered).collect();
+    let mut all: Vec<_> = gates().into_iter().map(EventKind::Buffered).collect();
     all.extend([
         EventKind::Registered,
-        EventKind::Unregistered { cancel: true },
-        EventKind::Fired { trigger: trigger(), count: 2 },
         EventKind::Latched(vec![]),
         EventKind::Latched(SystemConditionType::ALL.to_vec()),
         EventKind::Started { attempt: 2, warm: true },
-        EventKind::Cancelled(CancellationReason::LoggingOff),
+        EventKind::Cancelled(notice(CancellationReason::LoggingOff)),
         EventKind::Interrupted { attempt: 2 },
         EventKind::Dropped,
         EventKind::CompletionLost { sequence: u64::MAX },
     ]);
+    all.extend(unregistrations().map(EventKind::Unregistered));
+    all.extend(triggers().into_iter().map(|trigger| EventKind::Fired { trigger, count: 2 }));
     all.extend(outcomes().into_iter().map(|outcome| EventKind::Completed { outcome, progress: Some(1) }));
     all
 }
@@ -156,32 +242,64 @@ fn events() -> Vec<Event> {
     event_kinds().into_iter().enumerate().map(with).collect()
 }
 
+/// What apps may do, each kept under an app id of its own.
+pub(crate) fn access() -> Vec<(AppId, AppAccess)> {
+    let settings = AccessSetting::ALL.iter().copied().map(Some).chain([None]);
+    let kinds = BackgroundAccessRequestKind::ALL.iter().copied().map(Some).chain([None]).cycle();
+    let with = |(number, (setting, kind)): (usize, (_, Option<_>))| {
+        let app = AppId::new(&format!("org.example.App{number}")).expect("well-formed");
+        let grant = Grant { awake: kind, standby: kind.filter(|_| number % 2 == 0) };
+        let grants = kind.map(|_| [("".into(), grant), ("Editor".into(), Grant::default())].into()).unwrap_or_default();
+        (app, AppAccess { setting, grants })
+    };
+    settings.zip(kinds).enumerate().map(with).collect()
+}
+
+pub(crate) fn versions() -> Vec<(AppId, AppVersion)> {
+    let version = |servicing| AppVersion { version: "1.2".into(), servicing };
+    access().into_iter().take(2).map(|(app, _)| app).zip([version(true), version(false)]).collect()
+}
+
 pub(crate) fn changes() -> Vec<Change> {
     let mut all: Vec<_> = registrations().into_iter().map(Change::PutRegistration).collect();
     all.extend(activations().into_iter().map(|activation| Change::PutActivation(TASK, activation)));
     all.extend(completions().into_iter().map(Change::PutCompletion));
-    all.extend(BackgroundAccessStatus::ALL.iter().map(|access| Change::PutAccess(app_id(), *access)));
+    all.extend(access().into_iter().map(|(app, access)| Change::PutAccess(app, access)));
+    all.extend(versions().into_iter().map(|(app, version)| Change::PutVersion(app, version)));
     all.extend(events().into_iter().map(Change::Record));
     all.extend([
         Change::DeleteRegistration(TASK),
-        Change::DeleteActivation(TASK),
+        Change::DeleteActivation(INSTANCE),
         Change::DeleteCompletion(12),
         Change::PutSequence(u64::MAX),
+        Change::DeleteAccess(app_id()),
+        Change::PutSwitchedOff(true),
+        Change::DeleteVersion(app_id()),
         Change::PutZone(zone()),
         Change::DeleteZone,
     ]);
     all
 }
 
+/// Everything a store holds. The session is not kept: a driver reads it anew at every start.
 pub(crate) fn snapshot() -> Snapshot {
     Snapshot {
         registrations: registrations(),
         activations: registrations().iter().map(|it| it.id).zip(activations()).collect(),
         completions: completions(),
         last_sequence: 99,
-        access: vec![(app_id(), BackgroundAccessStatus::DeniedByUser)],
+        access: access(),
+        switched_off: true,
+        versions: versions(),
         zone: Some(zone()),
+        session: "".into(),
     }
+}
+
+fn policies() -> [Policy; 2] {
+    let entry = |rule| PolicyEntry { rule, file: "/etc/bgtask/policy.d/10-site.toml".into() };
+    let apps = access().into_iter().map(|(app, _)| app).zip(PolicyRule::ALL.iter().map(|rule| entry(*rule))).collect();
+    [Policy::default(), Policy { default: Some(entry(PolicyRule::ForceDeny)), apps }]
 }
 
 fn statuses() -> [SourceStatus; 3] {
@@ -194,42 +312,102 @@ fn statuses() -> [SourceStatus; 3] {
 }
 
 fn requests() -> Vec<Request> {
-    vec![
-        Request::Register(app_id(), new_registration()),
+    let (app, application, reason) = (app_id(), "Editor".to_owned(), "We sync \"all\" of it.".to_owned());
+    let kind_of = |kind, standby| Request::RequestAccessKind {
+        app: app_id(),
+        application: String::new(),
+        kind,
+        standby,
+        reason: reason.clone(),
+    };
+    let mut all: Vec<_> = new_registrations().map(|new| Request::Register(app_id(), new)).into();
+    all.extend(new_registrations().map(|new| Request::RegisterOrUpdate(app_id(), new)));
+    all.extend([
         Request::Unregister { scope: None, task: TASK, cancel: false },
         Request::Unregister { scope: Some(app_id()), task: TASK, cancel: true },
-        Request::RequestAccess(app_id()),
-        Request::RemoveAccess(app_id()),
-        Request::Acknowledge(app_id(), u64::MAX),
-    ]
+        Request::RequestAccess { app: app.clone(), application: application.clone() },
+        kind_of(BackgroundAccessRequestKind::AlwaysAllowed, false),
+        kind_of(BackgroundAccessRequestKind::AllowedSubjectToSystemPolicy, true),
+        Request::RemoveAccess { app: app.clone(), application },
+        Request::SetAccess(app.clone(), Some(AccessSetting::Managed)),
+        Request::SetAccess(app.clone(), None),
+        Request::SetBackground { enabled: false },
+        Request::Terminate(app.clone()),
+        Request::Activate { app: app.clone(), media: false, details: None },
+        Request::Activate { app: app.clone(), media: true, details: Some(details()) },
+        Request::Raise { by: None, event: "org.example.jack".into() },
+        Request::Raise { by: Some(app.clone()), event: String::new() },
+        Request::Acknowledge(app, u64::MAX),
+    ]);
+    all
+}
+
+fn reports() -> Vec<Report> {
+    let mut all = vec![
+        Report::TimeZone { zone: zone(), previous_offset_seconds: None },
+        Report::TimeZone { zone: zone(), previous_offset_seconds: Some(-3_600) },
+    ];
+    for value in [true, false] {
+        all.extend([
+            Report::Internet(value),
+            Report::UserPresence(value),
+            Report::ExternalPower(value),
+            Report::EnergySaver(value),
+            Report::MemoryPressure(value),
+        ]);
+    }
+    all
 }
 
 pub(crate) fn inputs() -> Vec<Input> {
     let mut all = vec![
         Input::Restore(Box::default()),
-        Input::Restore(Box::new(snapshot())),
+        Input::Restore(Box::new(Snapshot { session: "session 1".into(), ..snapshot() })),
         Input::Tick,
+        Input::CaughtUp,
+        Input::Stop,
         Input::AppInstalled(app()),
+        Input::AppInstalled(bare_app()),
         Input::AppRemoved(app_id()),
-        Input::Report(Report::TimeZone { zone: zone(), previous_offset_seconds: None }),
-        Input::Report(Report::TimeZone { zone: zone(), previous_offset_seconds: Some(-3_600) }),
-        Input::Report(Report::Internet(true)),
-        Input::Report(Report::UserPresence(false)),
-        Input::Attach(ClientId(u64::MAX), app_id()),
+        Input::Attach { client: CLIENT, app: app_id(), activates: true },
+        Input::Attach { client: CLIENT, app: app_id(), activates: false },
         Input::Detach(ClientId(0)),
         Input::HostStarted(HOST, INSTANCE),
         Input::HostProgress(HOST, INSTANCE, u32::MAX),
         Input::HostFinished(HOST, INSTANCE, Ok(())),
         Input::HostFinished(HOST, INSTANCE, Err(String::new())),
+        Input::HostUsage { host: HOST, cpu: Duration::from_micros(1), io: u64::MAX },
     ];
-    all.extend(Fact::ALL.iter().zip(statuses()).map(|(fact, status)| Input::SourceStatus(*fact, status)));
+    let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
+    all.extend(policies().map(Input::Policy));
+    all.extend((1..).zip(consents).map(|(id, consent)| Input::Consent(RequestId(id), consent)));
+    all.extend(
+        Fact::ALL.iter().zip(statuses().into_iter().cycle()).map(|(fact, status)| Input::SourceStatus(*fact, status)),
+    );
+    all.extend(reports().into_iter().map(Input::Report));
     all.extend((1..).zip(requests()).map(|(id, request)| Input::Request(RequestId(id), request)));
     all.extend(exits().map(|exit| Input::HostExited { host: HOST, exit, output_tail: "bye".into() }));
-    all.push(Input::Stop);
     all
 }
 
-fn replies() -> Vec<Result<Reply, Refusal>> {
+fn replies() -> Vec<Reply> {
+    let mut all = vec![
+        Reply::Registered(TASK),
+        Reply::Unregistered,
+        Reply::Approved(true),
+        Reply::Set,
+        Reply::Terminated(2),
+        Reply::Raised(u32::MAX),
+        Reply::Acknowledged,
+    ];
+    let updates = [Update::Registered, Update::Unchanged, Update::Replaced];
+    all.extend(updates.map(|update| Reply::Updated(TASK, update)));
+    all.extend(BackgroundAccessStatus::ALL.iter().map(|status| Reply::Access(*status)));
+    all.extend(ApplicationTriggerResult::ALL.iter().map(|result| Reply::Activated(*result, "so".into())));
+    all
+}
+
+fn refusals() -> Vec<Refusal> {
     let limits = [
         Limit::RegistrationsPerApp,
         Limit::Registrations,
@@ -237,54 +415,76 @@ fn replies() -> Vec<Result<Reply, Refusal>> {
         Limit::NameBytes,
         Limit::EntryPointBytes,
         Limit::Conditions,
+        Limit::GroupBytes,
+        Limit::EventIdBytes,
+        Limit::DetailsBytes,
+        Limit::ApplicationTriggers,
+        Limit::MediaProcessingTriggers,
+        Limit::Consents,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![
-        Ok(Reply::Registered(TASK)),
-        Ok(Reply::Unregistered),
-        Ok(Reply::Acknowledged),
-        Ok(Reply::Access(BackgroundAccessStatus::AlwaysAllowed)),
-        Err(Refusal::UnknownApp(app_id())),
-        Err(Refusal::UnknownTask(TASK)),
-        Err(Refusal::InvalidArgument("the task has no name".into())),
-        Err(Refusal::EntryPointNotDeclared {
+        Refusal::UnknownApp(app_id()),
+        Refusal::UnknownTask(TASK),
+        Refusal::UnknownApplication(app_id(), "Viewer".into()),
+        Refusal::ClassNotDeclared { app: app_id(), class: CLASS },
+        Refusal::NoProgram(app_id()),
+        Refusal::MayNotRaise { app: app_id(), event: "org.example.jack".into() },
+        Refusal::InvalidArgument("the task has no name".into()),
+        Refusal::EntryPointNotDeclared {
             app: app.clone(),
             entry_point: entry_point.clone(),
             wanted: wanted.clone(),
             declared: vec!["Tasks.Example".into()],
-        }),
-        Err(Refusal::TaskTypeNotDeclared { app, entry_point, wanted }),
-        Err(Refusal::NotSupported { what: "w".into(), why: "y".into(), help: "h".into() }),
+        },
+        Refusal::TaskTypeNotDeclared { app, entry_point, wanted },
+        Refusal::NotSupported { what: "w".into(), why: "y".into(), help: "h".into() },
     ];
-    all.extend(limits.map(|limit| Err(Refusal::LimitReached(limit))));
+    all.extend(limits.map(Refusal::LimitReached));
     all
 }
 
-pub(crate) fn outputs() -> Vec<Output> {
-    let order = RunOrder {
+fn orders() -> Vec<RunOrder> {
+    let with = |(trigger, entry): (Trigger, Entry)| RunOrder {
         instance: INSTANCE,
         task: TASK,
         name: "Sync".into(),
-        entry_point: "Tasks.Example".into(),
-        trigger: trigger(),
-        firing: firing(),
+        group: (entry == Entry::InProcess).then(|| "org.example.lib".into()),
+        entry,
+        firing: Firing { details: (trigger == Trigger::Application).then(details), ..firing() },
+        trigger,
         attempt: 2,
+        budget: Duration::from_secs(600),
     };
+    triggers().into_iter().zip(entries().into_iter().cycle()).map(with).collect()
+}
+
+pub(crate) fn outputs() -> Vec<Output> {
     let mut all = vec![
         Output::Launch { host: HOST, app: app_id(), program: "bin/tasks".into() },
-        Output::Run(HOST, Box::new(order)),
-        Output::Cancel(HOST, INSTANCE, CancellationReason::EnergySaver),
+        Output::Adopt { host: HOST, client: CLIENT },
+        Output::Cancel(HOST, INSTANCE, notice(CancellationReason::EnergySaver)),
+        Output::Sample(HOST),
+        Output::Ask { request: RequestId(1), app: app_id(), reason: "We sync.".into() },
         Output::Retire(HOST),
         Output::Kill(HOST),
         Output::Deliver(ClientId(1), Notice::Progress { task: TASK, instance: INSTANCE, value: 10 }),
         Output::Deliver(ClientId(1), Notice::Completed(completions().remove(0))),
         Output::Wake(None),
     ];
-    let reasons =
-        [WakeReason::Budget(TASK), WakeReason::Grace(TASK), WakeReason::Linger(HOST), WakeReason::Retirement(HOST)];
+    let reasons = [
+        WakeReason::Budget(TASK),
+        WakeReason::Grace(TASK),
+        WakeReason::Linger(HOST),
+        WakeReason::Retirement(HOST),
+        WakeReason::Idle(HOST),
+        WakeReason::Timer(TASK),
+    ];
+    let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));
+    all.extend(orders().into_iter().map(|order| Output::Run(HOST, Box::new(order))));
     all.extend(reasons.map(|why| Output::Wake(Some(Wake { at: BOOT, why }))));
     all.extend(Fact::ALL.iter().flat_map(|fact| [Output::Watch(*fact), Output::Unwatch(*fact)]));
-    all.extend((1..).zip(replies()).map(|(id, reply)| Output::Reply(RequestId(id), reply)));
+    all.extend((1..).zip(answers).map(|(id, reply)| Output::Reply(RequestId(id), reply)));
     all.extend(changes().into_iter().map(Output::Persist));
     all
 }

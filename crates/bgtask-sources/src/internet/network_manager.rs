@@ -27,9 +27,7 @@ const STATE_CONNECTED_GLOBAL: u32 = 70;
 
 /// Asks NetworkManager. A captive portal and a network without internet are both "no".
 pub(super) async fn read(link: &Link) -> Result<Reading, CallError> {
-    let Link::Up(connection) = link else {
-        return Err(CallError::NoService);
-    };
+    let connection = link.connection()?;
     let properties = MANAGER.properties(connection).await?;
     let online = match properties.require("Connectivity")? {
         CONNECTIVITY_FULL => true,

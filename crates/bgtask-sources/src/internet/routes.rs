@@ -4,14 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use rustix::io::Errno;
-use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 use tokio::time::sleep;
 
 use crate::inotify::BLIND_REREAD;
+use crate::netlink::{heard, listen};
 use crate::path::PathWatch;
-use crate::ready::{self, Ready};
+use crate::ready::Ready;
 use crate::world::World;
 
 /// Bytes of a route table that are searched. The default route comes first in it; a router's full table may have
@@ -93,7 +91,7 @@ impl RouteWatch {
             let watches = [IPV4_ROUTES, IPV6_ROUTES].map(|path| PathWatch::new(world, path));
             return Self::Files(Box::new(watches));
         }
-        match netlink() {
+        match listen_to_routes() {
             Ok(socket) => Self::Netlink(socket),
             Err(error) => Self::Blind(error.to_string()),
         }
@@ -124,7 +122,7 @@ impl RouteWatch {
         match self {
             Self::Files(watches) => watches.iter_mut().for_each(|watch| drop(watch.look())),
             Self::Blind(_) => {
-                if let Ok(socket) = netlink() {
+                if let Ok(socket) = listen_to_routes() {
                     *self = Self::Netlink(socket);
                 }
             }
@@ -133,24 +131,9 @@ impl RouteWatch {
     }
 }
 
-fn netlink() -> std::io::Result<Ready> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+fn listen_to_routes() -> std::io::Result<Ready> {
     let groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
-    bind(&socket, &SocketAddrNetlink::new(0, groups))?;
-    ready::watch(socket)
-}
-
-async fn heard(socket: &Ready) {
-    let Ok(mut guard) = socket.readable().await else {
-        // Only at the end of the runtime.
-        return std::future::pending().await;
-    };
-    let mut message = [0u8; 64];
-    let mut receive = || recv(socket.get_ref(), &mut message[..], RecvFlags::TRUNC);
-    // Messages are cut short unread, and ENOBUFS says that some were lost: both mean "look again".
-    while let Ok(_) | Err(Errno::INTR | Errno::NOBUFS) = receive() {}
-    guard.clear_ready();
+    listen(None, groups)
 }
 
 #[cfg(test)]

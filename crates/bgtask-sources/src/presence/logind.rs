@@ -42,9 +42,7 @@ type Row = (String, u32, String, String, OwnedObjectPath);
 
 /// The sessions in which user `uid` may be present.
 pub(super) async fn sessions(link: &Link, uid: u32) -> Result<Vec<Session>, CallError> {
-    let Link::Up(connection) = link else {
-        return Err(CallError::NoService);
-    };
+    let connection = link.connection()?;
     let rows: Vec<Row> = MANAGER.call(connection, "ListSessions", None).await?;
     let mut sessions = Vec::new();
     for (_, _, _, _, path) in rows.into_iter().filter(|row| row.1 == uid).take(MAX_SESSIONS) {

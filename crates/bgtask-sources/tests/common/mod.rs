@@ -11,7 +11,7 @@ use bgtask_sources::{Report, Source, SourceKind, Status, World, start};
 use tokio::sync::mpsc;
 
 /// Generous: it is only ever reached by a failing test.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A root directory with nothing in it but what a test puts there.
 pub(crate) struct Sysroot {

@@ -9,8 +9,9 @@ use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::names::{BusName, OwnedUniqueName};
 use zbus::{Connection, Message, MessageStream};
 
-use super::peer::{next_client, write};
-use super::{MAX_CLIENTS, MAX_OUTBOX, Process, Visitor};
+use super::entrance::{Place, next_client};
+use super::peer::write;
+use super::{Door, Entrance, MAX_OUTBOX, Process, Visitor};
 use crate::inbox::Incoming;
 
 /// How many calls of one sender may wait while the bus tells who it is.
@@ -23,9 +24,9 @@ pub(crate) struct SessionBus {
 
 impl SessionBus {
     /// Takes the name, if there is a session bus and the name is free. Without one the other door does.
-    pub(crate) async fn open(inbox: mpsc::Sender<Incoming>) -> Option<Self> {
+    pub(crate) async fn open(entrance: Entrance) -> Option<Self> {
         std::env::var_os("DBUS_SESSION_BUS_ADDRESS")?;
-        match Self::take(inbox).await {
+        match Self::take(entrance).await {
             Ok(seat) => Some(seat),
             Err(error) => {
                 tracing::warn!("the session bus cannot be used, clients have the broker's own socket: {error}");
@@ -34,7 +35,7 @@ impl SessionBus {
         }
     }
 
-    async fn take(inbox: mpsc::Sender<Incoming>) -> zbus::Result<Self> {
+    async fn take(entrance: Entrance) -> zbus::Result<Self> {
         let messages = zbus::connection::Builder::session().build_message_stream().await?;
         let connection = Connection::from(&messages);
         let bus = DBusProxy::new(&connection).await?;
@@ -45,7 +46,7 @@ impl SessionBus {
         let (broadcasts, letters) = mpsc::channel(MAX_OUTBOX);
         let writing = connection.clone();
         tokio::spawn(async move { write(&writing, letters).await });
-        tokio::spawn(attend(connection, messages, inbox));
+        tokio::spawn(attend(connection, messages, entrance));
         Ok(Self { broadcasts })
     }
 
@@ -55,10 +56,10 @@ impl SessionBus {
     }
 }
 
-async fn attend(connection: Connection, mut messages: MessageStream, inbox: mpsc::Sender<Incoming>) {
+async fn attend(connection: Connection, mut messages: MessageStream, entrance: Entrance) {
     let mut senders: HashMap<OwnedUniqueName, mpsc::Sender<Message>> = HashMap::new();
     while let Some(Ok(message)) = messages.next().await {
-        forward(&connection, &mut senders, message, &inbox);
+        forward(&connection, &mut senders, message, &entrance);
     }
     tracing::warn!("the session bus is gone, clients have the broker's own socket");
 }
@@ -67,7 +68,7 @@ fn forward(
     connection: &Connection,
     senders: &mut HashMap<OwnedUniqueName, mpsc::Sender<Message>>,
     message: Message,
-    inbox: &mpsc::Sender<Incoming>,
+    entrance: &Entrance,
 ) {
     let header = message.header();
     let is_call = header.message_type() == zbus::message::Type::MethodCall;
@@ -77,11 +78,9 @@ fn forward(
     };
     senders.retain(|_, calls| !calls.is_closed());
     if !senders.contains_key(sender.as_str()) {
-        if senders.len() >= MAX_CLIENTS {
-            return;
-        }
+        let Some(place) = entrance.place() else { return };
         let (calls, waiting) = mpsc::channel(MAX_UNIDENTIFIED);
-        tokio::spawn(serve(connection.clone(), sender.clone(), waiting, inbox.clone()));
+        tokio::spawn(serve(connection.clone(), sender.clone(), waiting, entrance.inbox.clone(), place));
         senders.insert(sender.clone(), calls);
     }
     drop(header);
@@ -95,18 +94,20 @@ async fn serve(
     sender: OwnedUniqueName,
     mut calls: mpsc::Receiver<Message>,
     inbox: mpsc::Sender<Incoming>,
+    _place: Place,
 ) {
     // Who leaves before the bus could tell who he is needs no answer.
     let Ok((process, mut departure)) = identify(&connection, &sender).await else { return };
     let (outbox, letters) = mpsc::channel(MAX_OUTBOX);
     let (hold, cut_off) = oneshot::channel();
     let id = next_client();
-    if inbox.send(Incoming::Client(id, Visitor { process, outbox, hold })).await.is_err() {
+    let visitor = Visitor { process, door: Door::SessionBus, held: None, outbox, hold };
+    if inbox.send(Incoming::Client(id, visitor)).await.is_err() {
         return;
     }
     let reading = async {
         while let Some(call) = calls.recv().await {
-            if inbox.send(Incoming::Call(id, call)).await.is_err() {
+            if inbox.send(Incoming::Said(id, call)).await.is_err() {
                 return;
             }
         }

@@ -2,12 +2,14 @@
 
 mod bus;
 mod convert;
+mod entrance;
 mod identity;
 mod peer;
 mod serve;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::os::fd::OwnedFd;
 
 use bgtask_core::{AppId, ClientId, Event, Notice};
 use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, PEER_NAME};
@@ -15,13 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 use zbus::Message;
 
 pub(crate) use bus::SessionBus;
-pub(crate) use convert::{event_info, host_call, task_failure};
+pub(crate) use convert::{cancel_call, event_info, run_call, task_failure};
+pub(crate) use entrance::{Entrance, MAX_CLIENTS};
 pub(crate) use identity::{Identity, Process};
 pub(crate) use peer::listen;
 pub(crate) use serve::{Answer, Asked, answer, refusal, reply};
 
-/// How many clients may be connected at the same time.
-pub(crate) const MAX_CLIENTS: usize = 512;
+use crate::hosts::AppProcess;
 
 /// How many messages may wait for a client that does not read. One more and it is cut off: what matters is kept
 /// durably and delivered when it comes back (D4).
@@ -32,10 +34,23 @@ pub(crate) const MAX_OUTBOX: usize = 2_048;
 pub(crate) struct Visitor {
     /// The process, as far as the system tells.
     pub(crate) process: Process,
+    /// How it came in.
+    pub(crate) door: Door,
+    /// Its process, held so that it can be killed as a host: only what comes in by the socket can become one.
+    pub(crate) held: Option<OwnedFd>,
     /// The way back.
     pub(crate) outbox: mpsc::Sender<Message>,
     /// Closes the connection when it is dropped, whatever still waits to be written.
     pub(crate) hold: Hold,
+}
+
+/// How a client came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// By the broker's own socket: the connection is the client's alone.
+    Socket,
+    /// By the session bus, which only passes messages on.
+    SessionBus,
 }
 
 /// Held as long as a client is served.
@@ -44,6 +59,9 @@ pub(crate) type Hold = oneshot::Sender<Infallible>;
 /// One connected client.
 pub(crate) struct Client {
     pub(crate) identity: Identity,
+    pub(crate) door: Door,
+    pid: i32,
+    held: Option<OwnedFd>,
     outbox: mpsc::Sender<Message>,
     _hold: Hold,
     /// Whose events it watches.
@@ -77,14 +95,16 @@ impl Clients {
         Self { connected: HashMap::new(), bus }
     }
 
-    /// Lets a visitor in, unless the house is full: then its connection closes.
     pub(crate) fn enter(&mut self, id: ClientId, identity: Identity, visitor: Visitor) {
-        if self.connected.len() >= MAX_CLIENTS {
-            tracing::warn!("a client was turned away: {MAX_CLIENTS} are connected, the most the broker serves");
-            return;
-        }
-        let Visitor { outbox, hold, .. } = visitor;
-        self.connected.insert(id, Client { identity, outbox, _hold: hold, watching: None });
+        let Visitor { process, door, held, outbox, hold } = visitor;
+        let client = Client { identity, door, pid: process.pid, held, outbox, _hold: hold, watching: None };
+        self.connected.insert(id, client);
+    }
+
+    /// The process of a client that becomes a host.
+    pub(crate) fn process(&mut self, id: ClientId) -> Option<AppProcess> {
+        let client = self.connected.get_mut(&id)?;
+        Some(AppProcess::new(client.pid, client.held.take()))
     }
 
     pub(crate) fn leave(&mut self, id: ClientId) {

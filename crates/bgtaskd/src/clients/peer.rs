@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bgtask_core::ClientId;
@@ -13,11 +12,12 @@ use bgtask_wire::PeerSocket;
 use futures_util::StreamExt as _;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use zbus::{Connection, Guid, Message, MessageStream};
 
-use super::{MAX_CLIENTS, MAX_OUTBOX, Process, Visitor};
+use super::entrance::next_client;
+use super::{Door, Entrance, MAX_OUTBOX, Process, Visitor};
 use crate::failure::Failure;
 use crate::inbox::Incoming;
 
@@ -30,15 +30,8 @@ const MAX_STRANGERS: usize = 64;
 /// How long the listener rests when the system has no descriptors left.
 const RESPITE: Duration = Duration::from_millis(100);
 
-/// Numbers clients, at every door.
-static LAST_CLIENT: AtomicU64 = AtomicU64::new(0);
-
-pub(super) fn next_client() -> ClientId {
-    ClientId(LAST_CLIENT.fetch_add(1, Ordering::Relaxed) + 1)
-}
-
 /// Opens the door. The caller holds the lock, so a socket that is there is left over from a dead broker.
-pub(crate) fn listen(path: &Path, inbox: mpsc::Sender<Incoming>) -> Result<(), Failure> {
+pub(crate) fn listen(path: &Path, entrance: Entrance) -> Result<(), Failure> {
     let cannot = |error| Failure::new(format!("the socket {} cannot be opened", path.display()), error);
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
@@ -46,13 +39,12 @@ pub(crate) fn listen(path: &Path, inbox: mpsc::Sender<Incoming>) -> Result<(), F
     }
     let listener = UnixListener::bind(path).map_err(cannot)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
-    tokio::spawn(accept(listener, inbox));
+    tokio::spawn(accept(listener, entrance));
     Ok(())
 }
 
-async fn accept(listener: UnixListener, inbox: mpsc::Sender<Incoming>) {
+async fn accept(listener: UnixListener, entrance: Entrance) {
     let guid = Guid::generate();
-    let places = Arc::new(Semaphore::new(MAX_CLIENTS));
     let mut strangers: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         match listener.accept().await {
@@ -64,7 +56,7 @@ async fn accept(listener: UnixListener, inbox: mpsc::Sender<Incoming>) {
                 {
                     slowest.abort();
                 }
-                let introduction = introduce(stream, guid.clone(), Arc::clone(&places), inbox.clone());
+                let introduction = introduce(stream, guid.clone(), entrance.clone());
                 strangers.push_back(tokio::spawn(introduction).abort_handle());
             }
             Err(error) => {
@@ -76,15 +68,12 @@ async fn accept(listener: UnixListener, inbox: mpsc::Sender<Incoming>) {
 }
 
 /// From a stranger to a client.
-async fn introduce(stream: UnixStream, guid: Guid<'static>, places: Arc<Semaphore>, inbox: mpsc::Sender<Incoming>) {
+async fn introduce(stream: UnixStream, guid: Guid<'static>, entrance: Entrance) {
     match shake_hands(stream, guid).await {
-        Ok((process, messages)) => {
-            let Ok(place) = places.try_acquire_owned() else {
-                tracing::warn!("a client was turned away: {MAX_CLIENTS} are connected, the most the broker serves");
-                return;
-            };
+        Ok((peer, messages)) => {
+            let Some(place) = entrance.place() else { return };
             tokio::spawn(async move {
-                serve(process, messages, inbox).await;
+                serve(peer, messages, entrance.inbox).await;
                 drop(place);
             });
         }
@@ -92,23 +81,25 @@ async fn introduce(stream: UnixStream, guid: Guid<'static>, places: Arc<Semaphor
     }
 }
 
-async fn shake_hands(stream: UnixStream, guid: Guid<'static>) -> zbus::Result<(Process, MessageStream)> {
+async fn shake_hands(stream: UnixStream, guid: Guid<'static>) -> zbus::Result<(Peer, MessageStream)> {
     let io = |error| zbus::Error::InputOutput(Arc::new(error));
     let stream = stream.into_std().map_err(io)?;
-    let (process, _held) = process_of(&stream);
+    let peer = Peer::of(&stream);
     let handshake = connect(PeerSocket::new(stream).map_err(io)?, guid);
     let messages = tokio::time::timeout(HANDSHAKE, handshake)
         .await
         .map_err(|_| zbus::Error::Handshake("the peer did not introduce itself in time".into()))??;
-    Ok((process, messages))
+    Ok((peer, messages))
 }
 
-async fn serve(process: Process, messages: MessageStream, inbox: mpsc::Sender<Incoming>) {
+async fn serve(peer: Peer, messages: MessageStream, inbox: mpsc::Sender<Incoming>) {
     let connection = Connection::from(&messages);
     let (outbox, letters) = mpsc::channel(MAX_OUTBOX);
     let (hold, cut_off) = oneshot::channel();
     let id = next_client();
-    if inbox.send(Incoming::Client(id, Visitor { process, outbox, hold })).await.is_ok() {
+    let Peer { process, held } = peer;
+    let visitor = Visitor { process, door: Door::Socket, held, outbox, hold };
+    if inbox.send(Incoming::Client(id, visitor)).await.is_ok() {
         tokio::select! {
             () = write(&connection, letters) => {}
             () = read(messages, &inbox, id) => {}
@@ -123,10 +114,10 @@ async fn connect(socket: PeerSocket, guid: Guid<'static>) -> zbus::Result<Messag
     zbus::connection::Builder::socket(socket).server(guid).p2p().build_message_stream().await
 }
 
+/// Calls, and what a client that is a host says as one.
 async fn read(mut messages: MessageStream, inbox: &mpsc::Sender<Incoming>, id: ClientId) {
     while let Some(Ok(message)) = messages.next().await {
-        let is_call = message.message_type() == zbus::message::Type::MethodCall;
-        if is_call && inbox.send(Incoming::Call(id, message)).await.is_err() {
+        if inbox.send(Incoming::Said(id, message)).await.is_err() {
             return;
         }
     }
@@ -143,9 +134,18 @@ pub(super) async fn write(connection: &Connection, mut letters: mpsc::Receiver<M
     }
 }
 
-/// The process at the other end, held by a descriptor while its number is looked up.
-fn process_of(stream: &std::os::unix::net::UnixStream) -> (Process, Option<OwnedFd>) {
-    let peer = rustix::net::sockopt::socket_peercred(stream).ok().map(|peer| peer.pid);
-    let held = peer.and_then(|pid: Pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    (peer.map(|pid| Process::read(pid.as_raw_nonzero().get())).unwrap_or_default(), held)
+/// The process at the other end.
+struct Peer {
+    process: Process,
+    /// Holds on to it, so that its number stays its own.
+    held: Option<OwnedFd>,
+}
+
+impl Peer {
+    fn of(stream: &std::os::unix::net::UnixStream) -> Self {
+        let pid = rustix::net::sockopt::socket_peercred(stream).ok().map(|peer| peer.pid);
+        let held = pid.and_then(|pid: Pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let process = pid.map(|pid| Process::read(pid.as_raw_nonzero().get())).unwrap_or_default();
+        Self { process, held }
+    }
 }

@@ -65,6 +65,11 @@ impl Durable {
         self.pending.effects.push(effect);
     }
 
+    /// Whether nothing waits to be made durable.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pending.rows.is_empty() && self.pending.effects.is_empty()
+    }
+
     /// Makes the turn durable and hands out what waited for it; while the store fails, nothing is handed out and
     /// everything stays in its order.
     ///

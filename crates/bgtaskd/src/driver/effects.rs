@@ -1,25 +1,36 @@
 //! Performing what the core ordered.
 
-use bgtask_core::{Event, EventKind, HostExit, HostId, Input, Now, Outcome, Output};
-use bgtask_wire::HostCall;
+use bgtask_core::{
+    AppId, CancelNotice, Event, EventKind, HostExit, HostId, Input, InstanceId, Outcome, Output, RunOrder,
+    Unregistration,
+};
+use zbus::Message;
 
 use super::{Driver, LAUNCH_REST};
+use crate::apps::Program;
 use crate::clients;
 
 impl Driver {
-    pub(super) fn perform(&mut self, now: Now, effect: Output) {
+    /// What an effect has for the core to know comes after it, in `follow_ups`.
+    pub(super) fn perform(&mut self, effect: Output) {
         match effect {
-            Output::Launch { host, app, program } => self.launch(now, host, &app, &program),
-            Output::Run(host, order) => self.hosts.run(host, order.instance, &clients::host_call(&order)),
-            Output::Cancel(host, instance, reason) => {
-                let call = HostCall::Cancel { instance: instance.to_string(), reason: reason.number() };
-                match call.message() {
-                    Ok(message) => self.hosts.send(host, message),
-                    Err(error) => tracing::error!("a cancel notice cannot be written: {error}"),
+            Output::Launch { host, app, program } => self.launch(host, &app, &program),
+            Output::Adopt { host, client } => {
+                if let Some(process) = self.clients.process(client) {
+                    self.hosts.adopt(host, client, process);
                 }
             }
+            Output::Run(host, order) => self.run_instance(host, &order),
+            Output::Cancel(host, instance, notice) => self.cancel(host, instance, &notice),
+            Output::Sample(host) => {
+                // What cannot be seen is not answered: it must not be taken for idleness.
+                let used = self.hosts.usage(host);
+                let usage = used.map(|used| Input::HostUsage { host, cpu: used.cpu, io: used.io });
+                self.follow_ups.extend(usage);
+            }
+            Output::Ask { request, app, reason } => self.portal.ask(request, app, reason),
             Output::Retire(host) => self.hosts.retire(host),
-            Output::Kill(host) => self.hosts.kill(host),
+            Output::Kill(host) => self.kill(host),
             Output::Watch(fact) => self.sources.watch(fact),
             Output::Unwatch(fact) => self.sources.unwatch(fact),
             Output::Deliver(client, notice) => self.clients.deliver(client, &notice),
@@ -27,7 +38,7 @@ impl Driver {
                 let Some((client, message)) = self.asked.remove(&id) else { return };
                 let reply = match decided {
                     Ok(granted) => clients::reply(&granted, &message),
-                    Err(refused) => Err(clients::refusal(&refused, &self.apps)),
+                    Err(refused) => Err(clients::refusal(&refused, &self.apps, Some(&message))),
                 };
                 self.reply(client, &message, reply);
             }
@@ -35,18 +46,55 @@ impl Driver {
         }
     }
 
-    fn launch(&mut self, now: Now, host: HostId, app: &bgtask_core::AppId, program: &str) {
+    fn run_instance(&mut self, host: HostId, order: &RunOrder) {
+        match clients::run_call(order) {
+            Ok(call) => {
+                if self.hosts.begin(host, order.instance, &call) {
+                    self.tell(host, call);
+                }
+            }
+            Err(error) => {
+                let why = format!("what the trigger carries cannot be given to the task: {error}");
+                self.follow_ups.push_back(Input::HostFinished(host, order.instance, Err(why)));
+            }
+        }
+    }
+
+    fn cancel(&mut self, host: HostId, instance: InstanceId, notice: &CancelNotice) {
+        match clients::cancel_call(instance, notice) {
+            Ok(call) => self.tell(host, call),
+            Err(error) => tracing::error!("a cancel notice cannot be written: {error}"),
+        }
+    }
+
+    /// A host hears by its channel, and an app that is one by its connection.
+    fn tell(&mut self, host: HostId, message: Message) {
+        match self.hosts.client_of(host) {
+            Some(client) => self.clients.send(client, message),
+            None => self.hosts.send(host, message),
+        }
+    }
+
+    /// An app that is a host loses its connection too: then it is gone even if its process cannot be held on to.
+    fn kill(&mut self, host: HostId) {
+        self.hosts.kill(host);
+        if let Some(client) = self.hosts.client_of(host) {
+            self.clients.leave(client);
+        }
+    }
+
+    fn launch(&mut self, host: HostId, app: &AppId, program: &str) {
         self.untidy = Some(LAUNCH_REST);
         let data = self.places.data_of(app.as_str());
         let made = std::fs::create_dir_all(&data)
             .map_err(|error| format!("the app's data folder {} cannot be made: {error}", data.display()));
         let launched = made.and_then(|()| {
-            let spec = self.environment.host(app, program, &data);
+            let spec = self.environment.host(app, Program::from_key(program), &data);
             self.hosts.launch(host, &spec)
         });
         if let Err(why) = launched {
             let exit = HostExit::NotStarted(why);
-            self.handle(now, Input::HostExited { host, exit, output_tail: String::new() });
+            self.follow_ups.push_back(Input::HostExited { host, exit, output_tail: String::new() });
         }
     }
 }
@@ -56,7 +104,8 @@ pub(super) fn log(event: &Event) {
     let instance = event.instance.map(|instance| instance.to_string()).unwrap_or_default();
     let (app, name, word) = (event.app.as_str(), &*event.name, event.kind.word());
     let reason = match &event.kind {
-        EventKind::Cancelled(reason) => reason.name(),
+        EventKind::Cancelled(notice) => notice.reason.name(),
+        EventKind::Unregistered(why) => unregistration_word(*why),
         EventKind::Completed { outcome, .. } => outcome.word(),
         _ => "",
     };
@@ -71,5 +120,14 @@ pub(super) fn log(event: &Event) {
         tracing::warn!(app, name, task = %event.task, instance, event = word, reason, "{name}: {}", event.kind);
     } else {
         tracing::info!(app, name, task = %event.task, instance, event = word, reason, "{name}: {}", event.kind);
+    }
+}
+
+const fn unregistration_word(why: Unregistration) -> &'static str {
+    match why {
+        Unregistration::Explicit { .. } => "explicit",
+        Unregistration::Replaced => "replaced",
+        Unregistration::EntryPointGone => "entry-point-gone",
+        Unregistration::Uninstalled => "uninstalled",
     }
 }

@@ -5,12 +5,12 @@ mod durable;
 mod effects;
 mod start;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::BufWriter;
 use std::time::Duration;
 
-use bgtask_core::{ClientId, Core, Input, Now, Output, Request, RequestId, Wake};
+use bgtask_core::{ClientId, Core, HostId, Input, Now, Output, Request, RequestId, Wake};
 use bgtask_record::Recorder;
 use bgtask_sources::Report;
 use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
@@ -21,11 +21,13 @@ use zbus::message::{Flags, Type as MessageType};
 
 use crate::apps::Apps;
 use crate::clients::{self, Answer, Asked, Clients};
+use crate::consent::Portal;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
 use crate::options::Options;
 use crate::places::{Occupied, Places};
+use crate::policy::Policies;
 use crate::sources::Sources;
 use clock::Clock;
 use durable::Durable;
@@ -52,6 +54,8 @@ struct Driver {
     clients: Clients,
     hosts: Hosts,
     sources: Sources,
+    policies: Policies,
+    portal: Portal,
     places: Places,
     environment: start::Environment,
     inbox: mpsc::Receiver<Incoming>,
@@ -61,6 +65,8 @@ struct Driver {
     asked: HashMap<RequestId, (ClientId, Message)>,
     last_request: u64,
     wake: Option<Wake>,
+    /// What performing an order has brought about and the core has not heard yet.
+    follow_ups: VecDeque<Input>,
     /// Something is left to do once nothing has happened for so long: replacing a used launcher, tidying the store.
     untidy: Option<Duration>,
     /// It was told to stop, and waits for its hosts.
@@ -130,9 +136,14 @@ impl Driver {
                 tracing::debug!(client = id.0, pid = visitor.process.pid, ?identity, "client connected");
                 self.clients.enter(id, identity, visitor);
             }
-            Incoming::Call(id, message) => self.call(now, id, &message),
+            Incoming::Said(id, message) => match (message.message_type(), self.hosts.of_client(id)) {
+                (MessageType::MethodCall, _) => self.call(now, id, &message),
+                (_, Some(host)) => self.host_said(now, host, &message),
+                (_, None) => {}
+            },
             Incoming::ClientGone(id) => {
                 self.clients.leave(id);
+                self.hosts.disown(id);
                 self.handle(now, Input::Detach(id));
             }
             Incoming::Host(id, message) => self.host_said(now, id, &message),
@@ -147,6 +158,12 @@ impl Driver {
                     self.handle(now, input);
                 }
             }
+            Incoming::Policies => {
+                if let Some(policy) = self.policies.read() {
+                    self.handle(now, Input::Policy(policy));
+                }
+            }
+            Incoming::Consent(request, consent) => self.handle(now, Input::Consent(request, consent)),
             Incoming::Stop(why) => self.stop(now, why),
         }
     }
@@ -155,9 +172,17 @@ impl Driver {
         tracing::info!("stopping: {why}");
         if std::mem::replace(&mut self.stopping, true) {
             let hosts: Vec<_> = self.core.hosts().map(|host| host.id).collect();
-            hosts.into_iter().for_each(|host| self.hosts.kill(host));
+            hosts.into_iter().for_each(|host| self.part_with(host));
         } else {
             self.handle(now, Input::Stop);
+        }
+    }
+
+    /// Ends a host without the core; an app that is one goes on without its broker.
+    fn part_with(&mut self, host: HostId) {
+        match self.hosts.client_of(host) {
+            Some(client) => self.clients.leave(client),
+            None => self.hosts.kill(host),
         }
     }
 
@@ -170,6 +195,7 @@ impl Driver {
             store: self.durable.store(),
             places: &self.places,
             identity: &client.identity,
+            door: client.door,
         };
         let answer = Call::read(message).and_then(|call| clients::answer(&asked, call, message));
         match answer {
@@ -179,9 +205,9 @@ impl Driver {
                 self.reply(id, message, Ok(reply));
                 self.clients.watch(id, scope);
             }
-            Ok(Answer::Attach(app, reply)) => {
+            Ok(Answer::Attach { app, activates, reply }) => {
                 self.reply(id, message, Ok(reply));
-                self.handle(now, Input::Attach(id, app));
+                self.handle(now, Input::Attach { client: id, app, activates });
             }
             Err(error) => self.reply(id, message, Err(error)),
         }
@@ -209,7 +235,7 @@ impl Driver {
         }
     }
 
-    fn host_said(&mut self, now: Now, host: bgtask_core::HostId, message: &Message) {
+    fn host_said(&mut self, now: Now, host: HostId, message: &Message) {
         let input = match message.message_type() {
             MessageType::Signal => match HostSignal::read(message) {
                 Some(HostSignal::Started(instance)) => {
@@ -231,9 +257,21 @@ impl Driver {
         }
     }
 
-    /// Lets the core decide one thing. What need not wait for the commit is done at once: a host may start while the
-    /// commit runs, but hears of its task only after it.
+    /// Lets the core decide one thing, and then what comes of performing that.
     fn handle(&mut self, now: Now, input: Input) {
+        self.follow_ups.push_back(input);
+        self.follow_up(now);
+    }
+
+    fn follow_up(&mut self, now: Now) {
+        while let Some(input) = self.follow_ups.pop_front() {
+            self.decide(now, input);
+        }
+    }
+
+    /// What need not wait for the commit is done at once: a host may start while the commit runs, but hears of its task
+    /// only after it.
+    fn decide(&mut self, now: Now, input: Input) {
         let recorded = self.recorder.is_some().then(|| input.clone());
         let mut outputs = Vec::new();
         self.core.handle(now, input);
@@ -249,7 +287,7 @@ impl Driver {
                 }
                 Output::Persist(change) => self.durable.change(change),
                 effect if effect.needs_commit() => self.durable.effect(effect),
-                effect => self.perform(now, effect),
+                effect => self.perform(effect),
             }
         }
         if let Some(input) = recorded {
@@ -272,22 +310,26 @@ impl Driver {
         }
     }
 
+    /// Makes the turn durable and performs the rest, until nothing comes of that any more.
     fn finish_turn(&mut self) -> Result<(), Failure> {
-        let committed = self.durable.commit().map_err(|error| Failure::new("the store cannot go on", error))?;
-        let Some(committed) = committed else { return Ok(()) };
-        let now = Clock::now();
-        for effect in committed.effects {
-            self.perform(now, effect);
+        loop {
+            let committed = self.durable.commit().map_err(|error| Failure::new("the store cannot go on", error))?;
+            let Some(committed) = committed else { return Ok(()) };
+            let now = Clock::now();
+            for effect in committed.effects {
+                self.perform(effect);
+            }
+            for event in committed.events {
+                self.untidy.get_or_insert(STORE_REST);
+                effects::log(&event);
+                self.clients.announce(&event);
+            }
+            self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));
+            self.follow_up(now);
+            if self.durable.is_settled() {
+                return Ok(());
+            }
         }
-        for event in committed.events {
-            self.untidy.get_or_insert(STORE_REST);
-            effects::log(&event);
-            self.clients.announce(&event);
-        }
-        if committed.late {
-            self.handle(now, Input::CaughtUp);
-        }
-        Ok(())
     }
 
     fn tidy(&mut self) {

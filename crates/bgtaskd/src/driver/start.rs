@@ -1,31 +1,35 @@
 //! The first moments: places, store, hosts, doors, and the state the core starts from.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use bgtask_core::{AppId, Core, Input, Now};
+use bgtask_core::{AppId, Core, Input, Snapshot};
 use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
 use bgtask_record::{Recorder, snapshot};
 use bgtask_sources::World;
 use bgtask_store::Store;
 use bgtask_wire::{ADDRESS_VARIABLE, Address, host_names};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::durable::Durable;
 use super::{Driver, STORE_REST};
-use crate::apps::{self, Apps};
-use crate::clients::{self, Clients, SessionBus};
+use crate::apps::{self, Apps, Program};
+use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
+use crate::consent::Portal;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_WAITING};
 use crate::options::Options;
 use crate::places::Places;
+use crate::policy::{self, Policies};
+use crate::session;
 use crate::sources::Sources;
 
 /// The variables of the broker's own environment that a host gets, if set; and every `LC_*`.
@@ -48,6 +52,10 @@ const PASSED_ON: &[&str] = &[
     "DBUS_SESSION_BUS_ADDRESS",
 ];
 
+/// How many files the broker may want open: a connection and a process for each client, and as many again for hosts, sources
+/// and the store as programs usually get for everything.
+const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + 1_024;
+
 /// The launcher's program, beside the broker's or where a package puts it.
 const LAUNCHER: &str = "bgtask-launcher";
 const LAUNCHER_PLACES: &[&str] = &["/usr/libexec/bgtask", "/usr/lib/bgtask"];
@@ -68,9 +76,11 @@ impl Driver {
         let (post, inbox) = mpsc::channel(MAX_WAITING);
         let (heard, reports) = mpsc::channel(MAX_WAITING);
         let hosts = Hosts::new(spawner(&places, &config)?, post.clone());
+        make_room_for_files();
         let seed = seed()?;
         let recorder = options.record.as_deref().map(|path| recorder(path, &config, seed)).transpose()?;
-        let bus = if places.private { None } else { SessionBus::open(post.clone()).await };
+        let entrance = Entrance::new(post.clone());
+        let bus = if places.private { None } else { SessionBus::open(entrance.clone()).await };
         let clock = Clock::new().map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
         let mut driver = Self {
             core: Core::new(config.core, seed),
@@ -87,20 +97,44 @@ impl Driver {
             asked: HashMap::new(),
             last_request: 0,
             wake: None,
+            follow_ups: VecDeque::new(),
             untidy: Some(STORE_REST),
             stopping: false,
             _occupied: occupied,
+            policies: Policies::new(options.sysroot.join(policy::FOLDER)),
+            portal: Portal::new(places.private, post.clone()),
             places,
         };
+        policy::watch(&options.sysroot.join(policy::FOLDER), post.clone())?;
         apps::watch(&driver.places.apps, post.clone())?;
         driver.restore()?;
         obey_signals(&post)?;
-        clients::listen(&driver.places.socket(), post)?;
+        clients::listen(&driver.places.socket(), entrance)?;
         Ok(driver)
     }
 
-    /// Apps first, so that what is restored finds them.
+    /// What decides first, then the apps, then the past: it is compared with the apps, so that an update meanwhile is
+    /// noticed, and nothing of it starts that may not.
     fn restore(&mut self) -> Result<(), Failure> {
+        let now = Clock::now();
+        let session = session::identity(&self.places.runtime)
+            .map_err(|error| Failure::new("it cannot be told which session of the user this is", error))?;
+        let snapshot = Snapshot { session: session.into(), ..self.kept()? };
+        let policy = self.policies.read().unwrap_or_default();
+        self.handle(now, Input::Policy(policy));
+        for input in self.apps.read() {
+            self.handle(now, input);
+        }
+        let gone = self.gone(&snapshot);
+        self.handle(now, Input::Restore(Box::new(snapshot)));
+        for app in gone {
+            self.handle(now, Input::AppRemoved(app));
+        }
+        self.finish_turn()
+    }
+
+    /// What the store holds.
+    fn kept(&self) -> Result<Snapshot, Failure> {
         let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
             Failure::new("the store's content cannot be understood, it was left as it is", error)
         };
@@ -111,23 +145,15 @@ impl Driver {
         });
         kept.map_err(|error| damaged(error.into()))?;
         let rows = rows.iter().map(|(kind, key, value)| (kind.as_str(), key.as_str(), value.as_str()));
-        let snapshot = snapshot(rows).map_err(|error| damaged(error.into()))?;
-        let now = Clock::now();
-        for input in self.apps.read() {
-            self.handle(now, input);
-        }
-        self.handle(now, Input::Restore(Box::new(snapshot)));
-        self.forget_uninstalled(now);
-        self.finish_turn()
+        snapshot(rows).map_err(|error| damaged(error.into()))
     }
 
-    /// Apps whose manifest was removed while no broker ran.
-    fn forget_uninstalled(&mut self, now: Now) {
-        let registered = self.core.registrations(None).into_iter().map(|registration| registration.app.clone());
-        let gone: BTreeSet<_> = registered.filter(|app| self.apps.is_gone(app)).collect();
-        for app in gone {
-            self.handle(now, Input::AppRemoved(app));
-        }
+    /// Apps whose manifest was removed while no broker ran. Access is not asked: it outlives the manifest (RE-8).
+    fn gone(&self, snapshot: &Snapshot) -> BTreeSet<AppId> {
+        let registered = snapshot.registrations.iter().map(|registration| &registration.app);
+        let unread = snapshot.completions.iter().map(|completion| &completion.app);
+        let seen = snapshot.versions.iter().map(|(app, _)| app);
+        registered.chain(unread).chain(seen).filter(|app| self.apps.is_gone(app)).cloned().collect()
     }
 
     pub(super) fn announce_ready(&self) {
@@ -157,7 +183,7 @@ impl Environment {
     }
 
     /// What a host of this app is given.
-    pub(super) fn host(&self, app: &AppId, program: &str, data: &Path) -> HostSpec {
+    pub(super) fn host(&self, app: &AppId, program: Program, data: &Path) -> HostSpec {
         let mut env = self.passed_on.clone();
         let mut set = |name: &str, value: OsString| env.push((name.into(), value));
         set(ADDRESS_VARIABLE, self.address.to_string().into());
@@ -165,7 +191,8 @@ impl Environment {
         set(host_names::DATA_VARIABLE, data.into());
         set(host_names::CHANNEL_VARIABLE, "3".into());
         let dir = if self.home.is_dir() { self.home.clone() } else { "/".into() };
-        HostSpec { program: program.into(), args: Vec::new(), env, dir }
+        let args = program.arguments.into_iter().map(Into::into).collect();
+        HostSpec { program: program.path, args, env, dir }
     }
 }
 
@@ -178,6 +205,21 @@ fn spawner(places: &Places, config: &Config) -> Result<Spawner, Failure> {
         use_cgroups: true,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
+}
+
+/// The usual limit is less than the clients the broker serves. Hosts keep it: they are made by a spawner that saw it.
+fn make_room_for_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if current.is_some_and(|current| current < wanted) {
+        let _at_most_as_many = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
+    if wanted < OPEN_FILES {
+        tracing::warn!(
+            "only {wanted} files may be open, too few for {} clients: raise the hard limit",
+            clients::MAX_CLIENTS
+        );
+    }
 }
 
 fn launcher() -> Result<PathBuf, Failure> {

@@ -10,7 +10,7 @@ use crate::model::condition::SystemConditionType;
 use crate::model::fact::Fact;
 use crate::model::registration::{Entry, NewRegistration, Standing};
 use crate::model::trigger::{SystemTriggerType, Trigger};
-use crate::output::{Limit, Refusal};
+use crate::refusal::{Limit, Refusal};
 
 impl Core {
     pub(super) fn check(&self, app: &AppId, new: &NewRegistration) -> Result<(), Refusal> {
@@ -72,10 +72,18 @@ impl Core {
     }
 
     fn check_supported(&self, new: &NewRegistration) -> Result<(), Refusal> {
-        if let Trigger::System { kind, .. } = new.trigger
-            && kind != SystemTriggerType::ServicingComplete
-        {
-            self.check_fact(Fact::of_trigger(kind), || format!("the system trigger {kind}"))?;
+        match new.trigger {
+            Trigger::System { kind: SystemTriggerType::ServicingComplete, .. } => {}
+            Trigger::System { kind, .. } => {
+                self.check_fact(Fact::of_trigger(kind), || format!("the system trigger {kind}"))?;
+            }
+            Trigger::Maintenance { .. } => {
+                self.check_fact(Some(Fact::ExternalPower), || "a MaintenanceTrigger".to_owned())?;
+            }
+            Trigger::Time { .. }
+            | Trigger::Application
+            | Trigger::MediaProcessing
+            | Trigger::CustomSystemEvent { .. } => {}
         }
         for condition in &new.conditions {
             self.check_fact(Fact::of_condition(*condition), || format!("the condition {condition}"))?;
@@ -185,7 +193,7 @@ fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
 fn task_types(trigger: &Trigger) -> &'static [TaskType] {
     match trigger {
         Trigger::Time { .. } => &[TaskType::Timer],
-        Trigger::MediaProcessing => &[TaskType::MediaProcessing, TaskType::SystemEvent, TaskType::General],
+        Trigger::MediaProcessing => &[TaskType::MediaProcessing],
         Trigger::System { .. }
         | Trigger::Maintenance { .. }
         | Trigger::Application

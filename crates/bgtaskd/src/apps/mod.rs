@@ -1,12 +1,13 @@
 //! Installed apps: the folders with manifests, read at start and again whenever something in them changes.
 
+mod as_core;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_core::{AppId, EntryPoint, Input, TaskType};
+use bgtask_core::{AppId, Input};
 use bgtask_manifest::{App, NotDeclared};
 use rustix::fs::inotify;
 use tokio::sync::mpsc;
@@ -14,6 +15,8 @@ use tokio::sync::mpsc;
 use crate::failure::Failure;
 use crate::inbox::Incoming;
 use crate::ready;
+pub(crate) use as_core::Program;
+use as_core::core_app;
 
 /// How many manifests one folder may hold; what is beyond is not read, and the log says so.
 const MAX_MANIFESTS: usize = 4_096;
@@ -57,9 +60,9 @@ impl Apps {
         its.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Why an entry point that the core refused is not declared, with the lines to add.
-    pub(crate) fn lines_to_add(&self, id: &AppId, entry_point: &str) -> Option<NotDeclared> {
-        self.get(id)?.app.require(entry_point, "SystemTrigger").err()
+    /// Why an entry point that the core refused for a trigger of this class is not declared, with the lines to add.
+    pub(crate) fn lines_to_add(&self, id: &AppId, entry_point: &str, trigger: &str) -> Option<NotDeclared> {
+        self.get(id)?.app.require(entry_point, trigger).err()
     }
 
     /// Reads the folders again and tells what changed. A manifest that became unreadable keeps its app as it was.
@@ -92,7 +95,9 @@ impl Apps {
             .declare(real.parent().unwrap_or(Path::new("/")))
             .map_err(|errors| errors.first().map_or_else(String::new, |error| error.message.clone()))?;
         let id = AppId::new(&app.id).map_err(|error| error.to_string())?;
-        let programs = app.entry_points.iter().flat_map(|entry| &entry.executables).chain(&app.executables);
+        let of_tasks = app.entry_points.iter().flat_map(|entry| &entry.executables);
+        let of_classes = app.class_servers.iter().flat_map(|server| &server.executables);
+        let programs = of_tasks.chain(of_classes).chain(&app.executables);
         let programs = programs.filter_map(|program| program.canonicalize().ok()).collect();
         Ok((id, Installed { app, manifest: path.to_owned(), programs }))
     }
@@ -142,19 +147,4 @@ fn manifests(folder: &Path) -> Vec<PathBuf> {
         paths.truncate(MAX_MANIFESTS);
     }
     paths
-}
-
-fn core_app(id: &AppId, app: &App) -> bgtask_core::App {
-    let entry_points = app.entry_points.iter().map(|entry| EntryPoint {
-        name: entry.name.clone(),
-        program: program(&entry.executables),
-        types: entry.types.iter().map(|kind| TaskType::from_name(kind.name())).collect(),
-    });
-    bgtask_core::App { id: id.clone(), version: app.version.as_str().into(), entry_points: entry_points.collect() }
-}
-
-/// The first of the places a program may be in that has it; the first of all where none has, for the error to name.
-fn program(places: &[PathBuf]) -> Arc<str> {
-    let found = places.iter().find(|place| place.is_file()).or(places.first());
-    found.map(|place| place.to_string_lossy()).unwrap_or_default().into()
 }

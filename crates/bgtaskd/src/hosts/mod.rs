@@ -1,5 +1,8 @@
 //! Host processes: how the core's orders reach them, and how their words and their end come back.
 
+mod adopted;
+mod calls;
+
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
@@ -10,9 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use bgtask_core::{HostExit, HostId, InstanceId};
-use bgtask_host::{Exit, Host, HostSpec, Launch, Spawner, Start, Tail};
-use bgtask_wire::{HostCall, PeerSocket};
+use bgtask_core::{ClientId, HostExit, HostId, InstanceId};
+use bgtask_host::{Exit, Host, HostSpec, Launch, Spawner, Start, Tail, Usage};
+use bgtask_wire::PeerSocket;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
@@ -21,6 +24,9 @@ use zbus::{Connection, Guid, Message, MessageStream};
 
 use crate::inbox::Incoming;
 use crate::ready::{self, Ready};
+use adopted::Adopted;
+pub(crate) use adopted::AppProcess;
+use calls::Calls;
 
 /// How many messages may wait for a host that does not read; one more and it is killed.
 const MAX_OUTBOX: usize = 64;
@@ -32,6 +38,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(crate) struct Hosts {
     // Before the spawner, so that its hosts are gone when it clears their place away.
     running: HashMap<HostId, Entry>,
+    adopted: Adopted,
     spawner: Spawner,
     inbox: mpsc::Sender<Incoming>,
     guid: Guid<'static>,
@@ -47,8 +54,7 @@ struct Entry {
     program: PathBuf,
     /// What the program was when it started.
     stamp: Option<Stamp>,
-    /// The instance it was last told to run, with the serial number of the call.
-    running: Option<(u32, InstanceId)>,
+    calls: Calls,
 }
 
 /// What tells one build of a program from the next.
@@ -56,7 +62,7 @@ type Stamp = (u64, u64, i64, i64);
 
 impl Hosts {
     pub(crate) fn new(spawner: Spawner, inbox: mpsc::Sender<Incoming>) -> Self {
-        Self { spawner, inbox, guid: Guid::generate(), running: HashMap::new() }
+        Self { spawner, inbox, guid: Guid::generate(), running: HashMap::new(), adopted: Adopted::default() }
     }
 
     /// Starts a host. What went wrong comes back like any other end of a host.
@@ -83,29 +89,57 @@ impl Hosts {
         }
     }
 
-    /// Sends the order to run an instance. A host whose program was replaced since it started is killed instead:
-    /// the core starts a new one for an instance that a lingering host never heard of.
-    pub(crate) fn run(&mut self, id: HostId, instance: InstanceId, call: &HostCall) {
-        let Some(entry) = self.running.get_mut(&id) else { return };
-        let replaced = entry.stamp.is_some() && entry.stamp != stamp(&entry.program);
-        match call.message() {
-            Ok(message) if !replaced => {
-                entry.running = Some((message.primary_header().serial_num().get(), instance));
-                self.send(id, message);
-            }
-            _ => self.kill(id),
+    /// Notes the order to run an instance, whose reply is its completion. Answers whether it may go out: a lingering host
+    /// whose program was replaced since it started is killed instead, and the core starts a new one.
+    pub(crate) fn begin(&mut self, id: HostId, instance: InstanceId, call: &Message) -> bool {
+        if let Some(app) = self.adopted.get_mut(id) {
+            app.calls.sent(call, instance);
+            return true;
         }
+        let Some(entry) = self.running.get_mut(&id) else { return false };
+        let lingered = entry.calls.is_empty();
+        if lingered && entry.stamp.is_some() && entry.stamp != stamp(&entry.program) {
+            self.kill(id);
+            return false;
+        }
+        entry.calls.sent(call, instance);
+        true
     }
 
     /// The instance a reply is the completion of.
     pub(crate) fn completes(&mut self, id: HostId, reply: &Message) -> Option<InstanceId> {
-        let entry = self.running.get_mut(&id)?;
-        let (serial, instance) = entry.running?;
-        let replied = reply.header().reply_serial()?.get();
-        (replied == serial).then(|| {
-            entry.running = None;
-            instance
-        })
+        match self.adopted.get_mut(id) {
+            Some(app) => app.calls.answered(reply),
+            None => self.running.get_mut(&id)?.calls.answered(reply),
+        }
+    }
+
+    /// A client is a host from now on.
+    pub(crate) fn adopt(&mut self, id: HostId, client: ClientId, process: AppProcess) {
+        self.adopted.insert(id, client, process);
+    }
+
+    /// A client is gone, and with it the host it was.
+    pub(crate) fn disown(&mut self, client: ClientId) {
+        self.adopted.remove_client(client);
+    }
+
+    /// The client that a host is, unless the broker started it.
+    pub(crate) fn client_of(&self, id: HostId) -> Option<ClientId> {
+        self.adopted.get(id).map(|app| app.client)
+    }
+
+    /// The host that a client is, if it is one.
+    pub(crate) fn of_client(&self, client: ClientId) -> Option<HostId> {
+        self.adopted.of_client(client)
+    }
+
+    /// What a host has used so far, where that can be seen.
+    pub(crate) fn usage(&self, id: HostId) -> Option<Usage> {
+        match self.adopted.get(id) {
+            Some(app) => app.usage(),
+            None => self.running.get(&id)?.host.usage(),
+        }
     }
 
     /// Closes the channel: a host ends itself when its broker is gone.
@@ -115,7 +149,11 @@ impl Hosts {
         }
     }
 
+    /// Kills a host and everything it started; of an app that runs by itself only its own process.
     pub(crate) fn kill(&self, id: HostId) {
+        if let Some(app) = self.adopted.get(id) {
+            app.kill();
+        }
         if let Some(Err(error)) = self.running.get(&id).map(|entry| entry.host.kill()) {
             tracing::error!("a host cannot be killed: {}", chain(&error));
         }
@@ -181,7 +219,7 @@ impl Hosts {
             tail,
             program: spec.program.clone(),
             stamp: stamp(&spec.program),
-            running: None,
+            calls: Calls::default(),
         })
     }
 }

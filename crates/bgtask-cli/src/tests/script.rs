@@ -1,0 +1,267 @@
+//! A broker that answers from a script.
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::net::UnixStream;
+
+use bgtask_wire::{
+    AppInfo, BROKER_INTERFACE, BROKER_PATH, Call, Error, ErrorKind, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
+    SourceInfo, Standard, TaskInfo, WhyInfo,
+};
+use futures_util::StreamExt as _;
+use zbus::{Connection, Guid, Message, MessageStream, OwnedVariant, connection};
+
+use super::{INSTANCE, JACK, MAIL, NOON, PHOTOS, Ran, TIMER, bgtask, listen, task};
+
+/// What the user has decided so far.
+#[derive(Clone, Default)]
+pub(super) struct Decided {
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) switched_off: bool,
+}
+
+/// Runs a command against a broker with this script.
+pub(super) fn ask(arguments: &[&str]) -> Ran {
+    ask_after(Decided::default(), arguments)
+}
+
+/// As [`ask`], after the user has decided this.
+pub(super) fn ask_after(mut decided: Decided, arguments: &[&str]) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("run")).unwrap();
+    let broker = listen(&dir.path().join("run/broker"), async move |stream| serve(stream, &mut decided).await);
+    let ran = bgtask(&[&["--root", dir.path().to_str().unwrap()], arguments].concat());
+    broker.join().unwrap();
+    ran
+}
+
+/// Answers until the client is gone, or has been sent all events it watches.
+async fn serve(stream: UnixStream, decided: &mut Decided) {
+    let builder = connection::Builder::unix_stream(stream).server(Guid::generate()).p2p();
+    let connection = builder.build().await.unwrap();
+    let mut messages = MessageStream::from(&connection);
+    let mut is_watched = false;
+    while let Some(Ok(message)) = messages.next().await {
+        let call = Call::read(&message).unwrap();
+        is_watched |= matches!(call, Call::Watch(_));
+        let is_listed = matches!(call, Call::ListTasks(_));
+        let reply = answer(call, &message, decided).unwrap_or_else(|error| error.reply(&message.header()).unwrap());
+        connection.send(&reply).await.unwrap();
+        if is_watched && is_listed {
+            return send_events(&connection).await;
+        }
+    }
+}
+
+async fn send_events(connection: &Connection) {
+    for event in [event("fired", "TimeZoneChange fired", "{\"count\":1}"), event("started", "a\u{1b}]0;b", "not json")]
+    {
+        let signal = Message::signal(BROKER_PATH, BROKER_INTERFACE, "Event").build(&event).unwrap();
+        connection.send(&signal).await.unwrap();
+    }
+}
+
+fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Message, Error> {
+    let header = message.header();
+    let reply = Message::method_return(&header);
+    let built = match call {
+        Call::ListTasks(app) => reply.build(&tasks(&app)),
+        Call::GetTask(_) => reply.build(&tasks("").remove(0)),
+        Call::Why(_) => reply.build(&why()),
+        Call::History(query) => reply.build(&history(&query)),
+        Call::Watch(app) if app == "org.example.Gone" => {
+            return Err(Error::new(ErrorKind::UnknownApp, "no manifest of the app org.example.Gone is installed"));
+        }
+        Call::Watch(_) => reply.build(&()),
+        Call::Unregister(task, _) if task == MAIL => {
+            return Err(Error::new(ErrorKind::StoreUnavailable, "the disk is full"));
+        }
+        Call::Unregister(_, cancel) => {
+            assert!(cancel, "only with --cancel in these tests");
+            reply.build(&())
+        }
+        Call::ListApps => reply.build(&apps(decided)),
+        Call::SetAccess(app, setting) => {
+            decided.settings.insert(app, setting);
+            reply.build(&())
+        }
+        Call::SetBackground(enabled) => {
+            decided.switched_off = !enabled;
+            reply.build(&())
+        }
+        Call::Standard(Standard::GetProperty(name)) if name == "BackgroundEnabled" => {
+            reply.build(&OwnedVariant::from(!decided.switched_off))
+        }
+        Call::Terminate(app) => reply.build(&if app == "org.example.Photos" { 2u32 } else { 0 }),
+        Call::Raise(event) => reply.build(&if event == "org.example.jack" { 2u32 } else { 0 }),
+        Call::RequestTrigger { app, class, details } => reply.build(&requested(&app, &class, &details)),
+        Call::ListSources => reply.build(&sources()),
+        other => panic!("no command calls {other:?}"),
+    };
+    Ok(built.unwrap())
+}
+
+fn tasks(app: &str) -> Vec<TaskInfo> {
+    let running = TaskInfo {
+        phase: "running".into(),
+        instance: Some(INSTANCE.into()),
+        attempt: Some(2),
+        progress: Some(40),
+        conditions: vec![],
+        one_shot: true,
+        ..task(PHOTOS, "org.example.Photos", "背景任务")
+    };
+    let timer = TaskInfo {
+        entry_point: String::new(),
+        class_id: Some("7d1e0a52-3c4b-4f6a-8e9d-0123456789ab".into()),
+        group: Some("nightly".into()),
+        group_name: Some("Nightly work".into()),
+        trigger: "MaintenanceTrigger".into(),
+        trigger_type: String::new(),
+        freshness: Some(30),
+        due: Some(NOON + 720_000_000),
+        conditions: vec![],
+        ..task(TIMER, "org.example.Notes", "tidy")
+    };
+    let jack = TaskInfo {
+        entry_point: String::new(),
+        trigger: "CustomSystemEventTrigger".into(),
+        trigger_type: String::new(),
+        event_id: Some("org.example.once".into()),
+        recurrence: Some("Once".into()),
+        conditions: vec![],
+        ..task(JACK, "org.example.Notes", "jack")
+    };
+    let tasks = [running, task(MAIL, "org.example.Mail", "sync"), timer, jack];
+    tasks.into_iter().filter(|task| app.is_empty() || task.app == app).collect()
+}
+
+/// Photos is left to the user, Corp is denied and Kiosk allowed by the policy.
+fn apps(decided: &Decided) -> Vec<AppInfo> {
+    ["org.example.Corp", "org.example.Kiosk", "org.example.Photos"].map(|id| app(id, decided)).into()
+}
+
+fn app(id: &str, decided: &Decided) -> AppInfo {
+    let setting = decided.settings.get(id).cloned().filter(|setting| setting != "default");
+    let (policy, policy_file) = match id {
+        "org.example.Corp" => (Some("ForceDeny"), Some("/etc/bgtask/policy.d/10-corp.toml")),
+        "org.example.Kiosk" => (Some("ForceAllow"), Some("/etc/bgtask/policy.d/20-kiosk.toml")),
+        _ => (None, None),
+    };
+    let (access, decided_by) = match (policy, policy_file, setting.as_deref()) {
+        (Some("ForceDeny"), Some(file), _) => ("DeniedBySystemPolicy", format!("the policy {file}")),
+        (Some(_), Some(file), Some("always")) => ("AlwaysAllowed", format!("the policy {file}")),
+        (Some(_), Some(file), _) => ("AllowedSubjectToSystemPolicy", format!("the policy {file}")),
+        (.., Some("never")) if !decided.switched_off => ("DeniedByUser", "the user's setting".into()),
+        (.., Some("always")) if !decided.switched_off => ("AlwaysAllowed", "the user's setting".into()),
+        _ if decided.switched_off => ("DeniedByUser", "the user's switch for all background work".into()),
+        _ => ("AllowedSubjectToSystemPolicy", "BackgroundExecutionManager".into()),
+    };
+    AppInfo {
+        id: id.into(),
+        version: "1.4.0".into(),
+        manifest: format!("/apps/{id}.toml"),
+        entry_points: vec!["Tasks.Example".into(), "Tasks.Other".into()],
+        applications: vec!["App".into()],
+        access: access.into(),
+        decided_by,
+        setting,
+        policy: policy.map(Into::into),
+        policy_file: policy_file.map(Into::into),
+    }
+}
+
+/// One app for each result; what was fired is told with what it carried, as it was on the wire.
+fn requested(app: &str, class: &str, details: &HashMap<String, OwnedVariant>) -> (u32, String) {
+    match (app, class) {
+        ("org.example.Photos", "ApplicationTrigger") => {
+            let sorted: BTreeMap<_, _> = details.iter().map(|(key, value)| (key, value.to_string())).collect();
+            (0, format!("the trigger fired with {sorted:?}"))
+        }
+        ("org.example.Kiosk", "ApplicationTrigger") => (1, "the task runs already".into()),
+        ("org.example.Corp", _) => {
+            (2, "DeniedBySystemPolicy, says the policy /etc/bgtask/policy.d/10-corp.toml".into())
+        }
+        (_, class) => (3, format!("the app has no task with a trigger of the class {class}: register one")),
+    }
+}
+
+fn why() -> WhyInfo {
+    let gate = |name: &str, open: bool, value: &str, since| GateInfo {
+        name: name.into(),
+        open,
+        value: value.into(),
+        since,
+        source: "netlink".into(),
+    };
+    WhyInfo {
+        sentence: "TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.".into(),
+        phase: "latched".into(),
+        since: Some(NOON - 120_000_000),
+        gates: vec![
+            gate("Access", true, "Allowed", None),
+            gate("EnergySaver", true, "false", Some(NOON - 60_000_000)),
+            gate("InternetAvailable", false, "false", Some(NOON - 5_000_000)),
+            gate("ExternalPower", true, "true", None),
+            gate("MemoryPressure", true, "false", None),
+        ],
+    }
+}
+
+/// 1500 lines, so that it takes two pages to see the first.
+fn history(query: &HistoryQuery) -> Vec<HistoryInfo> {
+    if query.name.as_deref().is_some_and(|name| name != "sync") {
+        return Vec::new();
+    }
+    let end = query.before.unwrap_or(1501);
+    let first = end.saturating_sub(u64::from(query.limit.unwrap())).max(1);
+    (first..end).map(line).collect()
+}
+
+fn line(sequence: u64) -> HistoryInfo {
+    HistoryInfo {
+        sequence,
+        at: NOON - (1501 - sequence as i64) * 60_000_000,
+        app: "org.example.Mail".into(),
+        task: MAIL.into(),
+        name: "sync".into(),
+        instance: sequence.is_multiple_of(2).then(|| INSTANCE.into()),
+        event: "fired".into(),
+        text: "TimeZoneChange fired\nin one line".into(),
+        detail: "{\"count\":1}".into(),
+    }
+}
+
+fn event(event: &str, text: &str, detail: &str) -> EventInfo {
+    EventInfo {
+        at: NOON + 1_000,
+        app: "org.example.Mail".into(),
+        task: MAIL.into(),
+        name: "sync".into(),
+        instance: None,
+        event: event.into(),
+        text: text.into(),
+        detail: detail.into(),
+    }
+}
+
+fn sources() -> Vec<SourceInfo> {
+    let source = |name: &str, status: &str| SourceInfo {
+        name: name.into(),
+        status: status.into(),
+        how: None,
+        why: None,
+        help: None,
+        value: None,
+    };
+    let zone = SourceInfo {
+        how: Some("inotify on /etc/localtime".into()),
+        value: Some("Europe/Berlin".into()),
+        ..source("time-zone", "available")
+    };
+    let presence = SourceInfo {
+        why: Some("there is no logind".into()),
+        help: Some("start systemd-logind".into()),
+        ..source("user-presence", "missing")
+    };
+    vec![zone, presence]
+}

@@ -1,0 +1,153 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::broker::Gate;
+use crate::ids::{AppId, InstanceId, TaskId};
+use crate::model::cancel::CancellationReason;
+use crate::model::condition::SystemConditionType;
+use crate::model::outcome::Outcome;
+use crate::model::registration::Unregistration;
+use crate::model::trigger::Trigger;
+use crate::time::{Spoken, WallTime};
+
+/// One line of history: a state change with the names a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: WallTime,
+    /// Whose task.
+    pub app: AppId,
+    /// Which registration.
+    pub task: TaskId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Which activation, if one is concerned.
+    pub instance: Option<InstanceId>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened to a task (the events of LC-9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// It was registered.
+    Registered,
+    /// It was unregistered.
+    Unregistered(Unregistration),
+    /// Its trigger fired; `count` tells how many firings are now held in one (D1).
+    Fired {
+        /// The trigger.
+        trigger: Trigger,
+        /// How many.
+        count: u32,
+    },
+    /// The activation waits for these conditions.
+    Latched(Vec<SystemConditionType>),
+    /// The activation waits for something else.
+    Buffered(Gate),
+    /// A host was told to run it.
+    Started {
+        /// Which try, from 1.
+        attempt: u32,
+        /// Whether the host lingered from before.
+        warm: bool,
+    },
+    /// The task was told to stop.
+    Cancelled(CancelNotice),
+    /// The broker died under it; it waits to run again as this attempt.
+    Interrupted {
+        /// The coming try.
+        attempt: u32,
+    },
+    /// A waiting activation was given up because its task was unregistered.
+    Dropped,
+    /// The activation has its outcome.
+    Completed {
+        /// The outcome.
+        outcome: Outcome,
+        /// The last progress reported.
+        progress: Option<u32>,
+    },
+    /// An unacknowledged completion of this task was given up: the app keeps too many unread.
+    CompletionLost {
+        /// Which.
+        sequence: u64,
+    },
+}
+
+impl EventKind {
+    /// One word for tables and fields.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Unregistered(_) => "unregistered",
+            Self::Fired { .. } => "fired",
+            Self::Latched(_) => "latched",
+            Self::Buffered(_) => "buffered",
+            Self::Started { .. } => "started",
+            Self::Cancelled(_) => "cancelled",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Dropped => "dropped",
+            Self::Completed { .. } => "completed",
+            Self::CompletionLost { .. } => "completion-lost",
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registered => f.write_str("registered"),
+            Self::Unregistered(why) => f.write_str(match why {
+                Unregistration::Explicit { cancel: true } => "unregistered, a running instance is cancelled",
+                Unregistration::Explicit { cancel: false } => "unregistered",
+                Unregistration::Replaced => "unregistered: another registration took its place",
+                Unregistration::EntryPointGone => "unregistered: the app's manifest no longer declares its entry point",
+                Unregistration::Uninstalled => "unregistered: the app was removed",
+            }),
+            Self::Fired { trigger, count: 1 } => write!(f, "{trigger} fired"),
+            Self::Fired { trigger, count } => {
+                write!(f, "{trigger} fired, {count} firings are held as one")
+            }
+            Self::Latched(missing) => {
+                let names: Vec<_> = missing.iter().map(|condition| condition.name()).collect();
+                write!(f, "latched until {} holds", names.join(" and "))
+            }
+            Self::Buffered(gate) => write!(f, "buffered: {gate}"),
+            Self::Started { attempt: 1, warm: false } => f.write_str("started"),
+            Self::Started { attempt: 1, warm: true } => f.write_str("started in a warm host"),
+            Self::Started { attempt, .. } => write!(f, "started, attempt {attempt}"),
+            Self::Cancelled(notice) => write!(f, "told to stop: {notice}"),
+            Self::Interrupted { attempt } => {
+                write!(f, "interrupted by the end of the broker, waits for attempt {attempt}")
+            }
+            Self::Dropped => f.write_str("dropped before it ran: the task was unregistered"),
+            Self::Completed { outcome, progress: None } => write!(f, "{outcome}"),
+            Self::Completed { outcome, progress: Some(progress) } => write!(f, "{outcome} (last progress {progress})"),
+            Self::CompletionLost { sequence } => {
+                write!(f, "completion {sequence} was given up: the app did not fetch its completions")
+            }
+        }
+    }
+}
+
+/// Why an instance has to stop, with the numbers (U-9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelNotice {
+    /// Why.
+    pub reason: CancellationReason,
+    /// How long it might have run.
+    pub budget: Duration,
+    /// How long it has run.
+    pub used: Duration,
+    /// How long it may still take.
+    pub grace: Duration,
+}
+
+impl fmt::Display for CancelNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (used, budget) = (Spoken(self.used), Spoken(self.budget));
+        write!(f, "{} ({used} used of {budget}, {} to stop)", self.reason, Spoken(self.grace))
+    }
+}

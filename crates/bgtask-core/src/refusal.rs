@@ -1,0 +1,172 @@
+use std::fmt;
+
+use crate::ids::{AppId, ClassId, TaskId};
+use crate::limits::{
+    MAX_APPS, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES,
+    MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
+};
+use crate::model::app::TaskType;
+
+/// The answer to a request that was not granted: what was asked, what is wrong, what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No manifest of that app is installed.
+    UnknownApp(AppId),
+    /// The caller's app has no such registration.
+    UnknownTask(TaskId),
+    /// The app's manifest has no such application (ACC-15).
+    UnknownApplication(AppId, String),
+    /// The manifest does not declare the class (BLD-11).
+    ClassNotDeclared {
+        /// The app.
+        app: AppId,
+        /// What was asked for.
+        class: ClassId,
+    },
+    /// The manifest names no program for the app itself, so that nothing could run a task without an entry point.
+    NoProgram(AppId),
+    /// The manifest does not let the app raise the event.
+    MayNotRaise {
+        /// The app.
+        app: AppId,
+        /// The event.
+        event: String,
+    },
+    /// A property is empty, too long or does not fit the others.
+    InvalidArgument(String),
+    /// The manifest does not declare the entry point (MA-1).
+    EntryPointNotDeclared {
+        /// The app.
+        app: AppId,
+        /// What was asked for.
+        entry_point: String,
+        /// Task types that would do.
+        wanted: Vec<TaskType>,
+        /// What is declared.
+        declared: Vec<String>,
+    },
+    /// The manifest declares the entry point, but not for this kind of trigger (MA-1).
+    TaskTypeNotDeclared {
+        /// The app.
+        app: AppId,
+        /// The entry point.
+        entry_point: String,
+        /// Task types that would do.
+        wanted: Vec<TaskType>,
+    },
+    /// This machine or this build cannot serve it (D16).
+    NotSupported {
+        /// What was asked for.
+        what: String,
+        /// Why it cannot be served.
+        why: String,
+        /// What would bring it.
+        help: String,
+    },
+    /// A bound was reached.
+    LimitReached(Limit),
+}
+
+/// A bound a request can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`MAX_REGISTRATIONS_PER_APP`]
+    RegistrationsPerApp,
+    /// [`MAX_REGISTRATIONS`]
+    Registrations,
+    /// [`MAX_APPS`]
+    Apps,
+    /// [`MAX_NAME_BYTES`]
+    NameBytes,
+    /// [`MAX_ENTRY_POINT_BYTES`]
+    EntryPointBytes,
+    /// [`MAX_CONDITIONS`]
+    Conditions,
+    /// [`MAX_GROUP_BYTES`]
+    GroupBytes,
+    /// [`MAX_EVENT_ID_BYTES`]
+    EventIdBytes,
+    /// [`MAX_DETAILS_BYTES`]
+    DetailsBytes,
+    /// One `ApplicationTrigger` for each app (TR-1).
+    ApplicationTriggers,
+    /// One `MediaProcessingTrigger` for each app (TR-1).
+    MediaProcessingTriggers,
+    /// [`MAX_CONSENTS`]
+    Consents,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownApp(app) => write!(
+                f,
+                "no manifest of the app {app} is installed: put {app}.toml or a Package.appxmanifest into the broker's apps folder"
+            ),
+            Self::UnknownTask(task) => {
+                write!(f, "there is no task {task} of this app: it may have been unregistered, see `bgtask list`")
+            }
+            Self::UnknownApplication(app, application) => {
+                write!(f, "the manifest of {app} has no application {application:?}: name one of its own, or none")
+            }
+            Self::ClassNotDeclared { app, class } => write!(
+                f,
+                "the manifest of {app} declares no program for the class {class}: add [[class]] with \
+                 id = \"{class}\" and executable = \"the program\""
+            ),
+            Self::NoProgram(app) => write!(
+                f,
+                "the manifest of {app} names no executable for the app itself: add one, or register the task with an entry point"
+            ),
+            Self::MayNotRaise { app, event } => {
+                write!(f, "the manifest of {app} does not let it raise the event {event:?}: add raises = [{event:?}]")
+            }
+            Self::InvalidArgument(what) => f.write_str(what),
+            Self::EntryPointNotDeclared { app, entry_point, declared, .. } => {
+                write!(f, "the manifest of {app} does not declare the entry point {entry_point:?}; ")?;
+                match declared.as_slice() {
+                    [] => f.write_str("it declares none"),
+                    names => write!(f, "it declares {}", names.join(", ")),
+                }
+            }
+            Self::TaskTypeNotDeclared { app, entry_point, wanted } => write!(
+                f,
+                "the manifest of {app} declares the entry point {entry_point:?}, but not with the task type {}",
+                wanted.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or ")
+            ),
+            Self::NotSupported { what, why, help } => {
+                write!(f, "{what} is not supported here: {why}; {help}")
+            }
+            Self::LimitReached(limit) => write!(f, "{limit}"),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RegistrationsPerApp => write!(
+                f,
+                "the app has {MAX_REGISTRATIONS_PER_APP} registrations, the most one app may have: \
+                 look through all_tasks() before registering, and unregister what is not needed"
+            ),
+            Self::Registrations => write!(f, "the broker holds {MAX_REGISTRATIONS} registrations, the most it holds"),
+            Self::Apps => write!(f, "the broker knows {MAX_APPS} apps, the most it knows"),
+            Self::NameBytes => write!(f, "the name is longer than {MAX_NAME_BYTES} bytes"),
+            Self::EntryPointBytes => write!(f, "the entry point is longer than {MAX_ENTRY_POINT_BYTES} bytes"),
+            Self::Conditions => write!(f, "more than {MAX_CONDITIONS} conditions"),
+            Self::GroupBytes => write!(f, "the group's id or name is longer than {MAX_GROUP_BYTES} bytes"),
+            Self::EventIdBytes => write!(f, "the event's id is longer than {MAX_EVENT_ID_BYTES} bytes"),
+            Self::DetailsBytes => write!(f, "the arguments are longer than {MAX_DETAILS_BYTES} bytes"),
+            Self::ApplicationTriggers => f.write_str(
+                "the app has a task with an ApplicationTrigger already, and may have one: unregister that first",
+            ),
+            Self::MediaProcessingTriggers => f.write_str(
+                "the app has a task with a MediaProcessingTrigger already, and may have one: unregister that first",
+            ),
+            Self::Consents => {
+                write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Whether the machine runs on external power: UPower where it runs, else the kernel's power supplies.
+
+mod supplies;
+mod supply_watch;
+mod upower;
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::bus::{Bus, CALL_RETRY, CallError};
+use crate::external_power::supply_watch::SupplyWatch;
+use crate::inotify::BLIND_REREAD;
+use crate::report::{Report, Status, Teller, Unheard};
+use crate::world::World;
+
+/// How long the power may flap before the level is read again. A plug that is drawn and put back within this time is
+/// not reported.
+pub const POWER_SETTLE: Duration = Duration::from_millis(250);
+
+/// How long a battery may go on saying "Charging" after its plug was drawn, without a word when it stops. So the
+/// supplies are read once more this long after each edge, as UPower does.
+const BATTERY_LAG: Duration = Duration::from_secs(5);
+
+/// Watches until nobody listens.
+pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
+    let mut bus = Bus::open(world, upower::RULES);
+    // Supplies are watched only while they are what decides: every device that comes and goes is heard there.
+    let mut supplies = None;
+    let mut after_edge = false;
+    loop {
+        let link = bus.link().await;
+        let (reading, again) = match upower::read(&link).await {
+            Ok(reading) => {
+                supplies = None;
+                (reading, None)
+            }
+            Err(error) => {
+                let watch = supplies.get_or_insert_with(|| SupplyWatch::new(world));
+                let retry = matches!(error, CallError::Failed(_)).then_some(CALL_RETRY);
+                (by_supplies(world, watch, &error), after_edge.then_some(BATTERY_LAG).or(retry))
+            }
+        };
+        if let Err(unheard) = reading.tell(&mut teller).await {
+            return unheard;
+        }
+        tokio::select! {
+            () = bus.edge() => after_edge = true,
+            () = edge_of(supplies.as_ref()) => after_edge = true,
+            () = sleep(again.unwrap_or_default()), if again.is_some() => after_edge = false,
+        }
+        sleep(POWER_SETTLE).await;
+    }
+}
+
+/// What was read, and how well.
+#[derive(Debug)]
+struct Reading {
+    status: Status,
+    external: bool,
+}
+
+impl Reading {
+    async fn tell(self, teller: &mut Teller) -> Result<(), Unheard> {
+        teller.status(self.status).await?;
+        teller.level(Report::ExternalPower(self.external)).await
+    }
+}
+
+fn by_supplies(world: &World, watch: &mut SupplyWatch, error: &CallError) -> Reading {
+    watch.rearm();
+    match supplies::external_power(world) {
+        Ok(external) => Reading { status: status(watch, error), external },
+        Err(unreadable) => {
+            let why = format!("UPower cannot be asked: {error}; and {unreadable}");
+            let help = "install and start UPower, or mount /sys".to_owned();
+            Reading { status: Status::Missing { why, help }, external: false }
+        }
+    }
+}
+
+fn status(watch: &SupplyWatch, error: &CallError) -> Status {
+    let how = "/sys/class/power_supply".to_owned();
+    let why = format!("UPower cannot be asked: {error}");
+    match (watch.problem(), error) {
+        // The kernel tells by itself all that UPower would.
+        (None, CallError::NoService) => Status::Available { how },
+        (None, _) => {
+            let why = format!("{why}; a supply that only it knows is not seen");
+            Status::Degraded { how, why, help: "restart UPower".to_owned() }
+        }
+        (Some(problem), _) => {
+            let how = format!("{how}, read every {} s", BLIND_REREAD.as_secs());
+            let why = format!("{why}; the kernel refused to tell of changes: {problem}");
+            Status::Degraded { how, why, help: "install and start UPower".to_owned() }
+        }
+    }
+}
+
+async fn edge_of(supplies: Option<&SupplyWatch>) {
+    match supplies {
+        Some(supplies) => supplies.changed().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,181 @@
+//! The kernel's power supplies: one folder for each, its state in small files.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::attribute;
+use crate::path::{End, walk};
+use crate::world::World;
+
+/// Where the kernel shows them.
+pub(super) const SUPPLIES: &str = "sys/class/power_supply";
+
+/// The folder of all classes of devices, without which nothing can be said of any.
+const CLASSES: &str = "sys/class";
+
+/// Supplies that are looked at. A laptop has two to ten.
+const MAX_SUPPLIES: usize = 64;
+
+/// Whether the machine runs on external power, or a sentence why that cannot be read.
+pub(super) fn external_power(world: &World) -> Result<bool, String> {
+    let supplies: Vec<Supply> = folders(world)?.iter().filter_map(|folder| Supply::read(folder)).collect();
+    Ok(judge(&supplies))
+}
+
+/// The folder of each supply, free of links.
+pub(super) fn folders(world: &World) -> Result<Vec<PathBuf>, String> {
+    let unreadable = |error| format!("/{SUPPLIES} cannot be read: {error}");
+    let class = match walk(world, Path::new(SUPPLIES)).end {
+        End::Found(class) => class,
+        End::Blocked(why) => return Err(why),
+        // A kernel that knows no supplies at all shows no such folder; that is no battery.
+        End::Absent if world.path(CLASSES).is_dir() => return Ok(Vec::new()),
+        End::Absent => return Err(unreadable(ErrorKind::NotFound.into())),
+    };
+    let names = fs::read_dir(class).map_err(unreadable)?.flatten().map(|entry| entry.file_name());
+    let ends = names.take(MAX_SUPPLIES).map(|name| walk(world, &Path::new(SUPPLIES).join(name)).end);
+    Ok(ends.filter_map(|end| if let End::Found(folder) = end { Some(folder) } else { None }).collect())
+}
+
+/// The rule of systemd's `ConditionACPower=` and of UPower: what is online decides, and without that a battery that
+/// loses charge. Everything else is a machine without a battery, or a battery that something unseen keeps full.
+fn judge(supplies: &[Supply]) -> bool {
+    supplies.contains(&Supply::Source { online: true }) || !supplies.contains(&Supply::Battery { discharging: true })
+}
+
+/// What matters of one supply of the machine itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Supply {
+    /// A plug.
+    Source { online: bool },
+    /// A battery, or an uninterruptible supply.
+    Battery { discharging: bool },
+}
+
+impl Supply {
+    /// `None` for a supply of something else (a mouse, a phone), an empty slot, and what cannot be understood.
+    fn read(folder: &Path) -> Option<Self> {
+        let attribute = |name| attribute::read(&folder.join(name)).ok();
+        if attribute("scope").as_deref() == Some("Device") {
+            return None;
+        }
+        match attribute("type")?.as_str() {
+            // Online is 1, or 2 where the voltage can be chosen. Kernels before 5.8 have a type for each kind of USB plug.
+            "Mains" | "Wireless" => Some(Self::Source { online: is_on(&attribute("online")?) }),
+            usb if usb.starts_with("USB") => Some(Self::Source { online: is_on(&attribute("online")?) }),
+            "Battery" | "UPS" if attribute("present").as_deref() != Some("0") => {
+                Some(Self::Battery { discharging: attribute("status")? == "Discharging" })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_on(online: &str) -> bool {
+    online.parse::<u32>().is_ok_and(|online| online > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const ON: Supply = Supply::Source { online: true };
+    const OFF: Supply = Supply::Source { online: false };
+    const DRAINING: Supply = Supply::Battery { discharging: true };
+    const FULL: Supply = Supply::Battery { discharging: false };
+
+    fn world() -> (tempfile::TempDir, World) {
+        let root = tempfile::tempdir().unwrap();
+        let world = World::new(root.path());
+        fs::create_dir_all(world.path(SUPPLIES)).unwrap();
+        (root, world)
+    }
+
+    fn supply(world: &World, name: &str, attributes: &[(&str, &str)]) {
+        let folder = world.path(SUPPLIES).join(name);
+        fs::create_dir_all(&folder).unwrap();
+        for (name, value) in attributes {
+            fs::write(folder.join(name), format!("{value}\n")).unwrap();
+        }
+    }
+
+    #[test]
+    fn only_a_battery_that_drains_while_no_plug_is_online_means_battery() {
+        let table: [(&[Supply], bool); 9] = [
+            (&[], true),
+            (&[OFF], true),
+            (&[ON, DRAINING], true),
+            (&[DRAINING, OFF, ON], true),
+            (&[FULL], true),
+            (&[OFF, FULL], true),
+            (&[DRAINING], false),
+            (&[OFF, DRAINING], false),
+            (&[FULL, DRAINING], false),
+        ];
+        for (supplies, external) in table {
+            assert_eq!(judge(supplies), external, "{supplies:?}");
+        }
+    }
+
+    #[test]
+    fn a_supply_is_what_its_files_say() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<Supply>);
+        let table: &[Case<'_>] = &[
+            (&[("type", "Mains"), ("online", "1")], Some(ON)),
+            (&[("type", "Mains"), ("online", "0")], Some(OFF)),
+            (&[("type", "USB"), ("online", "2")], Some(ON)),
+            (&[("type", "USB_PD"), ("online", "1")], Some(ON)),
+            (&[("type", "Wireless"), ("online", "1"), ("scope", "System")], Some(ON)),
+            (&[("type", "USB"), ("online", "1"), ("scope", "Device")], None),
+            (&[("type", "Battery"), ("status", "Discharging")], Some(DRAINING)),
+            (&[("type", "Battery"), ("status", "Not charging"), ("present", "1")], Some(FULL)),
+            (&[("type", "UPS"), ("status", "Discharging"), ("scope", "System")], Some(DRAINING)),
+            (&[("type", "Battery"), ("status", "Discharging"), ("scope", "Device")], None),
+            (&[("type", "Battery"), ("status", "Unknown"), ("present", "0")], None),
+            (&[("type", "Mains"), ("online", "yes")], Some(OFF)),
+            (&[("type", "Mains"), ("online", "-1")], Some(OFF)),
+            (&[("type", "Mains")], None),
+            (&[("type", "Battery")], None),
+            (&[("type", "Flux capacitor"), ("online", "1")], None),
+            (&[], None),
+        ];
+        for (n, (attributes, expected)) in table.iter().enumerate() {
+            let (_root, world) = world();
+            supply(&world, &n.to_string(), attributes);
+            let folder = world.path(SUPPLIES).join(n.to_string());
+            assert_eq!(Supply::read(&folder), *expected, "{attributes:?}");
+        }
+    }
+
+    /// In the real folder every supply is a link to its device.
+    #[test]
+    fn links_lead_to_devices_inside_the_root() {
+        let (_root, world) = world();
+        supply(&world, "../../devices/BAT0", &[("type", "Battery"), ("status", "Discharging")]);
+        symlink("/sys/devices/BAT0", world.path(SUPPLIES).join("BAT0")).unwrap();
+        symlink("nowhere", world.path(SUPPLIES).join("BAT1")).unwrap();
+        assert_eq!(folders(&world), Ok(vec![world.path("sys/devices/BAT0")]));
+        assert_eq!(external_power(&world), Ok(false));
+    }
+
+    #[test]
+    fn no_class_is_no_battery_but_no_sys_is_no_answer() {
+        let root = tempfile::tempdir().unwrap();
+        let world = World::new(root.path());
+        assert!(external_power(&world).unwrap_err().contains("/sys/class/power_supply cannot be read"));
+        fs::create_dir_all(world.path(CLASSES)).unwrap();
+        assert_eq!(external_power(&world), Ok(true));
+    }
+
+    #[test]
+    fn supplies_are_counted() {
+        let (_root, world) = world();
+        for n in 0..MAX_SUPPLIES + 8 {
+            supply(&world, &n.to_string(), &[]);
+        }
+        assert_eq!(folders(&world).unwrap().len(), MAX_SUPPLIES);
+    }
+}

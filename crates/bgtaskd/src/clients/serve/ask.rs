@@ -1,0 +1,167 @@
+//! Calls that change something, as requests to the core.
+
+use bgtask_core::{
+    AccessSetting, AppId, BackgroundAccessRequestKind, Entry, NewRegistration, Refusal, Request, TaskId,
+};
+use bgtask_wire::{Call, Error, ErrorKind, Registering};
+
+use super::super::convert::{details, new_registration, setting_word};
+use super::{Asked, Identity};
+
+/// Takes the user's decision about an app back.
+const DEFAULT: &str = "default";
+
+impl Asked<'_> {
+    /// What is asked of the core. Every other call has been answered before.
+    pub(super) fn request(&self, call: Call) -> Result<Request, Error> {
+        let one = |app: &str| self.identity.one(app);
+        Ok(match call {
+            Call::Register(given) => {
+                let (app, new) = self.registration(&given)?;
+                Request::Register(app, new)
+            }
+            Call::RegisterOrUpdate(given) => {
+                let (app, new) = self.registration(&given)?;
+                Request::RegisterOrUpdate(app, new)
+            }
+            Call::Unregister(task, cancel) => {
+                let task = task_id(&task)?;
+                Request::Unregister { scope: self.owner(task)?, task, cancel }
+            }
+            Call::RequestAccess(app, application) => {
+                let app = one(&app)?;
+                Request::RequestAccess { application: self.application(&app, application), app }
+            }
+            Call::RequestAccessKind { app, application, kind, standby, reason } => {
+                let app = one(&app)?;
+                let application = self.application(&app, application);
+                Request::RequestAccessKind { app, application, kind: access_kind(kind)?, standby, reason }
+            }
+            Call::RemoveAccess(app, application) => {
+                let app = one(&app)?;
+                Request::RemoveAccess { application: self.application(&app, application), app }
+            }
+            Call::SetAccess(app, setting) => {
+                self.only_the_user("decides about the access of apps")?;
+                Request::SetAccess(one(&app)?, access_setting(&setting)?)
+            }
+            Call::SetBackground(enabled) => {
+                self.only_the_user("switches all background work on or off")?;
+                Request::SetBackground { enabled }
+            }
+            Call::Terminate(app) => {
+                self.only_the_user("ends what runs of an app")?;
+                Request::Terminate(one(&app)?)
+            }
+            Call::RequestTrigger { app, class, details: given } => {
+                Request::Activate { app: one(&app)?, media: is_media(&class)?, details: details(given)? }
+            }
+            Call::Raise(event) => Request::Raise { by: self.raiser(&event)?, event },
+            Call::Acknowledge(app, sequence) => Request::Acknowledge(one(&app)?, sequence),
+            other => unreachable!("answered before: {other:?}"),
+        })
+    }
+
+    fn registration(&self, given: &Registering) -> Result<(AppId, NewRegistration), Error> {
+        let app = self.identity.one(&given.app)?;
+        let new = new_registration(given)?;
+        self.check_can_run(&app, &new.entry)?;
+        Ok((app, new))
+    }
+
+    /// D16: what no program here can run is refused when it is registered.
+    fn check_can_run(&self, app: &AppId, entry: &Entry) -> Result<(), Error> {
+        let declared = self.apps.get(app).map(|installed| &installed.app);
+        let why = match entry {
+            Entry::Component(name) => declared.and_then(|app| app.entry_point(name)?.cannot_run.as_deref()),
+            Entry::Class(class) => declared.and_then(|app| app.class_server(&class.to_string())?.cannot_run.as_deref()),
+            Entry::InProcess => None,
+        };
+        let what = match entry {
+            Entry::Component(name) => format!("{name:?}"),
+            other => format!("the class {other}"),
+        };
+        why.map_or(Ok(()), |why| Err(Error::new(ErrorKind::NotSupported, format!("{what} cannot run here: {why}"))))
+    }
+
+    /// The app to which a caller that is an app is confined, if the task is one of its own.
+    fn owner(&self, task: TaskId) -> Result<Option<AppId>, Error> {
+        match self.identity {
+            Identity::User => Ok(None),
+            Identity::Apps(_) => self.visible(task).map(|registration| Some(registration.app.clone())),
+        }
+    }
+
+    /// ACC-15: the first application has a name of its own in the manifest, and none for the core.
+    pub(super) fn application(&self, app: &AppId, named: String) -> String {
+        let first = self.apps.get(app).and_then(|installed| installed.app.applications.first());
+        if first.is_some_and(|first| *first == named) { String::new() } else { named }
+    }
+
+    fn only_the_user(&self, does: &str) -> Result<(), Error> {
+        match self.identity {
+            Identity::User => Ok(()),
+            Identity::Apps(_) => Err(Error::new(
+                ErrorKind::AccessDenied,
+                format!("the caller is {}, and only the user {does}", self.identity),
+            )),
+        }
+    }
+
+    /// Whose manifest has to allow the event. A program of several apps may raise what any of them may: an event has no owner
+    /// that the choice could be wrong for.
+    fn raiser(&self, event: &str) -> Result<Option<AppId>, Error> {
+        let Identity::Apps(apps) = self.identity else { return Ok(None) };
+        let may = |app: &&AppId| {
+            self.apps.get(app).is_some_and(|installed| installed.app.raises.iter().any(|its| its == event))
+        };
+        match apps.iter().find(may).or(apps.first()) {
+            Some(app) => Ok(Some(app.clone())),
+            None => Err(Error::new(ErrorKind::AccessDenied, format!("the caller is {}", self.identity))),
+        }
+    }
+
+    /// A task of another app is as unknown as one that does not exist.
+    pub(super) fn visible(&self, id: TaskId) -> Result<&bgtask_core::Registration, Error> {
+        let found = self.core.task(id).map(|(registration, _)| registration);
+        let own = found.filter(|registration| self.identity.may_act_for(&registration.app));
+        own.ok_or_else(|| self.refused(&Refusal::UnknownTask(id)))
+    }
+}
+
+pub(super) fn task_id(text: &str) -> Result<TaskId, Error> {
+    text.parse().map_err(|error: bgtask_core::InvalidId| invalid(error.to_string()))
+}
+
+fn access_kind(number: u32) -> Result<BackgroundAccessRequestKind, Error> {
+    BackgroundAccessRequestKind::from_number(number).ok_or_else(|| {
+        let kinds = BackgroundAccessRequestKind::ALL.iter().map(|kind| format!("{} {kind}", kind.number()));
+        let kinds = kinds.collect::<Vec<_>>().join(" or ");
+        invalid(format!("{number} is no BackgroundAccessRequestKind: it is {kinds}"))
+    })
+}
+
+fn access_setting(word: &str) -> Result<Option<AccessSetting>, Error> {
+    if word == DEFAULT {
+        return Ok(None);
+    }
+    let found = AccessSetting::ALL.iter().copied().find(|setting| setting_word(*setting) == word);
+    found.map(Some).ok_or_else(|| {
+        let words = AccessSetting::ALL.iter().map(|setting| setting_word(*setting)).collect::<Vec<_>>().join(", ");
+        invalid(format!("{word:?} is no access setting: it is {words}, or {DEFAULT} to take the decision back"))
+    })
+}
+
+fn is_media(class: &str) -> Result<bool, Error> {
+    match class {
+        "ApplicationTrigger" => Ok(false),
+        "MediaProcessingTrigger" => Ok(true),
+        other => Err(invalid(format!(
+            "an app cannot fire a {other:?} itself: it can fire its ApplicationTrigger and its MediaProcessingTrigger"
+        ))),
+    }
+}
+
+fn invalid(text: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, text)
+}

@@ -1,0 +1,90 @@
+//! From a call to an answer: what only reads is answered here, what changes something is asked of the core.
+
+mod ask;
+mod read;
+mod reply;
+mod standard;
+
+use bgtask_core::{AppId, Core, Now, Request};
+use bgtask_store::Store;
+use bgtask_wire::{Call, Error, ErrorKind, Standard};
+use serde::Serialize;
+use zbus::{Message, Type};
+
+use super::{Door, Identity, Scope};
+use crate::apps::Apps;
+use crate::places::Places;
+pub(crate) use reply::{refusal, reply};
+
+/// What a call comes to.
+pub(crate) enum Answer {
+    /// The reply.
+    Now(Message),
+    /// The reply is the core's.
+    Ask(Request),
+    /// The reply, and from now on its completions.
+    Attach {
+        /// Whose.
+        app: AppId,
+        /// Whether it runs the app's tasks without an entry point, too.
+        activates: bool,
+        /// The reply.
+        reply: Message,
+    },
+    /// The reply, and from now on these events.
+    Watch(Scope, Message),
+}
+
+/// What an answer is made from.
+pub(crate) struct Asked<'a> {
+    pub(crate) now: Now,
+    pub(crate) core: &'a Core,
+    pub(crate) apps: &'a Apps,
+    pub(crate) store: &'a Store,
+    pub(crate) places: &'a Places,
+    pub(crate) identity: &'a Identity,
+    pub(crate) door: Door,
+}
+
+/// Answers one call.
+pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result<Answer, Error> {
+    match call {
+        Call::Attach(app, options) => asked.attach(&app, options.activates.unwrap_or(false), message),
+        Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
+        Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
+        Call::Standard(call) => standard::answer(&call, asked.core, message).map(Answer::Now),
+        call => match asked.read(&call, message)? {
+            Some(reply) => Ok(Answer::Now(reply)),
+            None => asked.request(call).map(Answer::Ask),
+        },
+    }
+}
+
+impl Asked<'_> {
+    /// BLD-9: an app that runs its tasks itself does so on the very connection on which it attached.
+    fn attach(&self, app: &str, activates: bool, message: &Message) -> Result<Answer, Error> {
+        let app = self.identity.one(app)?;
+        if self.apps.get(&app).is_none() {
+            return Err(self.refused(&bgtask_core::Refusal::UnknownApp(app)));
+        }
+        if activates && self.door == Door::SessionBus {
+            let text = format!(
+                "an app cannot run its tasks over the session bus: attach with \"activates\" on the broker's own socket, \
+                 unix:path={}",
+                self.places.socket().display()
+            );
+            return Err(Error::new(ErrorKind::NotSupported, text));
+        }
+        let reply = answered(message, &self.attach_info(&app))?;
+        Ok(Answer::Attach { app, activates, reply })
+    }
+
+    fn refused(&self, refused: &bgtask_core::Refusal) -> Error {
+        refusal(refused, self.apps, None)
+    }
+}
+
+fn answered<T: Serialize + Type>(message: &Message, body: &T) -> Result<Message, Error> {
+    let built = Message::method_return(&message.header()).build(body);
+    built.map_err(|error| Error::new(ErrorKind::Other, format!("the reply cannot be written: {error}")))
+}

@@ -1,0 +1,135 @@
+//! Calls that only look.
+
+use bgtask_core::{AppId, Registration, TaskId};
+use bgtask_store::HISTORY_PAGE_MAX;
+use bgtask_wire::{AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
+use zbus::Message;
+
+use super::super::convert::{app_info, history_info, source_info, task_info, why_info, why_of};
+use super::ask::task_id;
+use super::{Asked, Scope, answered};
+
+/// Lines of history where a query does not say how many.
+const DEFAULT_LIMIT: u32 = 100;
+
+impl Asked<'_> {
+    /// The reply; `None` for a call that changes something.
+    pub(super) fn read(&self, call: &Call, message: &Message) -> Result<Option<Message>, Error> {
+        let reply = match call {
+            Call::GetAccessStatus { app, application, standby } => {
+                answered(message, &self.access(app, application, *standby)?)
+            }
+            Call::ListTasks(app) => answered(message, &self.list(&self.identity.scope(app)?)),
+            Call::GetTask(task) => answered(message, &self.task(task)?),
+            Call::Why(task) => answered(message, &self.why(task)?),
+            Call::History(query) => answered(message, &self.history(query)?),
+            Call::ListSources => {
+                let sources = self.core.sources().map(|(fact, status)| source_info(fact, status, self.core));
+                answered(message, &sources.collect::<Vec<_>>())
+            }
+            Call::ListApps => answered(message, &self.list_apps()),
+            _ => return Ok(None),
+        };
+        reply.map(Some)
+    }
+
+    pub(super) fn attach_info(&self, app: &AppId) -> AttachInfo {
+        AttachInfo {
+            app: app.to_string(),
+            data_dir: self.places.data_of(app.as_str()).to_string_lossy().into_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    fn access(&self, app: &str, application: &str, standby: bool) -> Result<u32, Error> {
+        let app = self.identity.one(app)?;
+        let application = self.application(&app, application.to_owned());
+        let status = self.core.access_of(&app, &application, standby);
+        status.map(|status| status.number()).map_err(|refused| self.refused(&refused))
+    }
+
+    fn list(&self, scope: &Scope) -> Vec<TaskInfo> {
+        let app = match scope {
+            Scope::All => None,
+            Scope::App(app) => Some(app),
+        };
+        self.core.registrations(app).into_iter().map(|registration| self.info(registration)).collect()
+    }
+
+    fn task(&self, task: &str) -> Result<TaskInfo, Error> {
+        Ok(self.info(self.visible(task_id(task)?)?))
+    }
+
+    fn info(&self, registration: &Registration) -> TaskInfo {
+        let activation = self.core.task(registration.id).and_then(|(_, activation)| activation);
+        task_info(registration, activation, &why_of(self.core, registration, self.now))
+    }
+
+    fn why(&self, task: &str) -> Result<WhyInfo, Error> {
+        let registration = self.visible(task_id(task)?)?;
+        let mut why = why_of(self.core, registration, self.now);
+        if why.phase == "idle"
+            && let Some(last) = self.last_outcome(registration.id)
+        {
+            why.sentence = format!("{} Its last run {last}.", why.sentence);
+        }
+        Ok(why_info(why))
+    }
+
+    /// How and when the last run ended, from the history.
+    fn last_outcome(&self, task: TaskId) -> Option<String> {
+        let query = bgtask_store::HistoryQuery { task: Some(task.to_string()), ..history_query(HISTORY_PAGE_MAX) };
+        let page = self.store.history(&query).ok()?;
+        let last = page.entries.into_iter().find(|entry| entry.row.event == "completed")?;
+        let ago = u64::try_from(self.now.wall.as_micros().saturating_sub(last.row.wall_us)).unwrap_or(0) / 1_000_000;
+        Some(format!("{} ({ago} s ago)", history_info(last).text))
+    }
+
+    fn list_apps(&self) -> Vec<AppInfo> {
+        let visible = self.core.apps().filter(|app| self.identity.may_act_for(&app.id));
+        visible.filter_map(|app| Some(app_info(&app.id, self.apps.get(&app.id)?, self.core))).collect()
+    }
+
+    fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryInfo>, Error> {
+        let named = query.app.as_deref().unwrap_or_default();
+        let limit = query.limit.unwrap_or(DEFAULT_LIMIT) as usize;
+        if limit == 0 || limit > HISTORY_PAGE_MAX {
+            let text = format!("limit = {limit}: it has to be between 1 and {HISTORY_PAGE_MAX}");
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        let app = match self.identity.scope(named)? {
+            Scope::All => None,
+            Scope::App(app) => Some(app.to_string()),
+        };
+        let mut wanted = bgtask_store::HistoryQuery {
+            app,
+            task: query.task.clone(),
+            name: query.name.clone(),
+            instance: query.instance.clone(),
+            since: query.since,
+            before_seq: query.before,
+            ..history_query(limit)
+        };
+        let mut found = Vec::new();
+        loop {
+            wanted.limit = limit - found.len();
+            let page = self.store.history(&wanted).map_err(|error| store_error(&error))?;
+            found.extend(page.entries.into_iter().map(history_info));
+            if found.len() >= limit || page.next.is_none() {
+                break;
+            }
+            wanted.before_seq = page.next;
+        }
+        found.reverse();
+        Ok(found)
+    }
+}
+
+fn history_query(limit: usize) -> bgtask_store::HistoryQuery {
+    bgtask_store::HistoryQuery { limit, ..bgtask_store::HistoryQuery::default() }
+}
+
+/// What the store says, as an error of the environment.
+fn store_error(error: &bgtask_store::StoreError) -> Error {
+    Error::new(ErrorKind::StoreUnavailable, error.to_string())
+}
