@@ -75,6 +75,26 @@ async fn a_windows_manifest_is_installed() {
     assert_eq!(app.unwrap(), "Example.Photos");
 }
 
+/// D16: what no program could run is refused at once, as by the real broker.
+#[tokio::test(start_paused = true)]
+async fn what_nothing_can_run_is_refused() {
+    let mut broker = TestBroker::new();
+    let app = broker
+        .install(
+            r#"<Package xmlns="http://schemas.microsoft.com/appx/manifest/foundation/windows10">
+              <Identity Name="Example.Web" Publisher="CN=Example" Version="1.0.0.0" />
+              <Applications><Application Id="App" StartPage="index.html"><Extensions>
+                <Extension Category="windows.backgroundTasks" StartPage="task.js">
+                  <BackgroundTasks><Task Type="systemEvent" /></BackgroundTasks>
+                </Extension>
+              </Extensions></Application></Applications>
+            </Package>"#,
+        )
+        .unwrap();
+    let error = broker.register(&app, &builder("Task", zone_change(), None).task_entry_point("task.js")).unwrap_err();
+    assert!(error.is_not_supported() && error.to_string().contains("JavaScript"), "{error}");
+}
+
 /// D5: the same again changes nothing, another takes its place.
 #[tokio::test(start_paused = true)]
 async fn register_or_update_keeps_what_is_the_same() {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bgtask_core::{AppId, Class, EntryPoint, Server, Sharing, TaskType};
-use bgtask_manifest::{App, Diagnostic, Severity};
+use bgtask_core::{AppId, Class, Entry, EntryPoint, Server, Sharing, TaskType};
+use bgtask_manifest::{App, ClassServer, Diagnostic, Severity};
 
 use crate::Error;
 
@@ -36,14 +36,24 @@ fn placed(text: &str, found: &Diagnostic) -> String {
 }
 
 pub(super) fn core_app(id: &AppId, app: &App) -> bgtask_core::App {
+    let itself = || server(&app.executables, &[], None, |_| Sharing::Together("".into()));
     bgtask_core::App {
         id: id.clone(),
         version: app.version.as_str().into(),
         entry_points: app.entry_points.iter().map(entry_point).collect(),
         classes: app.class_servers.iter().flat_map(classes).collect(),
-        itself: (!app.executables.is_empty()).then(|| server(&app.executables, Sharing::Together("".into()))),
-        applications: Vec::new(),
-        raises: Vec::new(),
+        itself: (!app.executables.is_empty()).then(itself),
+        applications: app.applications.iter().skip(1).map(|id| id.as_str().into()).collect(),
+        raises: app.raises.iter().map(|event| event.as_str().into()).collect(),
+    }
+}
+
+/// D16: why nothing here could run it, if nothing could.
+pub(super) fn cannot_run<'a>(app: &'a App, entry: &Entry) -> Option<&'a str> {
+    match entry {
+        Entry::Component(name) => app.entry_point(name)?.cannot_run.as_deref(),
+        Entry::Class(class) => app.class_server(&class.to_string())?.cannot_run.as_deref(),
+        Entry::InProcess => None,
     }
 }
 
@@ -57,19 +67,26 @@ fn entry_point(entry: &bgtask_manifest::EntryPoint) -> EntryPoint {
     };
     EntryPoint {
         name: entry.name.clone(),
-        server: server(&entry.executables, sharing),
+        server: server(&entry.executables, &[], entry.application.as_deref(), |_| sharing),
         types: entry.types.iter().map(|kind| TaskType::from_name(kind.name())).collect(),
     }
 }
 
 /// BLD-11: one program serves its classes side by side.
-fn classes(declared: &bgtask_manifest::ClassServer) -> impl Iterator<Item = Class> {
-    let program = server(&declared.executables, Sharing::InTurn).program;
-    let server = Server { sharing: Sharing::Together(Arc::clone(&program)), application: "".into(), program };
+fn classes(declared: &ClassServer) -> impl Iterator<Item = Class> {
+    let together = |program: &Arc<str>| Sharing::Together(Arc::clone(program));
+    let server = server(&declared.executables, &declared.arguments, declared.application.as_deref(), together);
     declared.ids.iter().filter_map(move |id| Some(Class { id: id.parse().ok()?, server: server.clone() }))
 }
 
-fn server(places: &[PathBuf], sharing: Sharing) -> Server {
-    let program = places.first().map(|place| place.to_string_lossy()).unwrap_or_default();
-    Server { program: program.into(), application: "".into(), sharing }
+/// A program: nothing is started here, so that its command line is only its name.
+fn server(
+    places: &[PathBuf],
+    arguments: &[String],
+    application: Option<&str>,
+    sharing: impl FnOnce(&Arc<str>) -> Sharing,
+) -> Server {
+    let path = places.first().map(|place| place.to_string_lossy()).unwrap_or_default();
+    let program = [&[path.into_owned()], arguments].concat().join("\0").into();
+    Server { sharing: sharing(&program), application: application.unwrap_or_default().into(), program }
 }

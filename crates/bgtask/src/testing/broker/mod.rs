@@ -374,13 +374,12 @@ impl TestBroker {
         builder: &BackgroundTaskBuilder,
     ) -> Result<(AppId, bgtask_core::NewRegistration), Error> {
         let (id, new) = (app_id(app)?, new_registration(builder)?);
-        let declared = match (&new.entry, self.apps.get(&id)) {
-            (Entry::Component(name), Some(app)) => app.entry_point(name),
-            _ => None,
-        };
-        // D16: an entry point that no program can run is refused when it is registered.
-        if let Some(why) = declared.and_then(|entry| entry.cannot_run.as_deref()) {
-            let text = format!("{:?} cannot run here: {why}", builder.task_entry_point);
+        if let Some(why) = self.apps.get(&id).and_then(|app| manifest::cannot_run(app, &new.entry)) {
+            let what = match &new.entry {
+                Entry::Component(name) => format!("{name:?}"),
+                other => format!("the class {other}"),
+            };
+            let text = format!("{what} cannot run here: {why}");
             return Err(bgtask_wire::Error::new(ErrorKind::NotSupported, text).into());
         }
         Ok((id, new))
