@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, exit};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgtask::host::{BackgroundTask, BlockingTask, Host, TaskError, TaskInstance};
 use rustix::fs::{FlockOperation, flock};
@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         .entry_point("Tasks.Writes", Writes)
         .entry_point("Tasks.Crashes", Crashes)
         .entry_point("Tasks.Hangs", Hangs)
+        .entry_point("Tasks.Notices", Notices)
+        .entry_point("Tasks.Works", Works)
         .run()
 }
 
@@ -202,6 +204,41 @@ impl BackgroundTask for Crashes {
     }
 }
 
+/// Reports a third, waits until it is told to stop, and leaves word of what it was told.
+struct Notices;
+
+impl BackgroundTask for Notices {
+    async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+        instance.progress(33);
+        instance.cancelled().await;
+        let notice = instance.cancel_notice().ok_or("cancelled without a notice")?;
+        let micros = |time: Duration| u64::try_from(time.as_micros());
+        let told = serde_json::json!({
+            "reason": notice.reason().to_string(),
+            "budget": micros(notice.budget())?,
+            "used": micros(notice.used())?,
+            "grace": micros(notice.grace())?,
+        });
+        leave(&instance, &told.to_string())
+    }
+}
+
+/// Says nothing, but uses the processor until it is told to stop.
+struct Works;
+
+impl BackgroundTask for Works {
+    async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+        while instance.cancellation_reason().is_none() {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(20) {
+                std::hint::spin_loop();
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+}
+
 /// Does not listen to cancel notices, and starts a daemon that nobody is to find: its number is in the file `daemon`.
 struct Hangs;
 
@@ -214,6 +251,7 @@ impl BackgroundTask for Hangs {
         while !file.exists() {
             sleep(Duration::from_millis(5)).await;
         }
+        eprintln!("not to be stopped");
         instance.progress(1);
         std::future::pending().await
     }

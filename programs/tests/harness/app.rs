@@ -23,6 +23,8 @@ const ENTRY_POINTS: &[&str] = &[
     "Tasks.Writes",
     "Tasks.Crashes",
     "Tasks.Hangs",
+    "Tasks.Notices",
+    "Tasks.Works",
     "Tasks.NotInTheProgram",
 ];
 

@@ -10,6 +10,7 @@ mod leftovers;
 mod mounts;
 mod raw;
 mod sysroot;
+mod system_bus;
 mod user;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use leftovers::leftovers;
 pub(crate) use mounts::Mounts;
 pub(crate) use raw::Raw;
 pub(crate) use sysroot::SysRoot;
+pub(crate) use system_bus::SystemBus;
 pub(crate) use user::{Heard, New, User, kind};
 
 /// How long anything may take on a busy machine.

@@ -43,6 +43,22 @@ impl SysRoot {
         self.write("proc/net/route", format!("{header}{route}").as_bytes());
     }
 
+    /// The percent of the last ten seconds in which somebody waited for memory, as the kernel tells it.
+    pub(crate) fn memory_pressure(&self, percent: u32) {
+        let line = |who| format!("{who} avg10={percent}.00 avg60=0.00 avg300=0.00 total=0\n");
+        self.write("proc/pressure/memory", (line("some") + &line("full")).as_bytes());
+    }
+
+    /// A file of the machine owner's policy.
+    pub(crate) fn policy(&self, name: &str) -> PathBuf {
+        self.path("etc/bgtask/policy.d").join(name)
+    }
+
+    /// Puts such a file in its place, as careful tools do.
+    pub(crate) fn set_policy(&self, name: &str, text: &str) {
+        self.write(&format!("etc/bgtask/policy.d/{name}"), text.as_bytes());
+    }
+
     fn write(&self, name: &str, content: &[u8]) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
