@@ -100,7 +100,8 @@ impl Simulation {
         let seed = if self.bug == Some(Bug::ReusesTheSeed) { 1 } else { fresh };
         self.driver = Driver::start(&self.config, seed);
         self.now = self.now + self.chance.millis(3_000);
-        self.begin_life(snapshot)
+        self.begin_life(snapshot);
+        Ok(())
     }
 
     fn change_while_down(&mut self) {

@@ -116,7 +116,7 @@ impl Simulation {
     }
 
     fn play(&mut self, steps: u32) -> Verdict {
-        self.begin_life(Snapshot::default())?;
+        self.begin_life(Snapshot::default());
         while self.step < steps {
             self.step += 1;
             self.let_time_pass();
@@ -137,7 +137,7 @@ impl Simulation {
     }
 
     /// What a broker reads first: the policy, the manifests, the store; then it sees which apps are gone.
-    fn begin_life(&mut self, mut snapshot: Snapshot) -> Verdict {
+    fn begin_life(&mut self, mut snapshot: Snapshot) {
         snapshot.session = self.session.to_string().into();
         self.oracle.life_begins(&self.policy, &snapshot);
         if self.bug != Some(Bug::StartsWithoutPolicy) {
@@ -156,7 +156,6 @@ impl Simulation {
         if self.bug != Some(Bug::MissesTheRemoved) {
             gone.into_iter().for_each(|app| self.tell(Input::AppRemoved(app)));
         }
-        Ok(())
     }
 
     fn hear_the_world(&mut self) {
@@ -215,6 +214,10 @@ impl Simulation {
             }
         }
         if let Some(turn) = self.driver.catches_up(self.now)? {
+            self.note('>', || format!("{:?}", turn.input));
+            if let Some(order) = turn.outputs.iter().find(|output| !matches!(output, Output::Wake(_))) {
+                return Err(format!("nothing is to be decided only because the store works again, and {order:?} was"));
+            }
             self.oracle.decided(&turn)?;
             self.hosts.begin_graces_again(self.now.boot);
         }
