@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         .entry_point("Tasks.Hangs", Hangs)
         .entry_point("Tasks.Notices", Notices)
         .entry_point("Tasks.Works", Works)
+        .entry_point("Tasks.Lingers", Lingers)
         .run()
 }
 
@@ -220,6 +221,22 @@ impl BackgroundTask for Notices {
             "grace": micros(notice.grace())?,
         });
         leave(&instance, &told.to_string())
+    }
+}
+
+/// Is told to stop, and does so when the file `leave` is in the app's data folder.
+struct Lingers;
+
+impl BackgroundTask for Lingers {
+    async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+        instance.progress(1);
+        instance.cancelled().await;
+        instance.progress(2);
+        let file = data_folder()?.join("leave");
+        while !file.exists() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 }
 

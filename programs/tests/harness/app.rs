@@ -25,6 +25,7 @@ const ENTRY_POINTS: &[&str] = &[
     "Tasks.Hangs",
     "Tasks.Notices",
     "Tasks.Works",
+    "Tasks.Lingers",
     "Tasks.NotInTheProgram",
 ];
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use zbus::Message;
+use zbus::export::serde::Serialize;
+use zbus::{Message, Type};
 
 use super::PATIENCE;
 
@@ -23,18 +24,28 @@ impl Raw {
     /// Connected and introduced, as the D-Bus specification has it.
     pub(crate) fn introduced(socket: &Path) -> Self {
         let mut peer = Self::connect(socket);
-        let uid = rustix::process::getuid().as_raw().to_string();
-        let uid: String = uid.bytes().map(|digit| format!("{digit:02x}")).collect();
-        peer.0.write_all(format!("\0AUTH EXTERNAL {uid}\r\n").as_bytes()).unwrap();
+        peer.0.write_all(greeting().as_bytes()).unwrap();
         let answer = peer.line();
         assert!(answer.starts_with("OK "), "{answer}");
         peer.0.write_all(b"BEGIN\r\n").unwrap();
         peer
     }
 
+    /// As [`introduced`](Self::introduced), without waiting for anything that the other side says.
+    pub(crate) fn hurried(socket: &Path) -> Self {
+        let mut peer = Self::connect(socket);
+        peer.0.write_all((greeting() + "BEGIN\r\n").as_bytes()).unwrap();
+        peer
+    }
+
     /// Calls a method that takes one text, and does not wait for the answer.
     pub(crate) fn call(&mut self, member: &str, argument: &str) {
-        let call = Message::method_call(BROKER_PATH, member).interface(BROKER_INTERFACE).build(&argument).unwrap();
+        self.call_with(member, &argument);
+    }
+
+    /// The same with any arguments.
+    pub(crate) fn call_with(&mut self, member: &str, arguments: &(impl Serialize + Type)) {
+        let call = Message::method_call(BROKER_PATH, member).interface(BROKER_INTERFACE).build(arguments).unwrap();
         self.0.write_all(call.data()).unwrap();
     }
 
@@ -53,4 +64,10 @@ impl Raw {
         let mut fds = [PollFd::new(&self.0, PollFlags::empty())];
         poll(&mut fds, Some(&patience)).unwrap() == 1 && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
     }
+}
+
+fn greeting() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let uid: String = uid.bytes().map(|digit| format!("{digit:02x}")).collect();
+    format!("\0AUTH EXTERNAL {uid}\r\n")
 }
