@@ -9,6 +9,7 @@ mod home;
 mod leftovers;
 mod mounts;
 mod raw;
+mod session;
 mod sysroot;
 mod user;
 
@@ -21,6 +22,7 @@ pub(crate) use home::Home;
 pub(crate) use leftovers::leftovers;
 pub(crate) use mounts::Mounts;
 pub(crate) use raw::Raw;
+pub(crate) use session::SessionBus;
 pub(crate) use sysroot::SysRoot;
 pub(crate) use user::{Heard, New, User, kind};
 
