@@ -23,7 +23,7 @@ pub(crate) fn any_name(chance: &mut Chance) -> AppId {
 
 /// The manifest of one version. Version 1 has everything, each other one lacks something.
 pub(crate) fn app(id: AppId, version: u64) -> App {
-    let types = || vec![TaskType::SystemEvent, TaskType::Timer];
+    let types = || vec![TaskType::SystemEvent, TaskType::Timer, TaskType::MediaProcessing];
     let entry =
         |name: &str, program: &str| EntryPoint { name: name.into(), server: server(program, ""), types: types() };
     let mut entry_points = vec![

@@ -110,10 +110,7 @@ impl Model {
     /// Its facts have a source.
     fn is_supported(&self, new: &NewRegistration) -> bool {
         let conditions = new.conditions.iter().filter_map(|condition| bgtask_core::Fact::of_condition(*condition));
-        let trigger = match &new.trigger {
-            Trigger::System { kind, .. } => bgtask_core::Fact::of_trigger(*kind),
-            _ => None,
-        };
+        let trigger = bgtask_core::Fact::behind(&new.trigger);
         !conditions.chain(trigger).any(|fact| self.missing.contains(&fact))
     }
 
