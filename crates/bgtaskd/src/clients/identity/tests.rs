@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tempfile::TempDir;
 
 use super::*;
@@ -24,7 +25,11 @@ impl Running {
     }
 
     fn identity(&self, apps: &Apps) -> Identity {
-        Process::read(i32::try_from(self.0.id()).expect("a number")).identify(apps)
+        self.process().expect("it runs").identify(apps)
+    }
+
+    fn process(&self) -> Option<Process> {
+        Process::read(i32::try_from(self.0.id()).expect("a number"))
     }
 }
 
@@ -96,8 +101,18 @@ fn a_plain_program_is_the_app_whose_manifest_names_it() {
     let (folder, apps) = installed(&[PHOTOS, "org.example.Mail"]);
     assert_eq!(Running::sleep(&program(&folder, PHOTOS)).identity(&apps), app(PHOTOS));
     assert_eq!(Running::sleep(Path::new("/bin/sleep")).identity(&apps), Identity::User);
-    let gone = Process::read(i32::MAX).identify(&apps);
-    assert_eq!(gone, Identity::User, "of a process that shows nothing of itself nothing is known");
+}
+
+/// A process that has ended shows nothing of itself any more, and could have been in a sandbox: it is nobody, reaped or not.
+#[test]
+fn a_process_that_has_ended_is_nobody() {
+    assert_eq!(Process::read(i32::MAX), None);
+    let mut ended = Running::start(&mut Command::new("true"));
+    let number = Pid::from_child(&ended.0);
+    waitid(WaitId::Pid(number), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("it is a child");
+    assert_eq!(ended.process(), None, "nobody has asked for its end yet");
+    ended.0.wait().expect("it is a child");
+    assert_eq!(ended.process(), None);
 }
 
 /// A unit's name counts for an app that is installed, and less than the program.
