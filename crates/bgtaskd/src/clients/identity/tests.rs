@@ -63,22 +63,31 @@ fn program(folder: &TempDir, id: &str) -> PathBuf {
     folder.path().join(id)
 }
 
+/// Says that this machine cannot run a test; in CI that is a failure.
+fn skipped(why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "cannot run in CI: {why}");
+    println!("SKIPPED: {why}");
+}
+
 /// A cgroup of the hierarchy this process is in, as a service manager makes them for its units.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
     /// `None` where this machine lets nobody make one.
     fn make(unit: &str) -> Option<Self> {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?.split(' ').nth(4)?;
-        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("it can be read");
+        let own = fs::read_to_string("/proc/self/cgroup").expect("it can be read");
+        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));
+        let (Some(mount), Some(own)) = (mount, own.lines().find_map(|line| line.strip_prefix("0::/"))) else {
+            skipped("there is no hierarchy of cgroups, version 2");
+            return None;
+        };
         let above = Path::new(mount).join(own).join(format!("bgtaskd-test-{}", std::process::id()));
         let path = above.join(unit);
         match fs::create_dir_all(&path) {
             Ok(()) => Some(Self(path)),
             Err(error) => {
-                eprintln!("SKIPPED: no cgroup can be made at {}: {error}", path.display());
+                skipped(&format!("no cgroup can be made at {}: {error}", path.display()));
                 None
             }
         }
@@ -187,7 +196,7 @@ fn boxed(info: &str, root: &Path) -> Option<Running> {
     let output = process.0.stdout.take().expect("a pipe");
     BufReader::new(output).read_line(&mut line).expect("it can be read");
     if line != "ready\n" {
-        eprintln!("SKIPPED: this machine gives no mount namespace of one's own");
+        skipped("no mount namespace of one's own can be made");
         return None;
     }
     Some(process)
