@@ -101,7 +101,7 @@ impl Host {
     /// At the very moment the grace ends: a little before or after, as its name says in milliseconds.
     async fn completes_at_the_kill(&mut self, after: &str) -> Outcome {
         let grace = Duration::from_micros(self.cancelled().await?.grace);
-        let (before, after) = (Duration::from_millis(5), Duration::from_millis(after.parse()?));
+        let (before, after) = (Duration::from_millis(100), Duration::from_millis(after.parse()?));
         sleep(grace - before + after).await;
         self.succeed().await
     }

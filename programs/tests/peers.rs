@@ -5,6 +5,7 @@ mod harness;
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
+use bgtask_wire::AttachOptions;
 use futures_util::future::join_all;
 use harness::{Home, New, PATIENCE, Raw, SAMPLE, User, eventually};
 
@@ -105,7 +106,7 @@ async fn clients_that_never_read() {
     let task = user.ready(New::default()).await;
     let mut deaf: Vec<_> = (0..4).map(|_| Raw::introduced(&home.socket())).collect();
     for peer in &mut deaf {
-        peer.call("Attach", SAMPLE);
+        peer.call_with("Attach", &(SAMPLE, AttachOptions::default()));
         peer.call("Watch", "");
     }
     home.world.zone("Asia/Tokyo");
@@ -132,7 +133,7 @@ async fn callers_that_do_not_wait() {
     for _ in 0..200 {
         let mut peer = Raw::introduced(&home.socket());
         peer.call("ListTasks", "");
-        peer.call("Attach", SAMPLE);
+        peer.call_with("Attach", &(SAMPLE, AttachOptions::default()));
     }
     is_served(&broker.user().await).await;
 }

@@ -130,7 +130,7 @@ async fn a_host_completes_after_a_cancel() {
 async fn hosts_complete_at_the_very_moment_they_are_killed() {
     let (home, broker, user) = begin("wall_budget_seconds = 600\ncancel_grace_seconds = 1\n").await;
     user.broker.request_access(SAMPLE, "").await.unwrap();
-    let names: Vec<_> = (0..10).map(|after| after.to_string()).collect();
+    let names: Vec<_> = (0..10).map(|place| (place * 15).to_string()).collect();
     let new = |name| New { name, entry: "Rogue.CompletesAtTheKill", ..New::default() };
     let tasks = join_all(names.iter().map(|name| user.register(new(name)))).await;
     let tasks: Vec<_> = tasks.into_iter().map(Result::unwrap).collect();

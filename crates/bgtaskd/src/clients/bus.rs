@@ -153,5 +153,6 @@ async fn identify(
     let departure = bus.receive_name_owner_changed_with_args(&[(0, sender.as_str())]).await?;
     let pid = bus.get_connection_unix_process_id(BusName::Unique(sender.clone().into())).await?;
     let pid = i32::try_from(pid).map_err(|_| zbus::Error::InvalidReply)?;
-    Ok((Process::read(pid), departure))
+    let process = Process::read(pid).ok_or(zbus::Error::InvalidReply)?;
+    Ok((process, departure))
 }

@@ -84,7 +84,7 @@ async fn introduce(stream: UnixStream, guid: Guid<'static>, entrance: Entrance) 
 async fn shake_hands(stream: UnixStream, guid: Guid<'static>) -> zbus::Result<(Peer, MessageStream)> {
     let io = |error| zbus::Error::InputOutput(Arc::new(error));
     let stream = stream.into_std().map_err(io)?;
-    let peer = Peer::of(&stream);
+    let peer = Peer::of(&stream).ok_or_else(|| zbus::Error::Handshake("its process has ended".into()))?;
     let handshake = connect(PeerSocket::new(stream).map_err(io)?, guid);
     let messages = tokio::time::timeout(HANDSHAKE, handshake)
         .await
@@ -142,10 +142,14 @@ struct Peer {
 }
 
 impl Peer {
-    fn of(stream: &std::os::unix::net::UnixStream) -> Self {
+    /// `None` where it has ended, and somebody else goes on with its connection: nobody knows for whom.
+    fn of(stream: &std::os::unix::net::UnixStream) -> Option<Self> {
         let pid = rustix::net::sockopt::socket_peercred(stream).ok().map(|peer| peer.pid);
         let held = pid.and_then(|pid: Pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        let process = pid.map(|pid| Process::read(pid.as_raw_nonzero().get())).unwrap_or_default();
-        Self { process, held }
+        let process = match pid {
+            Some(pid) => Process::read(pid.as_raw_nonzero().get())?,
+            None => Process::default(),
+        };
+        Some(Self { process, held })
     }
 }

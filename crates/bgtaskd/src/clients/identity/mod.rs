@@ -35,16 +35,18 @@ pub(crate) enum Identity {
 }
 
 impl Process {
-    /// Reads `/proc`. The caller holds on to the process, so that the number is not another one's by now.
-    pub(crate) fn read(pid: i32) -> Self {
+    /// Reads `/proc`; `None` of a process that has ended, of which nobody can tell any more what it was. The caller holds on to
+    /// the process, so that the number is not another one's by now.
+    pub(crate) fn read(pid: i32) -> Option<Self> {
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let cgroups = std::fs::read_to_string(proc.join("cgroup")).unwrap_or_default();
-        Self {
-            pid,
-            program: std::fs::read_link(proc.join("exe")).ok(),
-            sandbox: flatpak::app_of(&proc.join("root")).or_else(|| units::sandbox(&cgroups)),
-            unit: units::desktop(&cgroups),
-        }
+        let sandbox = flatpak::app_of(&proc.join("root")).or_else(|| units::sandbox(&cgroups));
+        // Last: what still runs a program now was not gone before, when the rest was read.
+        let program = match std::fs::read_link(proc.join("exe")) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            read => read.ok(),
+        };
+        Some(Self { pid, program, sandbox, unit: units::desktop(&cgroups) })
     }
 
     /// A sandbox's word first, then an installed manifest that names the program, then the desktop's unit name. A unit

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tempfile::TempDir;
 
 use super::*;
@@ -24,7 +25,11 @@ impl Running {
     }
 
     fn identity(&self, apps: &Apps) -> Identity {
-        Process::read(i32::try_from(self.0.id()).expect("a number")).identify(apps)
+        self.process().expect("it runs").identify(apps)
+    }
+
+    fn process(&self) -> Option<Process> {
+        Process::read(i32::try_from(self.0.id()).expect("a number"))
     }
 }
 
@@ -58,22 +63,31 @@ fn program(folder: &TempDir, id: &str) -> PathBuf {
     folder.path().join(id)
 }
 
+/// Says that this machine cannot run a test; in CI that is a failure.
+fn skipped(why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "cannot run in CI: {why}");
+    println!("SKIPPED: {why}");
+}
+
 /// A cgroup of the hierarchy this process is in, as a service manager makes them for its units.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
     /// `None` where this machine lets nobody make one.
     fn make(unit: &str) -> Option<Self> {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?.split(' ').nth(4)?;
-        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("it can be read");
+        let own = fs::read_to_string("/proc/self/cgroup").expect("it can be read");
+        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));
+        let (Some(mount), Some(own)) = (mount, own.lines().find_map(|line| line.strip_prefix("0::/"))) else {
+            skipped("there is no hierarchy of cgroups, version 2");
+            return None;
+        };
         let above = Path::new(mount).join(own).join(format!("bgtaskd-test-{}", std::process::id()));
         let path = above.join(unit);
         match fs::create_dir_all(&path) {
             Ok(()) => Some(Self(path)),
             Err(error) => {
-                eprintln!("SKIPPED: no cgroup can be made at {}: {error}", path.display());
+                skipped(&format!("no cgroup can be made at {}: {error}", path.display()));
                 None
             }
         }
@@ -96,8 +110,18 @@ fn a_plain_program_is_the_app_whose_manifest_names_it() {
     let (folder, apps) = installed(&[PHOTOS, "org.example.Mail"]);
     assert_eq!(Running::sleep(&program(&folder, PHOTOS)).identity(&apps), app(PHOTOS));
     assert_eq!(Running::sleep(Path::new("/bin/sleep")).identity(&apps), Identity::User);
-    let gone = Process::read(i32::MAX).identify(&apps);
-    assert_eq!(gone, Identity::User, "of a process that shows nothing of itself nothing is known");
+}
+
+/// A process that has ended shows nothing of itself any more, and could have been in a sandbox: it is nobody, reaped or not.
+#[test]
+fn a_process_that_has_ended_is_nobody() {
+    assert_eq!(Process::read(i32::MAX), None);
+    let mut ended = Running::start(&mut Command::new("true"));
+    let number = Pid::from_child(&ended.0);
+    waitid(WaitId::Pid(number), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("it is a child");
+    assert_eq!(ended.process(), None, "nobody has asked for its end yet");
+    ended.0.wait().expect("it is a child");
+    assert_eq!(ended.process(), None);
 }
 
 /// A unit's name counts for an app that is installed, and less than the program.
@@ -172,7 +196,7 @@ fn boxed(info: &str, root: &Path) -> Option<Running> {
     let output = process.0.stdout.take().expect("a pipe");
     BufReader::new(output).read_line(&mut line).expect("it can be read");
     if line != "ready\n" {
-        eprintln!("SKIPPED: this machine gives no mount namespace of one's own");
+        skipped("no mount namespace of one's own can be made");
         return None;
     }
     Some(process)
