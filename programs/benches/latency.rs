@@ -14,16 +14,11 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
-use common::{Broker, median, ratio, row};
-use rustix::time::{ClockId, clock_gettime};
+use common::{Broker, GAP, ROUNDS, durable_append, median, millis, monotonic, ratio, row};
 
-const ROUNDS: usize = 200;
 const WARM_UP: usize = 10;
 const APP: &str = "org.example.Bench";
 const GIBIBYTE: usize = 1 << 30;
-
-/// Between two rounds: a trigger finds a machine that rests, but not a disk that has gone to sleep.
-const GAP: Duration = Duration::from_millis(6);
 
 fn main() -> ExitCode {
     let role = std::env::args().next().map(PathBuf::from);
@@ -59,7 +54,6 @@ impl BackgroundTask for FirstLine {
 async fn measure() {
     println!("zone change → first line of run, medians of {ROUNDS} (one run, this machine)\n");
     let floor = floor();
-    let millis = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
     row("bare spawn of the host program to its main (the floor)", &millis(floor), "", "");
     let append = durable_append();
     row("12 KiB appended durably (part of every row below)", &millis(append), &against_floor(append, floor), "");
@@ -83,20 +77,6 @@ async fn measure() {
 
 fn against_floor(time: Duration, floor: Duration) -> String {
     format!("{:.2}× the floor", ratio(time, floor))
-}
-
-/// What the disk asks for one commit, whoever writes it.
-fn durable_append() -> Duration {
-    let mut file = tempfile::tempfile().expect("a file");
-    let page = [b'x'; 12 * 1024];
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS {
-        std::thread::sleep(GAP);
-        let begin = monotonic();
-        file.write_all(&page).and_then(|()| file.sync_data()).expect("durable");
-        times.push(Duration::from_nanos(monotonic() - begin));
-    }
-    median(times)
 }
 
 fn floor() -> Duration {
@@ -159,10 +139,5 @@ fn systemd() {
         }
         times.push(begin.elapsed());
     }
-    row("systemd-run --user --wait /bin/true", &format!("{:.3} ms", median(times).as_secs_f64() * 1e3), "", "");
-}
-
-fn monotonic() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).expect("after boot")
+    row("systemd-run --user --wait /bin/true", &millis(median(times)), "", "");
 }

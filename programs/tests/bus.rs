@@ -2,85 +2,25 @@
 
 mod harness;
 
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use bgtask_wire::{AttachOptions, Error, ErrorKind};
-use harness::{Broker, Home, PATIENCE, SAMPLE, User, eventually, has_program, skipped};
+use harness::{Home, PATIENCE, SAMPLE, SessionBus, User, eventually, has_program, skipped};
 
 const NAME: &str = "org.bgtask.Broker1";
 const PATH: &str = "/org/bgtask/Broker1";
 
-/// A session bus of the test's own.
-struct SessionBus {
-    daemon: Child,
-    address: String,
-}
-
-impl SessionBus {
-    async fn start(home: &Home) -> Option<Self> {
-        for program in ["dbus-daemon", "busctl", "gdbus"] {
-            if !has_program(program) {
-                skipped(&format!("{program} is not installed"));
-                return None;
-            }
+/// A session bus, where the tools are installed that speak on it.
+async fn bus_with_tools(home: &Home) -> Option<SessionBus> {
+    for program in ["busctl", "gdbus"] {
+        if !has_program(program) {
+            skipped(&format!("{program} is not installed"));
+            return None;
         }
-        let (socket, config) = (home.root("bus"), home.root("bus.conf"));
-        let address = format!("unix:path={}", socket.display());
-        fs::write(&config, configuration(&address)).unwrap();
-        let mut daemon = Command::new("dbus-daemon");
-        daemon.arg(format!("--config-file={}", config.display())).args(["--nofork", "--nopidfile"]);
-        let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let bus = Self { daemon, address };
-        eventually("the bus listens", async || std::os::unix::net::UnixStream::connect(&socket).ok()).await;
-        Some(bus)
     }
-}
-
-impl Drop for SessionBus {
-    fn drop(&mut self) {
-        let _ended = self.daemon.kill();
-        let _reaped = self.daemon.wait();
-    }
-}
-
-fn configuration(address: &str) -> String {
-    format!(
-        r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>{address}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"#
-    )
-}
-
-/// A broker as a user's session has it: folders where the desktop says, and a session bus.
-async fn start_in_session(home: &Home, bus: &SessionBus) -> Broker {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bgtaskd"));
-    command.arg("--sysroot").arg(home.world.path("")).args(["--log", "info"]);
-    home.isolate(&mut command);
-    for (variable, folder) in [("HOME", "home"), ("XDG_RUNTIME_DIR", "run"), ("XDG_STATE_HOME", "state")] {
-        fs::create_dir_all(home.root(folder)).unwrap();
-        command.env(variable, home.root(folder));
-    }
-    let apps = home.root("share/bgtask/apps");
-    fs::create_dir_all(&apps).unwrap();
-    fs::copy(home.manifest(SAMPLE), apps.join("sample.toml")).unwrap();
-    command.env("XDG_DATA_HOME", home.root("share")).env("XDG_DATA_DIRS", home.root("none"));
-    command.env("XDG_CONFIG_HOME", home.root("config")).env("DBUS_SESSION_BUS_ADDRESS", &bus.address);
-    let mut broker = Broker::spawn(home, &mut command).at(home.root("run/bgtask/broker"));
-    broker.answers().await;
-    broker
+    SessionBus::start(home).await
 }
 
 /// A generic tool at one of the doors.
@@ -187,8 +127,8 @@ async fn listens(tool: &Tool<'_>, monitor: &Monitor) {
 #[tokio::test]
 async fn generic_tools_on_the_session_bus() {
     let (home, _app) = Home::with_sample();
-    let Some(bus) = SessionBus::start(&home).await else { return };
-    let broker = start_in_session(&home, &bus).await;
+    let Some(bus) = bus_with_tools(&home).await else { return };
+    let broker = bus.broker(&home).await;
     let tool = Tool { address: &bus.address };
     tool.try_everything();
     let monitor = tool.monitor();
@@ -201,8 +141,8 @@ async fn generic_tools_on_the_session_bus() {
 #[tokio::test]
 async fn generic_tools_on_the_brokers_own_socket() {
     let (home, _app) = Home::with_sample();
-    let Some(bus) = SessionBus::start(&home).await else { return };
-    let broker = start_in_session(&home, &bus).await;
+    let Some(bus) = bus_with_tools(&home).await else { return };
+    let broker = bus.broker(&home).await;
     let address = format!("unix:path={}", home.root("run/bgtask/broker").display());
     let tool = Tool { address: &address };
     tool.try_everything();
@@ -220,7 +160,7 @@ async fn the_name_is_taken() {
     let Some(bus) = SessionBus::start(&home).await else { return };
     let squatter = zbus::connection::Builder::address(bus.address.as_str()).build().await.unwrap();
     squatter.request_name(NAME).await.unwrap();
-    let broker = start_in_session(&home, &bus).await;
+    let broker = bus.broker(&home).await;
     assert!(home.log().contains("session bus cannot be used"), "{}", home.log());
     broker.user().await.broker.list_apps().await.unwrap();
 }
@@ -230,7 +170,7 @@ async fn the_name_is_taken() {
 async fn the_bus_goes_away() {
     let (home, _app) = Home::with_sample();
     let Some(bus) = SessionBus::start(&home).await else { return };
-    let broker = start_in_session(&home, &bus).await;
+    let broker = bus.broker(&home).await;
     drop(bus);
     eventually("the broker notices", async || home.log().contains("the session bus is gone").then_some(())).await;
     broker.user().await.broker.list_apps().await.unwrap();
@@ -241,7 +181,7 @@ async fn the_bus_goes_away() {
 async fn a_client_on_the_bus_is_told_of_its_completions() {
     let (home, _app) = Home::with_sample();
     let Some(bus) = SessionBus::start(&home).await else { return };
-    let broker = start_in_session(&home, &bus).await;
+    let broker = bus.broker(&home).await;
     let user = broker.user().await;
     let task = user.ready(harness::New::default()).await;
     home.world.zone("Asia/Tokyo");
@@ -259,7 +199,7 @@ async fn a_client_on_the_bus_is_told_of_its_completions() {
 async fn an_app_cannot_run_its_tasks_over_the_bus() {
     let (home, _app) = Home::with_sample();
     let Some(bus) = SessionBus::start(&home).await else { return };
-    let _broker = start_in_session(&home, &bus).await;
+    let _broker = bus.broker(&home).await;
     let client = User::on_bus(&bus.address).await;
     let activates = client.broker.attach(SAMPLE, AttachOptions { activates: Some(true) }).await;
     let refused = Error::from(activates.unwrap_err());

@@ -24,7 +24,7 @@ broker() { as_user busctl --user call org.bgtask.Broker1 /org/bgtask/Broker1 org
 register() {
   local name=$1 entry=$2 trigger=$3
   shift 3
-  broker RequestAccess s "$app" >/dev/null
+  broker RequestAccess ss "$app" "" >/dev/null
   broker Register 'sss(sa{sv})asa{sv}' "$app" "$name" "$entry" SystemTrigger 1 type s "$trigger" $# "$@" 0 | cut -d'"' -f2
 }
 

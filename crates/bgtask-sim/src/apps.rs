@@ -1,31 +1,17 @@
-//! The apps of the simulated machine and what their clients ask for.
+//! The apps of the simulated machine: what their manifests declare, and what vanishes from them with an update.
 
-use bgtask_core::{
-    App, AppId, EntryPoint, NewRegistration, Request, SystemConditionType, SystemTriggerType, TaskId, TaskType, Trigger,
-};
+use bgtask_core::{App, AppId, Class, ClassId, Entry, EntryPoint, Server, Sharing, TaskType};
 
 use crate::chance::Chance;
 
 const NAMES: &[&str] = &["org.example.Photos", "org.example.Mail", "org.example.Notes"];
-const TRIGGERS: &[SystemTriggerType] = &[
-    SystemTriggerType::TimeZoneChange,
-    SystemTriggerType::InternetAvailable,
-    SystemTriggerType::UserPresent,
-    SystemTriggerType::UserAway,
-];
-const CONDITIONS: &[SystemConditionType] = &[
-    SystemConditionType::InternetAvailable,
-    SystemConditionType::InternetNotAvailable,
-    SystemConditionType::UserPresent,
-    SystemConditionType::UserNotPresent,
-];
-
-/// A request with what the core must make of it.
-pub(crate) struct Ask {
-    pub(crate) request: Request,
-    /// It is nonsense: anything but a refusal is wrong.
-    pub(crate) must_fail: bool,
-}
+/// The application that serves the class; everything else belongs to the first one.
+pub(crate) const EDITOR: &str = "Editor";
+/// The custom events there are; only [`NAMES`]' first may raise one, and only the first of them.
+pub(crate) const EVENTS: &[&str] = &["org.example.jack", "org.example.plug"];
+const CLASS: ClassId = ClassId::from_random(0x14c5_882b_35d3_41be_86b2_5106_269b_97e6);
+/// How many different manifests an app has.
+pub(crate) const VERSIONS: u64 = 4;
 
 pub(crate) fn names() -> impl Iterator<Item = AppId> {
     NAMES.iter().map(|name| AppId::new(name).expect("it is well-formed"))
@@ -35,59 +21,52 @@ pub(crate) fn any_name(chance: &mut Chance) -> AppId {
     AppId::new(chance.pick(NAMES).expect("there are some")).expect("it is well-formed")
 }
 
-/// An app in its version 1 or 2; a later one no longer declares `Tasks.Second`.
+/// The manifest of one version. Version 1 has everything, each other one lacks something.
 pub(crate) fn app(id: AppId, version: u64) -> App {
-    let entry = |name: &str, program: &str| EntryPoint {
-        name: name.into(),
-        program: program.into(),
-        types: vec![TaskType::SystemEvent],
-    };
-    let mut entry_points = vec![entry("Tasks.First", "tasks"), entry("Tasks.Third", "other")];
-    if version <= 2 {
-        entry_points.push(entry("Tasks.Second", "tasks"));
+    let types = || vec![TaskType::SystemEvent, TaskType::Timer, TaskType::MediaProcessing];
+    let entry =
+        |name: &str, program: &str| EntryPoint { name: name.into(), server: server(program, ""), types: types() };
+    let mut entry_points = vec![
+        entry("Tasks.First", "tasks"),
+        entry("Tasks.Second", "tasks"),
+        entry("Tasks.Third", "group"),
+        entry("Tasks.Fourth", "group"),
+        entry("Tasks.Fifth", "apart"),
+    ];
+    if version == 3 {
+        entry_points.retain(|entry| entry.name != "Tasks.Second" && entry.name != "Tasks.Fourth");
     }
-    App { id, version: version.to_string().into(), entry_points }
-}
-
-pub(crate) fn register(number: u64, chance: &mut Chance) -> Ask {
-    let mut new = NewRegistration {
-        name: if chance.percent(20) { "the same name".into() } else { format!("task {number}") },
-        entry_point: (*chance.pick(&["Tasks.First", "Tasks.Second", "Tasks.Third"]).expect("three")).into(),
-        trigger: Trigger::System { kind: *chance.pick(TRIGGERS).expect("some"), one_shot: chance.percent(25) },
-        conditions: (0..chance.below(3)).map(|_| *chance.pick(CONDITIONS).expect("some")).collect(),
-        cancel_on_condition_loss: chance.percent(50),
-        is_network_requested: chance.percent(20),
-    };
-    let must_fail = chance.percent(15);
-    if must_fail {
-        spoil(&mut new, chance);
-    }
-    Ask { request: Request::Register(any_name(chance), new), must_fail }
-}
-
-pub(crate) fn unregister(known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
-    let cancel = chance.percent(50);
-    let stranger = TaskId::from_random(u128::from(chance.number()));
-    let ask = |scope, task, must_fail| Ask { request: Request::Unregister { scope, task, cancel }, must_fail };
-    match chance.pick(known) {
-        None => ask(None, stranger, true),
-        Some((task, app)) => match chance.below(10) {
-            0 => ask(Some(app.clone()), stranger, true),
-            1 => ask(names().find(|other| other != app), *task, true),
-            2 => ask(None, *task, false),
-            _ => ask(Some(app.clone()), *task, false),
-        },
+    let classes = vec![Class { id: CLASS, server: server("server", EDITOR) }];
+    App {
+        version: version.to_string().into(),
+        entry_points,
+        classes: if version == 4 { vec![] } else { classes },
+        itself: (version != 2).then(|| server("itself", "")),
+        applications: vec![EDITOR.into()],
+        raises: if id.as_str() == NAMES[0] { vec![EVENTS[0].into()] } else { vec![] },
+        id,
     }
 }
 
-fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
-    match chance.below(7) {
-        0 => new.name = String::new(),
-        1 => new.name = "n".repeat(256),
-        2 => new.name = "two\nlines".into(),
-        3 => new.entry_point = "Tasks.Nowhere".into(),
-        4 => new.entry_point = "e".repeat(10_000),
-        5 => new.conditions = vec![SystemConditionType::UserPresent; 17],
-        _ => new.trigger = Trigger::System { kind: SystemTriggerType::ControlChannelReset, one_shot: true },
+fn server(program: &str, application: &str) -> Server {
+    Server { program: program.into(), application: application.into(), sharing: sharing(program) }
+}
+
+/// How the processes of a program are shared: the same in every version.
+pub(crate) fn sharing(program: &str) -> Sharing {
+    match program {
+        "group" => Sharing::Together("group".into()),
+        "itself" => Sharing::Together("".into()),
+        "apart" => Sharing::Apart,
+        _ => Sharing::InTurn,
+    }
+}
+
+pub(crate) fn any_entry(chance: &mut Chance) -> Entry {
+    const DECLARED: &[&str] = &["Tasks.First", "Tasks.Second", "Tasks.Third", "Tasks.Fourth", "Tasks.Fifth"];
+    match chance.below(9) {
+        0 => Entry::Class(CLASS),
+        1..=2 => Entry::InProcess,
+        _ => Entry::Component((*chance.pick(DECLARED).expect("five")).into()),
     }
 }

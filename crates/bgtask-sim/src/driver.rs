@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bgtask_core::{App, Change, Config, Core, Input, Now, Output, Snapshot, Wake};
+use bgtask_core::{Change, Config, Core, Input, Now, Output, Wake};
 use bgtask_record::Recorder;
 
 use crate::chance::Chance;
@@ -25,6 +25,8 @@ pub(crate) struct Driver {
     pub(crate) wake: Option<Wake>,
     /// The store fails: time brings nothing about until it works again.
     stalled: bool,
+    /// The wall clock was set: what is counted on it may be due.
+    clock_was_set: bool,
     config: Config,
     seed: u64,
     /// A driver may start what need not wait for the commit before it, or keep to the order given.
@@ -33,23 +35,29 @@ pub(crate) struct Driver {
     /// Decided and not yet durable, with what waits for that.
     changes: Vec<Change>,
     after: Vec<Output>,
-    turns: Vec<(Now, Input, Vec<Output>)>,
+    turns: Vec<Turn>,
+}
+
+/// One input with what the core made of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn {
+    pub(crate) now: Now,
+    pub(crate) input: Input,
+    pub(crate) outputs: Vec<Output>,
 }
 
 impl Driver {
-    /// Starts a life the way a broker does: the manifests there are, then what the store held.
-    pub(crate) fn start(config: &Config, seed: u64, apps: impl Iterator<Item = App>, snapshot: Snapshot) -> Self {
-        let mut waiting: VecDeque<_> = apps.map(Input::AppInstalled).collect();
-        waiting.push_back(Input::Restore(Box::new(snapshot)));
-        let core = Core::new(config.clone(), seed);
+    /// A life that has heard of nothing yet.
+    pub(crate) fn start(config: &Config, seed: u64) -> Self {
         Self {
-            core,
+            core: Core::new(config.clone(), seed),
             wake: None,
             stalled: false,
+            clock_was_set: false,
             config: config.clone(),
             seed,
             eager: seed.is_multiple_of(2),
-            waiting,
+            waiting: VecDeque::new(),
             changes: Vec::new(),
             after: Vec::new(),
             turns: Vec::new(),
@@ -60,8 +68,13 @@ impl Driver {
         self.waiting.push_back(input);
     }
 
+    /// The wall clock was set: a timer on it has to be looked at again.
+    pub(crate) fn clock_was_set(&mut self) {
+        self.clock_was_set = true;
+    }
+
     pub(crate) fn is_due(&self, now: Now) -> bool {
-        !self.stalled && self.wake.is_some_and(|wake| wake.at <= now.boot)
+        !self.stalled && (self.clock_was_set || self.wake.is_some_and(|wake| wake.at <= now.boot))
     }
 
     /// Something came in, a wake is due, or the store has to be tried again.
@@ -70,23 +83,32 @@ impl Driver {
     }
 
     /// Hands everything that waits to the core; a panic of the core comes back as text.
-    pub(crate) fn decide(&mut self, now: Now, chance: &mut Chance) -> Result<Vec<Output>, String> {
+    pub(crate) fn decide(&mut self, now: Now, chance: &mut Chance) -> Result<Vec<Turn>, String> {
         if self.is_due(now) {
-            let place = chance.index(self.waiting.len() + 1);
+            // The first inputs of a life come before the first tick.
+            let first =
+                self.waiting.iter().rposition(|input| matches!(input, Input::Restore(_))).map_or(0, |it| it + 1);
+            let place = first + chance.index(self.waiting.len() - first + 1);
             self.waiting.insert(place, Input::Tick);
+            self.clock_was_set = false;
         }
         let mut decided = Vec::new();
         while let Some(input) = self.waiting.pop_front() {
-            let core = &mut self.core;
-            let outputs = catch_unwind(AssertUnwindSafe(|| answer(core, now, input.clone())));
-            let outputs = outputs.map_err(|_| format!("the core panicked at {input:?}"))?;
-            decided.extend(outputs.iter().filter(|output| !matches!(output, Output::Wake(_))).cloned());
-            if let Some(Output::Wake(wake)) = outputs.last() {
-                self.wake = *wake;
-            }
-            self.turns.push((now, input, outputs));
+            decided.push(self.turn(now, input)?);
         }
         Ok(decided)
+    }
+
+    fn turn(&mut self, now: Now, input: Input) -> Result<Turn, String> {
+        let core = &mut self.core;
+        let outputs = catch_unwind(AssertUnwindSafe(|| answer(core, now, input.clone())));
+        let outputs = outputs.map_err(|_| format!("the core panicked at {input:?}"))?;
+        if let Some(Output::Wake(wake)) = outputs.last() {
+            self.wake = *wake;
+        }
+        let turn = Turn { now, input, outputs };
+        self.turns.push(turn.clone());
+        Ok(turn)
     }
 
     /// Puts outputs in the order a driver may carry them out. While the store fails, what waits for it goes on waiting.
@@ -94,6 +116,7 @@ impl Driver {
         let mut effects = Vec::new();
         for output in outputs {
             match output {
+                Output::Wake(_) => {}
                 Output::Persist(change) => self.changes.push(change),
                 output if hurries(&output, self.eager, bug) => effects.push(Effect::Perform(output)),
                 output => self.after.push(output),
@@ -110,18 +133,13 @@ impl Driver {
         effects
     }
 
-    /// Whether the store has just begun to work again, so that the core has to hear of it before anything else.
-    pub(crate) fn catches_up(&mut self, now: Now) -> bool {
-        let caught_up = self.stalled && self.changes.is_empty();
-        if caught_up {
-            self.stalled = false;
-            let outputs = answer(&mut self.core, now, Input::CaughtUp);
-            if let Some(Output::Wake(wake)) = outputs.last() {
-                self.wake = *wake;
-            }
-            self.turns.push((now, Input::CaughtUp, outputs));
+    /// The store has just begun to work again: the core hears of it once what waited has been performed.
+    pub(crate) fn catches_up(&mut self, now: Now) -> Result<Option<Turn>, String> {
+        if !self.stalled || !self.changes.is_empty() {
+            return Ok(None);
         }
-        caught_up
+        self.stalled = false;
+        self.turn(now, Input::CaughtUp).map(Some)
     }
 
     pub(crate) fn inputs(&self) -> usize {
@@ -132,8 +150,8 @@ impl Driver {
     pub(crate) fn recording(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut recorder = Recorder::begin(&mut bytes, &self.config, self.seed)?;
-        for (now, input, outputs) in &self.turns {
-            recorder.turn(*now, input, outputs)?;
+        for turn in &self.turns {
+            recorder.turn(turn.now, &turn.input, &turn.outputs)?;
         }
         Ok(bytes)
     }

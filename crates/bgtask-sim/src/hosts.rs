@@ -3,58 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bgtask_core::{AppId, BootTime, HostExit, HostId, Input, InstanceId, RunOrder};
+use bgtask_core::{AppId, BootTime, ClientId, HostExit, HostId, Input, InstanceId, RunOrder};
 
 use crate::agenda::Agenda;
 use crate::chance::Chance;
+use crate::tempers::{Says, Temper, any_temper, script};
 
-/// How a host treats the instance it was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Temper {
-    /// Done in no time.
-    Brisk,
-    /// Takes its time, reports progress, stops when told.
-    Slow,
-    /// Never ends by itself, stops when told.
-    Obedient,
-    /// Never ends and does not listen.
-    Deaf,
-    /// Ends with an error.
-    Failing,
-    /// Dies in the middle.
-    Crashing,
-    /// Exits with code 0 without completing.
-    Quitting,
-    /// Says twice that it is done.
-    Stuttering,
-    /// Never says that it began.
-    Silent,
-    /// Reports progress all the time.
-    Chatty,
-}
-
-const TEMPERS: &[Temper] = &[
-    Temper::Brisk,
-    Temper::Brisk,
-    Temper::Slow,
-    Temper::Slow,
-    Temper::Obedient,
-    Temper::Deaf,
-    Temper::Failing,
-    Temper::Crashing,
-    Temper::Quitting,
-    Temper::Stuttering,
-    Temper::Silent,
-    Temper::Chatty,
-];
-
-#[derive(Clone, Debug)]
-enum Says {
-    Started(InstanceId),
-    Progress(InstanceId, u32),
-    Finished(InstanceId, Result<(), String>),
-    Exit(HostExit),
-}
+/// What a process has used before it does anything for a task.
+const START_UP: Duration = Duration::from_millis(30);
 
 /// What a live host was told to do.
 #[derive(Clone, Debug)]
@@ -69,12 +25,20 @@ pub(crate) struct Doing {
 #[derive(Debug)]
 pub(crate) struct FakeHost {
     pub(crate) app: AppId,
-    pub(crate) doing: Option<Doing>,
+    /// The app itself, connected as this client; `None` was launched.
+    pub(crate) client: Option<ClientId>,
+    pub(crate) doing: BTreeMap<InstanceId, Doing>,
     pub(crate) killed: bool,
+    /// When it was asked what it has used.
+    pub(crate) sampled: Option<BootTime>,
     /// It listens from then on.
     ready: BootTime,
     /// It ends whatever it is told.
     doomed: bool,
+    cpu: Duration,
+    io: u64,
+    /// Its processor time is counted up to then.
+    counted: BootTime,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +47,26 @@ pub(crate) struct Hosts {
     agenda: Agenda<(HostId, Says)>,
     /// In the quiet phase every host does its work well.
     pub(crate) tame: bool,
+}
+
+impl FakeHost {
+    fn new(app: AppId, client: Option<ClientId>, ready: BootTime, doomed: bool) -> Self {
+        let doing = BTreeMap::new();
+        let (killed, sampled, cpu, io) = (false, None, START_UP, 0);
+        Self { app, client, doing, killed, sampled, ready, doomed, cpu, io, counted: ready }
+    }
+
+    /// Whether the instance uses the processor all the time.
+    pub(crate) fn is_working(&self, instance: InstanceId) -> bool {
+        self.doing.get(&instance).is_some_and(|doing| doing.temper == Temper::Working)
+    }
+
+    fn count(&mut self, now: BootTime) {
+        if self.doing.values().any(|doing| doing.temper == Temper::Working) {
+            self.cpu += now.since(self.counted) / 50;
+        }
+        self.counted = now.max(self.counted);
+    }
 }
 
 impl Hosts {
@@ -106,16 +90,22 @@ impl Hosts {
             let exit = if chance.percent(50) { missing } else { HostExit::Code(127) };
             self.agenda.plan(ready, (id, Says::Exit(exit)));
         }
-        self.live.insert(id, FakeHost { app, doing: None, killed: false, ready, doomed });
+        self.live.insert(id, FakeHost::new(app, None, ready, doomed));
+    }
+
+    /// An app that runs by itself takes tasks from now on.
+    pub(crate) fn adopt(&mut self, id: HostId, client: ClientId, app: AppId, now: BootTime) {
+        self.live.insert(id, FakeHost::new(app, Some(client), now, false));
     }
 
     pub(crate) fn run(&mut self, id: HostId, order: RunOrder, now: BootTime, chance: &mut Chance) {
         let Some(host) = self.live.get_mut(&id) else {
             return;
         };
-        let temper = if self.tame { Temper::Brisk } else { *chance.pick(TEMPERS).expect("there are some") };
+        let temper = if self.tame { Temper::Brisk } else { any_temper(chance) };
         let instance = order.instance;
-        host.doing = Some(Doing { order, since: now, cancelled: None, temper });
+        host.count(now);
+        host.doing.insert(instance, Doing { order, since: now, cancelled: None, temper });
         if host.doomed || host.killed {
             return;
         }
@@ -129,27 +119,40 @@ impl Hosts {
         let Some(host) = self.live.get_mut(&id) else {
             return;
         };
-        let Some(doing) = host.doing.as_mut().filter(|doing| doing.order.instance == instance) else {
+        let Some(doing) = host.doing.get_mut(&instance) else {
             return;
         };
         doing.cancelled = Some(now);
-        if host.doomed || host.killed || !matches!(doing.temper, Temper::Slow | Temper::Obedient) {
+        if host.doomed || host.killed || !doing.temper.listens() {
             return;
         }
-        self.agenda.cancel(|(host, _)| *host == id);
+        self.agenda.cancel(|(host, says)| *host == id && says.is_about(instance));
         let result = if chance.percent(70) { Ok(()) } else { Err("stopped half-way".to_owned()) };
         self.agenda.plan(now + chance.millis(900), (id, Says::Progress(instance, 99)));
         self.agenda.plan(now + Duration::from_millis(900), (id, Says::Finished(instance, result)));
     }
 
-    /// Most hosts leave when asked; some need longer than they are given.
     /// The store held up everything: who was told to stop has its whole grace from now.
     pub(crate) fn begin_graces_again(&mut self, now: BootTime) {
-        for doing in self.live.values_mut().filter_map(|host| host.doing.as_mut()) {
+        for doing in self.live.values_mut().flat_map(|host| host.doing.values_mut()) {
             doing.cancelled = doing.cancelled.map(|_| now);
         }
     }
 
+    /// What a host has used is known soon, and sometimes told twice.
+    pub(crate) fn sample(&mut self, id: HostId, now: BootTime, chance: &mut Chance) {
+        let Some(host) = self.live.get_mut(&id) else {
+            return;
+        };
+        host.sampled = Some(now);
+        let answer = now + chance.millis(300);
+        self.agenda.plan(answer, (id, Says::Usage));
+        if chance.percent(10) {
+            self.agenda.plan(answer + chance.millis(2_000), (id, Says::Usage));
+        }
+    }
+
+    /// Most hosts leave when asked; some need longer than they are given.
     pub(crate) fn retire(&mut self, id: HostId, now: BootTime, chance: &mut Chance) {
         if self.live.contains_key(&id) && (self.tame || chance.percent(80)) {
             self.agenda.plan(now + chance.millis(4_000), (id, Says::Exit(HostExit::Code(0))));
@@ -163,21 +166,27 @@ impl Hosts {
         };
         host.killed = true;
         self.agenda.cancel(|(host, _)| *host == id);
-        if let Some(doing) = host.doing.as_ref().filter(|_| chance.percent(20)) {
-            self.agenda.plan(now, (id, Says::Finished(doing.order.instance, Ok(()))));
+        if let Some(instance) = host.doing.keys().next().copied().filter(|_| chance.percent(20)) {
+            self.agenda.plan(now, (id, Says::Finished(instance, Ok(()))));
         }
         self.agenda.plan(now + chance.millis(500), (id, Says::Exit(HostExit::Signal(9))));
     }
 
     /// A host without work dies for reasons of its own.
     pub(crate) fn kill_an_idle_one(&mut self, now: BootTime, chance: &mut Chance) {
-        let idle: Vec<_> = self.live.iter().filter(|(_, host)| host.doing.is_none()).map(|(id, _)| *id).collect();
+        let idle: Vec<_> = self.live.iter().filter(|(_, host)| host.doing.is_empty()).map(|(id, _)| *id).collect();
         if let Some(id) = chance.pick(&idle) {
             self.agenda.plan(now, (*id, Says::Exit(HostExit::Signal(11))));
         }
     }
 
+    /// The app itself is gone, or does not run tasks any more.
+    pub(crate) fn client_left(&mut self, client: ClientId) {
+        self.live.retain(|_, host| host.client != Some(client));
+    }
+
     /// The broker died: its hosts notice and exit, and a new broker kills what is left before it starts.
+    /// Apps that run by themselves notice too, and end what they did for it.
     pub(crate) fn broker_died(&mut self) {
         self.live.clear();
         self.agenda.clear();
@@ -186,45 +195,35 @@ impl Hosts {
     /// The next thing a host says that is due; what it had said may arrive after its exit.
     pub(crate) fn speak(&mut self, now: BootTime) -> Option<Input> {
         while let Some((id, says)) = self.agenda.take_due(now) {
+            let host = self.live.get_mut(&id);
             return Some(match says {
                 Says::Started(instance) => Input::HostStarted(id, instance),
-                Says::Progress(instance, value) => Input::HostProgress(id, instance, value),
+                Says::Progress(instance, value) => {
+                    if let Some(host) = host {
+                        host.io += 512;
+                    }
+                    Input::HostProgress(id, instance, value)
+                }
                 Says::Finished(instance, result) => {
-                    if let Some(host) = self.live.get_mut(&id) {
-                        host.doing.take_if(|doing| doing.order.instance == instance);
+                    if let Some(host) = host {
+                        host.count(now);
+                        host.doing.remove(&instance);
                     }
                     Input::HostFinished(id, instance, result)
                 }
-                Says::Exit(exit) => {
-                    if self.live.remove(&id).is_none() {
-                        continue;
-                    }
-                    Input::HostExited { host: id, exit, output_tail: "last words\n".into() }
+                Says::Usage => {
+                    let Some(host) = host else { continue };
+                    host.count(now);
+                    host.sampled = None;
+                    Input::HostUsage { host: id, cpu: host.cpu, io: host.io }
                 }
+                Says::Exit(exit) => match self.live.remove(&id) {
+                    None => continue,
+                    Some(FakeHost { client: Some(client), .. }) => Input::Detach(client),
+                    Some(_) => Input::HostExited { host: id, exit, output_tail: "last words\n".into() },
+                },
             });
         }
         None
-    }
-}
-
-fn script(temper: Temper, instance: InstanceId, chance: &mut Chance) -> Vec<(Duration, Says)> {
-    let at = Duration::from_millis;
-    let started = (at(0), Says::Started(instance));
-    let progress = |count: u64, every: u64| {
-        (1..=count).map(move |n| (at(n * every), Says::Progress(instance, u32::try_from(n * 10).unwrap_or(100))))
-    };
-    let done = |millis| (at(millis), Says::Finished(instance, Ok(())));
-    match temper {
-        Temper::Brisk => vec![started, done(chance.below(300))],
-        Temper::Silent => vec![done(chance.below(2_000))],
-        Temper::Slow => [started].into_iter().chain(progress(10, 700)).chain([done(7_500)]).collect(),
-        Temper::Obedient | Temper::Deaf => [started].into_iter().chain(progress(3, 1_000)).collect(),
-        Temper::Chatty => [started].into_iter().chain(progress(30, 10)).chain([done(400)]).collect(),
-        Temper::Failing => vec![started, (at(500), Says::Finished(instance, Err("no disk space".into())))],
-        Temper::Crashing => {
-            [started].into_iter().chain(progress(2, 300)).chain([(at(900), Says::Exit(HostExit::Signal(6)))]).collect()
-        }
-        Temper::Quitting => vec![started, (at(200), Says::Exit(HostExit::Code(0)))],
-        Temper::Stuttering => vec![started, done(300), done(1_500)],
     }
 }

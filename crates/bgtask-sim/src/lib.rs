@@ -1,9 +1,12 @@
 //! The simulator: the core in a fake world with faults from a seed.
 //!
-//! A [`Simulation`] drives the real core through the loop of the real driver, with everything else faked: apps, clients, sources,
-//! hosts, the store and time. First comes a phase full of faults: crashes between any two effects, lost and repeated reports,
-//! hours of sleep, clock steps, hosts that die, hang or lie, clients that lose what they hear.
-//! Then comes a quiet phase in which everything owed must happen. The invariants are checked at every step.
+//! A [`Simulation`] drives the real core through the loop of the real driver, with everything else faked: apps, clients, the
+//! user, sources, hosts, the store and time. First comes a phase full of faults: crashes between any two effects, lost and
+//! repeated reports, hours of sleep, clock steps, updates while no broker runs, hosts that die, hang, idle or lie, clients that
+//! lose what they hear. Then comes a quiet phase in which everything owed must happen.
+//!
+//! Three things are compared at every step: what the core decided with a model that decides everything a second time, what is
+//! durable with what was decided and answered, and what hosts and clients really met with what they may meet.
 //!
 //! ```
 //! let report = bgtask_sim::Simulation::new(1).run(100).expect("no invariant is broken");
@@ -17,28 +20,36 @@
 
 mod agenda;
 mod apps;
+mod asks;
 mod chance;
 mod clients;
 mod driver;
 mod hosts;
 mod oracle;
 mod plant;
+mod report;
 mod simulation;
 mod sources;
 mod store;
+mod tempers;
 mod trace;
 
 use std::ops::Range;
 
 pub use plant::Bug;
-pub use simulation::{Failure, Report, Simulation};
+pub use report::{Failure, Report};
+pub use simulation::Simulation;
 
 /// Seeds that once broke an invariant, with the number of steps that did it. They always run.
 pub const REGRESSION_SEEDS: &[(u64, u32)] = &[
-    // A cancel overtook the run of the same batch.
+    // A decision about one app ended what ran of another, which had given its access up itself.
     (1, 300),
-    // Sequences began anew in each life: a late acknowledgement deleted a completion nobody had heard of.
-    (7, 300),
+    // A timer that was unregistered while it ran went on firing.
+    (49, 300),
+    // Maintenance that was unregistered while it ran was due again at the loss of power.
+    (2198, 300),
+    // A host in which a task was told to stop got another one beside it.
+    (128, 300),
 ];
 
 /// What many simulations did together.

@@ -17,6 +17,24 @@ pub enum Bug {
     ForgetsTheWake,
     /// Every life draws the same identifiers.
     ReusesTheSeed,
+    /// An app that runs by itself is not made a host.
+    ForgetsToAdopt,
+    /// The versions of apps are not kept.
+    LosesVersions,
+    /// Nobody looks what a silent host has used.
+    IgnoresTheSample,
+    /// The user is not asked.
+    ForgetsToAsk,
+    /// The user is asked twice.
+    AsksTwice,
+    /// A host that should leave is not asked to.
+    ForgetsToRetire,
+    /// Nobody notices that the wall clock was set.
+    MissesTheClock,
+    /// The policy is not read at the start.
+    StartsWithoutPolicy,
+    /// Apps that were removed while no broker ran are not noticed.
+    MissesTheRemoved,
 }
 
 impl Bug {
@@ -30,5 +48,14 @@ impl Bug {
         Self::RunsTwice,
         Self::ForgetsTheWake,
         Self::ReusesTheSeed,
+        Self::ForgetsToAdopt,
+        Self::LosesVersions,
+        Self::IgnoresTheSample,
+        Self::ForgetsToAsk,
+        Self::AsksTwice,
+        Self::ForgetsToRetire,
+        Self::MissesTheClock,
+        Self::StartsWithoutPolicy,
+        Self::MissesTheRemoved,
     ];
 }

@@ -16,10 +16,9 @@ enum Act {
     Say(SourceStatus),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sources {
-    internet: bool,
-    present: bool,
+    levels: BTreeMap<Fact, bool>,
     zone: usize,
     /// The sources that run, each with the zone it told last.
     running: BTreeMap<Fact, Option<usize>>,
@@ -27,6 +26,13 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
+    /// A machine on external power with room for everything, nobody at it and no network.
+    pub(crate) fn new() -> Self {
+        let level = |fact: &Fact| (*fact, *fact == Fact::ExternalPower);
+        let levels = Fact::ALL.iter().filter(|fact| **fact != Fact::TimeZone).map(level).collect();
+        Self { levels, zone: 0, running: BTreeMap::new(), agenda: Agenda::default() }
+    }
+
     pub(crate) fn next(&self) -> Option<BootTime> {
         self.agenda.next()
     }
@@ -49,10 +55,11 @@ impl Sources {
     /// Something about the machine changes, and its source hears of it now, later, or twice.
     pub(crate) fn disturb(&mut self, now: BootTime, chance: &mut Chance) -> Fact {
         let fact = *chance.pick(Fact::ALL).expect("there are facts");
-        match fact {
-            Fact::Internet => self.internet = !self.internet,
-            Fact::UserPresence => self.present = !self.present,
-            Fact::TimeZone => self.zone = chance.index(ZONES.len()),
+        let scarce = matches!(fact, Fact::EnergySaver | Fact::MemoryPressure);
+        match self.levels.get_mut(&fact) {
+            // A machine that is short of everything all the time would show nothing else.
+            Some(level) => *level = !*level && (!scarce || chance.percent(40)),
+            None => self.zone = chance.index(ZONES.len()),
         }
         let lost = chance.percent(15);
         let delay = if lost { chance.millis(60_000) } else { chance.millis(200) };
@@ -76,9 +83,11 @@ impl Sources {
         self.agenda.plan(back, (fact, Act::Read));
     }
 
-    /// The quiet phase brings about each combination of levels and reads everything.
+    /// The quiet phase has power and memory, brings about each combination of the other levels, and reads everything.
     pub(crate) fn arrange(&mut self, internet: bool, present: bool, now: BootTime) {
-        (self.internet, self.present) = (internet, present);
+        let plenty = [(Fact::ExternalPower, true), (Fact::EnergySaver, false), (Fact::MemoryPressure, false)];
+        self.levels.extend(plenty);
+        self.levels.extend([(Fact::Internet, internet), (Fact::UserPresence, present)]);
         for fact in self.running.keys().copied().collect::<Vec<_>>() {
             self.read_later(fact, now);
         }
@@ -99,9 +108,13 @@ impl Sources {
     }
 
     fn read(&mut self, fact: Fact) -> Report {
+        let level = self.levels.get(&fact).copied().unwrap_or_default();
         match fact {
-            Fact::Internet => Report::Internet(self.internet),
-            Fact::UserPresence => Report::UserPresence(self.present),
+            Fact::Internet => Report::Internet(level),
+            Fact::UserPresence => Report::UserPresence(level),
+            Fact::ExternalPower => Report::ExternalPower(level),
+            Fact::EnergySaver => Report::EnergySaver(level),
+            Fact::MemoryPressure => Report::MemoryPressure(level),
             Fact::TimeZone => {
                 let (identity, offset_seconds) = ZONES[self.zone];
                 let zone = Zone { identity: identity.into(), offset_seconds };

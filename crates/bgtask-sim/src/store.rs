@@ -12,7 +12,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn commit(&mut self, changes: &[Change]) {
+    pub(crate) fn commit<'a>(&mut self, changes: impl Iterator<Item = &'a Change>) {
         for change in changes {
             match row(change) {
                 Row::Put { kind, key, value } => {

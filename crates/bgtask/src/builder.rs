@@ -166,6 +166,16 @@ impl BackgroundTaskBuilder {
     pub async fn register_or_update(&self) -> Result<(BackgroundTaskRegistration, RegistrationUpdate), Error> {
         Session::current().register_or_update(self).await
     }
+
+    /// BLD-1
+    pub(crate) fn checked_trigger(&self) -> Result<&Trigger, Error> {
+        self.trigger.as_ref().ok_or_else(|| {
+            Error::invalid(format!(
+                "the task {:?} has no trigger; set one with BackgroundTaskBuilder::trigger",
+                self.name
+            ))
+        })
+    }
 }
 
 impl Session {
@@ -216,15 +226,9 @@ struct Arguments<'a> {
 
 impl<'a> Arguments<'a> {
     fn of(builder: &'a BackgroundTaskBuilder) -> Result<Self, Error> {
-        let Some(trigger) = &builder.trigger else {
-            return Err(Error::invalid(format!(
-                "the task {:?} has no trigger; set one with BackgroundTaskBuilder::trigger",
-                builder.name
-            )));
-        };
         let group = builder.task_group.as_ref();
         Ok(Self {
-            trigger: trigger.to_wire()?,
+            trigger: builder.checked_trigger()?.to_wire()?,
             conditions: builder.conditions.iter().map(|condition| condition.condition_type().name()).collect(),
             options: RegisterOptions {
                 cancel_on_condition_loss: Some(builder.cancel_on_condition_loss),

@@ -281,6 +281,27 @@ async fn a_change_is_heard_of_without_asking() {
     assert!(more.is_err(), "the lock and the file that is being written are no settings: {more:?}");
 }
 
+/// The kernel keeps a bounded number of changes for a reader that does not read, and says when it lost some.
+#[tokio::test]
+async fn more_changes_than_the_kernel_keeps_are_told_as_unknown() {
+    let (folder, settings) = temporary();
+    settings.set("a", 1).unwrap();
+    let mut changes = settings.data_changed().unwrap();
+    let most: usize = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder.path().join("settings/local").join(name));
+    for _ in 0..=most / 2 {
+        fs::rename(&a, &b).unwrap();
+        fs::rename(&b, &a).unwrap();
+    }
+    let mut told = 0;
+    while changes.next().await != DataChanged::Unknown {
+        told += 1;
+    }
+    assert!(told <= most, "{told} of {most}");
+    settings.set("c", 1).unwrap();
+    assert_eq!(changes.next().await, DataChanged::Setting("c".to_owned()), "it goes on");
+}
+
 #[test]
 fn a_change_of_another_process() {
     if let Some((settings, _)) = child() {

@@ -1,12 +1,20 @@
 //! What the benchmarks share: a real broker in a root of its own, and numbers as a table.
 
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bgtask_wire::BrokerProxy;
+use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
+
+/// How often a time is measured, of which the median counts.
+pub(crate) const ROUNDS: usize = 200;
+
+/// Between two rounds: a trigger finds a machine that rests, but not a disk that has gone to sleep.
+pub(crate) const GAP: Duration = Duration::from_millis(6);
 
 /// A broker of its own, with a private root and private system facts.
 pub(crate) struct Broker {
@@ -17,12 +25,12 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Starts a broker for which these apps are installed; the program of each is given.
-    pub(crate) fn start(apps: &[(&str, &Path)], config: &str) -> Self {
+    pub(crate) fn start(apps: &[(&str, impl AsRef<Path>)], config: &str) -> Self {
         Self::start_with(apps, config, None)
     }
 
     /// The same with another program as the broker.
-    pub(crate) fn start_with(apps: &[(&str, &Path)], config: &str, program: Option<&Path>) -> Self {
+    pub(crate) fn start_with(apps: &[(&str, impl AsRef<Path>)], config: &str, program: Option<&Path>) -> Self {
         let dir = tempfile::Builder::new().prefix("bgtask-bench").tempdir().expect("a folder");
         for folder in ["root/apps", "sys/etc", "sys/proc/net"] {
             std::fs::create_dir_all(dir.path().join(folder)).expect("a folder");
@@ -30,6 +38,7 @@ impl Broker {
         // No route: the machine is offline.
         std::fs::write(dir.path().join("sys/proc/net/route"), "Iface\tDestination\n").expect("a route table");
         for (app, program) in apps {
+            let program = program.as_ref();
             let manifest = format!(
                 "[app]\nid = {app:?}\nversion = \"1\"\nexecutable = {program:?}\n\
                  [[task]]\nentry_point = \"Bench.Task\"\ntypes = [\"systemEvent\"]\n"
@@ -85,9 +94,7 @@ impl Broker {
 
     /// A new connection.
     pub(crate) async fn connect(&self) -> BrokerProxy<'static> {
-        let stream = UnixStream::connect(self.root().join("run/broker")).expect("the broker listens");
-        let stream = zbus::connection::Builder::unix_stream(stream).p2p();
-        BrokerProxy::new(&stream.build().await.expect("a connection")).await.expect("a proxy")
+        connect(&self.root().join("run/broker")).await
     }
 
     /// A number out of `/proc/PID/status`.
@@ -152,6 +159,33 @@ fn spawn(program: &Path, dir: &Path) -> Child {
         .expect("bgtaskd")
 }
 
+/// A new connection to the broker at this socket.
+pub(crate) async fn connect(socket: &Path) -> BrokerProxy<'static> {
+    let stream = UnixStream::connect(socket).expect("the broker listens");
+    let stream = zbus::connection::Builder::unix_stream(stream).p2p();
+    BrokerProxy::new(&stream.build().await.expect("a connection")).await.expect("a proxy")
+}
+
+/// What the disk asks for one commit, whoever writes it.
+pub(crate) fn durable_append() -> Duration {
+    let mut file = tempfile::tempfile().expect("a file");
+    let page = [b'x'; 12 * 1024];
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        std::thread::sleep(GAP);
+        let begin = Instant::now();
+        file.write_all(&page).and_then(|()| file.sync_data()).expect("durable");
+        times.push(begin.elapsed());
+    }
+    median(times)
+}
+
+/// Nanoseconds on the clock that all processes share.
+pub(crate) fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).expect("after boot")
+}
+
 /// The middle one.
 pub(crate) fn median(mut values: Vec<Duration>) -> Duration {
     values.sort();
@@ -161,6 +195,10 @@ pub(crate) fn median(mut values: Vec<Duration>) -> Duration {
 /// `a / b`
 pub(crate) fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
+}
+
+pub(crate) fn millis(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1e3)
 }
 
 /// One line of a table.

@@ -56,12 +56,14 @@ impl Core {
         self.refresh_gates();
     }
 
-    /// Ends what may no longer run: a decision of the user or the policy is a system policy (CAN-6).
+    /// Ends what the user or the policy says no to: that is a system policy (CAN-6).
+    /// What only lacks access goes on, as its app may have given it up itself (ACC-17).
     fn enforce_access(&mut self) {
+        use BackgroundAccessStatus::{DeniedBySystemPolicy, DeniedByUser};
         let denied: Vec<_> = self
             .tasks
             .occupied()
-            .filter(|(task, _)| !self.status_of(&task.registration).allows())
+            .filter(|(task, _)| matches!(self.status_of(&task.registration), DeniedByUser | DeniedBySystemPolicy))
             .map(|(_, activation)| activation.instance)
             .collect();
         for instance in denied {
@@ -87,7 +89,7 @@ impl Core {
     }
 
     /// Access outlives the manifest; where too much of it is kept, that of apps that are gone makes room.
-    fn check_room(&mut self, app: &AppId) -> Result<(), Refusal> {
+    pub(super) fn check_room(&mut self, app: &AppId) -> Result<(), Refusal> {
         if self.apps.kept_access(app).is_some() || self.apps.known_access() < MAX_APPS {
             return Ok(());
         }

@@ -29,6 +29,9 @@ impl Core {
         if let Err(refusal) = self.check_application(app, &application) {
             return Some(Err(refusal));
         }
+        if let Err(refusal) = self.check_room(app) {
+            return Some(Err(refusal));
+        }
         let status = self.apps.status(app, &application, standby);
         let decided = self.apps.policy.forces(app).is_some() || self.access_setting(app).is_some();
         match (kind, status) {

@@ -81,6 +81,7 @@ impl Core {
         if std::mem::replace(&mut task.registration.standing, Standing::Unregistered) != Standing::Unregistered {
             self.record(id, None, EventKind::Unregistered(why));
         }
+        self.tasks.clear_due(id);
         self.drop_waiting(id);
         let running = self.running_of(id);
         if running.is_empty() {

@@ -40,10 +40,9 @@ impl Core {
             (_, None) => Outcome::Succeeded,
             (_, Some(message)) => Outcome::TaskFailed { message },
         };
-        let reusable = !matches!(state, ActivationState::Cancelling { .. });
         self.heard_of(host);
         self.end(id, instance, outcome);
-        self.let_linger(host, reusable);
+        self.let_linger(host);
     }
 
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
@@ -85,6 +84,9 @@ impl Core {
         let notice = CancelNotice { reason, budget, used, grace };
         self.tasks.running_mut(instance).expect("just seen").state = state;
         self.tasks.touch(id, instance);
+        if let Some(host) = self.hosts.get_mut(host) {
+            host.worn |= matches!(host.kind, HostKind::Launched(_));
+        }
         self.record(id, Some(instance), EventKind::Cancelled(notice));
         self.outputs.push_back(Output::Cancel(host, instance, notice));
         true
@@ -187,12 +189,11 @@ impl Core {
     }
 
     /// A host without work lingers, unless it was cancelled, lingering is off, or others linger already.
-    fn let_linger(&mut self, id: HostId, reusable: bool) {
+    fn let_linger(&mut self, id: HostId) {
         let lingers = !self.config.warm_linger.is_zero() && self.config.max_warm_hosts > 0 && !self.stopping;
         let now = self.now.boot;
         let linger = self.config.warm_linger;
         let Some(host) = self.hosts.get_mut(id) else { return };
-        host.worn |= !reusable && matches!(host.kind, HostKind::Launched(_));
         if matches!(host.state, HostState::Killing) {
             return;
         }

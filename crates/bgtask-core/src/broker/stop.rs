@@ -6,6 +6,7 @@ use crate::host::{HostKind, HostState};
 use crate::ids::{AppId, InstanceId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::cancel::CancellationReason;
+use crate::model::registration::Standing;
 use crate::model::trigger::Trigger;
 use crate::output::Reply;
 use crate::refusal::Refusal;
@@ -31,12 +32,13 @@ impl Core {
         self.cancel_where(CancellationReason::ResourceRevocation, |_, _| true);
     }
 
-    /// TM-8, D12: maintenance ends with external power, and is due again.
+    /// TM-8, D12: maintenance ends with external power, and is due again unless it was unregistered meanwhile.
     pub(super) fn cancel_maintenance(&mut self) {
         for (id, instance) in
             self.running_where(|_, task| matches!(task.registration.trigger, Trigger::Maintenance { .. }))
         {
-            if self.cancel(instance, CancellationReason::Abort) {
+            let listed = self.tasks.get(id).is_some_and(|task| task.registration.standing != Standing::Unregistered);
+            if self.cancel(instance, CancellationReason::Abort) && listed {
                 self.accept(id, None);
             }
         }

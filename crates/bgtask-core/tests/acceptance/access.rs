@@ -1,7 +1,8 @@
 //! Whether an app may run in the background.
 
 use bgtask_core::{
-    AccessSetting, BackgroundAccessStatus, Input, Policy, PolicyEntry, PolicyRule, Refusal, Reply, Request, RequestId,
+    AccessSetting, BackgroundAccessStatus, CancellationReason, Input, Policy, PolicyEntry, PolicyRule, Refusal, Reply,
+    Request, RequestId,
 };
 
 use crate::harness::{Broker, MAIL, PHOTOS, app, app_id, zone_task};
@@ -70,6 +71,20 @@ fn ac_4_acc_17_removing_access_lets_what_runs_go_on_and_holds_what_fires() {
     broker.expect_no_run();
     broker.allow(PHOTOS);
     broker.expect_run("Clock");
+}
+
+#[test]
+fn acc_17_what_goes_on_without_access_is_not_ended_by_a_decision_about_others() {
+    let mut broker = Broker::new();
+    broker.register(zone_task("Clock"));
+    fires(&mut broker);
+    let run = broker.expect_run("Clock");
+    broker.request(Request::RemoveAccess { app: app_id(PHOTOS), application: String::new() }).expect("installed");
+    broker.request(Request::SetAccess(app_id(MAIL), Some(AccessSetting::Never))).expect("the user may");
+    broker.tell(Input::Policy(Policy::default()));
+    assert_eq!(run.cancelled(&mut broker), None);
+    broker.request(Request::SetAccess(app_id(PHOTOS), Some(AccessSetting::Never))).expect("the user may");
+    assert_eq!(run.cancelled(&mut broker), Some(CancellationReason::SystemPolicy));
 }
 
 #[test]

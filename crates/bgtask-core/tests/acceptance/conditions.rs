@@ -1,6 +1,6 @@
 //! Levels that hold a firing back, and that end a run when they are lost.
 
-use bgtask_core::SystemConditionType::{InternetAvailable, InternetNotAvailable, UserPresent};
+use bgtask_core::SystemConditionType::{InternetAvailable, InternetNotAvailable, UserNotPresent, UserPresent};
 use bgtask_core::{CancellationReason, Outcome};
 
 use crate::harness::{Broker, Run, seconds, zone_task_when};
@@ -111,4 +111,15 @@ fn a_condition_lost_before_the_host_has_begun_cancels_as_well() {
     let run = broker.expect_run("Sync");
     broker.internet(false);
     assert_eq!(run.cancelled(&mut broker), Some(CancellationReason::ConditionLoss));
+}
+
+#[test]
+fn cnd_3_a_task_for_when_the_user_is_away_waits_until_the_user_leaves() {
+    let mut broker = Broker::new();
+    broker.register(zone_task_when("Tidy", &[UserNotPresent]));
+    broker.user(true);
+    fires(&mut broker);
+    broker.expect_no_run();
+    broker.user(false);
+    broker.expect_run("Tidy");
 }

@@ -5,8 +5,8 @@ use bgtask_core::limits::{
     MAX_NAME_BYTES, MAX_OUTPUT_TAIL_BYTES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
 };
 use bgtask_core::{
-    AppId, Config, Entry, EntryPoint, HostExit, Input, Limit, NewRegistration, Outcome, Refusal, Request,
-    SystemConditionType, TaskType,
+    AppId, BackgroundAccessRequestKind, Config, Entry, EntryPoint, HostExit, Input, Limit, NewRegistration, Outcome,
+    Refusal, Reply, Request, SystemConditionType, TaskType,
 };
 
 use crate::harness::{Broker, PHOTOS, Run, app, app_id, program, zone_task};
@@ -77,6 +77,20 @@ fn the_most_registrations_of_one_app() {
 }
 
 #[test]
+fn d5_what_cannot_be_replaced_for_want_of_room_stays() {
+    let (mut broker, _run) = running();
+    for number in 1..MAX_REGISTRATIONS_PER_APP {
+        broker.register(zone_task(&format!("Clock {number}")));
+    }
+    let new = NewRegistration { cancel_on_condition_loss: true, ..zone_task("Clock") };
+    let refusal = broker.request(Request::RegisterOrUpdate(app_id(PHOTOS), new)).expect_err("the old one still runs");
+    assert_eq!(refusal, Refusal::LimitReached(Limit::RegistrationsPerApp));
+    assert_eq!(broker.core.registrations(None).len(), MAX_REGISTRATIONS_PER_APP);
+    let new = NewRegistration { cancel_on_condition_loss: true, ..zone_task("Clock 1") };
+    assert!(broker.request(Request::RegisterOrUpdate(app_id(PHOTOS), new)).is_ok(), "what does not run makes room");
+}
+
+#[test]
 fn the_most_registrations_of_one_broker() {
     let mut broker = Broker::empty(Config::default());
     let apps = MAX_REGISTRATIONS / MAX_REGISTRATIONS_PER_APP;
@@ -111,6 +125,21 @@ fn the_most_apps() {
     assert_eq!(refusal, Refusal::LimitReached(Limit::Apps));
     broker.tell(Input::AppInstalled(app("org.example.App0", "2")));
     assert_eq!(broker.core.apps().next().map(|app| &*app.version), Some("2"), "a known app may still be updated");
+}
+
+#[test]
+fn the_most_apps_whose_access_is_kept() {
+    let mut broker = Broker::empty(Config::default());
+    for number in 0..=MAX_APPS {
+        let name = format!("org.example.App{number}");
+        broker.tell(Input::AppInstalled(app(&name, "1")));
+        let kind = BackgroundAccessRequestKind::AllowedSubjectToSystemPolicy;
+        let (app, application, reason) = (app_id(&name), String::new(), String::new());
+        let request = Request::RequestAccessKind { app, application, kind, standby: false, reason };
+        assert_eq!(broker.request(request), Ok(Reply::Approved(true)));
+        broker.tell(Input::AppRemoved(app_id(&name)));
+    }
+    assert_eq!(broker.durable.access.len(), MAX_APPS, "that of an app that is gone made room");
 }
 
 #[test]

@@ -194,3 +194,15 @@ fn the_most_questions_at_the_same_time() {
     let full = Output::Reply(RequestId(5_000), Err(Refusal::LimitReached(Limit::Consents)));
     assert_eq!(broker.orders(), [full]);
 }
+
+#[test]
+fn acc_7_who_was_not_answered_or_was_refused_may_ask_again() {
+    let mut broker = Broker::new();
+    for (id, consent) in [(90, Consent::Unavailable("nobody".into())), (91, Consent::Refused), (92, Consent::Granted)] {
+        ask(&mut broker, id, Kind::AlwaysAllowed, false);
+        let asked = broker.orders().iter().any(|order| matches!(order, Output::Ask { .. }));
+        assert!(asked, "before {consent:?}");
+        broker.tell(Input::Consent(RequestId(id), consent));
+    }
+    assert_eq!(status(&broker), Status::AlwaysAllowed);
+}

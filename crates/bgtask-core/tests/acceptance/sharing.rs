@@ -86,10 +86,13 @@ fn ho_5_a_process_in_which_something_was_cancelled_takes_nothing_new_and_ends_wi
     fire(&mut broker);
     let (left, stays) = (broker.expect_run("Left"), broker.expect_run("Stays"));
     broker.unregister(task, true).expect("it is listed");
-    left.finishes(&mut broker, Ok(()));
     broker.register(zone_task("New"));
     broker.zone_changes("Asia/Tokyo", 32_400);
-    assert_ne!(broker.expect_run("New").host, stays.host);
+    assert_ne!(broker.expect_run("New").host, stays.host, "it may be killed with what does not stop");
+    left.finishes(&mut broker, Ok(()));
+    broker.register(zone_task("Newer"));
+    broker.zone_changes("Europe/Paris", 3_600);
+    assert_ne!(broker.expect_run("Newer").host, stays.host);
     stays.finishes(&mut broker, Ok(()));
     assert!(broker.orders().contains(&Output::Retire(stays.host)));
 }
@@ -287,4 +290,16 @@ fn a_host_id_is_never_given_twice() {
     broker.tell(Input::Detach(ClientId(1)));
     assert!(broker.app_starts(2, PHOTOS) > first);
     assert_eq!(broker.core.hosts().map(|host| host.id).collect::<Vec<_>>(), [HostId(first.0 + 1)]);
+}
+
+#[test]
+fn grp_6_a_task_of_a_group_that_has_an_entry_point_runs_there_and_not_in_the_app() {
+    let mut broker = broker_with(own_app());
+    let group = bgtask_core::TaskGroup { id: "org.example.lib".into(), name: "Library".into() };
+    broker.register(NewRegistration { group: Some(group), ..zone_task("Clock") });
+    let own = broker.app_starts(7, PHOTOS);
+    fire(&mut broker);
+    let run = broker.expect_run("Clock");
+    assert_ne!(run.host, own);
+    assert_eq!(run.order.entry, Entry::Component(EXAMPLE.into()));
 }

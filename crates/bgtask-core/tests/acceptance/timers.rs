@@ -160,3 +160,66 @@ fn a_timer_says_when_it_fires_next() {
     let why = broker.why(task);
     assert!(why.sentence.contains("fires in 27 min"), "{}", why.sentence);
 }
+
+#[test]
+fn tim_12_a_timer_carries_nothing() {
+    let mut broker = broker();
+    broker.register(timer(15));
+    broker.passes(seconds(30 * MINUTE));
+    assert_eq!(broker.expect_run("Timer").order.firing.details, None);
+}
+
+#[test]
+fn d11_a_machine_that_slept_through_its_tick_runs_the_task_when_it_wakes() {
+    let mut broker = broker();
+    broker.register(timer(15));
+    broker.tell_after(seconds(3 * 3_600), bgtask_core::Input::Tick);
+    let run = broker.expect_run("Timer");
+    assert_eq!(run.order.firing.count, 1);
+}
+
+#[test]
+fn d11_a_clock_that_steps_back_lets_the_timer_wait_for_its_time_and_forward_releases_it() {
+    let mut broker = broker();
+    let hour = 3_600_000_000;
+    let task = broker.register(timer(15));
+    broker.now.wall = bgtask_core::WallTime::from_micros(broker.now.wall.as_micros() + hour);
+    broker.tell(bgtask_core::Input::Tick);
+    broker.expect_run("Timer").finishes(&mut broker, Ok(()));
+    broker.orders();
+    broker.now.wall = bgtask_core::WallTime::from_micros(broker.now.wall.as_micros() - hour);
+    broker.tell(bgtask_core::Input::Tick);
+    broker.expect_no_run();
+    let why = broker.why(task).sentence;
+    assert!(why.contains("fires in 87 min"), "due at 02:03 by the clock on the wall: {why}");
+}
+
+#[test]
+fn lc_11_a_timer_that_was_unregistered_while_it_ran_fires_no_more() {
+    let mut broker = broker();
+    let task = broker.register(timer(15));
+    broker.passes(seconds(27 * MINUTE));
+    let run = broker.expect_run("Timer");
+    run.started(&mut broker);
+    broker.unregister(task, false).expect("it is listed");
+    assert_eq!(broker.durable.registrations[0].due, None);
+    broker.tell_after(seconds(60 * MINUTE), bgtask_core::Input::Tick);
+    run.finishes(&mut broker, Ok(()));
+    broker.expect_no_run();
+    assert_eq!(broker.durable.registrations, [], "nothing of it is left");
+}
+
+#[test]
+fn tm_8_maintenance_that_was_unregistered_while_it_ran_is_not_due_again() {
+    let mut broker = broker();
+    let task = broker.register(triggered("Tidy", Trigger::Maintenance { freshness: 15, one_shot: false }));
+    broker.reads(Report::ExternalPower(true));
+    broker.passes(seconds(30 * MINUTE));
+    let run = broker.expect_run("Tidy");
+    broker.unregister(task, false).expect("it is listed");
+    broker.reads(Report::ExternalPower(false));
+    run.finishes(&mut broker, Ok(()));
+    broker.reads(Report::ExternalPower(true));
+    broker.expect_no_run();
+    assert_eq!(broker.durable.registrations, [], "nothing of it is left");
+}

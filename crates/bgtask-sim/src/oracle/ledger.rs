@@ -3,63 +3,54 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bgtask_core::{
-    Activation, ActivationState, AppId, Change, Core, Event, EventKind, Fact, Input, InstanceId, NewRegistration,
-    Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing, SystemConditionType, TaskId,
-    Trigger,
+    Activation, ActivationState, AppAccess, AppId, AppVersion, Change, Core, Event, EventKind, Fact, Input, InstanceId,
+    NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
+    SystemConditionType, TaskId, Unregistration,
 };
 
 use super::{Verdict, check};
 
-/// What a registration is still owed.
-#[derive(Debug, Default)]
+/// An accepted firing that has not come to its end.
+#[derive(Debug)]
 struct Owed {
-    /// It fired and was not started since; the first of these firings was durable with that batch.
-    fired: Option<u64>,
-    /// An instance was started and has no outcome.
-    open: Option<InstanceId>,
+    task: TaskId,
+    /// The batch with which it was durable.
+    since: u64,
+    started: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ledger {
     max_attempts: u32,
     registrations: BTreeMap<TaskId, Registration>,
-    activations: BTreeMap<TaskId, Activation>,
+    activations: BTreeMap<InstanceId, (TaskId, Activation)>,
+    access: BTreeMap<AppId, AppAccess>,
+    versions: BTreeMap<AppId, AppVersion>,
+    switched_off: bool,
     ever: BTreeMap<TaskId, Registration>,
-    owed: BTreeMap<TaskId, Owed>,
+    owed: BTreeMap<InstanceId, Owed>,
     /// Each attempt that was ever durable.
     attempts: BTreeSet<(InstanceId, u32)>,
     /// The next attempt of each instance that was interrupted by the end of a broker.
     next_attempts: BTreeMap<InstanceId, u32>,
-    outcomes: BTreeMap<InstanceId, u32>,
+    outcomes: BTreeMap<InstanceId, (AppId, u32)>,
     kept: BTreeMap<InstanceId, u32>,
     asked: BTreeMap<RequestId, (AppId, NewRegistration)>,
     /// Registrations that are durable and whose request may not be answered yet.
     unanswered: Vec<Registration>,
     unregistering: BTreeSet<TaskId>,
+    updating: BTreeSet<(AppId, String)>,
+    /// Apps whose manifest came or changed, and apps that were removed.
+    serviced: BTreeSet<AppId>,
     uninstalled: BTreeSet<AppId>,
+    leaving: BTreeSet<TaskId>,
     batches: u64,
     quiet_since: u64,
 }
 
 impl Ledger {
     pub(super) fn new(max_attempts: u32) -> Self {
-        Self {
-            max_attempts,
-            registrations: BTreeMap::new(),
-            activations: BTreeMap::new(),
-            ever: BTreeMap::new(),
-            owed: BTreeMap::new(),
-            attempts: BTreeSet::new(),
-            next_attempts: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
-            kept: BTreeMap::new(),
-            asked: BTreeMap::new(),
-            unanswered: Vec::new(),
-            unregistering: BTreeSet::new(),
-            uninstalled: BTreeSet::new(),
-            batches: 0,
-            quiet_since: 0,
-        }
+        Self { max_attempts, ..Self::default() }
     }
 
     pub(super) fn told(&mut self, input: &Input) {
@@ -67,11 +58,18 @@ impl Ledger {
             Input::Request(id, Request::Register(app, new)) => {
                 self.asked.insert(*id, (app.clone(), new.clone()));
             }
+            Input::Request(id, Request::RegisterOrUpdate(app, new)) => {
+                self.asked.insert(*id, (app.clone(), new.clone()));
+                self.updating.insert((app.clone(), new.name.clone()));
+            }
             Input::Request(_, Request::Unregister { scope, task, .. }) => {
                 let owner = self.registrations.get(task).map(|registration| &registration.app);
                 if scope.is_none() || scope.as_ref() == owner {
                     self.unregistering.insert(*task);
                 }
+            }
+            Input::AppInstalled(app) => {
+                self.serviced.insert(app.id.clone());
             }
             Input::AppRemoved(app) => {
                 self.uninstalled.insert(app.clone());
@@ -82,36 +80,40 @@ impl Ledger {
 
     pub(super) fn committed(&mut self, change: &Change) -> Verdict {
         match change {
-            Change::PutRegistration(registration) => self.put(registration),
-            Change::DeleteRegistration(id) => self.delete(*id),
+            Change::PutRegistration(registration) => return self.put(registration),
+            Change::DeleteRegistration(id) => return self.delete(*id),
             Change::PutActivation(id, activation) => {
                 self.attempts.insert((activation.instance, activation.attempt));
-                self.activations.insert(*id, activation.clone());
-                Ok(())
+                self.activations.insert(activation.instance, (*id, activation.clone()));
             }
-            Change::DeleteActivation(id) => {
-                self.activations.remove(id);
-                Ok(())
-            }
-            Change::PutCompletion(completion) => {
-                *self.kept.entry(completion.instance).or_default() += 1;
-                Ok(())
-            }
-            Change::Record(event) => self.recorded(event),
-            _ => Ok(()),
+            Change::DeleteActivation(instance) => drop(self.activations.remove(instance)),
+            Change::PutCompletion(completion) => *self.kept.entry(completion.instance).or_default() += 1,
+            Change::PutAccess(app, access) => drop(self.access.insert(app.clone(), access.clone())),
+            Change::DeleteAccess(app) => drop(self.access.remove(app)),
+            Change::PutSwitchedOff(value) => self.switched_off = *value,
+            Change::PutVersion(app, version) => drop(self.versions.insert(app.clone(), version.clone())),
+            Change::DeleteVersion(app) => drop(self.versions.remove(app)),
+            Change::Record(event) => return self.recorded(event),
+            _ => {}
         }
+        Ok(())
     }
 
-    /// An outcome and the completion that tells of it are durable together, once.
+    /// An outcome and the completion that tells of it are durable together, once; only of a removed app nobody may read.
     pub(super) fn batch_is_whole(&mut self) -> Verdict {
         self.batches += 1;
-        check(self.outcomes == self.kept, || "an outcome without its completion, or the reverse".into())?;
-        let twice = self.outcomes.iter().find(|(_, count)| **count != 1);
+        let twice = self.outcomes.iter().find(|(_, (_, count))| *count != 1);
         check(twice.is_none(), || format!("an instance has more than one outcome: {twice:?}"))?;
-        let done = |it: &&Registration| it.standing != Standing::Active && !self.activations.contains_key(&it.id);
+        let told = |instance, app| self.kept.get(instance) == Some(&1) || self.uninstalled.contains(app);
+        let silent = self.outcomes.iter().find(|(instance, (app, _))| !told(*instance, app));
+        check(silent.is_none(), || format!("an outcome without its completion: {silent:?}"))?;
+        let odd = self.kept.keys().find(|instance| !self.outcomes.contains_key(instance));
+        check(odd.is_none(), || format!("a completion without its outcome: {odd:?}"))?;
+        let active: BTreeSet<_> = self.activations.values().map(|(task, _)| *task).collect();
+        let done = |it: &&Registration| it.standing != Standing::Active && !active.contains(&it.id);
         let left = self.registrations.values().find(done);
         check(left.is_none(), || format!("a registration outlived its last activation: {left:?}"))?;
-        let orphan = self.activations.keys().find(|id| !self.registrations.contains_key(id));
+        let orphan = active.iter().find(|id| !self.registrations.contains_key(id));
         check(orphan.is_none(), || format!("an activation without its registration is durable: {orphan:?}"))
     }
 
@@ -122,7 +124,7 @@ impl Ledger {
         let Ok(reply) = reply else {
             return self.not_more_than_asked();
         };
-        let Reply::Registered(task) = reply else {
+        let (Reply::Registered(task) | Reply::Updated(task, _)) = reply else {
             return Err(format!("{id:?} asked to register and was answered {reply:?}"));
         };
         let durable = self.ever.get(task).ok_or_else(|| format!("{task} was answered before it was durable"))?;
@@ -150,28 +152,32 @@ impl Ledger {
         let needed: BTreeSet<_> = self.registrations.values().flat_map(facts).collect();
         let watched: BTreeSet<_> = core.sources().map(|(fact, _)| fact).collect();
         check(needed == watched, || format!("needed are {needed:?}, watched are {watched:?}"))?;
-        for (registration, activation) in core.activations() {
-            let durable = self.activations.get(&registration.id).map(|it| it.instance);
-            check(durable == Some(activation.instance), || format!("{activation:?} is not durable: {durable:?}"))?;
-        }
-        check(core.activations().count() == self.activations.len(), || "a durable activation is forgotten".into())
+        let live: BTreeSet<_> = core.activations().map(|(_, activation)| activation.instance).collect();
+        let durable: BTreeSet<_> = self.activations.keys().copied().collect();
+        check(live == durable, || format!("activations are {live:?}, durable are {durable:?}"))
     }
 
-    pub(super) fn broker_died(&mut self) {
-        for activation in self.activations.values() {
+    pub(super) fn broker_died(&mut self, snapshot: &Snapshot) -> Verdict {
+        for (_, activation) in self.activations.values() {
             if matches!(activation.state, ActivationState::Starting { .. } | ActivationState::Running { .. }) {
                 self.next_attempts.insert(activation.instance, activation.attempt + 1);
             }
         }
         self.asked.clear();
         self.unanswered.clear();
+        self.loaded(snapshot)
     }
 
-    pub(super) fn loaded(&self, snapshot: &Snapshot) -> Verdict {
+    fn loaded(&self, snapshot: &Snapshot) -> Verdict {
         let registrations = snapshot.registrations.iter().eq(self.registrations.values());
         check(registrations, || "the store came back with other registrations".into())?;
-        let activations = snapshot.activations.iter().map(|(id, it)| (id, it)).eq(self.activations.iter());
-        check(activations, || "the store came back with other activations".into())
+        let activations = snapshot.activations.iter().eq(self.activations.values());
+        check(activations, || "the store came back with other activations".into())?;
+        let access = snapshot.access.iter().map(|(app, access)| (app, access)).eq(&self.access);
+        check(access, || "the store came back with other access".into())?;
+        let versions = snapshot.versions.iter().map(|(app, version)| (app, version)).eq(&self.versions);
+        check(versions, || "the store came back with other versions".into())?;
+        check(snapshot.switched_off == self.switched_off, || "the store forgot the user's switch".into())
     }
 
     pub(super) fn quiet_begins(&mut self) {
@@ -180,13 +186,13 @@ impl Ledger {
 
     /// What fired in the quiet phase itself may wait for a level that does not come again.
     pub(super) fn rests(&self) -> Verdict {
-        for (id, owed) in &self.owed {
-            let Some(registration) = self.registrations.get(id) else {
-                continue;
+        for (instance, owed) in &self.owed {
+            let Some(registration) = self.registrations.get(&owed.task) else {
+                return Err(format!("{instance} is owed {owed:?} and its registration is gone"));
             };
-            let done = owed.fired.is_none_or(|batch| batch >= self.quiet_since) && owed.open.is_none();
+            let done = owed.since >= self.quiet_since && !owed.started;
             check(done || is_impossible(&registration.conditions), || {
-                format!("{} ({id}) fired and never came to an end: {owed:?}", registration.name)
+                format!("{} fired and {instance} never came to an end: {owed:?}", registration.name)
             })?;
         }
         Ok(())
@@ -207,14 +213,12 @@ impl Ledger {
     /// Every registration that appears was asked for, and the request was not refused.
     fn not_more_than_asked(&self) -> Verdict {
         for registration in &self.unanswered {
-            let alike = |other: &&Registration| {
-                other.name == registration.name && other.entry_point == registration.entry_point
-            };
+            let alike = |other: &&Registration| other.name == registration.name && other.entry == registration.entry;
             let appeared = self.unanswered.iter().filter(alike).count();
             let asked = self
                 .asked
                 .values()
-                .filter(|(_, new)| new.name == *registration.name && new.entry_point == *registration.entry_point);
+                .filter(|(_, new)| new.name == *registration.name && new.entry == registration.entry);
             check(appeared <= asked.count(), || format!("nobody asked for {registration:?}"))?;
         }
         Ok(())
@@ -222,53 +226,69 @@ impl Ledger {
 
     fn delete(&mut self, id: TaskId) -> Verdict {
         let gone = self.registrations.remove(&id).ok_or_else(|| format!("{id} was deleted twice"))?;
-        let asked = self.unregistering.contains(&id) || self.uninstalled.contains(&gone.app);
-        check(asked || gone.standing == Standing::Spent, || format!("{gone:?} was deleted and nobody asked for it"))?;
-        let owed = self.owed.remove(&id).unwrap_or_default();
-        check(owed.fired.is_none() && owed.open.is_none(), || format!("{id} was deleted and was still owed {owed:?}"))
+        let asked = self.leaving.contains(&id) || gone.standing == Standing::Spent;
+        check(asked, || format!("{gone:?} was deleted and nobody asked for it"))?;
+        let owed = self.owed.values().find(|owed| owed.task == id);
+        check(owed.is_none(), || format!("{id} was deleted and was still owed {owed:?}"))
     }
 
     fn recorded(&mut self, event: &Event) -> Verdict {
-        let owed = self.owed.entry(event.task).or_default();
+        let instance = || event.instance.ok_or_else(|| format!("{event:?} is about no instance"));
         match &event.kind {
-            EventKind::Fired { .. } => owed.fired = owed.fired.or(Some(self.batches)),
-            EventKind::Started { attempt, .. } => {
-                check(owed.open.is_none() || owed.open == event.instance, || {
-                    format!("{} was started while {:?} has no outcome", event.name, owed.open)
-                })?;
-                check(*attempt <= self.max_attempts, || format!("{} was started as attempt {attempt}", event.name))?;
-                *owed = Owed { fired: None, open: event.instance };
-                let instance = event.instance.ok_or("a start without an instance")?;
-                let due = self.next_attempts.get(&instance).copied().unwrap_or(1);
-                check(*attempt == due, || format!("{instance} is started as attempt {attempt}, which is {due}"))?;
+            EventKind::Fired { .. } => {
+                let fired = Owed { task: event.task, since: self.batches, started: false };
+                self.owed.entry(instance()?).or_insert(fired);
             }
+            EventKind::Started { attempt, .. } => self.started(instance()?, event, *attempt)?,
             EventKind::Completed { .. } => {
-                let instance = event.instance.ok_or("an outcome without an instance")?;
-                check(owed.open == Some(instance), || format!("{instance} ended without having been started"))?;
-                owed.open = None;
-                *self.outcomes.entry(instance).or_default() += 1;
+                let owed = self.owed.remove(&instance()?).ok_or_else(|| format!("{event:?} of what was not owed"))?;
+                check(owed.started, || format!("{event:?} of what was never started"))?;
+                self.outcomes.entry(instance()?).or_insert((event.app.clone(), 0)).1 += 1;
             }
-            EventKind::Dropped => *owed = Owed::default(),
-            EventKind::Unregistered { .. } => owed.fired = None,
+            EventKind::Dropped => {
+                self.owed.remove(&instance()?).ok_or_else(|| format!("{event:?} of what was not owed"))?;
+            }
+            EventKind::Unregistered(why) => self.unregistered(event, *why)?,
             _ => {}
         }
         Ok(())
+    }
+
+    fn started(&mut self, instance: InstanceId, event: &Event, attempt: u32) -> Verdict {
+        let owed = self.owed.get_mut(&instance).ok_or_else(|| format!("{} started unasked", event.name))?;
+        owed.started = true;
+        check(attempt <= self.max_attempts, || format!("{} was started as attempt {attempt}", event.name))?;
+        let due = self.next_attempts.get(&instance).copied().unwrap_or(1);
+        check(attempt == due, || format!("{instance} is started as attempt {attempt}, which is {due}"))
+    }
+
+    fn unregistered(&mut self, event: &Event, why: Unregistration) -> Verdict {
+        let asked = match why {
+            Unregistration::Explicit { .. } => self.unregistering.contains(&event.task),
+            Unregistration::Replaced => self.updating.contains(&(event.app.clone(), event.name.to_string())),
+            Unregistration::EntryPointGone => self.serviced.contains(&event.app),
+            Unregistration::Uninstalled => self.uninstalled.contains(&event.app),
+        };
+        check(asked, || format!("{event:?} and nobody asked for it"))?;
+        check(self.leaving.insert(event.task), || format!("{event:?} a second time"))
     }
 }
 
 fn fits(registration: &Registration, new: &NewRegistration) -> bool {
     *registration.name == *new.name
-        && *registration.entry_point == *new.entry_point
+        && registration.entry == new.entry
         && registration.trigger == new.trigger
         && *registration.conditions == *new.conditions
         && registration.cancel_on_condition_loss == new.cancel_on_condition_loss
+        && registration.is_network_requested == new.is_network_requested
+        && registration.group == new.group
 }
 
 /// What a registration stands on.
 fn facts(registration: &Registration) -> impl Iterator<Item = Fact> + '_ {
-    let Trigger::System { kind, .. } = registration.trigger;
-    let conditions = registration.conditions.iter().copied();
-    Fact::of_trigger(kind).into_iter().chain(conditions.filter_map(Fact::of_condition))
+    let conditions = registration.conditions.iter().copied().filter_map(Fact::of_condition);
+    let always = [Fact::EnergySaver, Fact::MemoryPressure];
+    Fact::behind(&registration.trigger).into_iter().chain(conditions).chain(always)
 }
 
 /// Conditions that can never hold together: such a task waits for ever, as on Windows (CO-1).

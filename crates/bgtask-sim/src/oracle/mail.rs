@@ -12,6 +12,8 @@ pub(super) struct Mail {
     every: BTreeMap<InstanceId, u64>,
     heard: BTreeSet<InstanceId>,
     given_up: BTreeSet<InstanceId>,
+    /// Apps that were removed at some time: what they had not read may be given up.
+    removed: BTreeSet<AppId>,
     clients: BTreeMap<ClientId, (AppId, u64)>,
     /// What was acknowledged in the batch that is being carried out: it may still be delivered.
     just_acknowledged: BTreeMap<u64, Completion>,
@@ -19,8 +21,14 @@ pub(super) struct Mail {
 
 impl Mail {
     pub(super) fn told(&mut self, input: &Input) {
-        if let Input::Attach(client, app) = input {
-            self.clients.insert(*client, (app.clone(), 0));
+        match input {
+            Input::Attach { client, app, .. } => {
+                self.clients.insert(*client, (app.clone(), 0));
+            }
+            Input::AppRemoved(app) => {
+                self.removed.insert(app.clone());
+            }
+            _ => {}
         }
     }
 
@@ -38,6 +46,9 @@ impl Mail {
             }
             Change::DeleteCompletion(sequence) => {
                 let gone = self.unread.remove(sequence).ok_or_else(|| format!("completion {sequence} is not there"))?;
+                if self.removed.contains(&gone.app) {
+                    self.given_up.insert(gone.instance);
+                }
                 check(self.heard.contains(&gone.instance) || self.given_up.contains(&gone.instance), || {
                     format!("{gone:?} was deleted, and no client ever heard of it")
                 })?;

@@ -1,22 +1,27 @@
 //! The invariants, as assertions that are on in every step.
 //!
-//! The oracle believes only what was told, what was made durable and what was carried out; it never asks the core what it meant.
+//! The oracle believes only what was told, what was decided, what was made durable and what was carried out; it never asks
+//! the core what it meant. The [`Model`] decides everything a second time, in another way; the others look at what came of it.
 
 mod ledger;
 mod mail;
+mod model;
 mod work;
 
-use bgtask_core::{Change, Config, Core, Input, Now, Output, Snapshot};
+use bgtask_core::{Change, Config, Core, Input, Now, Output, Policy, Snapshot};
 
+use crate::driver::Turn;
 use crate::hosts::Hosts;
 use ledger::Ledger;
 use mail::Mail;
+use model::Model;
 use work::Work;
 
 /// What is wrong, in one sentence.
 pub(crate) type Verdict = Result<(), String>;
 
 pub(crate) struct Oracle {
+    model: Model,
     ledger: Ledger,
     mail: Mail,
     work: Work,
@@ -24,12 +29,27 @@ pub(crate) struct Oracle {
 
 impl Oracle {
     pub(crate) fn new(config: &Config) -> Self {
-        Self { ledger: Ledger::new(config.max_attempts), mail: Mail::default(), work: Work::new(config) }
+        Self {
+            model: Model::new(config.clone()),
+            ledger: Ledger::new(config.max_attempts),
+            mail: Mail::default(),
+            work: Work::new(config),
+        }
+    }
+
+    pub(crate) fn life_begins(&mut self, policy: &Policy, snapshot: &Snapshot) {
+        self.model.life_begins(policy, snapshot);
     }
 
     pub(crate) fn told(&mut self, input: &Input) {
         self.ledger.told(input);
         self.mail.told(input);
+        self.work.told(input);
+    }
+
+    /// The core has decided one thing.
+    pub(crate) fn decided(&mut self, turn: &Turn) -> Verdict {
+        self.model.decided(turn).map_err(|problem| format!("{problem}\n  at {:?}", turn.input))
     }
 
     pub(crate) fn batch_begins(&mut self) {
@@ -44,7 +64,7 @@ impl Oracle {
         self.ledger.batch_is_whole()
     }
 
-    pub(crate) fn performs(&mut self, output: &Output, hosts: &Hosts) -> Verdict {
+    pub(crate) fn performs(&mut self, output: &Output, hosts: &Hosts, now: Now) -> Verdict {
         match output {
             Output::Reply(id, reply) => self.ledger.answers(*id, reply),
             Output::Deliver(client, notice) => self.mail.delivers(*client, notice),
@@ -52,7 +72,7 @@ impl Oracle {
                 self.ledger.runs(order)?;
                 self.work.runs(*host, order, self.ledger.owner(order.task), hosts)
             }
-            _ => self.work.performs(output, hosts),
+            _ => self.work.performs(output, hosts, now),
         }
     }
 
@@ -63,23 +83,21 @@ impl Oracle {
 
     /// Everything that waited was handled, and nothing crashed.
     pub(crate) fn turn_is_over(&self, core: &Core, hosts: &Hosts) -> Verdict {
+        self.model.turn_is_over()?;
         self.ledger.agrees_with(core)?;
         self.work.turn_is_over(core, hosts)
     }
 
-    /// No wake is due any more: nothing may run past its time.
+    /// No wake is due any more: nothing may run past its time, no timer may wait.
     pub(crate) fn nothing_is_due(&self, hosts: &Hosts, now: Now) -> Verdict {
+        self.model.no_timer_is_late(now)?;
         self.work.nothing_is_late(hosts, now)
     }
 
-    pub(crate) fn broker_died(&mut self) {
-        self.ledger.broker_died();
+    pub(crate) fn broker_died(&mut self, snapshot: &Snapshot) -> Verdict {
         self.mail.broker_died();
         self.work.broker_died();
-    }
-
-    pub(crate) fn loaded(&self, snapshot: &Snapshot) -> Verdict {
-        self.ledger.loaded(snapshot)?;
+        self.ledger.broker_died(snapshot)?;
         self.mail.loaded(snapshot)
     }
 

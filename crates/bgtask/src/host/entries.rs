@@ -63,6 +63,26 @@ impl Entries {
         Self { named: BTreeMap::new(), classes: BTreeMap::new(), activated: Arc::clone(activated) }
     }
 
+    /// Adds the entry points and classes of another program.
+    #[cfg(feature = "testing")]
+    pub(crate) fn add(&mut self, other: Self) {
+        self.named.extend(other.named);
+        self.classes.extend(other.classes);
+    }
+
+    /// The same entries as they are now, each wrapped.
+    #[cfg(feature = "testing")]
+    pub(crate) fn wrapped(&self, wrap: impl Fn(&Entry) -> Entry) -> Self {
+        let handlers = self.activated.lock();
+        let app = handlers.app.as_ref().map(&wrap);
+        let groups = handlers.groups.iter().map(|(group, entry)| (group.clone(), wrap(entry))).collect();
+        Self {
+            named: self.named.iter().map(|(name, entry)| (name.clone(), wrap(entry))).collect(),
+            classes: self.classes.iter().map(|(id, entry)| (*id, wrap(entry))).collect(),
+            activated: Arc::new(Activated(Mutex::new(Handlers { app, groups }))),
+        }
+    }
+
     /// What runs this activation.
     pub(super) fn find(&self, info: &InstanceInfo) -> Result<Entry, Error> {
         let found = match (&info.class_id, info.entry_point.as_str()) {

@@ -67,6 +67,8 @@ pub(crate) use channel::inherited;
 pub(crate) use entries::{Activated, Entries};
 pub(crate) use instance::InstanceParts;
 pub use instance::{BackgroundTaskDeferral, RegisteredTask, TaskInstance};
+#[cfg(feature = "testing")]
+pub(crate) use outbox::Channel;
 pub use outbox::{MAX_QUEUED_PROGRESS, PROGRESS_INTERVAL};
 pub use serve::MAX_INSTANCES;
 pub(crate) use serve::{serve, serve_socket};
@@ -133,7 +135,7 @@ pub trait BlockingTask: Send + Sync + 'static {
 /// [handlers](crate::CoreApplication::background_activated) for that before.
 #[must_use = "a host does nothing until `run`"]
 pub struct Host {
-    entries: Entries,
+    pub(crate) entries: Entries,
 }
 
 impl Host {

@@ -56,8 +56,9 @@ impl DataChanges {
                 // Only at the end of the runtime.
                 return std::future::pending().await;
             };
-            self.heard = drain(self.kernel.get_ref());
-            ready.clear_ready();
+            if let Drained::Everything = drain(self.kernel.get_ref(), &mut self.heard) {
+                ready.clear_ready();
+            }
         }
     }
 }
@@ -71,29 +72,34 @@ fn watched(kernel: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(kernel)
 }
 
-/// Everything that waits, the last one first.
-fn drain(kernel: &OwnedFd) -> Vec<DataChanged> {
-    let mut heard = Vec::new();
+enum Drained {
+    Everything,
+    /// There may be more: the kernel keeps it, up to its own bound.
+    OneBuffer,
+}
+
+/// Takes what waits, one buffer of it at most.
+fn drain(kernel: &OwnedFd, heard: &mut Vec<DataChanged>) -> Drained {
     let mut buffer = [MaybeUninit::uninit(); EVENT_BUFFER];
     let mut reader = Reader::new(kernel, &mut buffer);
-    loop {
+    let drained = loop {
         match reader.next() {
             Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => heard.push(DataChanged::Unknown),
-            Ok(event) => {
-                let name = event.file_name().and_then(|name| name.to_str().ok());
-                heard.extend(name.and_then(change_of));
-            }
-            Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) => break,
+            Ok(event) => heard.extend(event.file_name().and_then(|name| name.to_str().ok()).and_then(change_of)),
+            Err(Errno::INTR) => continue,
+            Err(Errno::WOULDBLOCK) => break Drained::Everything,
             Err(_) => {
                 heard.push(DataChanged::Unknown);
-                break;
+                break Drained::Everything;
             }
         }
-    }
+        if reader.is_buffer_empty() {
+            break Drained::OneBuffer;
+        }
+    };
     heard.dedup();
     heard.reverse();
-    heard
+    drained
 }
 
 fn change_of(name: &str) -> Option<DataChanged> {

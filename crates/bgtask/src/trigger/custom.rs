@@ -63,7 +63,7 @@ impl CustomSystemEvent {
     ///
     /// # Errors
     ///
-    /// [`is_access_denied`](Error::is_access_denied) or [`is_not_declared`](Error::is_not_declared): the manifest does not allow it.
+    /// [`is_access_denied`](Error::is_access_denied): the manifest does not allow it.
     /// [`is_invalid_argument`](Error::is_invalid_argument): the id is empty or too long. Further
     /// [`is_unknown_app`](Error::is_unknown_app), [`is_store_unavailable`](Error::is_store_unavailable),
     /// [`is_no_broker`](Error::is_no_broker) and [`is_connection_lost`](Error::is_connection_lost).

@@ -38,8 +38,8 @@ windows_enum! {
 /// What became of a request, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriggerResponse<R> {
-    result: R,
-    why: String,
+    pub(crate) result: R,
+    pub(crate) why: String,
 }
 
 impl<R: Copy> TriggerResponse<R> {

@@ -28,7 +28,7 @@ impl Driver {
                 let usage = used.map(|used| Input::HostUsage { host, cpu: used.cpu, io: used.io });
                 self.follow_ups.extend(usage);
             }
-            Output::Ask { request, app, reason } => self.portal.ask(request, app, reason),
+            Output::Ask { request, app, reason } => self.consents.ask(request, app, reason),
             Output::Retire(host) => self.hosts.retire(host),
             Output::Kill(host) => self.kill(host),
             Output::Watch(fact) => self.sources.watch(fact),

@@ -21,7 +21,7 @@ use zbus::message::{Flags, Type as MessageType};
 
 use crate::apps::Apps;
 use crate::clients::{self, Answer, Asked, Clients};
-use crate::consent::Portal;
+use crate::consent::Consents;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
@@ -55,7 +55,7 @@ struct Driver {
     hosts: Hosts,
     sources: Sources,
     policies: Policies,
-    portal: Portal,
+    consents: Consents,
     places: Places,
     environment: start::Environment,
     inbox: mpsc::Receiver<Incoming>,

@@ -22,7 +22,7 @@ use super::{Driver, STORE_REST};
 use crate::apps::{self, Apps, Program};
 use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
-use crate::consent::Portal;
+use crate::consent::Consents;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_WAITING};
@@ -102,7 +102,7 @@ impl Driver {
             stopping: false,
             _occupied: occupied,
             policies: Policies::new(options.sysroot.join(policy::FOLDER)),
-            portal: Portal::new(places.private, post.clone()),
+            consents: Consents::new(places.private, post.clone()),
             places,
         };
         policy::watch(&options.sysroot.join(policy::FOLDER), post.clone())?;

@@ -112,10 +112,12 @@ impl Core {
     }
 
     fn check_limits(&self, app: &AppId, trigger: &Trigger, leaving: &[TaskId]) -> Result<(), Refusal> {
-        if self.tasks.count_of(app) >= MAX_REGISTRATIONS_PER_APP + leaving.len() {
+        // Who runs stays until the end of that, and takes its place with it.
+        let room = leaving.iter().filter(|id| self.running_of(**id).is_empty()).count();
+        if self.tasks.count_of(app) >= MAX_REGISTRATIONS_PER_APP + room {
             return Err(Refusal::LimitReached(Limit::RegistrationsPerApp));
         }
-        if self.tasks.len() >= MAX_REGISTRATIONS + leaving.len() {
+        if self.tasks.len() >= MAX_REGISTRATIONS + room {
             return Err(Refusal::LimitReached(Limit::Registrations));
         }
         let limit = match trigger {

@@ -184,6 +184,30 @@ fn grouped(name: &str, registered_at: i64, group: &str) -> TaskInfo {
     TaskInfo { group: Some(group.into()), group_name: Some(named), ..task_info(name, registered_at) }
 }
 
+/// BLD-22: what the builder's properties are when nobody set them.
+#[tokio::test]
+async fn what_is_not_set_is_off() {
+    let place = Place::new();
+    let (listener, session) = (place.listen(), place.session());
+    let broker = async {
+        let mut client = Client::attached(&listener).await;
+        let (call, message) = client.call().await;
+        let Call::Register(register) = call else { panic!("{call:?}") };
+        assert_eq!(register.conditions, Vec::<String>::new());
+        let options = register.options;
+        let flags = [options.cancel_on_condition_loss, options.is_network_requested];
+        assert!(flags.iter().all(|flag| !flag.unwrap_or(false)));
+        assert_eq!((options.group, options.group_name, options.class_id), (None, None, None));
+        client.answer(&message, &TaskId::new().to_string()).await;
+    };
+    let app = async {
+        let trigger = SystemTrigger::new(SystemTriggerType::TimeZoneChange, false);
+        let builder = BackgroundTaskBuilder::new().name("Name").task_entry_point("Tasks.Example").trigger(trigger);
+        session.register(&builder).await.unwrap();
+    };
+    tokio::join!(app, broker);
+}
+
 /// REG-1, GR-2, GR-3, GR-5, GRP-4.
 #[tokio::test]
 async fn grouped_tasks_are_listed_with_their_group_alone() {

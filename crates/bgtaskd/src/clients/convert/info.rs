@@ -1,19 +1,18 @@
 //! What clients ask to see.
 
 use bgtask_core::{
-    AccessSetting, Activation, AppId, Core, CustomSystemEventTriggerRecurrence, Entry, Fact, GateReading, Now,
-    Registration, SourceStatus, Trigger, Why,
+    AccessSetting, AppId, Core, CustomSystemEventTriggerRecurrence, Entry, Fact, GateReading, Now, Registration,
+    SourceStatus, Trigger, Why,
 };
 use bgtask_wire::{AppInfo, GateInfo, SourceInfo, TaskInfo, WhyInfo};
 
 use super::trigger_parts;
 use crate::apps::Installed;
 
-pub(in crate::clients) fn task_info(
-    registration: &Registration,
-    activation: Option<&Activation>,
-    why: &Why,
-) -> TaskInfo {
+const JUST_LISTED: &str = "the registration was just listed";
+
+pub(in crate::clients) fn task_info(core: &Core, registration: &Registration) -> TaskInfo {
+    let activation = core.task(registration.id).and_then(|(_, activation)| activation);
     let parts = trigger_parts(&registration.trigger);
     let recurrence = match &registration.trigger {
         Trigger::CustomSystemEvent { recurrence, .. } => Some(*recurrence),
@@ -39,7 +38,7 @@ pub(in crate::clients) fn task_info(
         cancel_on_condition_loss: registration.cancel_on_condition_loss,
         is_network_requested: registration.is_network_requested,
         registered_at: registration.registered_at.as_micros(),
-        phase: why.phase.to_owned(),
+        phase: core.phase(registration.id).expect(JUST_LISTED).to_owned(),
         instance: activation.map(|activation| activation.instance.to_string()),
         attempt: activation.map(|activation| activation.attempt),
         progress: activation.and_then(|activation| activation.state.progress()),
@@ -77,9 +76,9 @@ pub(in crate::clients) fn why_info(why: Why) -> WhyInfo {
     }
 }
 
-/// Why a task is where it is, for the lists too.
+/// Why a task is where it is.
 pub(in crate::clients) fn why_of(core: &Core, registration: &Registration, now: Now) -> Why {
-    core.why(registration.id, now).expect("the registration was just listed")
+    core.why(registration.id, now).expect(JUST_LISTED)
 }
 
 pub(in crate::clients) fn app_info(id: &AppId, installed: &Installed, core: &Core) -> AppInfo {

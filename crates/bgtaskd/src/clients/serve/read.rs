@@ -1,6 +1,6 @@
 //! Calls that only look.
 
-use bgtask_core::{AppId, Registration, TaskId};
+use bgtask_core::{AppId, TaskId};
 use bgtask_store::HISTORY_PAGE_MAX;
 use bgtask_wire::{AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
 use zbus::Message;
@@ -53,16 +53,11 @@ impl Asked<'_> {
             Scope::All => None,
             Scope::App(app) => Some(app),
         };
-        self.core.registrations(app).into_iter().map(|registration| self.info(registration)).collect()
+        self.core.registrations(app).into_iter().map(|registration| task_info(self.core, registration)).collect()
     }
 
     fn task(&self, task: &str) -> Result<TaskInfo, Error> {
-        Ok(self.info(self.visible(task_id(task)?)?))
-    }
-
-    fn info(&self, registration: &Registration) -> TaskInfo {
-        let activation = self.core.task(registration.id).and_then(|(_, activation)| activation);
-        task_info(registration, activation, &why_of(self.core, registration, self.now))
+        Ok(task_info(self.core, self.visible(task_id(task)?)?))
     }
 
     fn why(&self, task: &str) -> Result<WhyInfo, Error> {

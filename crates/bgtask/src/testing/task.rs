@@ -1,41 +1,4 @@
-//! For the tests of task authors: runs a task without a broker.
-//!
-//! [`TaskTest`] runs a task as its host would, tells what it reported, cancels it at a chosen point, and holds it to the
-//! limits: [`RUN_BUDGET`], then a cancel notice, then [`CANCEL_GRACE`]. With tokio's paused clock (its
-//! feature `test-util`) a task that takes ten seconds is tested in no time:
-//!
-//! ```
-//! use bgtask::host::{BackgroundTask, TaskError, TaskInstance};
-//! use bgtask::testing::TaskTest;
-//! use std::time::Duration;
-//!
-//! struct Steps;
-//!
-//! impl BackgroundTask for Steps {
-//!     async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
-//!         for step in 1..=10 {
-//!             tokio::select! {
-//!                 () = tokio::time::sleep(Duration::from_millis(1)) => instance.progress(step * 10),
-//!                 _ = instance.cancelled() => return Ok(()),
-//!             }
-//!         }
-//!         Ok(())
-//!     }
-//! }
-//!
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! // in a #[tokio::test(start_paused = true)]:
-//! let test = TaskTest::new(Steps);
-//!
-//! let run = test.run().await;
-//! run.check_result()?;
-//! assert_eq!(run.progress().last(), Some(&100));
-//!
-//! // Cancelled before it begins, and after each of its ten reports, it ends in time:
-//! assert_eq!(test.cancel_everywhere().await?.len(), 11);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # }).unwrap();
-//! ```
+//! One task under test, run as its host would.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,0 +1,109 @@
+//! Who may run (AC-7), and what ends because it may not any more (CAN-6).
+
+use bgtask_core::{
+    AccessSetting, AppId, BackgroundAccessRequestKind, BackgroundAccessStatus as Status, CancellationReason, Consent,
+    Fact, PolicyRule, Registration, RequestId, SystemConditionType, Trigger,
+};
+
+use super::requests::Answer;
+use super::{Model, Owed, Run};
+
+impl Model {
+    pub(super) fn status(&self, app: &AppId, application: &str, standby: bool) -> Status {
+        let entry = self.policy.apps.get(app).or(self.policy.default.as_ref());
+        let rule = entry.map_or(PolicyRule::UserInControl, |entry| entry.rule);
+        let kept = self.settings.access.get(app).cloned().unwrap_or_default();
+        let grant = kept.grants.get(application).copied().unwrap_or_default();
+        let granted = if standby { grant.standby } else { grant.awake };
+        let always = granted == Some(BackgroundAccessRequestKind::AlwaysAllowed);
+        match (rule, kept.setting) {
+            (PolicyRule::ForceDeny, _) => Status::DeniedBySystemPolicy,
+            (PolicyRule::ForceAllow, Some(AccessSetting::Always)) => Status::AlwaysAllowed,
+            (PolicyRule::ForceAllow, _) if always => Status::AlwaysAllowed,
+            (PolicyRule::ForceAllow, _) => Status::AllowedSubjectToSystemPolicy,
+            (PolicyRule::UserInControl, _) if self.settings.switched_off => Status::DeniedByUser,
+            (PolicyRule::UserInControl, Some(AccessSetting::Never)) => Status::DeniedByUser,
+            (PolicyRule::UserInControl, Some(AccessSetting::Always)) => Status::AlwaysAllowed,
+            (PolicyRule::UserInControl, Some(AccessSetting::Managed)) => Status::AllowedSubjectToSystemPolicy,
+            (PolicyRule::UserInControl, None) if always => Status::AlwaysAllowed,
+            (PolicyRule::UserInControl, None) if granted.is_some() => Status::AllowedSubjectToSystemPolicy,
+            (PolicyRule::UserInControl, None) => Status::Unspecified,
+        }
+    }
+
+    /// The user or the policy has decided about the app: nobody has to be asked any more.
+    pub(super) fn is_decided(&self, app: &AppId) -> bool {
+        let entry = self.policy.apps.get(app).or(self.policy.default.as_ref());
+        let forced = entry.is_some_and(|entry| entry.rule != PolicyRule::UserInControl);
+        forced || self.settings.access.get(app).is_some_and(|kept| kept.setting.is_some())
+    }
+
+    pub(super) fn status_of(&self, registration: &Registration) -> Status {
+        let server = self.apps.get(&registration.app).and_then(|app| app.server(&registration.entry));
+        self.status(&registration.app, server.map_or("", |server| &server.application), false)
+    }
+
+    pub(super) fn grant(&mut self, app: &AppId, application: &str, standby: bool, kind: BackgroundAccessRequestKind) {
+        let access = self.settings.access.entry(app.clone()).or_default();
+        let grant = access.grants.entry(application.into()).or_default();
+        if standby {
+            grant.standby = Some(kind);
+        } else {
+            grant.awake = Some(kind);
+        }
+    }
+
+    pub(super) fn consented(&mut self, id: RequestId, consent: &Consent, owed: &mut Owed) {
+        let Some((app, application, standby)) = self.questions.remove(&id) else { return };
+        let granted = *consent == Consent::Granted;
+        if granted {
+            self.grant(&app, &application, standby, BackgroundAccessRequestKind::AlwaysAllowed);
+        }
+        owed.answer = Some((id, Answer::Approved(granted)));
+    }
+
+    /// A no ends what runs; access that is only lacking does not (ACC-17).
+    pub(super) fn end_what_is_denied(&mut self, owed: &mut Owed) {
+        self.cancel_where(owed, CancellationReason::SystemPolicy, |model, run| {
+            let status = model.status_of(&model.registrations[&run.task]);
+            matches!(status, Status::DeniedByUser | Status::DeniedBySystemPolicy)
+        });
+    }
+
+    /// A level is another one than before.
+    pub(super) fn level_lost(&mut self, fact: Fact, level: bool, owed: &mut Owed) {
+        match (fact, level) {
+            (Fact::EnergySaver, true) => self.cancel_where(owed, CancellationReason::EnergySaver, |model, run| {
+                model.status_of(&model.registrations[&run.task]) != Status::AlwaysAllowed
+            }),
+            (Fact::MemoryPressure, true) => {
+                self.cancel_where(owed, CancellationReason::ResourceRevocation, |_, _| true);
+            }
+            (Fact::ExternalPower, false) => self.end_maintenance(owed),
+            _ => {}
+        }
+        self.cancel_where(owed, CancellationReason::ConditionLoss, |model, run| {
+            let its = &model.registrations[&run.task];
+            its.cancel_on_condition_loss && !model.holds_all(&its.conditions)
+        });
+    }
+
+    pub(super) fn holds_all(&self, conditions: &[SystemConditionType]) -> bool {
+        conditions.iter().all(|condition| {
+            let level = Fact::of_condition(*condition).and_then(|fact| self.levels.get(&fact));
+            let wanted =
+                !matches!(condition, SystemConditionType::InternetNotAvailable | SystemConditionType::UserNotPresent);
+            level == Some(&wanted)
+        })
+    }
+
+    /// TM-8, D12: it is told to stop and is due again, unless the app or the user took it away meanwhile.
+    fn end_maintenance(&mut self, owed: &mut Owed) {
+        let is_one =
+            |model: &Self, run: &Run| matches!(model.registrations[&run.task].trigger, Trigger::Maintenance { .. });
+        let running = self.running.values().filter(|run| run.cancelled.is_none() && is_one(self, run));
+        let again: Vec<_> = running.map(|run| run.task).filter(|task| self.is_listed(*task)).collect();
+        again.into_iter().for_each(|task| owed.fires(task));
+        self.cancel_where(owed, CancellationReason::Abort, is_one);
+    }
+}

@@ -1,0 +1,193 @@
+//! What makes running instances stop, and how they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgtask_core::{CancellationReason, ClientId, HostExit, HostId, InstanceId, Outcome};
+
+use super::super::{Verdict, check};
+use super::{Model, Owed, Run};
+
+/// Less processor time than this is none.
+const NOTHING: Duration = Duration::from_millis(2);
+
+impl Model {
+    /// Told to stop is whoever was not told before; the first reason stands.
+    pub(super) fn cancel_where(
+        &mut self,
+        owed: &mut Owed,
+        reason: CancellationReason,
+        chosen: impl Fn(&Self, &Run) -> bool,
+    ) {
+        let told = |(_, run): &(&InstanceId, &Run)| run.cancelled.is_none() && chosen(self, run);
+        let instances: Vec<_> = self.running.iter().filter(told).map(|(instance, _)| *instance).collect();
+        instances.into_iter().for_each(|instance| self.cancel_one(instance, reason, owed));
+    }
+
+    fn cancel_one(&mut self, instance: InstanceId, reason: CancellationReason, owed: &mut Owed) {
+        let run = self.running.get_mut(&instance).expect("it runs");
+        run.cancelled = Some(reason);
+        run.ends = self.now.boot + self.config.cancel_grace;
+        owed.cancels.insert(instance, reason);
+    }
+
+    pub(super) fn time_passed(&mut self, owed: &mut Owed) {
+        let now = self.now.boot;
+        let over: Vec<_> = self.running.iter().filter(|(_, run)| run.ends <= now && !run.killing).collect();
+        let over: Vec<_> = over.into_iter().map(|(instance, run)| (*instance, run.cancelled.is_some())).collect();
+        for (instance, told) in over {
+            if told {
+                self.grace_over(instance, owed);
+            } else {
+                self.cancel_one(instance, CancellationReason::ExecutionTimeExceeded, owed);
+            }
+        }
+        self.look_at_silent_hosts(owed);
+        self.expire_timers(owed);
+    }
+
+    /// CA-4: its whole host goes.
+    fn grace_over(&mut self, instance: InstanceId, owed: &mut Owed) {
+        let run = self.running.get_mut(&instance).expect("its time is over");
+        run.killing = true;
+        let (host, name) = (run.host, Arc::clone(&self.registrations[&run.task].name));
+        let place = self.hosts.get_mut(&host).expect("it runs there");
+        place.condemned_by.get_or_insert(name);
+        if !place.killed {
+            owed.kills.insert(host);
+            place.killed = true;
+        }
+    }
+
+    fn look_at_silent_hosts(&mut self, owed: &mut Owed) {
+        let Some(after) = self.config.idle_after else { return };
+        for (host, place) in &mut self.hosts {
+            let busy = self.running.values().any(|run| run.host == *host);
+            if busy && !place.killed && !place.asked && place.active + after <= self.now.boot {
+                place.asked = true;
+                owed.samples.insert(*host);
+            }
+        }
+    }
+
+    /// What went out late has its whole time from now.
+    pub(super) fn caught_up(&mut self) {
+        let now = self.now.boot;
+        let budgets: Vec<_> =
+            self.running.values().map(|run| self.budget(&self.registrations[&run.task].trigger)).collect();
+        for (run, budget) in self.running.values_mut().zip(budgets) {
+            match run.cancelled {
+                Some(_) if !run.killing => run.ends = now + self.config.cancel_grace,
+                None if !run.started => run.ends = now + budget,
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn started(&mut self, host: HostId, instance: InstanceId) {
+        let Some(run) = self.running.get_mut(&instance).filter(|run| run.host == host) else { return };
+        if run.cancelled.is_none() && !run.started {
+            run.started = true;
+            self.heard_of(host);
+        }
+    }
+
+    pub(super) fn progressed(&mut self, host: HostId, instance: InstanceId) {
+        let known = self.running.get(&instance).filter(|run| run.host == host);
+        if known.is_some_and(|run| !run.killing && (run.started || run.cancelled.is_some())) {
+            self.heard_of(host);
+        }
+    }
+
+    fn heard_of(&mut self, host: HostId) {
+        if let Some(place) = self.hosts.get_mut(&host) {
+            place.active = self.now.boot;
+        }
+    }
+
+    pub(super) fn finished(
+        &mut self,
+        host: HostId,
+        instance: InstanceId,
+        result: &Result<(), String>,
+        owed: &mut Owed,
+    ) {
+        let known = self.running.get(&instance).filter(|run| run.host == host && !run.killing);
+        let Some(run) = known.cloned() else { return };
+        let message = result.as_ref().err().cloned();
+        let outcome = match (run.cancelled, message) {
+            (Some(reason), message) => Outcome::Cancelled { reason, message },
+            (None, None) => Outcome::Succeeded,
+            (None, Some(message)) => Outcome::TaskFailed { message },
+        };
+        owed.outcomes.insert(instance, outcome);
+        self.heard_of(host);
+        self.running.remove(&instance);
+        let free = !self.running.values().any(|run| run.host == host);
+        if self.stopping && free {
+            self.hosts.retain(|id, place| *id != host || place.client.is_none() || place.killed);
+        }
+        self.finish_servicing(&run.app, owed);
+    }
+
+    pub(super) fn client_gone(&mut self, client: ClientId, owed: &mut Owed) {
+        let host = self.hosts.iter().find(|(_, place)| place.client == Some(client)).map(|(host, _)| *host);
+        if let Some(host) = host {
+            self.exited(host, &HostExit::Disconnected, "", owed);
+        }
+    }
+
+    /// D8: all that ran in it ends with it; what a warm host had not heard of goes to another.
+    pub(super) fn exited(&mut self, host: HostId, exit: &HostExit, output_tail: &str, owed: &mut Owed) {
+        let Some(place) = self.hosts.remove(&host) else { return };
+        let exit = place.condemned_by.map_or(exit.clone(), |by| HostExit::Condemned { by });
+        let on_it: Vec<_> = self.running.iter().filter(|(_, run)| run.host == host).map(|(id, _)| *id).collect();
+        for instance in on_it {
+            let run = self.running.remove(&instance).expect("just seen");
+            let output_tail = output_tail.to_owned();
+            match run.cancelled {
+                Some(reason) => drop(owed.outcomes.insert(instance, Outcome::Killed { reason, output_tail })),
+                None if run.warm && !run.started => {
+                    let firing = self.rows[&instance].1.firing.clone();
+                    self.waiting.insert(instance, (run.task, firing));
+                }
+                None => {
+                    owed.outcomes.insert(instance, Outcome::HostFailed { exit: exit.clone(), output_tail });
+                }
+            }
+        }
+        self.finish_servicing(&place.app, owed);
+    }
+
+    /// CA-9: a host that said nothing and used nothing for so long is idle, and every task in it.
+    pub(super) fn used(&mut self, host: HostId, cpu: Duration, io: u64, owed: &mut Owed) {
+        let (Some(place), Some(after)) = (self.hosts.get_mut(&host), self.config.idle_after) else { return };
+        if !std::mem::take(&mut place.asked) {
+            return;
+        }
+        let worked = cpu > place.cpu + NOTHING || io != place.io;
+        let spoke = place.active + after > self.now.boot;
+        (place.cpu, place.io) = (cpu, io);
+        if worked || !spoke {
+            place.active = self.now.boot;
+        }
+        if !worked && !spoke {
+            self.cancel_where(owed, CancellationReason::IdleTask, |_, run| run.host == host && run.started);
+        }
+    }
+
+    pub(super) fn leaves(&mut self, host: HostId, kill: bool, owed: &mut Owed) -> Verdict {
+        let busy = self.running.values().any(|run| run.host == host);
+        let place = self.hosts.get_mut(&host).ok_or_else(|| format!("{host:?} is no host and is to leave"))?;
+        if kill {
+            let late = place.retired.is_some_and(|until| until <= self.now.boot) && !place.killed;
+            place.killed = true;
+            return check(owed.kills.remove(&host) || late, || format!("{host:?} is killed without a reason"));
+        }
+        check(!busy && place.retired.is_none() && !place.killed && place.client.is_none(), || {
+            format!("{host:?} is asked to leave: {place:?}")
+        })?;
+        place.retired = Some(self.now.boot + self.config.cancel_grace);
+        Ok(())
+    }
+}

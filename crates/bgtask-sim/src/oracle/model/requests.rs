@@ -1,0 +1,218 @@
+//! What each request is answered.
+
+use bgtask_core::{
+    AppId, ApplicationTriggerResult, BackgroundAccessRequestKind as Kind, BackgroundAccessStatus as Status,
+    CancellationReason, CustomSystemEventTriggerRecurrence, Details, NewRegistration, Refusal, Registration, Reply,
+    Request, RequestId, Standing, TaskId, Trigger, Update,
+};
+
+use super::super::{Verdict, check};
+use super::{Model, Owed};
+
+/// What a request has to be answered.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Exactly(Reply),
+    Refused,
+    /// Whether it is registered depends on the shape of what is asked.
+    Registered,
+    Updated(Update),
+    Approved(bool),
+    Activated(ApplicationTriggerResult),
+    /// The user is asked first.
+    Question,
+}
+
+impl Owed {
+    pub(super) fn answers(&mut self, id: RequestId, reply: &Result<Reply, Refusal>) -> Verdict {
+        let wanted = self.answer.take();
+        let right = match (&wanted, reply) {
+            (Some((its, _)), _) if *its != id => false,
+            (Some((_, Answer::Exactly(wanted))), Ok(reply)) => wanted == reply,
+            (Some((_, Answer::Approved(wanted))), Ok(Reply::Approved(approved))) => wanted == approved,
+            (Some((_, Answer::Activated(wanted))), Ok(Reply::Activated(result, _))) => wanted == result,
+            (Some((_, Answer::Updated(wanted))), Ok(Reply::Updated(_, update))) => wanted == update,
+            (Some((_, Answer::Registered)), Ok(Reply::Registered(_)) | Err(_)) => true,
+            (Some((_, Answer::Refused)), Err(_)) => true,
+            _ => false,
+        };
+        check(right, || format!("{id:?} is answered {reply:?}, to be is {wanted:?}"))
+    }
+}
+
+impl Model {
+    pub(super) fn requested(&mut self, id: RequestId, request: &Request, owed: &mut Owed) {
+        let answer = match request {
+            Request::Register(..) => Answer::Registered,
+            Request::RegisterOrUpdate(app, new) => self.updated(app, new, owed),
+            Request::Unregister { scope, task, cancel } => self.unregistered(scope.as_ref(), *task, *cancel, owed),
+            Request::RequestAccess { app, application } => self.access_asked(app, application),
+            Request::RequestAccessKind { app, application, kind, standby, .. } => {
+                self.kind_asked(id, app, application, *kind, *standby)
+            }
+            Request::RemoveAccess { app, application } => self.access_removed(app, application),
+            Request::SetAccess(app, setting) => {
+                self.settings.access.entry(app.clone()).or_default().setting = *setting;
+                self.end_what_is_denied(owed);
+                Answer::Exactly(Reply::Set)
+            }
+            Request::SetBackground { enabled } => {
+                self.settings.switched_off = !enabled;
+                self.end_what_is_denied(owed);
+                Answer::Exactly(Reply::Set)
+            }
+            Request::Terminate(app) if self.apps.contains_key(app) => {
+                self.cancel_where(owed, CancellationReason::Terminating, |_, run| run.app == *app);
+                Answer::Exactly(Reply::Terminated(owed.cancels.len().try_into().unwrap_or(u32::MAX)))
+            }
+            Request::Terminate(_) => Answer::Refused,
+            Request::Activate { app, media, details } => self.activated(app, *media, details.as_ref(), owed),
+            Request::Raise { by, event } => self.raised(by.as_ref(), event, owed),
+            Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
+        };
+        owed.answer = Some((id, answer));
+    }
+
+    pub(super) fn is_listed(&self, task: TaskId) -> bool {
+        self.registrations.get(&task).is_some_and(|it| it.standing != Standing::Unregistered)
+    }
+
+    /// D5. Whether something new may be registered depends on its shape; then nothing may leave either.
+    fn updated(&self, app: &AppId, new: &NewRegistration, owed: &mut Owed) -> Answer {
+        let group = |group: &Option<bgtask_core::TaskGroup>| group.as_ref().map(|group| group.id.clone());
+        let same_name = |it: &&Registration| {
+            let same = *it.name == *new.name && group(&it.group) == group(&new.group);
+            it.app == *app && it.standing == Standing::Active && same
+        };
+        let known: Vec<_> = self.registrations.values().filter(same_name).collect();
+        let unchanged = known.iter().find(|it| {
+            (&it.entry, &it.trigger, &*it.conditions) == (&new.entry, &new.trigger, &*new.conditions)
+                && it.cancel_on_condition_loss == new.cancel_on_condition_loss
+                && it.is_network_requested == new.is_network_requested
+                && it.group == new.group
+        });
+        let declared = self.apps.get(app).is_some_and(|app| app.server(&new.entry).is_some());
+        let alone = |it: &&Registration| it.app == *app && it.trigger == new.trigger && it.standing == Standing::Active;
+        let single = matches!(new.trigger, Trigger::Application | Trigger::MediaProcessing);
+        let taken =
+            single && self.registrations.values().filter(alone).any(|it| !known.iter().any(|its| its.id == it.id));
+        if unchanged.is_none() && (!declared || taken || !self.is_supported(new)) {
+            return Answer::Refused;
+        }
+        owed.leaving.extend(known.iter().map(|it| it.id).filter(|id| unchanged.is_none_or(|it| it.id != *id)));
+        match unchanged {
+            Some(_) => Answer::Updated(Update::Unchanged),
+            None if known.is_empty() => Answer::Updated(Update::Registered),
+            None => Answer::Updated(Update::Replaced),
+        }
+    }
+
+    /// Its facts have a source.
+    fn is_supported(&self, new: &NewRegistration) -> bool {
+        let conditions = new.conditions.iter().filter_map(|condition| bgtask_core::Fact::of_condition(*condition));
+        let trigger = bgtask_core::Fact::behind(&new.trigger);
+        !conditions.chain(trigger).any(|fact| self.missing.contains(&fact))
+    }
+
+    fn unregistered(&mut self, scope: Option<&AppId>, task: TaskId, cancel: bool, owed: &mut Owed) -> Answer {
+        let owner = self.registrations.get(&task).map(|it| it.app.clone());
+        if !self.is_listed(task) || scope.is_some() && scope != owner.as_ref() {
+            return Answer::Refused;
+        }
+        owed.leaving.insert(task);
+        if cancel {
+            self.cancel_where(owed, CancellationReason::Abort, |_, run| run.task == task);
+        }
+        Answer::Exactly(Reply::Unregistered)
+    }
+
+    fn has_application(&self, app: &AppId, application: &str) -> bool {
+        let declares = |app: &bgtask_core::App| app.applications.iter().any(|its| **its == *application);
+        self.apps.get(app).is_some_and(|app| application.is_empty() || declares(app))
+    }
+
+    fn access_asked(&mut self, app: &AppId, application: &str) -> Answer {
+        if !self.has_application(app, application) {
+            return Answer::Refused;
+        }
+        let grants = &mut self.settings.access.entry(app.clone()).or_default().grants;
+        let grant = grants.entry(application.into()).or_default();
+        grant.awake.get_or_insert(Kind::AllowedSubjectToSystemPolicy);
+        Answer::Exactly(Reply::Access(self.status(app, application, false)))
+    }
+
+    fn access_removed(&mut self, app: &AppId, application: &str) -> Answer {
+        if !self.has_application(app, application) {
+            return Answer::Refused;
+        }
+        if let Some(kept) = self.settings.access.get_mut(app) {
+            kept.grants.remove(application);
+        }
+        Answer::Exactly(Reply::Access(self.status(app, application, false)))
+    }
+
+    /// ACC-18: only what nobody has decided is a question, and only the highest level.
+    fn kind_asked(&mut self, id: RequestId, app: &AppId, application: &str, kind: Kind, standby: bool) -> Answer {
+        if !self.has_application(app, application) {
+            return Answer::Refused;
+        }
+        let status = self.status(app, application, standby);
+        match (status, kind) {
+            (Status::DeniedByUser | Status::DeniedBySystemPolicy, _) => Answer::Approved(false),
+            (Status::AlwaysAllowed, _) => Answer::Approved(true),
+            (_, Kind::AllowedSubjectToSystemPolicy) => {
+                self.grant(app, application, standby, kind);
+                Answer::Approved(true)
+            }
+            (_, Kind::AlwaysAllowed) if self.is_decided(app) => Answer::Approved(false),
+            (_, Kind::AlwaysAllowed) => {
+                self.questions.insert(id, (app.clone(), application.to_owned(), standby));
+                Answer::Question
+            }
+        }
+    }
+
+    /// REQ-3, D3: `Allowed` is one firing, everything else is none.
+    fn activated(&self, app: &AppId, media: bool, details: Option<&Details>, owed: &mut Owed) -> Answer {
+        use ApplicationTriggerResult as Result;
+        let wanted = if media { Trigger::MediaProcessing } else { Trigger::Application };
+        let fits = |it: &&Registration| it.app == *app && it.trigger == wanted && it.standing == Standing::Active;
+        if !self.apps.contains_key(app) {
+            return Answer::Refused;
+        }
+        let Some(task) = self.registrations.values().find(fits) else {
+            return Answer::Activated(Result::UnknownError);
+        };
+        let busy = self.rows.values().any(|(its, _)| *its == task.id);
+        let result = match () {
+            () if !self.status_of(task).allows() => Result::DisabledByPolicy,
+            () if self.stopping => Result::UnknownError,
+            () if busy => Result::CurrentlyRunning,
+            () => Result::Allowed,
+        };
+        if result == Result::Allowed {
+            owed.fires(task.id);
+            owed.details = details.cloned();
+        }
+        Answer::Activated(result)
+    }
+
+    fn raised(&self, by: Option<&AppId>, event: &str, owed: &mut Owed) -> Answer {
+        let may = |app: &AppId| self.apps.get(app).is_some_and(|app| app.raises.iter().any(|its| **its == *event));
+        if event.is_empty() || by.is_some_and(|app| !may(app)) {
+            return Answer::Refused;
+        }
+        let session = self.session.clone();
+        let mut heard = 0;
+        for its in self.registrations.values() {
+            let Trigger::CustomSystemEvent { id, recurrence } = &its.trigger else { continue };
+            let once = *recurrence == CustomSystemEventTriggerRecurrence::Once;
+            let counted = once && its.counted_in.as_ref() == Some(&session);
+            if **id == *event && its.standing == Standing::Active && !counted {
+                owed.fires(its.id);
+                heard += 1;
+            }
+        }
+        Answer::Exactly(Reply::Raised(heard))
+    }
+}

@@ -1,0 +1,111 @@
+//! The end of every run: nothing goes wrong any more, and everything owed must happen.
+
+use std::time::Duration;
+
+use bgtask_core::{BootTime, HostKind, Input, Policy, Request};
+
+use super::Simulation;
+use crate::apps;
+use crate::oracle::Verdict;
+
+/// A quiet world comes to rest within so many turns.
+const MAX_QUIET_TURNS: u32 = 5_000;
+/// So long timers go on in the quiet phase, until the user takes them away.
+const TIMERS_GO_ON: Duration = Duration::from_secs(600);
+
+impl Simulation {
+    /// No faults any more: everything that is owed must happen, and then nothing.
+    pub(super) fn quiet_phase(&mut self) -> Verdict {
+        self.note('~', || "from here on nothing goes wrong".into());
+        (self.faults, self.store_fails) = (false, false);
+        (self.hosts.tame, self.clients.tame) = (true, true);
+        self.allow_everything()?;
+        self.pass_until(self.now.boot + TIMERS_GO_ON)?;
+        self.end_timers();
+        self.settle()?;
+        self.oracle.quiet_begins();
+        for (internet, present) in [(true, true), (true, false), (false, true), (false, false)] {
+            self.sources.arrange(internet, present, self.now.boot);
+            self.settle()?;
+        }
+        self.rests()
+    }
+
+    /// Every app is installed and allowed, and a client of each hears what it missed.
+    fn allow_everything(&mut self) -> Verdict {
+        self.turns()?;
+        self.policy = Policy::default();
+        self.tell(Input::Policy(Policy::default()));
+        let on = self.clients.ask(Request::SetBackground { enabled: true }, false);
+        self.tell(on);
+        for app in apps::names() {
+            self.installed.insert(app.clone(), 1);
+            self.tell(Input::AppInstalled(apps::app(app.clone(), 1)));
+            let mut requests = vec![Request::SetAccess(app.clone(), None)];
+            for application in ["", apps::EDITOR] {
+                requests.push(Request::RequestAccess { app: app.clone(), application: application.into() });
+            }
+            for request in requests {
+                let request = self.clients.ask(request, false);
+                self.tell(request);
+            }
+            let attach = self.clients.attach(app, false);
+            self.tell(attach);
+        }
+        self.sources.arrange(true, true, self.now.boot);
+        Ok(())
+    }
+
+    fn end_timers(&mut self) {
+        let timers = self.driver.core.registrations(None).into_iter().filter(|it| it.due.is_some()).map(|it| it.id);
+        for task in timers.collect::<Vec<_>>() {
+            let request = self.clients.ask(Request::Unregister { scope: None, task, cancel: false }, false);
+            self.tell(request);
+        }
+    }
+
+    /// Lets time pass from one event to the next until there is none.
+    fn settle(&mut self) -> Verdict {
+        for _ in 0..MAX_QUIET_TURNS {
+            match self.next_event()? {
+                Some(next) => self.now = self.now + next.since(self.now.boot),
+                None => return Ok(()),
+            }
+        }
+        Err(format!("the world does not come to rest; the next wake is {:?}", self.driver.wake))
+    }
+
+    /// Lets time pass from one event to the next until then.
+    fn pass_until(&mut self, end: BootTime) -> Verdict {
+        for _ in 0..MAX_QUIET_TURNS {
+            match self.next_event()?.filter(|next| *next <= end) {
+                Some(next) => self.now = self.now + next.since(self.now.boot),
+                None => break,
+            }
+        }
+        self.now = self.now + end.since(self.now.boot);
+        Ok(())
+    }
+
+    fn next_event(&mut self) -> Result<Option<BootTime>, String> {
+        self.hear_the_world();
+        self.turns()?;
+        let wake = self.driver.wake.map(|wake| wake.at);
+        let events = [self.hosts.next(), self.sources.next(), self.clients.next(), wake];
+        Ok(events.into_iter().flatten().min())
+    }
+
+    fn rests(&self) -> Verdict {
+        self.oracle.rests()?;
+        if let Some((id, host)) = self.hosts.iter().find(|(_, host)| host.client.is_none()) {
+            return Err(format!("{id:?} of {} never ended", host.app));
+        }
+        if let Some(host) = self.driver.core.hosts().find(|host| matches!(host.kind, HostKind::Launched(_))) {
+            return Err(format!("the core still counts {host:?}"));
+        }
+        match self.driver.core.sources().find(|(fact, _)| !self.sources.is_running(*fact)) {
+            Some((fact, _)) => Err(format!("{fact} is needed and its source does not run")),
+            None => Ok(()),
+        }
+    }
+}

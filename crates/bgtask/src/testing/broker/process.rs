@@ -1,0 +1,161 @@
+//! The processes that tasks run in, played by the very code of [`host`](crate::host), over a channel in memory.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bgtask_core::{CancelNotice, HostExit, HostId, Input, InstanceId, RunOrder};
+use bgtask_wire::HostSignal;
+use futures_util::stream::poll_fn;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use zbus::Message;
+use zbus::message::Type;
+
+use super::convert::{cancel_call, failure, run_call};
+use crate::host::{CANCEL_GRACE, Channel, Entries, Entry, serve};
+
+/// How a killed process ends.
+const SIGKILL: i32 = 9;
+
+/// The processes of one life of the broker, and what they say.
+pub(super) struct Processes {
+    alive: BTreeMap<HostId, Process>,
+    words: mpsc::UnboundedReceiver<Word>,
+    ear: mpsc::UnboundedSender<Word>,
+}
+
+struct Process {
+    calls: mpsc::UnboundedSender<Message>,
+    serving: AbortHandle,
+    /// The orders to run that it has not answered, by their serials.
+    unanswered: BTreeMap<u32, InstanceId>,
+    /// How often its tasks were woken.
+    woken: Arc<AtomicU64>,
+}
+
+/// What a process says, or how it ended.
+pub(super) struct Word(HostId, Said);
+
+enum Said {
+    Message(Message),
+    Ended { in_time: bool },
+}
+
+/// A process's way to the broker.
+struct Mouth(HostId, mpsc::UnboundedSender<Word>);
+
+impl Channel for Mouth {
+    async fn send(&mut self, message: &Message) -> zbus::Result<()> {
+        let gone = |_| zbus::Error::Failure("the broker is gone".into());
+        self.1.send(Word(self.0, Said::Message(message.clone()))).map_err(gone)
+    }
+}
+
+impl Processes {
+    pub(super) fn new() -> Self {
+        let (ear, words) = mpsc::unbounded_channel();
+        Self { alive: BTreeMap::new(), words, ear }
+    }
+
+    /// The next word of any process; there is always more to wait for.
+    pub(super) async fn word(&mut self) -> Option<Word> {
+        self.words.recv().await
+    }
+
+    /// A word that is there already.
+    pub(super) fn word_now(&mut self) -> Option<Word> {
+        self.words.try_recv().ok()
+    }
+
+    pub(super) fn launch(&mut self, host: HostId, entries: &Entries, data_dir: PathBuf) {
+        let (calls, mut called) = mpsc::unbounded_channel();
+        let woken = Arc::default();
+        let entries = watched(entries, &woken);
+        let (mouth, ear) = (Mouth(host, self.ear.clone()), self.ear.clone());
+        let serving = tokio::spawn(async move {
+            let messages = poll_fn(move |context| called.poll_recv(context));
+            let in_time = serve(entries, Some(data_dir), messages, mouth, CANCEL_GRACE).await;
+            let _ = ear.send(Word(host, Said::Ended { in_time }));
+        });
+        let process = Process { calls, serving: serving.abort_handle(), unanswered: BTreeMap::new(), woken };
+        self.alive.insert(host, process);
+    }
+
+    pub(super) fn run(&mut self, host: HostId, order: &RunOrder) {
+        let call = run_call(order).expect("what the core keeps was written by this broker");
+        if let Some(process) = self.alive.get_mut(&host) {
+            process.unanswered.insert(call.primary_header().serial_num().get(), order.instance);
+            let _ = process.calls.send(call);
+        }
+    }
+
+    pub(super) fn cancel(&self, host: HostId, instance: InstanceId, notice: &CancelNotice) {
+        if let Some(process) = self.alive.get(&host) {
+            let _ = process.calls.send(cancel_call(instance, notice).expect("a notice can be written"));
+        }
+    }
+
+    /// CA-9: a task that was woken has done something; what it did then cannot be measured here.
+    pub(super) fn usage(&self, host: HostId) -> Input {
+        let io = self.alive.get(&host).map_or(0, |process| process.woken.load(Ordering::Relaxed));
+        Input::HostUsage { host, cpu: Duration::ZERO, io }
+    }
+
+    /// Nothing more is asked of it: it ends by itself.
+    pub(super) fn retire(&mut self, host: HostId) {
+        if let Some(process) = self.alive.get_mut(&host) {
+            process.calls = mpsc::unbounded_channel().0;
+        }
+    }
+
+    pub(super) fn kill(&mut self, host: HostId) -> Option<Input> {
+        self.alive.remove(&host)?.serving.abort();
+        Some(exited(host, HostExit::Signal(SIGKILL)))
+    }
+
+    /// The broker is gone (D7): every process notices, and nobody hears what it still says. What ends each of them.
+    pub(super) fn orphan(&mut self) -> Vec<AbortHandle> {
+        std::mem::replace(self, Self::new()).alive.into_values().map(|process| process.serving).collect()
+    }
+
+    /// What a word means to the core.
+    pub(super) fn hear(&mut self, Word(host, said): Word) -> Option<Input> {
+        let message = match said {
+            Said::Message(message) => message,
+            Said::Ended { in_time } => {
+                self.alive.remove(&host)?;
+                return Some(exited(host, HostExit::Code(i32::from(!in_time))));
+            }
+        };
+        if message.message_type() == Type::Signal {
+            return Some(match HostSignal::read(&message)? {
+                HostSignal::Started(instance) => Input::HostStarted(host, instance.parse().ok()?),
+                HostSignal::Progress(instance, value) => Input::HostProgress(host, instance.parse().ok()?, value),
+            });
+        }
+        let answered = message.header().reply_serial()?.get();
+        let instance = self.alive.get_mut(&host)?.unanswered.remove(&answered)?;
+        Some(Input::HostFinished(host, instance, failure(&message).map_or(Ok(()), Err)))
+    }
+}
+
+fn exited(host: HostId, exit: HostExit) -> Input {
+    Input::HostExited { host, exit, output_tail: String::new() }
+}
+
+/// The same entries, which tell when they are woken.
+fn watched(entries: &Entries, woken: &Arc<AtomicU64>) -> Entries {
+    entries.wrapped(|entry| -> Entry {
+        let (entry, woken) = (Arc::clone(entry), Arc::clone(woken));
+        Arc::new(move |instance| {
+            let (mut run, woken) = (entry(instance), Arc::clone(&woken));
+            Box::pin(std::future::poll_fn(move |context| {
+                woken.fetch_add(1, Ordering::Relaxed);
+                run.as_mut().poll(context)
+            }))
+        })
+    })
+}

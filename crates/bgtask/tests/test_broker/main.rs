@@ -1,0 +1,8 @@
+//! The test broker: the scenarios of the Windows sample, its clock, its processes, and what it refuses.
+
+mod deadlines;
+mod hosting;
+mod refusals;
+mod restart;
+mod sample;
+mod scenarios;
