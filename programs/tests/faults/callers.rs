@@ -272,8 +272,7 @@ fn one_that_leaves_its_child_to_call() {
     peer.0.write_all(&bytes).unwrap();
     let channel = OwnedFd::from(peer.0);
     let mut child = Command::new("sh");
-    child.args(["-c", r#"cat > "$0.new"; mv "$0.new" "$0""#]).arg(std::env::var_os("HEARD").unwrap());
-    // It is left behind on purpose: whoever takes in orphans waits for it.
-    std::mem::forget(child.stdin(channel).stderr(Stdio::null()).spawn().unwrap());
+    child.args(["-c", r#"(cat > "$0.new"; mv "$0.new" "$0") <&0 &"#]).arg(std::env::var_os("HEARD").unwrap());
+    child.stdin(channel).stderr(Stdio::null()).status().unwrap();
     kill_process(getpid(), Signal::KILL).unwrap();
 }

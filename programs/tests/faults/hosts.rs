@@ -2,12 +2,20 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bgtask_wire::{AttachOptions, OutcomeInfo};
+use bgtask_wire::{AttachOptions, BrokerProxy, HostCall, HostSignal, OutcomeInfo, RegisterOptions};
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use zbus::Message;
+use zbus::proxy::CacheProperties;
 
-use crate::harness::{self, Broker, Home, New, Raw, SAMPLE, User, eventually, example};
+use super::program;
+use crate::harness::{self, Broker, Home, New, Raw, SAMPLE, User, eventually, eventually_now, example};
 
 /// The numbers of `BackgroundTaskCancellationReason`.
 const TERMINATING: u32 = 1;
@@ -242,4 +250,60 @@ async fn a_host_that_cannot_be_spoken_to() {
         home.world.zone("Europe/Berlin");
         user.line(&task, "started", 2).await;
     }
+}
+
+/// CA-4, BLD-9: an app that runs its own task and is killed has ended, although a process it started has its connection and says that
+/// all went well.
+#[tokio::test]
+async fn an_app_completes_after_it_is_killed() {
+    let (home, broker, user) = begin("long_wall_budget_seconds = 600\ncancel_grace_seconds = 1\n").await;
+    user.broker.request_access(SAMPLE, "").await.unwrap();
+    let trigger = ("ApplicationTrigger", HashMap::new());
+    let task = user.broker.register(SAMPLE, "own", "", trigger, &[], RegisterOptions::default()).await.unwrap();
+    let said = home.root("said");
+    let mut app = program(&std::env::current_exe().unwrap(), "hosts::an_app_with_a_mouthpiece");
+    let mut app = app.env("SOCKET", home.socket()).env("SAID", &said).stdin(Stdio::null()).spawn().unwrap();
+    eventually("the app is attached", async || said.with_extension("attached").exists().then_some(())).await;
+    let (result, why) = user.broker.request_trigger(SAMPLE, "ApplicationTrigger", HashMap::new()).await.unwrap();
+    assert_eq!(result, 0, "{why}");
+    user.progress(&task, 1).await;
+    user.broker.terminate(SAMPLE).await.unwrap();
+    assert_eq!(eventually_now("the app is killed", || app.try_wait().unwrap()).code(), None);
+    eventually("its mouthpiece has spoken", async || said.exists().then_some(())).await;
+    let outcome = outcome(&broker, &user, &task).await;
+    assert_eq!((outcome.outcome.as_str(), outcome.reason), ("killed", Some(TERMINATING)), "{outcome:?}");
+    assert_eq!(user.words(&task).await, "registered fired started cancelled completed");
+}
+
+#[tokio::test]
+#[ignore = "not a test: the program of another test"]
+async fn an_app_with_a_mouthpiece() {
+    let (Some(socket), Some(said)) = (std::env::var_os("SOCKET"), std::env::var_os("SAID")) else { return };
+    let said = PathBuf::from(said);
+    let stream = UnixStream::connect(socket).unwrap();
+    let mouth = OwnedFd::from(stream.try_clone().unwrap());
+    stream.set_nonblocking(true).unwrap();
+    let builder = zbus::connection::Builder::unix_stream(stream).p2p();
+    let mut messages = builder.build_message_stream().await.unwrap();
+    let connection = zbus::Connection::from(&messages);
+    let broker = BrokerProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.unwrap();
+    broker.attach(SAMPLE, AttachOptions { activates: Some(true) }).await.unwrap();
+    fs::write(said.with_extension("attached"), "").unwrap();
+    let run = loop {
+        let message = messages.next().await.unwrap().unwrap();
+        if message.header().member().is_some_and(|member| member == "Run") {
+            break message;
+        }
+    };
+    let reply = Message::method_return(&run.header()).build(&()).unwrap();
+    fs::write(said.with_extension("reply"), &reply.data()[..]).unwrap();
+    let wait = r#"(while kill -0 "$1" 2> /dev/null; do sleep 0.02; done; cat "$0.reply" >&0; : > "$0") <&0 &"#;
+    let mut mouthpiece = Command::new("sh");
+    mouthpiece.args(["-c", wait]).arg(&said).arg(std::process::id().to_string()).stdin(mouth);
+    mouthpiece.stderr(Stdio::null()).status().unwrap();
+    let HostCall::Run(info) = HostCall::read(&run).unwrap() else { panic!("{run:?}") };
+    for signal in [HostSignal::Started(info.instance.clone()), HostSignal::Progress(info.instance, 1)] {
+        connection.send(&signal.message().unwrap()).await.unwrap();
+    }
+    std::future::pending::<()>().await;
 }
