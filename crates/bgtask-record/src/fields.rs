@@ -94,6 +94,7 @@ record! {
         Servicing,
         EntryPointGone,
         Access(status),
+        Unknown(fact),
         EnergySaver,
         Condition(condition),
         Battery,

@@ -29,6 +29,8 @@ pub enum Gate {
     EntryPointGone,
     /// The app may not run in the background (D13).
     Access(BackgroundAccessStatus),
+    /// A level that holds everything has not been read yet: for a moment after the start.
+    Unknown(Fact),
     /// The user saves energy, and the app is not always allowed (AC-6).
     EnergySaver,
     /// A condition does not hold: the activation is *latched* (CO-2).
@@ -53,6 +55,7 @@ impl fmt::Display for Gate {
                 f.write_str("the app has not asked for background access (BackgroundExecutionManager::request_access)")
             }
             Self::Access(status) => write!(f, "background access of the app is {status}"),
+            Self::Unknown(fact) => write!(f, "the source of {fact} has not reported yet"),
             Self::EnergySaver => f.write_str("the machine saves energy and the app is not always allowed to run"),
             Self::Condition(condition) => write!(f, "{condition} does not hold"),
             Self::Battery => f.write_str("maintenance runs on external power only"),
@@ -110,6 +113,9 @@ impl Core {
             return Some(Gate::Access(access));
         }
         let level = |fact| self.facts.levels().get(fact).map(|(value, _)| value);
+        if let Some(unknown) = Fact::OF_EVERY_TASK.into_iter().find(|fact| level(*fact).is_none()) {
+            return Some(Gate::Unknown(unknown));
+        }
         if level(Fact::EnergySaver) == Some(true) && access != BackgroundAccessStatus::AlwaysAllowed {
             return Some(Gate::EnergySaver);
         }
@@ -154,7 +160,8 @@ impl Core {
             return;
         }
         match gate {
-            None => {}
+            // What is known in a moment is no news.
+            None | Some(Gate::Unknown(_)) => {}
             Some(Gate::Condition(_)) => {
                 let missing = self.facts.missing(&self.tasks.get(id).expect("just seen").registration.conditions);
                 self.record(id, Some(instance), EventKind::Latched(missing));

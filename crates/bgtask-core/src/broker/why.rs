@@ -168,12 +168,12 @@ impl Core {
             reading("Access", access.allows(), access.to_string(), &self.apps.decided_by(&registration.app)),
         ];
         let saver_open = |saving: bool| !saving || access == BackgroundAccessStatus::AlwaysAllowed;
-        readings.extend(self.level_reading("EnergySaver", Fact::EnergySaver, saver_open));
+        readings.push(self.level_reading("EnergySaver", Fact::EnergySaver, saver_open));
         readings.extend(registration.conditions.iter().map(|condition| self.condition_reading(*condition)));
         if matches!(registration.trigger, Trigger::Maintenance { .. }) {
-            readings.extend(self.level_reading("ExternalPower", Fact::ExternalPower, |on| on));
+            readings.push(self.level_reading("ExternalPower", Fact::ExternalPower, |on| on));
         }
-        readings.extend(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
+        readings.push(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
         readings.push(reading("Slot", running < most, format!("{running} of {most} taken"), "the broker"));
         readings
     }
@@ -191,11 +191,13 @@ impl Core {
         reading("Manifest", declared && !servicing, value, "the apps folder")
     }
 
-    /// A level that closes a gate of every task; nothing where it is not known.
-    fn level_reading(&self, name: &str, fact: Fact, open: impl Fn(bool) -> bool) -> Option<GateReading> {
-        let (value, since) = self.facts.levels().get(fact)?;
+    /// A level that closes a gate of every task, also while it is not known.
+    fn level_reading(&self, name: &str, fact: Fact, open: impl Fn(bool) -> bool) -> GateReading {
+        let level = self.facts.levels().get(fact);
+        let value = level.map_or_else(|| "unknown".to_owned(), |(value, _)| value.to_string());
         let source = self.source_of(Some(fact));
-        Some(GateReading { since: Some(since), ..reading(name, open(value), value.to_string(), &source) })
+        let open = level.is_some_and(|(value, _)| open(value));
+        GateReading { since: level.map(|(_, since)| since), ..reading(name, open, value, &source) }
     }
 
     fn source_of(&self, fact: Option<Fact>) -> String {

@@ -27,6 +27,8 @@ pub(crate) struct Broker {
     orders: VecDeque<Output>,
     installed: Vec<App>,
     zone: Option<i32>,
+    /// What energy saver and memory pressure read when they are first watched; `None` leaves them unknown.
+    pub(crate) first_levels: Option<bool>,
     requests: u64,
     lives: u64,
 }
@@ -123,19 +125,34 @@ impl Broker {
             orders: VecDeque::new(),
             installed: Vec::new(),
             zone: None,
+            first_levels: Some(false),
             requests: 0,
             lives: 1,
         }
     }
 
     pub(crate) fn tell(&mut self, input: Input) {
+        let mut first_readings = Vec::new();
         self.core.handle(self.now, input);
         loop {
             match self.core.poll() {
                 Output::Persist(change) => self.persist(change),
-                Output::Wake(_) => return,
-                order => self.orders.push_back(order),
+                Output::Wake(_) => break,
+                order => {
+                    first_readings.extend(self.first_reading(&order));
+                    self.orders.push_back(order);
+                }
             }
+        }
+        first_readings.into_iter().for_each(|report| self.tell(Input::Report(report)));
+    }
+
+    /// The sources every task stands on know their level from the start, unless a test is about that.
+    fn first_reading(&self, order: &Output) -> Option<Report> {
+        match order {
+            Output::Watch(Fact::EnergySaver) => self.first_levels.map(Report::EnergySaver),
+            Output::Watch(Fact::MemoryPressure) => self.first_levels.map(Report::MemoryPressure),
+            _ => None,
         }
     }
 

@@ -219,3 +219,23 @@ fn ca_9_nobody_looks_where_the_owner_switched_it_off() {
     broker.passes(seconds(3_000));
     assert_eq!(broker.orders(), []);
 }
+
+#[test]
+fn d13_what_was_due_when_the_broker_started_waits_until_the_saver_is_known() {
+    let mut broker = Broker::new();
+    let task = broker.register(zone_task("Clock"));
+    broker.request(Request::SetAccess(app_id(PHOTOS), Some(AccessSetting::Never))).expect("the user may");
+    broker.zone_changes("Europe/Paris", 3_600);
+    broker.zone_changes("Europe/London", 0);
+    broker.first_levels = None;
+    broker.restarts();
+    broker.request(Request::SetAccess(app_id(PHOTOS), None)).expect("the user may");
+    broker.expect_no_run();
+    assert!(broker.why(task).sentence.contains("energy-saver has not reported yet"), "{}", broker.why(task).sentence);
+    broker.reads(Report::EnergySaver(true));
+    broker.reads(Report::MemoryPressure(false));
+    broker.expect_no_run();
+    assert!(!broker.story(task).contains(&"cancelled"), "it was not started to be stopped");
+    broker.reads(Report::EnergySaver(false));
+    broker.expect_run("Clock");
+}

@@ -108,8 +108,10 @@ fn every_gate_shows_its_live_value() {
     let expected = [
         gate("Manifest", true, "version 1"),
         gate("Access", true, "AllowedSubjectToSystemPolicy"),
+        gate("EnergySaver", true, "false"),
         gate("InternetAvailable", true, "true"),
         gate("UserNotPresent", false, "true"),
+        gate("MemoryPressure", true, "false"),
         gate("Slot", true, "0 of 16 taken"),
     ];
     assert_eq!(gates, expected);

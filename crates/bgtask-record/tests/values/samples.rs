@@ -191,6 +191,7 @@ fn gates() -> Vec<Gate> {
         Gate::NotInstalled,
         Gate::Servicing,
         Gate::EntryPointGone,
+        Gate::Unknown(Fact::EnergySaver),
         Gate::EnergySaver,
         Gate::Battery,
         Gate::MemoryPressure,

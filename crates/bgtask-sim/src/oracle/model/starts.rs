@@ -130,12 +130,14 @@ impl Model {
         let Some(server) = self.server(its) else { return Some("nobody serves it") };
         let access = self.status(&its.app, &server.application, false);
         let level = |fact| self.levels.get(&fact).copied();
+        let unknown = [Fact::EnergySaver, Fact::MemoryPressure].into_iter().any(|fact| level(fact).is_none());
         let saving = level(Fact::EnergySaver) == Some(true) && access != BackgroundAccessStatus::AlwaysAllowed;
         let maintains = matches!(its.trigger, Trigger::Maintenance { .. });
         let runs = self.running.values().any(|run| run.task == its.id);
         let gates = [
             (self.is_in_servicing(&its.app), "its app is being updated"),
             (!access.allows(), "it may not run"),
+            (unknown, "whether energy is saved or memory is short is not known yet"),
             (saving, "energy is saved"),
             (!self.holds_all(&its.conditions), "a condition does not hold"),
             (maintains && level(Fact::ExternalPower) != Some(true), "the machine runs on battery"),
