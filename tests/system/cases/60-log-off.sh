@@ -8,6 +8,6 @@ timedatectl set-timezone America/Lima
 eventually phase_is log-off running
 systemctl stop "user@$uid.service"
 systemctl start "user@$uid.service"
-eventually as_user busctl --user list
+eventually broker ListApps
 eventually history_has "$task" 'LoggingOff'
 as_user bgtask unregister "$task"
