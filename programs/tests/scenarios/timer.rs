@@ -71,13 +71,10 @@ async fn scenario_4_waits_for_the_battery_saver_unless_always_allowed() {
     let mut app = stage.open();
     app.enter("tick 50");
     let task = stage.register(&mut app, 4).await;
-    // What is due when a broker starts does not wait until the saver is known: so it is held by the user until then.
     let sample = stage.sample.id();
-    stage.user.broker.set_access(sample, "never").await.unwrap();
     stage.time_passes(QUARTER).await;
     stage.user.phase(&task, "buffered").await;
     stage.user.reads("energy-saver", "true").await;
-    stage.user.broker.set_access(sample, "default").await.unwrap();
     let why = stage.user.broker.why(&task).await.unwrap();
     assert!(why.phase == "buffered" && why.sentence.contains("saves energy"), "{why:?}");
     attaches(&mut app);
