@@ -331,3 +331,30 @@ async fn a_thousand_apps_are_attached() {
     let alive = Pid::from_raw(broker.pid().cast_signed()).unwrap();
     test_kill_process(alive).unwrap();
 }
+
+/// A thousand apps are attached, the task of one ends: nothing is sent to the others, so none of them is woken.
+#[tokio::test]
+async fn the_end_of_a_task_wakes_its_own_app_only() {
+    let home = home("executable = \"/no/such/program\"\n");
+    let others: Vec<String> = (1..1_000).map(|i| format!("org.example.Other{i}")).collect();
+    for other in &others {
+        fs::write(home.manifest(other), format!("[app]\nid = {other:?}\nversion = \"1\"\n")).unwrap();
+    }
+    let broker = home.start().await;
+    let mut attached = Vec::new();
+    for other in &others {
+        let user = broker.user().await;
+        user.broker.attach(other, AttachOptions::default()).await.unwrap();
+        attached.push(user);
+    }
+    let mut app = Own::attach(home.socket()).await;
+    register(&app.broker, None).await.unwrap();
+    app.broker.request_trigger(APP, "ApplicationTrigger", HashMap::new()).await.unwrap();
+    let (call, _) = app.run().await;
+    app.send(&Message::method_return(&call.header()).build(&()).unwrap()).await;
+    app.next("Completed").await;
+    for other in &mut attached {
+        let heard = other.so_far().await;
+        assert!(heard.is_empty(), "{heard:?}");
+    }
+}

@@ -67,17 +67,23 @@ impl Core {
 
     fn hears(&self, task: &Task, event: &str) -> bool {
         let its = &task.registration;
-        let Trigger::CustomSystemEvent { id, recurrence } = &its.trigger else { return false };
-        let heard =
-            *recurrence == CustomSystemEventTriggerRecurrence::Once && its.counted_in.as_ref() == Some(&self.session);
+        let Trigger::CustomSystemEvent { id, .. } = &its.trigger else { return false };
+        let heard = counts_once(&its.trigger) && its.counted_in.as_ref() == Some(&self.session);
         **id == *event && its.standing == Standing::Active && !heard
     }
 
     fn hear(&mut self, id: TaskId) {
-        if let Some(task) = self.tasks.get_mut(id) {
+        if let Some(task) = self.tasks.get_mut(id)
+            && counts_once(&task.registration.trigger)
+        {
             task.registration.counted_in = Some(Arc::clone(&self.session));
             self.persist_registration(id);
         }
         self.accept(id, None);
     }
+}
+
+/// SYS-6: only of such an event it is kept in which session it was heard.
+fn counts_once(trigger: &Trigger) -> bool {
+    matches!(trigger, Trigger::CustomSystemEvent { recurrence: CustomSystemEventTriggerRecurrence::Once, .. })
 }

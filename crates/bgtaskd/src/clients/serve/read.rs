@@ -12,6 +12,9 @@ use super::{Asked, Scope, answered};
 /// Lines of history where a query does not say how many.
 const DEFAULT_LIMIT: u32 = 100;
 
+/// Lines of a task's history in which its last run is looked for first.
+const LAST_LINES: usize = 16;
+
 impl Asked<'_> {
     /// The reply; `None` for a call that changes something.
     pub(super) fn read(&self, call: &Call, message: &Message) -> Result<Option<Message>, Error> {
@@ -73,9 +76,12 @@ impl Asked<'_> {
 
     /// How and when the last run ended, from the history.
     fn last_outcome(&self, task: TaskId) -> Option<String> {
-        let query = bgtask_store::HistoryQuery { task: Some(task.to_string()), ..history_query(HISTORY_PAGE_MAX) };
-        let page = self.store.history(&query).ok()?;
-        let last = page.entries.into_iter().find(|entry| entry.row.event == "completed")?;
+        // It is nearly always among the last few lines.
+        let last = [LAST_LINES, HISTORY_PAGE_MAX].into_iter().find_map(|limit| {
+            let query = bgtask_store::HistoryQuery { task: Some(task.to_string()), ..history_query(limit) };
+            let page = self.store.history(&query).ok()?;
+            page.entries.into_iter().find(|entry| entry.row.event == "completed")
+        })?;
         let ago = u64::try_from(self.now.wall.as_micros().saturating_sub(last.row.wall_us)).unwrap_or(0) / 1_000_000;
         Some(format!("{} ({ago} s ago)", history_info(last).text))
     }
