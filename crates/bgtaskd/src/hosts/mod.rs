@@ -56,6 +56,8 @@ struct Entry {
     /// What the program was when it started.
     stamp: Option<Stamp>,
     calls: Calls,
+    /// Whether it was ever told to run something: one that was not has never lingered.
+    used: bool,
 }
 
 /// What tells one build of a program from the next.
@@ -99,8 +101,8 @@ impl Hosts {
             return true;
         }
         let Some(entry) = self.running.get_mut(&id) else { return false };
-        let lingered = entry.calls.is_empty();
-        if lingered && entry.stamp.is_some() && entry.stamp != stamp(&entry.program) {
+        let lingers = std::mem::replace(&mut entry.used, true) && entry.calls.is_empty();
+        if lingers && entry.stamp.is_some() && entry.stamp != stamp(&entry.program) {
             self.kill(id);
             return false;
         }
@@ -222,6 +224,7 @@ impl Hosts {
             program: spec.program.clone(),
             stamp: stamp(&spec.program),
             calls: Calls::default(),
+            used: false,
         })
     }
 }
