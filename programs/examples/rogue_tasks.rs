@@ -19,6 +19,9 @@ use zbus::{Guid, Message, MessageStream};
 /// How often a flood of progress is reported.
 const FLOOD: u32 = 20_000;
 
+/// How much progress comes before the completion of a program that ends with it: a while of reading, and what a socket holds.
+const LAST: u32 = 300;
+
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 #[tokio::main(flavor = "current_thread")]
@@ -67,6 +70,7 @@ impl Host {
             "Rogue.Floods" => self.floods(&id).await,
             "Rogue.CompletesTwice" => self.completes_twice().await,
             "Rogue.CompletesAfterCancel" => self.completes_after_cancel(&id).await,
+            "Rogue.CompletesAndIsGone" => self.completes_and_is_gone(&id),
             "Rogue.CompletesAtTheKill" => self.completes_at_the_kill(&info.name).await,
             "Rogue.Victim" => self.is_a_victim(&id).await,
             "Rogue.Impostor" => self.speaks_for_another(&id).await,
@@ -96,6 +100,17 @@ impl Host {
         self.say(HostSignal::Progress(id.to_owned(), 50)).await?;
         self.fail("half of it is done").await?;
         self.succeed().await
+    }
+
+    /// Says everything in one breath, its completion last, and ends before anybody can have read that.
+    fn completes_and_is_gone(&mut self, id: &str) -> Outcome {
+        let mut bytes = Vec::new();
+        for value in 1..=LAST {
+            bytes.extend_from_slice(HostSignal::Progress(id.to_owned(), value).message()?.data());
+        }
+        bytes.extend_from_slice(Message::method_return(&self.order().header()).build(&())?.data());
+        self.raw.write_all(&bytes)?;
+        exit(0)
     }
 
     /// At the very moment the grace ends: a little before or after, as its name says in milliseconds.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgtask_wire::{Error, ErrorKind};
-use harness::{Broker, Home, Mounts, New, SAMPLE, User, skipped};
+use harness::{Broker, Home, Mounts, New, SAMPLE, User, copy_program, skipped};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -164,6 +164,31 @@ async fn a_disk_that_becomes_full() {
     let listed: Vec<_> = user.broker.list_tasks("").await.unwrap().into_iter().map(|task| task.id).collect();
     assert!(made.iter().all(|id| listed.contains(id)) && listed.len() == made.len() + 1);
     assert!(!broker.user().await.unread(SAMPLE).await.is_empty(), "the completion is kept");
+}
+
+/// A host that is started while the disk is full gets its order when there is room again, although its program was replaced
+/// meanwhile: it has not lingered, and nothing else would run what fired.
+#[tokio::test]
+async fn programs_that_are_replaced_while_the_disk_is_full() {
+    let (home, app) = Home::with_sample();
+    let Some(mounts) = mounted(&home, "mount -t tmpfs -o size=3m,mode=0700 tmpfs STATE") else { return };
+    home.configure("wall_budget_seconds = 600\n");
+    let mut broker = Broker::spawn(&home, &mut mounts.broker(&home));
+    let user = Arc::new(broker.answers().await);
+    user.ready(New::default()).await;
+    let filler = fill(&mounts.path(&home.root("state")));
+    let (_, _waiting) = register_until_refused(&user).await;
+    let tasks = user.broker.list_tasks("").await.unwrap();
+    home.world.zone("Asia/Tokyo");
+    user.reads("time-zone", "Asia/Tokyo").await;
+    let new = app.task_program().with_extension("new");
+    copy_program(&app.task_program(), &new);
+    fs::rename(new, app.task_program()).unwrap();
+
+    fs::remove_file(filler).unwrap();
+    for task in tasks {
+        assert_eq!(user.line(&task.id, "completed", 1).await.text, "succeeded");
+    }
 }
 
 type Answers = JoinSet<Result<String, Error>>;

@@ -24,6 +24,9 @@ const EXECUTION_TIME_EXCEEDED: u32 = 9;
 /// How much progress `Rogue.Floods` reports.
 const FLOOD: u32 = 20_000;
 
+/// How much `Rogue.CompletesAndIsGone` reports.
+const LAST: u32 = 300;
+
 /// No honest broker of these tests grows beyond this.
 const MAX_RESIDENT_KIB: u64 = 96 * 1024;
 
@@ -34,6 +37,7 @@ const ENTRY_POINTS: &[&str] = &[
     "Rogue.Floods",
     "Rogue.CompletesTwice",
     "Rogue.CompletesAfterCancel",
+    "Rogue.CompletesAndIsGone",
     "Rogue.CompletesAtTheKill",
     "Rogue.Victim",
     "Rogue.Impostor",
@@ -116,6 +120,16 @@ async fn a_host_completes_twice() {
     assert_eq!(words, "registered fired started completed fired started completed");
     assert_eq!(user.line(&task, "started", 2).await.text, "started in a warm host");
     assert_eq!(broker.user().await.unread(SAMPLE).await.len(), 2);
+}
+
+/// A host that ends with its completion has completed: that its process is gone may be seen before its last messages are read.
+#[tokio::test]
+async fn a_host_completes_with_its_last_breath() {
+    let (home, broker, user) = begin(PATIENT).await;
+    let task = run(&home, &user, "Rogue.CompletesAndIsGone").await;
+    let outcome = outcome(&broker, &user, &task).await;
+    assert_eq!((outcome.ok, outcome.progress), (true, Some(LAST)), "{outcome:?}");
+    assert_eq!(user.words(&task).await, "registered fired started completed");
 }
 
 /// CA-11: what a task says in its grace is what it ended with, and only the first of it.

@@ -61,12 +61,17 @@ impl Core {
         let Some(asked) = self.consents.remove(&id) else {
             return;
         };
-        let granted = *consent == Consent::Granted;
-        if granted {
-            let kind = BackgroundAccessRequestKind::AlwaysAllowed;
-            self.grant(&asked.app, &asked.application, asked.standby, kind);
-        }
-        self.outputs.push_back(Output::Reply(id, Ok(Reply::Approved(granted))));
+        let approved = if *consent == Consent::Granted { self.approved(&asked) } else { Ok(false) };
+        self.outputs.push_back(Output::Reply(id, approved.map(Reply::Approved)));
+    }
+
+    /// The world has moved on while the user thought: the app may be gone, and what he or the policy has decided since still wins.
+    fn approved(&mut self, asked: &Asked) -> Result<bool, Refusal> {
+        let Asked { app, application, standby } = asked;
+        self.check_application(app, application)?;
+        self.check_room(app)?;
+        self.grant(app, application, *standby, BackgroundAccessRequestKind::AlwaysAllowed);
+        Ok(self.apps.status(app, application, *standby) == BackgroundAccessStatus::AlwaysAllowed)
     }
 
     fn grant(&mut self, app: &AppId, application: &str, standby: bool, kind: BackgroundAccessRequestKind) {

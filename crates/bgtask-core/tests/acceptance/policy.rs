@@ -153,6 +153,32 @@ fn acc_18_what_is_decided_is_not_asked() {
 }
 
 #[test]
+fn acc_18_what_is_decided_while_the_user_is_asked_still_wins() {
+    for (setting, approved) in
+        [(AccessSetting::Always, true), (AccessSetting::Managed, false), (AccessSetting::Never, false)]
+    {
+        let mut broker = Broker::new();
+        ask(&mut broker, 90, Kind::AlwaysAllowed, false);
+        set(&mut broker, Some(setting));
+        broker.orders();
+        broker.tell(Input::Consent(RequestId(90), Consent::Granted));
+        assert_eq!(answer(&mut broker), Some(approved), "{setting:?}");
+    }
+}
+
+#[test]
+fn acc_18_an_app_that_goes_while_its_user_is_asked_is_granted_nothing() {
+    let mut broker = Broker::new();
+    ask(&mut broker, 90, Kind::AlwaysAllowed, false);
+    broker.tell(Input::AppRemoved(app_id(PHOTOS)));
+    broker.orders();
+    broker.tell(Input::Consent(RequestId(90), Consent::Granted));
+    assert_eq!(broker.orders(), [Output::Reply(RequestId(90), Err(Refusal::UnknownApp(app_id(PHOTOS))))]);
+    broker.install(app(PHOTOS, "2"));
+    assert_ne!(status(&broker), Status::AlwaysAllowed);
+}
+
+#[test]
 fn acc_21_modern_standby_is_a_grant_of_its_own() {
     let mut broker = Broker::new();
     let standby = |broker: &Broker| broker.core.access_of(&app_id(PHOTOS), "", true).expect("the first application");

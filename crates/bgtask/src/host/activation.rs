@@ -43,7 +43,7 @@ pub(crate) async fn run_to_end(entry: &Entry, instance: TaskInstance) -> Result<
     instance.deferred().await;
     instance.end();
     match result {
-        Ok(result) => result.map_err(|error| cut(chain(&*error))),
+        Ok(result) => result.map_err(|error| told(&*error)),
         Err(panic) => Err(cut(format!("the task panicked: {}", words_of(&*panic)))),
     }
 }
@@ -57,6 +57,14 @@ async fn run_on_thread(run: impl FnOnce() -> Result<(), TaskError> + Send + 'sta
         Ok(Err(panic)) => resume_unwind(panic),
         Err(_) => unreachable!("the thread sends what became of the task, whatever that is"),
     }
+}
+
+/// The words of an error are the task's own code too, and may panic as any of it may.
+fn told(error: &(dyn Error + 'static)) -> String {
+    let words = catch_unwind(AssertUnwindSafe(|| chain(error)));
+    cut(words.unwrap_or_else(|panic| {
+        format!("the task failed, and its error panicked when it was told: {}", words_of(&*panic))
+    }))
 }
 
 /// An error and its causes; a cause whose words its effect already ends with is not repeated.
@@ -104,6 +112,19 @@ mod tests {
         assert_eq!(chain(&error), "cannot upload: no route");
         let words: TaskError = "plain words".into();
         assert_eq!(chain(&*words), "plain words");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{}", unspeakable())]
+    struct Unspeakable;
+
+    fn unspeakable() -> &'static str {
+        panic!("no words")
+    }
+
+    #[test]
+    fn an_error_that_panics_when_it_is_told_is_a_failure_like_any_other() {
+        assert_eq!(told(&Unspeakable), "the task failed, and its error panicked when it was told: no words");
     }
 
     #[test]

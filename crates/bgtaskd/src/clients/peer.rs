@@ -10,6 +10,7 @@ use std::time::Duration;
 use bgtask_core::ClientId;
 use bgtask_wire::PeerSocket;
 use futures_util::StreamExt as _;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -137,7 +138,7 @@ pub(super) async fn write(connection: &Connection, mut letters: mpsc::Receiver<M
 /// The process at the other end.
 struct Peer {
     process: Process,
-    /// Holds on to it, so that its number stays its own.
+    /// Holds on to it: what is killed by this is never another process that has its number by now.
     held: Option<OwnedFd>,
 }
 
@@ -150,6 +151,32 @@ impl Peer {
             Some(pid) => Process::read(pid.as_raw_nonzero().get())?,
             None => Process::default(),
         };
+        // A number is free for another process when its own has ended: what was read may be of that one.
+        if held.as_ref().is_some_and(has_ended) {
+            return None;
+        }
         Some(Self { process, held })
+    }
+}
+
+fn has_ended(process: &OwnedFd) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&at_once)) != Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_is_told_from_one_that_runs() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a process");
+        let held = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).expect("a process descriptor");
+        assert!(!has_ended(&held));
+        drop(child.stdin.take());
+        child.wait().expect("its end");
+        assert!(has_ended(&held), "although its number may be another one's now");
     }
 }

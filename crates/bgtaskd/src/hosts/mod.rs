@@ -17,7 +17,7 @@ use bgtask_core::{ClientId, HostExit, HostId, InstanceId};
 use bgtask_host::{Exit, Host, HostSpec, Launch, Spawner, Start, Tail, Usage};
 use bgtask_wire::PeerSocket;
 use futures_util::StreamExt as _;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use zbus::{Connection, Guid, Message, MessageStream};
@@ -31,7 +31,7 @@ use calls::Calls;
 /// How many messages may wait for a host that does not read; one more and it is killed.
 const MAX_OUTBOX: usize = 64;
 
-/// How long the last words of a dead host are waited for; its pipe ends with its last process.
+/// How long the last words of a dead host are waited for; its pipe and its channel end with its last process.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The hosts there are.
@@ -51,10 +51,13 @@ struct Entry {
     outbox: Option<mpsc::Sender<Message>>,
     tail: Arc<Mutex<Tail>>,
     listener: Option<JoinHandle<()>>,
+    conversation: Option<JoinHandle<()>>,
     program: PathBuf,
     /// What the program was when it started.
     stamp: Option<Stamp>,
     calls: Calls,
+    /// Whether it was ever told to run something: one that was not has never lingered.
+    used: bool,
 }
 
 /// What tells one build of a program from the next.
@@ -82,7 +85,8 @@ impl Hosts {
 
     /// Sends a message; a host that does not read its messages is killed.
     pub(crate) fn send(&mut self, id: HostId, message: Message) {
-        let Some(entry) = self.running.get(&id) else { return };
+        // Who has ended hears nothing more, but what he said before is still being heard.
+        let Some(entry) = self.running.get(&id).filter(|entry| entry.exit.is_none()) else { return };
         let full = entry.outbox.as_ref().is_some_and(|outbox| outbox.try_send(message).is_err());
         if full {
             self.kill(id);
@@ -97,8 +101,8 @@ impl Hosts {
             return true;
         }
         let Some(entry) = self.running.get_mut(&id) else { return false };
-        let lingered = entry.calls.is_empty();
-        if lingered && entry.stamp.is_some() && entry.stamp != stamp(&entry.program) {
+        let lingers = std::mem::replace(&mut entry.used, true) && entry.calls.is_empty();
+        if lingers && entry.stamp.is_some() && entry.stamp != stamp(&entry.program) {
             self.kill(id);
             return false;
         }
@@ -192,12 +196,11 @@ impl Hosts {
 
     fn hear_last_words(&mut self, id: HostId) {
         let Some(entry) = self.running.get_mut(&id) else { return };
-        entry.outbox = None;
-        let (listener, tail, inbox) = (entry.listener.take(), Arc::clone(&entry.tail), self.inbox.clone());
+        // Its end may be noticed before its last messages are read, and among them may be a completion.
+        let heard = join_all(entry.conversation.take().into_iter().chain(entry.listener.take()));
+        let (tail, inbox) = (Arc::clone(&entry.tail), self.inbox.clone());
         tokio::spawn(async move {
-            if let Some(listener) = listener {
-                let _in_time = tokio::time::timeout(LAST_WORDS, listener).await;
-            }
+            let _in_time = tokio::time::timeout(LAST_WORDS, heard).await;
             let words = tail.lock().map(|tail| tail.text()).unwrap_or_default();
             let _stopping = inbox.send(Incoming::HostSilent(id, words)).await;
         });
@@ -209,17 +212,19 @@ impl Hosts {
         let ended = own(launch.host.as_fd())?;
         let output = ready::watch(OwnedFd::from(launch.output))?;
         tokio::spawn(tell_when_readable(ended, self.inbox.clone(), id));
-        tokio::spawn(converse(launch.channel, self.guid.clone(), orders, self.inbox.clone(), id));
+        let conversation = converse(launch.channel, self.guid.clone(), orders, self.inbox.clone(), id);
         Ok(Entry {
             host: launch.host,
             start: launch.start,
             exit: None,
             outbox: Some(outbox),
             listener: Some(tokio::spawn(listen(output, Arc::clone(&tail)))),
+            conversation: Some(tokio::spawn(conversation)),
             tail,
             program: spec.program.clone(),
             stamp: stamp(&spec.program),
             calls: Calls::default(),
+            used: false,
         })
     }
 }

@@ -35,8 +35,8 @@ pub(crate) enum Identity {
 }
 
 impl Process {
-    /// Reads `/proc`; `None` of a process that has ended, of which nobody can tell any more what it was. The caller holds on to
-    /// the process, so that the number is not another one's by now.
+    /// Reads `/proc`; `None` of a process that has ended, of which nobody can tell any more what it was. Who holds on to the
+    /// process looks afterwards whether it still runs: until then its number was its own.
     pub(crate) fn read(pid: i32) -> Option<Self> {
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let cgroups = std::fs::read_to_string(proc.join("cgroup")).unwrap_or_default();
