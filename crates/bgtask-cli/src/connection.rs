@@ -1,5 +1,6 @@
 //! The way to the broker.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,7 +53,10 @@ impl Target {
 
     async fn open(&self, address: &Address) -> Result<BrokerProxy<'static>, Failure> {
         let stream = UnixStream::connect(address.path()).await.and_then(UnixStream::into_std);
-        let stream = stream.map_err(|error| self.absent(address, &error.to_string()))?;
+        let stream = stream.map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => closed(address),
+            _ => self.absent(address, &error.to_string()),
+        })?;
         let builder = connection::Builder::unix_stream(stream).p2p().method_timeout(PATIENCE);
         let connection = builder.build().await.map_err(|error| self.absent(address, &error.to_string()))?;
         Ok(BrokerProxy::builder(&connection).cache_properties(CacheProperties::No).build().await?)
@@ -68,4 +72,10 @@ impl Target {
         };
         Failure::new(Exit::Unreachable, format!("no broker answers at {}: {cause}\n{start}", printable(&path)))
     }
+}
+
+fn closed(address: &Address) -> Failure {
+    let path = address.path().to_string_lossy();
+    let why = "it is closed to this user: a broker serves the one who started it";
+    Failure::new(Exit::Unreachable, format!("the broker at {} cannot be reached: {why}", printable(&path)))
 }

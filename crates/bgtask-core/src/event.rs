@@ -100,7 +100,7 @@ impl fmt::Display for EventKind {
         match self {
             Self::Registered => f.write_str("registered"),
             Self::Unregistered(why) => f.write_str(match why {
-                Unregistration::Explicit { cancel: true } => "unregistered, a running instance is cancelled",
+                Unregistration::Explicit { cancel: true } => "unregistered; what runs of it is told to stop",
                 Unregistration::Explicit { cancel: false } => "unregistered",
                 Unregistration::Replaced => "unregistered: another registration took its place",
                 Unregistration::EntryPointGone => "unregistered: the app's manifest no longer declares its entry point",

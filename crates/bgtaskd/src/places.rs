@@ -105,7 +105,10 @@ pub(crate) struct Occupied {
 }
 
 fn make(dir: &Path) -> Result<(), Failure> {
-    let cannot = |error| Failure::new(format!("the folder {} cannot be made", dir.display()), error);
+    let cannot = |error| {
+        let place = "it needs a folder above it that this user may write";
+        Failure::new(format!("the folder {} cannot be made, {place}", dir.display()), error)
+    };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(cannot)
 }
 

@@ -26,7 +26,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let mut tasks = broker.list_tasks(&args.app).await?;
-    let hint = args.group.as_ref().and_then(|wanted| no_such_group(wanted, &tasks));
+    let hint = match &args.group {
+        Some(wanted) => no_such_group(wanted, &tasks),
+        None => nothing_of(&args.app, &tasks),
+    };
     if let Some(wanted) = &args.group {
         tasks.retain(|task| task.group.as_ref() == Some(wanted));
     }
@@ -61,6 +64,13 @@ pub(super) fn write(tasks: &[TaskInfo], screen: &mut Screen<'_>) -> std::io::Res
         ]);
     }
     table.write(screen.out, "")
+}
+
+fn nothing_of(app: &str, tasks: &[TaskInfo]) -> Option<String> {
+    let nothing = !app.is_empty() && tasks.is_empty();
+    nothing.then(|| {
+        format!("No tasks of the app {} are registered; `bgtask apps` shows which apps there are.", quoted(app))
+    })
 }
 
 fn no_such_group(wanted: &str, tasks: &[TaskInfo]) -> Option<String> {

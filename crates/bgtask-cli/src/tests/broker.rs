@@ -16,7 +16,8 @@ tidy      org.example.Notes   nightly  c5d6e7f8  class 7d1e0a52-3c4b-4f6a-8e9d-0
 jack      org.example.Notes            d5d6e7f8  in the app                                  event org.example.once (once a session)             –                  idle                             3 min ago
 ";
     assert_eq!(ran, done(expected));
-    assert_eq!(ask(&["list", "--app", "org.example.None"]), done("No tasks are registered.\n"));
+    let none = "No tasks of the app \"org.example.None\" are registered; `bgtask apps` shows which apps there are.\n";
+    assert_eq!(ask(&["list", "--app", "org.example.None"]), done(none));
 }
 
 #[test]

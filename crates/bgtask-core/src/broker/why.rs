@@ -67,7 +67,7 @@ impl Core {
         let trigger = &registration.trigger;
         let ago = Spoken(now.wall - registration.registered_at);
         let source = Fact::behind(trigger).and_then(|fact| self.facts.status(fact));
-        let sentence = match (source, registration.due) {
+        let mut sentence = match (source, registration.due) {
             (Some(SourceStatus::Missing { why, help }), _) => {
                 format!("It cannot run: {trigger} has no working source on this machine: {why}; {help}.")
             }
@@ -77,6 +77,10 @@ impl Core {
             }
             (_, None) => format!("It waits for its trigger: {trigger} has to fire; it was registered {ago} ago."),
         };
+        let access = self.status_of(registration);
+        if !access.allows() {
+            sentence.push_str(&format!(" It may not run now: {}.", self.why_denied(registration, access)));
+        }
         Why { sentence, phase: "idle", since: None, gates }
     }
 
@@ -128,13 +132,11 @@ impl Core {
         since: WallTime,
         now: Now,
     ) -> String {
+        let trigger = capitalized(registration.trigger.to_string());
+        let ago = Spoken(now.wall - activation.firing.at);
         let fired = match activation.firing.count {
-            1 => format!("{} fired {} ago", registration.trigger, Spoken(now.wall - activation.firing.at)),
-            count => format!(
-                "{} fired {count} times, first {} ago",
-                registration.trigger,
-                Spoken(now.wall - activation.firing.at)
-            ),
+            1 => format!("{trigger} fired {ago} ago"),
+            count => format!("{trigger} fired {count} times, first {ago} ago"),
         };
         let held = Spoken(now.wall - since);
         match gate {
@@ -143,11 +145,18 @@ impl Core {
                 let names: Vec<_> = missing.iter().map(|condition| self.spoken_condition(*condition)).collect();
                 format!("{fired} and it is held since {held} ago until {}.", names.join(" and "))
             }
-            Gate::Access(status) if status != BackgroundAccessStatus::Unspecified => {
-                let who = self.apps.decided_by(&registration.app);
-                format!("{fired} and it is held since {held} ago because {gate}, says {who}.")
+            Gate::Access(status) => {
+                format!("{fired} and it is held since {held} ago because {}.", self.why_denied(registration, status))
             }
             gate => format!("{fired} and it is held since {held} ago because {gate}."),
+        }
+    }
+
+    fn why_denied(&self, registration: &Registration, status: BackgroundAccessStatus) -> String {
+        let gate = Gate::Access(status);
+        match status {
+            BackgroundAccessStatus::Unspecified => gate.to_string(),
+            _ => format!("{gate}, says {}", self.apps.decided_by(&registration.app)),
         }
     }
 
@@ -228,4 +237,12 @@ fn reading(name: &str, open: bool, value: String, source: &str) -> GateReading {
 
 const fn waiting_phase(gate: Option<Gate>) -> &'static str {
     if matches!(gate, Some(Gate::Condition(_))) { "latched" } else { "buffered" }
+}
+
+/// A trigger at the beginning of a sentence.
+fn capitalized(mut text: String) -> String {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }

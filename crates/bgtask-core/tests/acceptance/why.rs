@@ -85,6 +85,18 @@ fn d13_every_gate_that_buffers_has_its_sentence() {
 }
 
 #[test]
+fn a_task_that_may_not_run_says_so_before_its_trigger_fires() {
+    let mut broker = Broker::empty(Config::default());
+    broker.install(app(PHOTOS, "1"));
+    let task = broker.register(zone_task("Clock"));
+    let expected = "It waits for its trigger: TimeZoneChange has to fire; it was registered 0 s ago. \
+                    It may not run now: the app has not asked for background access (BackgroundExecutionManager::request_access).";
+    assert_eq!(broker.why(task).sentence, expected);
+    broker.allow(PHOTOS);
+    assert!(!broker.why(task).sentence.contains("may not run"));
+}
+
+#[test]
 fn a_restored_task_whose_app_is_gone_says_so() {
     let mut broker = Broker::empty(Config::default());
     broker.install(app(PHOTOS, "1"));

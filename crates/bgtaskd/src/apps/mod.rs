@@ -3,6 +3,7 @@
 mod as_core;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,9 +72,18 @@ impl Apps {
         self.all_usable = true;
         for path in self.folders.iter().flat_map(|folder| manifests(folder)) {
             match self.install(&path) {
-                Ok((id, installed)) => drop(found.entry(id).or_insert(installed)),
+                Ok((id, installed)) => match found.entry(id) {
+                    Entry::Vacant(free) => drop(free.insert(installed)),
+                    Entry::Occupied(first) => tracing::info!(
+                        manifest = %path.display(),
+                        "manifest not used: {} is the app of {}, which comes first",
+                        first.key(),
+                        first.get().manifest.display()
+                    ),
+                },
                 Err(problem) => {
-                    tracing::warn!(manifest = %path.display(), "manifest not used: {problem}");
+                    let check = format_args!("`bgtask manifest check {}` shows all of it", path.display());
+                    tracing::warn!(manifest = %path.display(), "manifest not used: {problem}; {check}");
                     self.all_usable = false;
                     let kept = self.installed.extract_if(.., |_, installed| installed.manifest == path);
                     found.extend(kept.collect::<Vec<_>>());
@@ -114,7 +124,12 @@ pub(crate) fn watch(folders: &[PathBuf], inbox: mpsc::Sender<Incoming>) -> Resul
         | inotify::WatchFlags::MOVED_FROM
         | inotify::WatchFlags::MOVED_TO;
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
-        inotify::add_watch(&watcher, folder, events).map_err(cannot)?;
+        inotify::add_watch(&watcher, folder, events).map_err(|errno| {
+            Failure::new(
+                format!("the apps folder {} cannot be watched, it has to be readable", folder.display()),
+                errno,
+            )
+        })?;
     }
     let watcher =
         ready::watch(watcher).map_err(|error| Failure::new("the folders with manifests cannot be watched", error))?;
@@ -124,9 +139,13 @@ pub(crate) fn watch(folders: &[PathBuf], inbox: mpsc::Sender<Incoming>) -> Resul
             let Ok(mut ready) = watcher.readable().await else { return };
             tokio::time::sleep(SETTLE).await;
             let mut reader = inotify::Reader::new(watcher.get_ref(), &mut buffer);
-            while reader.next().is_ok() {}
+            let mut changed = false;
+            while reader.next().is_ok() {
+                changed = true;
+            }
             ready.clear_ready();
-            if inbox.send(Incoming::Apps).await.is_err() {
+            // What came while the folder settled wakes once more, and has been taken then.
+            if changed && inbox.send(Incoming::Apps).await.is_err() {
                 return;
             }
         }

@@ -81,19 +81,25 @@ impl Watcher {
     }
 
     fn take(&mut self) -> io::Result<bool> {
-        self.drain()?;
+        if !self.drain()? {
+            return Ok(false);
+        }
         let was_there = self.found;
         self.arm()?;
         Ok(was_there || self.found)
     }
 
-    fn drain(&self) -> io::Result<()> {
+    /// Takes what the kernel has, and tells whether it had anything: what came while the folder settled wakes once more, and
+    /// has been taken then.
+    fn drain(&self) -> io::Result<bool> {
         let mut buffer = [MaybeUninit::uninit(); EVENT_BUFFER];
         let mut reader = Reader::new(self.inotify.get_ref(), &mut buffer);
+        let mut any = false;
         loop {
             match reader.next() {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) => return Ok(()),
+                Ok(_) => any = true,
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(any),
                 Err(errno) => return Err(errno.into()),
             }
         }
@@ -188,6 +194,7 @@ mod tests {
             assert_eq!(happened(&mut watcher), TOLD);
             fs::remove_file(folder.join("60-site.toml")).expect("removed");
             assert_eq!(happened(&mut watcher), TOLD);
+            assert_eq!(happened(&mut watcher), (false, false), "what was told is not told again");
 
             fs::remove_dir(&folder).expect("removed");
             assert_eq!(happened(&mut watcher), TOLD);

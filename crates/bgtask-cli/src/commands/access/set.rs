@@ -77,7 +77,11 @@ pub(super) async fn run(
 fn write(args: &Args, app: Option<&AppInfo>, overruled: Option<&str>, screen: &mut Screen<'_>) -> std::io::Result<()> {
     writeln!(screen.out, "Set {} to {}.", printable(&args.app), args.setting.word())?;
     let Some(app) = app else {
-        return writeln!(screen.out, "It is not installed; the setting is kept for when it is.");
+        let kept = match args.setting {
+            Setting::Default => "no setting is kept for it",
+            _ => "the setting is kept for when it is",
+        };
+        return writeln!(screen.out, "It is not installed; {kept}.");
     };
     if let Some(why) = overruled {
         writeln!(screen.out, "This has no effect now: {}.", printable(why))?;

@@ -69,7 +69,7 @@ impl Asked<'_> {
         if why.phase == "idle"
             && let Some(last) = self.last_outcome(registration.id)
         {
-            why.sentence = format!("{} Its last run {last}.", why.sentence);
+            why.sentence = format!("{} Its last run: {last}.", why.sentence);
         }
         Ok(why_info(why))
     }
