@@ -108,7 +108,8 @@ impl Driver {
     async fn next(&mut self, waiting: &mut Vec<Incoming>) -> Result<Came, Failure> {
         let clock = |error| Failure::new("the timer of the broker failed", error);
         // A decision that could not be made durable is not taken: while the store fails, time brings nothing about.
-        let wake = self.wake.filter(|_| self.durable.retry().is_none());
+        let works = self.durable.retry().is_none();
+        let wake = self.wake.filter(|_| works);
         self.clock.arm(wake.map(|wake| wake.at)).map_err(clock)?;
         let pause = self.durable.retry().map(|retry| (retry, Came::Retry));
         let pause = pause.or(self.untidy.map(|rest| (rest, Came::Idle)));
@@ -116,7 +117,7 @@ impl Driver {
             biased;
             Some(report) = self.reports.recv() => return Ok(Came::Report(report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
-            rang = self.clock.rings() => return rang.map(|()| Came::Wake).map_err(clock),
+            rang = self.clock.rings(), if works => return rang.map(|()| Came::Wake).map_err(clock),
             came = after(pause) => return Ok(came),
         }
         // Others were about to knock: let them in, while there is room.

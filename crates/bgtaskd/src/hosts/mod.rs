@@ -174,7 +174,10 @@ impl Hosts {
         match entry.host.try_close() {
             Ok(false) => match entry.host.closing().map_err(std::io::Error::other).and_then(|it| own(it.as_fd())) {
                 Ok(fd) => drop(tokio::spawn(tell_when_readable(fd, self.inbox.clone(), id))),
-                Err(error) => tracing::error!("the end of a host cannot be watched: {error}"),
+                Err(error) => {
+                    tracing::error!("the end of a host cannot be watched: {error}");
+                    self.hear_last_words(id);
+                }
             },
             Ok(true) => self.hear_last_words(id),
             Err(error) => {
@@ -281,11 +284,13 @@ async fn listen(output: Ready, tail: Arc<Mutex<Tail>>) {
     }
 }
 
+/// Where the end cannot be watched it is said at once: whoever hears of it looks for himself.
 async fn tell_when_readable(fd: OwnedFd, inbox: mpsc::Sender<Incoming>, id: HostId) {
-    let Ok(fd) = ready::watch(fd) else { return };
-    if fd.readable().await.is_ok() {
-        let _stopping = inbox.send(Incoming::HostEnded(id)).await;
+    match ready::watch(fd) {
+        Ok(fd) => drop(fd.readable().await),
+        Err(error) => tracing::error!("the end of a host cannot be watched: {error}"),
     }
+    let _stopping = inbox.send(Incoming::HostEnded(id)).await;
 }
 
 fn how_it_ended(host: &Host, start: &Start) -> Option<HostExit> {
