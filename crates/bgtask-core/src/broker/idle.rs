@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Core;
-use crate::activation::ActivationState;
 use crate::host::{Activity, Host, HostState};
 use crate::ids::HostId;
 use crate::model::cancel::CancellationReason;
@@ -43,14 +42,9 @@ impl Core {
         if spoke || worked {
             return;
         }
+        // One that never even began is as idle: a program that ignores its channel.
         for instance in self.tasks.on_host(id) {
-            if self
-                .tasks
-                .of_running(instance)
-                .is_some_and(|(_, it)| matches!(it.state, ActivationState::Running { .. }))
-            {
-                self.cancel(instance, CancellationReason::IdleTask);
-            }
+            self.cancel(instance, CancellationReason::IdleTask);
         }
     }
 

@@ -239,3 +239,17 @@ fn d13_what_was_due_when_the_broker_started_waits_until_the_saver_is_known() {
     broker.reads(Report::EnergySaver(false));
     broker.expect_run("Clock");
 }
+
+#[test]
+fn ca_9_a_program_that_never_says_that_it_began_is_idle_too() {
+    let mut broker = idle_after(5);
+    broker.zone_changes("Europe/Paris", 3_600);
+    broker.zone_changes("Europe/London", 0);
+    let run = broker.expect_run("Clock");
+    broker.orders();
+    broker.passes(seconds(5));
+    used(&mut broker, &run, 30, 4_096);
+    broker.passes(seconds(5));
+    used(&mut broker, &run, 30, 4_096);
+    assert_eq!(run.cancelled(&mut broker), Some(CancellationReason::IdleTask));
+}

@@ -172,7 +172,7 @@ impl Model {
             place.active = self.now.boot;
         }
         if !worked && !spoke {
-            self.cancel_where(owed, CancellationReason::IdleTask, |_, run| run.host == host && run.started);
+            self.cancel_where(owed, CancellationReason::IdleTask, |_, run| run.host == host);
         }
     }
 
