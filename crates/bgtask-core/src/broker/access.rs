@@ -60,15 +60,9 @@ impl Core {
     /// What only lacks access goes on, as its app may have given it up itself (ACC-17).
     fn enforce_access(&mut self) {
         use BackgroundAccessStatus::{DeniedBySystemPolicy, DeniedByUser};
-        let denied: Vec<_> = self
-            .tasks
-            .occupied()
-            .filter(|(task, _)| matches!(self.status_of(&task.registration), DeniedByUser | DeniedBySystemPolicy))
-            .map(|(_, activation)| activation.instance)
-            .collect();
-        for instance in denied {
-            self.cancel(instance, CancellationReason::SystemPolicy);
-        }
+        self.cancel_where(CancellationReason::SystemPolicy, |core, task| {
+            matches!(core.status_of(&task.registration), DeniedByUser | DeniedBySystemPolicy)
+        });
     }
 
     /// What the application that declares a registration's program may do.

@@ -1,12 +1,12 @@
 //! From a report of a source to accepted firings and lost conditions.
 
-use super::Core;
+use super::{Core, Task};
 use crate::activation::{Activation, ActivationState, Firing};
 use crate::event::EventKind;
-use crate::ids::TaskId;
+use crate::ids::{AppId, TaskId};
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::registration::Standing;
-use crate::model::trigger::{Details, SystemTriggerType};
+use crate::model::trigger::{Details, SystemTriggerType, Trigger};
 use crate::output::{Change, Output};
 
 impl Core {
@@ -57,6 +57,20 @@ impl Core {
         }
         self.cancel_on_condition_loss();
         self.refresh_gates();
+    }
+
+    /// Fires a system trigger: for everybody, or for one app.
+    pub(super) fn fire(&mut self, fired: SystemTriggerType, only: Option<&AppId>) {
+        let listens = |task: &&Task| {
+            let its = &task.registration;
+            matches!(its.trigger, Trigger::System { kind, .. } if kind == fired)
+                && its.standing == Standing::Active
+                && only.is_none_or(|app| *app == its.app)
+        };
+        let ids: Vec<_> = self.tasks.iter().filter(listens).map(|task| task.registration.id).collect();
+        for id in ids {
+            self.accept(id, None);
+        }
     }
 
     /// Accepts one firing of one registration. Triggers that carry nothing collapse to one that waits (D1).

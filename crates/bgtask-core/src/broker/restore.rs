@@ -50,12 +50,12 @@ impl Core {
             }
             ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
                 let output_tail = String::new();
-                self.conclude(id, &mut activation, Outcome::Killed { reason, output_tail });
+                self.conclude(id, activation, Outcome::Killed { reason, output_tail });
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. }
                 if attempt >= self.config.max_attempts =>
             {
-                self.conclude(id, &mut activation, Outcome::Abandoned { attempts: attempt });
+                self.conclude(id, activation, Outcome::Abandoned { attempts: attempt });
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. } => {
                 activation.apply(ActivationEvent::BrokerDied { since: self.now.wall });
@@ -66,13 +66,5 @@ impl Core {
             }
             ActivationState::Ended => self.persist(Change::DeleteActivation(instance)),
         }
-    }
-
-    fn conclude(&mut self, id: TaskId, activation: &mut Activation, outcome: Outcome) {
-        let progress = activation.state.progress();
-        activation.apply(ActivationEvent::Ended);
-        self.tasks.touch(id, activation.instance);
-        self.record(id, Some(activation.instance), EventKind::Completed { outcome: outcome.clone(), progress });
-        self.keep_completion(id, activation.instance, outcome, progress);
     }
 }

@@ -163,13 +163,10 @@ impl Core {
 
     /// Gives an activation its outcome, and lets the next one of its task go.
     pub(super) fn end(&mut self, id: TaskId, instance: InstanceId, outcome: Outcome) {
-        let Some(mut activation) = self.tasks.end(instance, id) else {
+        let Some(activation) = self.tasks.end(instance, id) else {
             return;
         };
-        let progress = activation.state.progress();
-        activation.apply(ActivationEvent::Ended);
-        self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress });
-        self.keep_completion(id, instance, outcome, progress);
+        self.conclude(id, activation, outcome);
         self.unsettled = true;
         let app = self.tasks.get(id).map(|task| task.registration.app.clone());
         self.tasks.queue_anew(id);
@@ -178,6 +175,15 @@ impl Core {
         if let Some(app) = app.filter(|app| self.apps.in_servicing(app)) {
             self.finish_servicing(&app);
         }
+    }
+
+    /// An activation that is in no table (any more) has its outcome, which the history and the app hear of.
+    pub(super) fn conclude(&mut self, id: TaskId, mut activation: Activation, outcome: Outcome) {
+        let (instance, progress) = (activation.instance, activation.state.progress());
+        activation.apply(ActivationEvent::Ended);
+        self.tasks.touch(id, instance);
+        self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress });
+        self.keep_completion(id, instance, outcome, progress);
     }
 
     /// A registration that no longer fires goes with its last activation (D6).

@@ -6,7 +6,7 @@ use crate::input::AppVersion;
 use crate::limits::MAX_APPS;
 use crate::model::app::App;
 use crate::model::cancel::CancellationReason;
-use crate::model::registration::{Standing, Unregistration};
+use crate::model::registration::Unregistration;
 use crate::model::trigger::SystemTriggerType;
 use crate::output::Change;
 
@@ -87,25 +87,5 @@ impl Core {
         }
         self.forget_mail(app);
         self.retire_outdated();
-    }
-
-    pub(super) fn cancel_all_of(&mut self, app: &AppId, reason: CancellationReason) -> u32 {
-        let its = |(task, _): &(&super::Task, &crate::Activation)| task.registration.app == *app;
-        let running: Vec<_> = self.tasks.occupied().filter(its).map(|(_, activation)| activation.instance).collect();
-        running.into_iter().filter(|instance| self.cancel(*instance, reason)).count().try_into().unwrap_or(u32::MAX)
-    }
-
-    /// Fires a system trigger: for everybody, or for one app.
-    pub(super) fn fire(&mut self, fired: SystemTriggerType, only: Option<&AppId>) {
-        let listens = |task: &&super::Task| {
-            let its = &task.registration;
-            matches!(its.trigger, crate::Trigger::System { kind, .. } if kind == fired)
-                && its.standing == Standing::Active
-                && only.is_none_or(|app| *app == its.app)
-        };
-        let ids: Vec<_> = self.tasks.iter().filter(listens).map(|task| task.registration.id).collect();
-        for id in ids {
-            self.accept(id, None);
-        }
     }
 }

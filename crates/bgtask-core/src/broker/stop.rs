@@ -66,10 +66,14 @@ impl Core {
         own.into_iter().for_each(|host| drop(self.hosts.remove(host)));
     }
 
-    fn cancel_where(&mut self, reason: CancellationReason, chosen: impl Fn(&Self, &Task) -> bool) {
-        for (_, instance) in self.running_where(chosen) {
-            self.cancel(instance, reason);
-        }
+    pub(super) fn cancel_all_of(&mut self, app: &AppId, reason: CancellationReason) -> u32 {
+        self.cancel_where(reason, |_, task| task.registration.app == *app)
+    }
+
+    /// Answers how many were told.
+    pub(super) fn cancel_where(&mut self, reason: CancellationReason, chosen: impl Fn(&Self, &Task) -> bool) -> u32 {
+        let told = self.running_where(chosen).into_iter().filter(|(_, instance)| self.cancel(*instance, reason));
+        told.count().try_into().unwrap_or(u32::MAX)
     }
 
     fn running_where(&self, chosen: impl Fn(&Self, &Task) -> bool) -> Vec<(crate::TaskId, InstanceId)> {
