@@ -55,11 +55,17 @@ impl Model {
 
     pub(super) fn consented(&mut self, id: RequestId, consent: &Consent, owed: &mut Owed) {
         let Some((app, application, standby)) = self.questions.remove(&id) else { return };
-        let granted = *consent == Consent::Granted;
-        if granted {
+        let answer = if *consent != Consent::Granted {
+            Answer::Approved(false)
+        } else if !self.has_application(&app, &application) {
+            // The app, or that part of it, was removed while the user was asked.
+            Answer::Refused
+        } else {
             self.grant(&app, &application, standby, BackgroundAccessRequestKind::AlwaysAllowed);
-        }
-        owed.answer = Some((id, Answer::Approved(granted)));
+            // What the user or the policy decided meanwhile counts.
+            Answer::Approved(self.status(&app, &application, standby) == Status::AlwaysAllowed)
+        };
+        owed.answer = Some((id, answer));
     }
 
     /// A no ends what runs; access that is only lacking does not (ACC-17).

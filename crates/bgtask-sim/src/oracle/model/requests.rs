@@ -126,7 +126,7 @@ impl Model {
         Answer::Exactly(Reply::Unregistered)
     }
 
-    fn has_application(&self, app: &AppId, application: &str) -> bool {
+    pub(super) fn has_application(&self, app: &AppId, application: &str) -> bool {
         let declares = |app: &bgtask_core::App| app.applications.iter().any(|its| **its == *application);
         self.apps.get(app).is_some_and(|app| application.is_empty() || declares(app))
     }
