@@ -5,6 +5,7 @@
 
 mod app;
 mod broker;
+mod bus;
 mod home;
 mod leftovers;
 mod mounts;

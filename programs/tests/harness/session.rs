@@ -1,31 +1,22 @@
 use std::fs;
-use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use super::{Broker, Home, SAMPLE, eventually, has_program, skipped};
+use super::bus::Bus;
+use super::{Broker, Home, SAMPLE};
+
+const RULES: &str = r#"<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>"#;
 
 /// A session bus of the test's own.
 pub(crate) struct SessionBus {
-    daemon: Child,
+    _bus: Bus,
     pub(crate) address: String,
 }
 
 impl SessionBus {
     /// Starts one, or says why the test is skipped.
     pub(crate) async fn start(home: &Home) -> Option<Self> {
-        if !has_program("dbus-daemon") {
-            skipped("dbus-daemon is not installed");
-            return None;
-        }
-        let (socket, config) = (home.root("bus"), home.root("bus.conf"));
-        let address = format!("unix:path={}", socket.display());
-        fs::write(&config, configuration(&address)).unwrap();
-        let mut daemon = Command::new("dbus-daemon");
-        daemon.arg(format!("--config-file={}", config.display())).args(["--nofork", "--nopidfile"]);
-        let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let bus = Self { daemon, address };
-        eventually("the bus listens", async || UnixStream::connect(&socket).ok()).await;
-        Some(bus)
+        let bus = Bus::start("session", &home.root("bus"), &home.root("bus.conf"), RULES).await?;
+        Some(Self { address: bus.address.clone(), _bus: bus })
     }
 
     /// A broker as a user's session has it: folders where the desktop says, the sample app, and this bus.
@@ -46,29 +37,4 @@ impl SessionBus {
         broker.answers().await;
         broker
     }
-}
-
-impl Drop for SessionBus {
-    fn drop(&mut self) {
-        let _ended = self.daemon.kill();
-        let _reaped = self.daemon.wait();
-    }
-}
-
-fn configuration(address: &str) -> String {
-    format!(
-        r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>{address}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"#
-    )
 }

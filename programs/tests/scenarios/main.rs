@@ -9,7 +9,6 @@ mod application;
 mod condition;
 mod group;
 mod in_process;
-mod power;
 mod stage;
 mod system_event;
 mod terminal;

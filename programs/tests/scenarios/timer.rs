@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::power::PowerProfiles;
+use crate::harness::SystemBus;
 use crate::stage::{Sample, Stage};
 use crate::terminal::{TENS, Terminal, name};
 
@@ -66,7 +66,8 @@ async fn scenario_4_waits_until_the_user_allows_it() {
 #[tokio::test]
 async fn scenario_4_waits_for_the_battery_saver_unless_always_allowed() {
     let home = Stage::prepare(Sample::OutOfProcess);
-    let Some(_saver) = PowerProfiles::start(&home, "power-saver").await else { return };
+    let Some(bus) = SystemBus::start(&home.world).await else { return };
+    bus.choose("power-saver").await;
     let mut stage = Stage::in_home(home, Sample::OutOfProcess).await;
     let mut app = stage.open();
     app.enter("tick 50");
