@@ -6,7 +6,7 @@ use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
 use crate::input::SourceStatus;
 use crate::model::access::BackgroundAccessStatus;
-use crate::model::condition::SystemConditionType;
+use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
 use crate::model::trigger::Trigger;
@@ -72,7 +72,7 @@ impl Core {
                 format!("It cannot run: {trigger} has no working source on this machine: {why}; {help}.")
             }
             (_, Some(due)) => {
-                let left = Spoken(self.released_at(due) - now.wall);
+                let left = Spoken(self.released_at(registration, due) - now.wall);
                 format!("It waits for its trigger: {trigger} fires in {left}; it was registered {ago} ago.")
             }
             (_, None) => format!("It waits for its trigger: {trigger} has to fire; it was registered {ago} ago."),
@@ -160,8 +160,8 @@ impl Core {
         }
     }
 
-    fn spoken_condition(&self, condition: SystemConditionType) -> String {
-        let fact = Fact::of_condition(condition);
+    fn spoken_condition(&self, condition: Condition) -> String {
+        let fact = condition.fact();
         match fact.and_then(|fact| self.facts.levels().get(fact)) {
             Some(_) => format!("{condition} holds"),
             None => format!("{condition} holds (its source has not reported yet)"),
@@ -217,12 +217,12 @@ impl Core {
         }
     }
 
-    fn condition_reading(&self, condition: SystemConditionType) -> GateReading {
-        let fact = Fact::of_condition(condition);
+    fn condition_reading(&self, condition: Condition) -> GateReading {
+        let fact = condition.fact();
         let level = fact.and_then(|fact| self.facts.levels().get(fact));
         let source = self.source_of(fact);
         GateReading {
-            name: condition.name().to_owned(),
+            name: condition.name().into_owned(),
             open: self.facts.levels().holds(condition),
             value: level.map_or_else(|| "unknown".to_owned(), |(value, _)| value.to_string()),
             since: level.map(|(_, since)| since),
