@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bgtask_core::{Event, EventKind, InstanceId, Notice, Outcome, Registration, WallTime};
 use bgtask_record::Record as _;
-use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, EventInfo, PEER_NAME, OutcomeInfo, ProgressInfo};
+use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, EventInfo, OutcomeInfo, PEER_NAME, ProgressInfo};
 use zbus::Message;
 
 /// What everybody who watches hears.

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bgtask_core::{Command, Entry, NewRegistration, TaskId};
+use bgtask_core::{Command, Entry, TaskId};
 use bgtask_taskfile::Task;
 use tokio::sync::mpsc;
 
@@ -104,11 +104,6 @@ pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<Task, String> {
 /// What is wrong with a task file, with the lines it is wrong in.
 pub(crate) fn described(name: &str, text: &str, problems: &[bgtask_taskfile::Diagnostic]) -> String {
     bgtask_taskfile::render(name, text, problems)
-}
-
-/// The file that a registration stands in.
-pub(crate) fn file_of(new: &NewRegistration) -> Option<&str> {
-    new.entry.command()?.file.as_deref()
 }
 
 /// Sends [`Incoming::TaskFiles`] after every change in the folder.

@@ -90,7 +90,9 @@ impl Apps {
         let before = std::mem::replace(&mut self.installed, found);
         let gone = before.keys().filter(|id| !self.installed.contains_key(id)).cloned().map(Input::AppRemoved);
         let new = self.installed.iter().filter(|(id, now)| before.get(id).is_none_or(|it| it.app != now.app));
-        new.map(|(id, installed)| Input::AppInstalled(core_app(id, &installed.app, Path::is_file))).chain(gone).collect()
+        new.map(|(id, installed)| Input::AppInstalled(core_app(id, &installed.app, Path::is_file)))
+            .chain(gone)
+            .collect()
     }
 
     fn install(&self, path: &Path) -> Result<(AppId, Installed), String> {
@@ -131,10 +133,7 @@ pub(crate) fn watch_folders(
         | inotify::WatchFlags::MOVED_TO;
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         inotify::add_watch(&watcher, folder, events).map_err(|errno| {
-            Failure::new(
-                format!("the folder {} cannot be watched, it has to be readable", folder.display()),
-                errno,
-            )
+            Failure::new(format!("the folder {} cannot be watched, it has to be readable", folder.display()), errno)
         })?;
     }
     let watcher =

@@ -142,8 +142,9 @@ impl Clients {
         if watching.is_empty() && self.bus.is_none() {
             return;
         }
-        let message =
-            Message::signal(BROKER_PATH, BROKER_INTERFACE, "Event").sender(PEER_NAME).build(&bgtask_convert::event_info(event));
+        let message = Message::signal(BROKER_PATH, BROKER_INTERFACE, "Event")
+            .sender(PEER_NAME)
+            .build(&bgtask_convert::event_info(event));
         let Ok(message) = message.inspect_err(|error| tracing::error!("an event cannot be written: {error}")) else {
             return;
         };

@@ -21,8 +21,8 @@ use super::clock::Clock;
 use super::durable::Durable;
 use super::{Driver, STORE_REST};
 use crate::apps::{self, Apps};
-use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::calendars::Calendars;
+use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
 use crate::consent::Consents;
 use crate::failure::Failure;
@@ -171,7 +171,12 @@ impl Driver {
         let registered = snapshot.registrations.iter().map(|registration| &registration.app);
         let unread = snapshot.completions.iter().map(|completion| &completion.app);
         let seen = snapshot.versions.iter().map(|(app, _)| app);
-        registered.chain(unread).chain(seen).filter(|app| app.as_str() != App::COMMANDS && self.apps.is_gone(app)).cloned().collect()
+        registered
+            .chain(unread)
+            .chain(seen)
+            .filter(|app| app.as_str() != App::COMMANDS && self.apps.is_gone(app))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn announce_ready(&self) {

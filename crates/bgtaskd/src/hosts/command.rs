@@ -63,8 +63,7 @@ impl Hosts {
     pub(crate) fn command_started(&mut self, id: HostId, started: Result<Running, String>) -> Result<(), HostExit> {
         let Some(begun) = self.starting.0.remove(&id) else { return Ok(()) };
         let attended = started.and_then(|running| {
-            self.attend_command(id, running, begun.log)
-                .map_err(|error| format!("its end cannot be watched: {error}"))
+            self.attend_command(id, running, begun.log).map_err(|error| format!("its end cannot be watched: {error}"))
         });
         match attended {
             Ok(mut entry) => {

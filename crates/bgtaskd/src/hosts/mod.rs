@@ -80,7 +80,14 @@ type Stamp = (u64, u64, i64, i64);
 
 impl Hosts {
     pub(crate) fn new(spawner: Spawner, inbox: mpsc::Sender<Incoming>) -> Self {
-        Self { spawner, inbox, guid: Guid::generate(), running: HashMap::new(), adopted: Adopted::default(), starting: command::Starting::default() }
+        Self {
+            spawner,
+            inbox,
+            guid: Guid::generate(),
+            running: HashMap::new(),
+            adopted: Adopted::default(),
+            starting: command::Starting::default(),
+        }
     }
 
     /// Starts a host. What went wrong comes back like any other end of a host.

@@ -64,7 +64,8 @@ pub(super) fn same<T>(found: Option<T>) -> T {
 
 /// The arguments of a trigger as the core keeps them; none at all is nothing carried.
 pub(super) fn details(arguments: &ValueSet) -> Result<Option<Details>, Error> {
-    Ok(bgtask_convert::details(arguments.to_wire()?)?)
+    let owned = arguments.to_wire()?.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(bgtask_convert::details(owned.collect())?)
 }
 
 /// The entry point and the class of a registration, as the library has them.

@@ -171,7 +171,7 @@ fn outcome(event: &Event) -> Option<BackgroundTaskCompletedEventArgs> {
     let (EventKind::Completed { outcome, progress, .. }, Some(instance)) = (&event.kind, event.instance) else {
         return None;
     };
-    let info = outcome_info(outcome, *progress, event.at);
+    let info = bgtask_convert::outcome_info(outcome, *progress, event.at);
     let (task, instance) = (task_id(event.task), instance_id(instance));
     Some(BackgroundTaskCompletedEventArgs::new(task, event.name.to_string(), instance, info))
 }

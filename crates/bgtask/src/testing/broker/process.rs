@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use bgtask_core::{CancelNotice, HostExit, HostId, Input, InstanceId, RunOrder};
+use bgtask_core::{CancelNotice, HostExit, HostId, Input, InstanceId, RunOrder, Usage};
 use bgtask_wire::HostSignal;
 use futures_util::stream::poll_fn;
 use tokio::sync::mpsc;

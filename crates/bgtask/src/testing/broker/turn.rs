@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bgtask_convert::core_app;
 use bgtask_core::{Config, Consent, Core, Fact, Input, Notice, Output, SourceStatus};
 use tokio::time::{Instant, sleep_until};
 

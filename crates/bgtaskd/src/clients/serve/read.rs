@@ -4,13 +4,15 @@ use std::path::Path;
 
 use bgtask_core::{AppId, Registration, TaskId};
 use bgtask_store::HISTORY_PAGE_MAX;
-use bgtask_wire::{AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo};
+use bgtask_wire::{
+    AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
+};
 use zbus::Message;
 
 use bgtask_convert::{source_info, task_info, why_info};
 
-use super::describe::{app_info, history_info};
 use super::ask::task_id;
+use super::describe::{app_info, history_info};
 use crate::task_files::Outcome;
 
 use super::{Asked, Scope, answered};

@@ -16,9 +16,7 @@ pub(crate) fn reply(decided: &Reply, message: &Message) -> Result<Message, Error
         }
         Reply::Registered(task) => answered(message, &task.to_string()),
         Reply::Updated(task, update) => answered(message, &(task.to_string(), update_word(*update))),
-        Reply::Access(status) if is(message, "RequestAccess") => {
-            answered(message, &status.number())
-        }
+        Reply::Access(status) if is(message, "RequestAccess") => answered(message, &status.number()),
         Reply::Approved(approved) => answered(message, approved),
         Reply::Terminated(count) | Reply::Raised(count) => answered(message, count),
         Reply::Activated(result, why) => answered(message, &(result.number(), why)),
