@@ -165,6 +165,7 @@ mod tests {
             max_warm_hosts: 7,
             max_running: 8,
             max_attempts: 9,
+            machine: machine(),
         };
         assert_eq!(file.checked().map(|config| config.core), Ok(wanted));
     }
