@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::bus::{Bus, CALL_RETRY, CallError};
 use crate::external_power::supply_watch::SupplyWatch;
 use crate::inotify::BLIND_REREAD;
-use crate::report::{Report, Status, Teller, Unheard};
+use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
 /// How long the power may flap before the level is read again. A plug that is drawn and put back within this time is
@@ -63,7 +63,7 @@ struct Reading {
 impl Reading {
     async fn tell(self, teller: &mut Teller) -> Result<(), Unheard> {
         teller.status(self.status).await?;
-        teller.level(Report::ExternalPower(self.external)).await
+        teller.level(self.external).await
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::bus::{Bus, CALL_RETRY, CallError};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
 use crate::internet::routes::RouteWatch;
-use crate::report::{Report, Status, Teller, Unheard};
+use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
 /// How long the network may flap before the level is read again. Going away and coming back within this time is not
@@ -57,7 +57,7 @@ struct Reading {
 impl Reading {
     async fn tell(self, teller: &mut Teller) -> Result<(), Unheard> {
         teller.status(self.status).await?;
-        teller.level(Report::Internet(self.online)).await
+        teller.level(self.online).await
     }
 }
 

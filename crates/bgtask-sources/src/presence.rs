@@ -17,7 +17,7 @@ use crate::bus::{Bus, CALL_RETRY, CallError};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
 use crate::presence::logind::Session;
 use crate::presence::terminals::Terminals;
-use crate::report::{Report, Status, Teller, Unheard};
+use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
 /// How long after the last key in a terminal the user still counts as present.
@@ -55,7 +55,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
 
 async fn tell(teller: &mut Teller, status: Status, present: bool) -> Result<(), Unheard> {
     teller.status(status).await?;
-    teller.level(Report::UserPresent(present)).await
+    teller.level(present).await
 }
 
 /// What follows from one reading.

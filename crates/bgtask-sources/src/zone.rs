@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::bus::{Bus, Link, Rules};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
 use crate::path::{End, PathWatch, Walk, names_below};
-use crate::report::{Report, Status, Teller, Unheard, ZoneChange, ZoneReading};
+use crate::report::{Status, Teller, Unheard, ZoneChange, ZoneReading};
 use crate::world::World;
 
 /// How long `/etc/localtime` may be absent or unreadable before that is believed. Tools that replace it in two steps
@@ -98,7 +98,7 @@ async fn tell_zone(teller: &mut Teller, zone: Zone, current: &mut Option<Zone>) 
     }
     let reading = zone.reading(current.as_ref(), Timestamp::now());
     *current = Some(zone);
-    teller.level(Report::TimeZone(reading)).await
+    teller.zone(reading).await
 }
 
 fn status(watch: &PathWatch, link: &Link, seen: &Result<Zone, Unread>) -> Status {

@@ -18,7 +18,7 @@ const MANAGER: &str = "/org/freedesktop/login1";
 
 async fn present(inbox: &mut Inbox) -> bool {
     match inbox.level().await {
-        Report::UserPresent(present) => present,
+        Report::Level(SourceKind::UserPresence, present) => present,
         other => panic!("expected presence, got {other:?}"),
     }
 }

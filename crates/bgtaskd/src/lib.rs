@@ -27,6 +27,7 @@ mod options;
 mod places;
 mod policy;
 mod ready;
+mod service_manager;
 mod session;
 mod sources;
 

@@ -27,6 +27,8 @@ pub struct Command {
     pub fresh_within: Option<Duration>,
     /// Whether it may leave a small file for its next try.
     pub checkpoint: bool,
+    /// The task file that it stands in; `None` where it was added by a call.
+    pub file: Option<Arc<str>>,
 }
 
 impl Command {
@@ -44,6 +46,7 @@ impl Command {
             retry: Retry::default(),
             fresh_within: None,
             checkpoint: false,
+            file: None,
         }
     }
 

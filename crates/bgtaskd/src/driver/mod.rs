@@ -28,6 +28,7 @@ use crate::inbox::{Incoming, MAX_BATCH};
 use crate::options::Options;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
+use crate::service_manager::Watchdog;
 use crate::sources::Sources;
 use clock::Clock;
 use durable::Durable;
@@ -69,6 +70,7 @@ struct Driver {
     follow_ups: VecDeque<Input>,
     /// Something is left to do once nothing has happened for so long: replacing a used launcher, tidying the store.
     untidy: Option<Duration>,
+    watchdog: Watchdog,
     /// It was told to stop, and waits for its hosts.
     stopping: bool,
     _occupied: Occupied,
@@ -80,6 +82,9 @@ impl Driver {
         let mut waiting = Vec::with_capacity(MAX_BATCH);
         while !(self.stopping && self.core.hosts().next().is_none()) {
             let came = self.next(&mut waiting).await?;
+            if !matches!(came, Came::Idle) && self.watchdog.work() {
+                self.untidy.get_or_insert(STORE_REST);
+            }
             let now = Clock::now();
             match came {
                 Came::Inbox => {
@@ -113,6 +118,9 @@ impl Driver {
         self.clock.arm(wake.map(|wake| wake.at)).map_err(clock)?;
         let pause = self.durable.retry().map(|retry| (retry, Came::Retry));
         let pause = pause.or(self.untidy.map(|rest| (rest, Came::Idle)));
+        if !matches!(pause, Some((_, Came::Idle))) {
+            self.watchdog.rest();
+        }
         tokio::select! {
             biased;
             Some(report) = self.reports.recv() => return Ok(Came::Report(report)),

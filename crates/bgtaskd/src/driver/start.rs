@@ -29,6 +29,7 @@ use crate::inbox::{Incoming, MAX_WAITING};
 use crate::options::Options;
 use crate::places::Places;
 use crate::policy::{self, Policies};
+use crate::service_manager::{self, Watchdog};
 use crate::session;
 use crate::sources::Sources;
 
@@ -99,6 +100,7 @@ impl Driver {
             wake: None,
             follow_ups: VecDeque::new(),
             untidy: Some(STORE_REST),
+            watchdog: Watchdog::new(),
             stopping: false,
             _occupied: occupied,
             policies: Policies::new(options.sysroot.join(policy::FOLDER)),
@@ -165,9 +167,7 @@ impl Driver {
                 tracing::warn!("hosts are held together by their session only: {why}");
             }
         }
-        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-            tracing::warn!("the service manager could not be told that the broker is ready: {error}");
-        }
+        service_manager::ready();
     }
 }
 
