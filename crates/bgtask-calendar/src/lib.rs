@@ -71,7 +71,7 @@
 //! # Bounds
 //!
 //! [`MAX_EXPRESSION_BYTES`], [`MAX_ZONE_BYTES`], and the years from [`FIRST_YEAR`] to [`LAST_YEAR`]. A search goes by
-//! months and by changes of the clock, never by days or minutes, so it ends after at most 230 × 12 steps.
+//! months and by changes of the clock, never by days or minutes: some thousand steps at most, when nothing ever comes.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
