@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bgtask_core::{Command, Entry, TaskId};
-use bgtask_taskfile::Task;
+use bgtask_taskfile::{Diagnostic, Task};
 use tokio::sync::mpsc;
 
 use crate::apps;
@@ -102,8 +102,16 @@ pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<Task, String> {
 }
 
 /// What is wrong with a task file, with the lines it is wrong in.
-pub(crate) fn described(name: &str, text: &str, problems: &[bgtask_taskfile::Diagnostic]) -> String {
-    bgtask_taskfile::render(name, text, problems)
+pub(crate) fn described(name: &str, text: &str, problems: &[Diagnostic]) -> String {
+    let place = |found: &Diagnostic| {
+        let before = found.span.as_ref().and_then(|span| text.get(..span.start));
+        before.map_or(String::new(), |before| format!(":{}", before.matches('\n').count() + 1))
+    };
+    let line = |found: &Diagnostic| {
+        let help = found.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
+        format!("{name}{}: {}{help}", place(found), found.message)
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Sends [`Incoming::TaskFiles`] after every change in the folder.
