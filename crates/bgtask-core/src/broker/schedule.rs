@@ -116,7 +116,7 @@ impl Core {
         self.gate_of(self.tasks.get(id)?)
     }
 
-    fn gate_of(&self, task: &Task) -> Option<Gate> {
+    pub(super) fn gate_of(&self, task: &Task) -> Option<Gate> {
         let registration = &task.registration;
         let Some(app) = self.apps.get(&registration.app) else {
             return Some(Gate::NotInstalled);
