@@ -146,8 +146,8 @@ impl World {
                 request(Request::RegisterOrUpdate(app(number), registration(entry, trigger, conditions, flag)))
             }
             Move::Setting(number, setting) => match setting {
-                0..=20 => request(Request::SetBackground { enabled: setting > 3 }),
-                21..=40 => Input::Policy(policy(number, setting)),
+                0..=60 => request(Request::SetBackground { enabled: setting > 20 }),
+                61..=90 => Input::Policy(policy(number, setting)),
                 _ => request(Request::SetAccess(app(number), AccessSetting::from_number(u32::from(setting % 5)))),
             },
             Move::Demand(number, true) => {
