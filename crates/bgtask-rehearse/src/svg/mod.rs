@@ -1,0 +1,3 @@
+//! placeholder
+/// The most lanes that are drawn.
+pub const MAX_DRAWN_LANES: usize = 300;
