@@ -21,7 +21,7 @@ record! {
     struct CancelNotice { reason, budget, used, grace }
     struct Class { id, server }
     struct Command {
-        argv, env, dir, timeout, cpu, memory, network, nice, retry, fresh_within, checkpoint
+        argv, env, dir, timeout, cpu, memory, network, nice, retry, fresh_within, checkpoint, file
     }
     struct Completion { sequence, app, task, name, instance, at, outcome, progress }
     struct Config {
@@ -160,6 +160,7 @@ record! {
         CommandBytes,
         PathBytes,
         CalendarBytes,
+        Sources,
     }
     enum Notice { Progress { task, instance, value }, Completed(completion) }
     enum Outcome {

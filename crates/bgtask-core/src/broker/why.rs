@@ -23,6 +23,14 @@ pub struct Why {
     pub since: Option<WallTime>,
     /// Every gate with its live value, open or closed.
     pub gates: Vec<GateReading>,
+    /// The one change that would start it now.
+    pub remedy: Option<String>,
+    /// When time alone can start it at the earliest.
+    pub next: Option<WallTime>,
+    /// How long the running instance has run.
+    pub used: Option<std::time::Duration>,
+    /// How long it may run.
+    pub budget: Option<std::time::Duration>,
 }
 
 /// One gate as it reads now.
@@ -81,7 +89,7 @@ impl Core {
         if !access.allows() {
             sentence.push_str(&format!(" It may not run now: {}.", self.why_denied(registration, access)));
         }
-        Why { sentence, phase: "idle", since: None, gates }
+        Why { sentence, phase: "idle", since: None, gates, remedy: None, next: None, used: None, budget: None }
     }
 
     fn why_active(
@@ -121,7 +129,7 @@ impl Core {
             }
             ActivationState::Ended => ("idle", None, "It has just ended.".to_owned()),
         };
-        Why { sentence, phase, since, gates }
+        Why { sentence, phase, since, gates, remedy: None, next: None, used: None, budget: None }
     }
 
     fn why_waiting(

@@ -115,9 +115,10 @@ impl Fact {
         })
     }
 
-    /// Whether it is a level that a person can make a condition of, by its name.
+    /// Whether its name is the word of a condition; the others have words of their own, or are no level.
     pub(crate) const fn is_condition(self) -> bool {
-        !matches!(self, Self::TimeZone | Self::Internet | Self::UserPresence | Self::ExternalPower)
+        use Fact as F;
+        !matches!(self, F::TimeZone | F::Internet | F::UserPresence | F::ExternalPower | F::FreeNetwork)
     }
 
     /// The fact behind any trigger, `None` where it stands on none.
