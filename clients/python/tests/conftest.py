@@ -52,6 +52,13 @@ async def eventually(what: str, look: Callable[[], Awaitable[T | None]]) -> T:
     return found
 
 
+def broker_program() -> str:
+    """The program under test."""
+    program = os.environ.get("BGTASKD")
+    assert program is not None, "say where the broker is: BGTASKD=target/debug/bgtaskd pytest clients/python"
+    return program
+
+
 class World:
     """The system facts of a private machine, in Berlin and online."""
 
@@ -133,7 +140,7 @@ class Home:
 
     def start(self) -> None:
         """Starts the broker and waits until it listens."""
-        command = [os.environ["BGTASKD"], "--root", self.root, "--sysroot", self.world.path, "--log", "warn"]
+        command = [broker_program(), "--root", str(self.root), "--sysroot", str(self.world.path), "--log", "warn"]
         outside = ("DBUS_SESSION_BUS_ADDRESS", "JOURNAL_STREAM", "BGTASK_ADDRESS", "BGTASK_LOG", "BGTASK_APP_ID")
         environment = {name: value for name, value in os.environ.items() if name not in outside}
         with self.log.open("ab") as log:

@@ -54,9 +54,9 @@ def app(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     yield home
 
 
-async def ready(**flags: BackgroundTaskRegistrationGroup) -> tuple[BackgroundTaskRegistration, Completions]:
+async def ready(group: BackgroundTaskRegistrationGroup | None = None) -> tuple[BackgroundTaskRegistration, Completions]:
     await BackgroundExecutionManager.request_access()
-    task = await builder(entry="", **flags).register()
+    task = await builder(entry="", task_group=group).register()
     completions: Completions = asyncio.Queue()
     task.on_completed(lambda _task, args: completions.put_nowait(args))
     await sources_know()
@@ -127,7 +127,7 @@ async def test_a_groups_tasks_go_to_its_own_handler(app: Home) -> None:
         args.task_instance.local_settings()["group"] = f"{group.id} {args.task_instance.task.group}"
 
     group.background_activated(on_activated)
-    _grouped, completions = await ready(task_group=group)
+    _grouped, completions = await ready(group)
     app.world.zone("Asia/Tokyo")
     (await take(completions)).check_result()
     assert app.settings["group"] == "org.example.group org.example.group"

@@ -74,9 +74,7 @@ async def test_an_app_that_is_not_installed_is_unknown(broker: Home, monkeypatch
         await BackgroundTaskRegistration.all_tasks()
 
 
-async def test_a_program_that_does_not_say_whose_it_is_hears_how(
-    broker: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_program_that_does_not_say_whose_it_is_hears_how(broker: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BGTASK_APP_ID")
     with pytest.raises(bgtask.UnknownAppError, match=r"bgtask\.act_for"):
         await BackgroundTaskRegistration.all_tasks()

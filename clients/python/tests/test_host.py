@@ -27,6 +27,7 @@ from bgtask import (
     TaskFailure,
     TaskFailureKind,
     TypedValue,
+    Value,
 )
 
 Completions = asyncio.Queue[BackgroundTaskCompletedEventArgs]
@@ -156,7 +157,7 @@ async def test_the_task_gets_the_arguments_of_its_trigger(broker: Home) -> None:
     made.set_trigger(trigger)
     task, completions = await ready(made)
     sizes = TypedValue("u32[]", [320, 1280])
-    arguments = {"folder": "/home/me", "sizes": sizes, "id": UUID(int=7), "deep": {"er": [1.5]}}
+    arguments: dict[str, Value] = {"folder": "/home/me", "sizes": sizes, "id": UUID(int=7), "deep": {"er": [1.5]}}
     response = await trigger.request_async(arguments)
     assert response.result is ApplicationTriggerResult.Allowed, response.why
     (await take(completions)).check_result()
