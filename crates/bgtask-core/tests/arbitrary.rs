@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgtask_core::{
-    AccessSetting, Activation, ActivationState, App, AppId, CancellationReason, Change, ClientId, Completion, Config,
-    Core, CustomSystemEventTriggerRecurrence, Details, Entry, EntryPoint, Fact, Firing, HostExit, HostId, HostKind,
-    HostState, Input, InstanceId, NewRegistration, Now, Outcome, Output, Policy, PolicyEntry, PolicyRule, Registration,
-    Reply, Report, Request, RequestId, Server, Sharing, Snapshot, SourceStatus, Standing, SystemConditionType,
-    SystemTriggerType, TaskId, TaskType, Trigger, Zone,
+    AccessSetting, Activation, ActivationState, App, AppId, CancellationReason, Change, ClientId, Completion,
+    Condition, Config, Core, CustomSystemEventTriggerRecurrence, Details, Entry, EntryPoint, Fact, Firing, HostExit,
+    HostId, HostKind, HostState, Input, InstanceId, NewRegistration, Now, Outcome, Output, Policy, PolicyEntry,
+    PolicyRule, Registration, Reply, Report, Request, RequestId, Server, Sharing, Snapshot, SourceStatus, Standing,
+    SystemConditionType, SystemTriggerType, TaskId, TaskType, Trigger, Usage, Zone,
 };
 use proptest::prelude::*;
 
@@ -95,6 +95,7 @@ fn installed(number: u8, version: u8) -> App {
         itself: (version >= 20).then(|| server("app", Sharing::Together("".into()))),
         applications: Vec::new(),
         raises: Vec::new(),
+        commands: None,
     }
 }
 
@@ -141,7 +142,7 @@ fn registration(entry: u8, trigger: u8, conditions: u8, flag: bool) -> NewRegist
             }
             _ => Trigger::System { kind: pick(kinds, trigger).expect("some"), one_shot: trigger.is_multiple_of(7) },
         },
-        conditions: served.filter(|condition| (wanted >> condition.number()) & 1 == 1).collect(),
+        conditions: served.filter(|kind| (wanted >> kind.number()) & 1 == 1).map(Condition::from).collect(),
         cancel_on_condition_loss: flag,
         is_network_requested: false,
         group: None,
@@ -214,8 +215,8 @@ impl World {
                 zone: Zone { identity: (zone % 4).to_string(), offset_seconds: i32::from(zone % 3) * 3_600 },
                 previous_offset_seconds,
             }),
-            Move::Internet(value) => Input::Report(Report::Internet(value)),
-            Move::User(value) => Input::Report(Report::UserPresence(value)),
+            Move::Internet(value) => Input::Report(Report::Level(Fact::Internet, value)),
+            Move::User(value) => Input::Report(Report::Level(Fact::UserPresence, value)),
             Move::Register(number, entry, trigger, conditions, flag) => {
                 request(Request::Register(app(number), registration(entry, trigger, conditions, flag)))
             }
@@ -225,9 +226,9 @@ impl World {
                 cancel,
             }),
             Move::Level(fact, value) => Input::Report(match fact % 3 {
-                0 => Report::ExternalPower(value),
-                1 => Report::EnergySaver(value && fact > 180),
-                _ => Report::MemoryPressure(value && fact > 180),
+                0 => Report::Level(Fact::ExternalPower, value),
+                1 => Report::Level(Fact::EnergySaver, value && fact > 180),
+                _ => Report::Level(Fact::MemoryPressure, value && fact > 180),
             }),
             Move::Update(number, entry, trigger, conditions, flag) => {
                 request(Request::RegisterOrUpdate(app(number), registration(entry, trigger, conditions, flag)))
@@ -247,7 +248,7 @@ impl World {
             Move::Terminate(number) => request(Request::Terminate(app(number))),
             Move::Usage(h, used) => {
                 let cpu = Duration::from_micros(u64::from(used));
-                Input::HostUsage { host: host(h), cpu, io: u64::from(used % 3) }
+                Input::HostUsage { host: host(h), usage: Usage { cpu, io: u64::from(used % 3), memory_peak: None } }
             }
             Move::Access(number, ask) => {
                 let (app, application) = (app(number), String::new());
@@ -267,11 +268,15 @@ impl World {
             Move::Started(h, i) => Input::HostStarted(host(h), instance(h, i)),
             Move::Progress(h, i, value) => Input::HostProgress(host(h), instance(h, i), value),
             Move::Finished(h, i, ok) => {
-                Input::HostFinished(host(h), instance(h, i), if ok { Ok(()) } else { Err("e".into()) })
+                let result = if ok { Ok(()) } else { Err("e".into()) };
+                Input::HostFinished { host: host(h), instance: instance(h, i), result, usage: None }
             }
-            Move::Exited(h, exit) => {
-                Input::HostExited { host: host(h), exit: HostExit::Code(i32::from(exit)), output_tail: String::new() }
-            }
+            Move::Exited(h, exit) => Input::HostExited {
+                host: host(h),
+                exit: HostExit::Code(i32::from(exit)),
+                output_tail: String::new(),
+                usage: None,
+            },
             Move::Wait(_) | Move::Wake => Input::Tick,
         }
     }
@@ -379,13 +384,13 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
                 snapshot.registrations.push(stored(id, entry, new, standing));
             }
             if let Some(state) = state {
-                let firing = Firing { at: Now::ZERO.wall, count: attempt, details: None };
+                let firing = Firing { at: Now::ZERO.wall, count: attempt, details: None, lost: 0, by_hand: false };
                 let instance = InstanceId::from_random(u128::from(number));
-                snapshot.activations.push((id, Activation { instance, firing: firing.clone(), attempt, state }));
+                snapshot.activations.push((id, activation(instance, firing.clone(), attempt, state)));
                 if next {
                     let instance = InstanceId::from_random(u128::from(number) + 100);
                     let state = ActivationState::Waiting { since: Now::ZERO.wall };
-                    snapshot.activations.push((id, Activation { instance, firing, attempt, state }));
+                    snapshot.activations.push((id, activation(instance, firing, attempt, state)));
                 }
             }
         }
@@ -403,6 +408,10 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
     })
 }
 
+fn activation(instance: InstanceId, firing: Firing, attempt: u32, state: ActivationState) -> Activation {
+    Activation { instance, firing, attempt, failures: 0, not_before: None, message: None, started: None, state }
+}
+
 fn stored(id: TaskId, number: u8, new: NewRegistration, standing: Standing) -> Registration {
     Registration {
         id,
@@ -418,6 +427,10 @@ fn stored(id: TaskId, number: u8, new: NewRegistration, standing: Standing) -> R
         due: None,
         counted_in: None,
         standing,
+        paused: false,
+        last: None,
+        fresh_since: None,
+        overdue: false,
     }
 }
 

@@ -28,12 +28,39 @@ impl Usage {
     }
 }
 
+/// What a host or command used in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FinalUsage {
+    /// Processor time and bytes.
+    ///
+    /// In a session what nobody waited for does not count, and of the bytes never.
+    pub used: Usage,
+    /// The most memory it had at a time, in bytes. In a cgroup with a memory controller that of all its processes together,
+    /// else of the largest one. `None` if that is not known: without the controller a program that stays smaller than
+    /// the broker is not told apart from it.
+    pub memory_peak: Option<u64>,
+    /// Whether the kernel killed some of it because it reached its bound on memory, or the machine had none left.
+    pub out_of_memory: bool,
+}
+
 impl Add for Usage {
     type Output = Self;
 
     fn add(self, more: Self) -> Self {
         Self { cpu: self.cpu + more.cpu, io: self.io.saturating_add(more.io) }
     }
+}
+
+/// How far the kernel's two counts of the memory of a process may be apart, in bytes.
+pub(crate) const RESIDENT_ERROR: u64 = 1 << 20;
+
+/// The most memory this process had at a time, in bytes. A child that shared it until it executed is counted as if it had
+/// been its own.
+pub(crate) fn resident_peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    peak.unwrap_or_default() * 1024
 }
 
 /// The bytes that these processes have read and written.

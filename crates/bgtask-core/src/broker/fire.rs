@@ -1,9 +1,10 @@
 //! From a report of a source to accepted firings and lost conditions.
 
 use super::{Core, Task};
-use crate::activation::{Activation, ActivationState, Firing};
-use crate::event::EventKind;
+use crate::activation::{Activation, Firing};
+use crate::event::{Cause, EventKind};
 use crate::ids::{AppId, TaskId};
+use crate::limits::MAX_DETAILS_BYTES;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::registration::Standing;
 use crate::model::trigger::{Details, SystemTriggerType, Trigger};
@@ -16,11 +17,7 @@ impl Core {
         }
         match *report {
             Report::TimeZone { ref zone, previous_offset_seconds } => self.zone_read(zone, previous_offset_seconds),
-            Report::Internet(value)
-            | Report::UserPresence(value)
-            | Report::ExternalPower(value)
-            | Report::EnergySaver(value)
-            | Report::MemoryPressure(value) => self.level_read(report.fact(), value),
+            Report::Level(fact, value) => self.level_read(fact, value),
         }
     }
 
@@ -33,6 +30,7 @@ impl Core {
         let offset_before = previous_offset_seconds.or(known_before.map(|before| before.offset_seconds));
         if before.as_ref() != Some(zone) {
             self.persist(Change::PutZone(zone.clone()));
+            self.plan_again(true, self.now.wall);
         }
         if known_before.is_some() && offset_before.is_some_and(|offset| offset != zone.offset_seconds) {
             self.fire(SystemTriggerType::TimeZoneChange, None);
@@ -48,6 +46,9 @@ impl Core {
             && let Some(kind) = edge(fact, value)
         {
             self.fire(kind, None);
+        }
+        if before.is_some() {
+            self.fire_conditions(fact, value);
         }
         match (fact, value) {
             (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
@@ -69,39 +70,93 @@ impl Core {
         };
         let ids: Vec<_> = self.tasks.iter().filter(listens).map(|task| task.registration.id).collect();
         for id in ids {
-            self.accept(id, None);
+            self.accept(id, Occurrence::default());
         }
     }
 
-    /// Accepts one firing of one registration. Triggers that carry nothing collapse to one that waits (D1).
-    pub(super) fn accept(&mut self, id: TaskId, details: Option<Details>) {
+    /// Fires what waits for a condition to begin to hold.
+    fn fire_conditions(&mut self, fact: Fact, value: bool) {
+        let begins = |task: &&Task| {
+            let its = &task.registration;
+            let Trigger::Condition { condition, .. } = its.trigger else { return false };
+            condition.fact() == Some(fact) && condition.holds_at(value) && its.standing == Standing::Active
+        };
+        let ids: Vec<_> = self.tasks.iter().filter(begins).map(|task| task.registration.id).collect();
+        for id in ids {
+            self.accept(id, Occurrence::default());
+        }
+    }
+
+    /// Fires what waits for a new session of the user, once in each.
+    pub(super) fn begin_session(&mut self) {
+        let new = |task: &&Task| {
+            let its = &task.registration;
+            let waits = matches!(its.trigger, Trigger::SessionStart { .. }) && its.standing == Standing::Active;
+            waits && its.counted_in.as_ref() != Some(&self.session)
+        };
+        let ids: Vec<_> = self.tasks.iter().filter(new).map(|task| task.registration.id).collect();
+        for id in ids {
+            self.tasks.get_mut(id).expect("just seen").registration.counted_in = Some(self.session.clone());
+            self.persist_registration(id);
+            self.accept(id, Occurrence::default());
+        }
+    }
+
+    /// Accepts one firing of one registration. Triggers that carry nothing collapse to one that waits (D1); what others carry
+    /// is gathered there, in order, as far as there is room.
+    pub(super) fn accept(&mut self, id: TaskId, what: Occurrence) {
+        let by_hand = what.cause == Cause::Hand;
+        if self.tasks.get(id).is_some_and(|task| task.registration.paused && !by_hand) {
+            return;
+        }
         let instance = self.ids.instance();
         let now = self.now.wall;
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
         let trigger = task.registration.trigger.clone();
-        let spent = trigger.one_shot() && task.registration.standing == Standing::Active;
+        let spent = trigger.one_shot() && !by_hand && task.registration.standing == Standing::Active;
         if spent {
             task.registration.standing = Standing::Spent;
         }
+        let cause = what.cause;
         let (instance, count) = match self.tasks.last_waiting_mut(id) {
-            Some(waiting) if details.is_none() => {
-                waiting.firing.count = waiting.firing.count.saturating_add(1);
+            Some(waiting) if what.details.is_none() || trigger.gathers() => {
+                waiting.firing.gather(what);
                 (waiting.instance, waiting.firing.count)
             }
             _ => {
-                let firing = Firing { at: now, count: 1, details };
-                let state = ActivationState::Waiting { since: now };
-                self.tasks.wait(id, Activation { instance, firing, attempt: 1, state });
-                (instance, 1)
+                let Occurrence { details, count, lost, .. } = what;
+                let firing = Firing { at: now, count, details, lost, by_hand: false };
+                self.tasks.wait(id, Activation::new(instance, firing, now));
+                (instance, count)
             }
         };
         if spent {
+            self.unwatch_path(id);
+            self.arm(id);
             self.persist_registration(id);
         }
-        self.record(id, Some(instance), EventKind::Fired { trigger, count });
+        self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
         self.fresh_gate(id);
+    }
+
+    /// Has the path of a registration watched that still fires.
+    pub(super) fn watch_path(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        if let (Trigger::Path { watch, .. }, Standing::Active) =
+            (&task.registration.trigger, task.registration.standing)
+        {
+            let order = Output::WatchPath(id, watch.clone());
+            self.outputs.push_back(order);
+        }
+    }
+
+    pub(super) fn unwatch_path(&mut self, id: TaskId) {
+        let watched = |task: &Task| matches!(task.registration.trigger, Trigger::Path { .. });
+        if self.tasks.get(id).is_some_and(watched) {
+            self.outputs.push_back(Output::UnwatchPath(id));
+        }
     }
 
     /// Starts and stops sources so that exactly the needed facts are watched.
@@ -113,6 +168,35 @@ impl Core {
                 self.persist(Change::DeleteZone);
             }
             self.outputs.push_back(Output::Unwatch(fact));
+        }
+    }
+}
+
+/// What fired, once or several times.
+pub(super) struct Occurrence {
+    pub(super) details: Option<Details>,
+    pub(super) count: u32,
+    pub(super) lost: u32,
+    pub(super) cause: Cause,
+}
+
+impl Default for Occurrence {
+    fn default() -> Self {
+        Self { details: None, count: 1, lost: 0, cause: Cause::World }
+    }
+}
+
+impl Firing {
+    /// Takes in another occurrence; what finds no room is counted.
+    fn gather(&mut self, more: Occurrence) {
+        self.count = self.count.saturating_add(more.count);
+        self.lost = self.lost.saturating_add(more.lost);
+        let Some(new) = more.details else { return };
+        let old = self.details.as_ref().map_or(&[][..], |details| &details.0);
+        if old.len() + new.0.len() > MAX_DETAILS_BYTES {
+            self.lost = self.lost.saturating_add(more.count);
+        } else {
+            self.details = Some(Details(old.iter().chain(new.0.iter()).copied().collect()));
         }
     }
 }

@@ -2,18 +2,32 @@
 
 mod check;
 
-use super::Core;
+use std::sync::Arc;
+
+use super::tables::Alarm;
+use super::{Core, Task};
 use crate::event::EventKind;
 use crate::ids::{AppId, TaskId};
 use crate::model::cancel::CancellationReason;
 use crate::model::registration::{NewRegistration, Registration, Standing, Unregistration};
+use crate::model::trigger::Trigger;
 use crate::output::{Change, Reply, Update};
 use crate::refusal::Refusal;
 
 impl Core {
     pub(super) fn register(&mut self, app: &AppId, new: NewRegistration) -> Result<TaskId, Refusal> {
         self.check(app, &new)?;
+        let is_command = new.entry.command().is_some();
+        if is_command && self.tasks.of_app(app).any(|task| *task.registration.name == *new.name && is_listed(task)) {
+            return Err(Refusal::NameTaken(new.name));
+        }
+        Ok(self.enter(app, new))
+    }
+
+    fn enter(&mut self, app: &AppId, new: NewRegistration) -> TaskId {
         let id = self.ids.task();
+        let is_command = new.entry.command().is_some();
+        let counts_from_now = matches!(new.trigger, Trigger::SessionStart { .. });
         let due = new.trigger.interval().map(|interval| self.now.wall + interval);
         let registration = Registration {
             id,
@@ -27,20 +41,27 @@ impl Core {
             group: new.group,
             registered_at: self.now.wall,
             due,
-            counted_in: None,
+            counted_in: counts_from_now.then(|| Arc::clone(&self.session)),
             standing: Standing::Active,
+            paused: false,
+            last: None,
+            fresh_since: is_command.then_some(self.now.wall),
+            overdue: false,
         };
         self.persist(Change::PutRegistration(registration.clone()));
         self.tasks.insert(registration, &mut self.facts);
+        self.arm(id);
+        self.plan(id, self.now.wall);
+        self.watch_path(id);
         self.settle_sources();
         self.record(id, None, EventKind::Registered);
-        Ok(id)
+        id
     }
 
     /// D5: the same again changes nothing and keeps the phase of a timer; another takes its place in one step.
     pub(super) fn register_or_update(&mut self, app: &AppId, new: NewRegistration) -> Result<Reply, Refusal> {
         let group = new.group.as_ref().map(|group| &group.id);
-        let same_name = |task: &&super::Task| {
+        let same_name = |task: &&Task| {
             let its = &task.registration;
             let its_group = its.group.as_ref().map(|group| &group.id);
             its.standing == Standing::Active && *its.name == *new.name && its_group == group
@@ -53,8 +74,23 @@ impl Core {
         }
         self.check_replacing(app, &new, &known)?;
         let update = if known.is_empty() { Update::Registered } else { Update::Replaced };
+        let before = known.first().and_then(|id| self.tasks.get(*id)).map(|task| task.registration.clone());
         known.into_iter().for_each(|id| self.replaced(id));
-        self.register(app, new).map(|id| Reply::Updated(id, update))
+        let id = self.enter(app, new);
+        if let Some(before) = before.filter(|before| before.entry.command().is_some()) {
+            self.inherit(id, &before);
+        }
+        Ok(Reply::Updated(id, update))
+    }
+
+    /// What another of the same name has come to is not forgotten.
+    fn inherit(&mut self, id: TaskId, from: &Registration) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        let its = &mut task.registration;
+        (its.paused, its.last, its.overdue) = (from.paused, from.last, from.overdue);
+        its.fresh_since = from.fresh_since.or(its.fresh_since);
+        self.arm(id);
+        self.persist_registration(id);
     }
 
     fn replaced(&mut self, id: TaskId) {
@@ -81,7 +117,9 @@ impl Core {
         if std::mem::replace(&mut task.registration.standing, Standing::Unregistered) != Standing::Unregistered {
             self.record(id, None, EventKind::Unregistered(why));
         }
-        self.tasks.clear_due(id);
+        self.unwatch_path(id);
+        self.set_due(id, None);
+        self.tasks.set_alarm(id, Alarm::Retry, None);
         self.drop_waiting(id);
         let running = self.running_of(id);
         if running.is_empty() {
@@ -95,7 +133,7 @@ impl Core {
         }
     }
 
-    fn drop_waiting(&mut self, id: TaskId) {
+    pub(super) fn drop_waiting(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         let waiting: Vec<_> = task.waiting.iter().map(|activation| activation.instance).collect();
         for instance in waiting {
@@ -116,4 +154,8 @@ impl Core {
             self.settle_sources();
         }
     }
+}
+
+fn is_listed(task: &Task) -> bool {
+    task.registration.standing != Standing::Unregistered
 }

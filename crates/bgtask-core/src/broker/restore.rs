@@ -1,6 +1,7 @@
 //! The first moments of a broker: what the store held becomes live again through the same transitions (D7).
 
 use super::Core;
+use super::tables::Alarm;
 use crate::activation::{Activation, ActivationEvent, ActivationState};
 use crate::event::EventKind;
 use crate::ids::TaskId;
@@ -18,7 +19,10 @@ impl Core {
         self.session = snapshot.session;
         self.facts.zone = snapshot.zone;
         for registration in snapshot.registrations {
+            let id = registration.id;
             self.tasks.insert(registration, &mut self.facts);
+            self.arm(id);
+            self.watch_path(id);
         }
         self.mailboxes.continue_after(snapshot.last_sequence);
         for completion in snapshot.completions {
@@ -35,6 +39,8 @@ impl Core {
         tasks.into_iter().for_each(|id| self.tidy(id));
         self.settle_sources();
         self.begin();
+        self.begin_session();
+        self.plan_unplanned();
     }
 
     fn resume(&mut self, id: TaskId, mut activation: Activation) {
@@ -45,21 +51,23 @@ impl Core {
         }
         match activation.state {
             ActivationState::Waiting { .. } => {
+                self.tasks.set_alarm(id, Alarm::Retry, activation.not_before);
                 self.tasks.wait(id, activation);
                 self.fresh_gate(id);
             }
             ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
                 let output_tail = String::new();
-                self.conclude(id, activation, Outcome::Killed { reason, output_tail });
+                self.conclude(id, activation, Outcome::Killed { reason, output_tail }, None);
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. }
-                if attempt >= self.config.max_attempts =>
+                if attempt.saturating_sub(activation.failures) >= self.config.max_attempts =>
             {
-                self.conclude(id, activation, Outcome::Abandoned { attempts: attempt });
+                self.conclude(id, activation, Outcome::Abandoned { attempts: attempt }, None);
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. } => {
                 activation.apply(ActivationEvent::BrokerDied { since: self.now.wall });
                 activation.attempt += 1;
+                activation.started = None;
                 self.tasks.wait(id, activation);
                 self.record(id, Some(instance), EventKind::Interrupted { attempt: attempt + 1 });
                 self.fresh_gate(id);

@@ -1,5 +1,6 @@
 //! Running instances: what hosts say, what time brings, and how an activation ends.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Core;
@@ -11,6 +12,7 @@ use crate::input::HostExit;
 use crate::limits::{MAX_ERROR_BYTES, MAX_OUTPUT_TAIL_BYTES, cut, cut_front};
 use crate::model::app::Sharing;
 use crate::model::cancel::CancellationReason;
+use crate::model::command::{Usage, Used};
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
 use crate::output::Output;
@@ -28,7 +30,13 @@ impl Core {
     }
 
     /// The task is complete: an outcome, and a host that may linger. Once its host is being killed it is too late for that.
-    pub(super) fn host_finished(&mut self, host: HostId, instance: InstanceId, result: Result<(), String>) {
+    pub(super) fn host_finished(
+        &mut self,
+        host: HostId,
+        instance: InstanceId,
+        result: Result<(), String>,
+        usage: Option<Usage>,
+    ) {
         let Some(id) = self.task_of(host, instance) else {
             return;
         };
@@ -41,28 +49,42 @@ impl Core {
             (_, Some(message)) => Outcome::TaskFailed { message },
         };
         self.heard_of(host);
-        self.end(id, instance, outcome);
+        let used = self.charge(host, instance, usage);
+        self.end(id, instance, outcome, used);
         self.let_linger(host);
     }
 
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
-    pub(super) fn host_exited(&mut self, host: HostId, exit: HostExit, output_tail: &str) {
+    pub(super) fn host_exited(&mut self, host: HostId, exit: HostExit, output_tail: &str, usage: Option<Usage>) {
+        let used: BTreeMap<_, _> =
+            self.tasks.on_host(host).into_iter().map(|it| (it, self.charge(host, it, usage))).collect();
         let Some(gone) = self.hosts.remove(host) else {
             return;
         };
         let output_tail = cut_front(output_tail, MAX_OUTPUT_TAIL_BYTES);
         let exit = gone.condemned_by.map_or(exit, |by| HostExit::Condemned { by });
-        for instance in self.tasks.on_host(host) {
+        for (instance, used) in used {
             let (task, activation) = self.tasks.of_running(instance).expect("just found");
             let (id, state) = (task.registration.id, activation.state);
-            let output_tail = output_tail.clone();
-            match state {
-                ActivationState::Starting { warm: true, .. } => self.step_back(id, instance),
-                ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
-                    self.end(id, instance, Outcome::Killed { reason, output_tail });
+            let is_command = task.registration.entry.command().is_some();
+            let (exit, output_tail) = (exit.clone(), output_tail.clone());
+            let outcome = match state {
+                ActivationState::Starting { warm: true, .. } => {
+                    self.step_back(id, instance);
+                    continue;
                 }
-                _ => self.end(id, instance, Outcome::HostFailed { exit: exit.clone(), output_tail }),
-            }
+                ActivationState::Cancelling { reason, .. } if is_command => {
+                    let message = (exit != HostExit::Code(0)).then(|| Outcome::CommandFailed { exit, output_tail });
+                    Outcome::Cancelled { reason, message: message.map(|failed| failed.to_string()) }
+                }
+                ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
+                    Outcome::Killed { reason, output_tail }
+                }
+                _ if is_command && exit == HostExit::Code(0) => Outcome::Succeeded,
+                _ if is_command => Outcome::CommandFailed { exit, output_tail },
+                _ => Outcome::HostFailed { exit, output_tail },
+            };
+            self.end(id, instance, outcome, used);
         }
     }
 
@@ -77,7 +99,7 @@ impl Core {
             return false;
         };
         let id = task.registration.id;
-        let budget = self.budget(&task.registration.trigger);
+        let budget = self.budget(&task.registration);
         let used = activation.state.deadline().map_or(budget, |deadline| {
             budget.saturating_sub(deadline.since(self.now.boot)) + self.now.boot.since(deadline)
         });
@@ -113,6 +135,7 @@ impl Core {
             }
         }
         self.sample_silent();
+        self.look_at_usage();
         self.expire_timers();
     }
 
@@ -122,7 +145,7 @@ impl Core {
         let waiting: Vec<_> = self
             .tasks
             .occupied()
-            .map(|(task, activation)| (activation.instance, self.now.boot + self.budget(&task.registration.trigger)))
+            .map(|(task, activation)| (activation.instance, self.now.boot + self.budget(&task.registration)))
             .collect();
         for (instance, deadline) in waiting {
             let Some(activation) = self.tasks.running_mut(instance) else { continue };
@@ -162,12 +185,21 @@ impl Core {
     }
 
     /// Gives an activation its outcome, and lets the next one of its task go.
-    pub(super) fn end(&mut self, id: TaskId, instance: InstanceId, outcome: Outcome) {
+    pub(super) fn end(&mut self, id: TaskId, instance: InstanceId, outcome: Outcome, used: Option<Used>) {
+        self.unsettled = true;
+        if self.try_again(id, instance, &outcome, used) {
+            return self.queue_again(id);
+        }
         let Some(activation) = self.tasks.end(instance, id) else {
             return;
         };
-        self.conclude(id, activation, outcome);
-        self.unsettled = true;
+        self.note_run(id, outcome == Outcome::Succeeded);
+        self.conclude(id, activation, outcome, used);
+        self.queue_again(id);
+    }
+
+    /// An instance has left its host: the next one of its task may go, and an update may have waited for this.
+    fn queue_again(&mut self, id: TaskId) {
         let app = self.tasks.get(id).map(|task| task.registration.app.clone());
         self.tasks.queue_anew(id);
         self.fresh_gate(id);
@@ -178,11 +210,11 @@ impl Core {
     }
 
     /// An activation that is in no table (any more) has its outcome, which the history and the app hear of.
-    pub(super) fn conclude(&mut self, id: TaskId, mut activation: Activation, outcome: Outcome) {
+    pub(super) fn conclude(&mut self, id: TaskId, mut activation: Activation, outcome: Outcome, used: Option<Used>) {
         let (instance, progress) = (activation.instance, activation.state.progress());
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
-        self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress });
+        self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
         self.keep_completion(id, instance, outcome, progress);
     }
 

@@ -12,9 +12,9 @@ use crate::host::HostEvent;
 use crate::ids::TaskId;
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
-use crate::model::condition::SystemConditionType;
+use crate::model::condition::Condition;
 use crate::model::fact::Fact;
-use crate::model::registration::Entry;
+use crate::model::registration::{Entry, Registration};
 use crate::model::trigger::Trigger;
 use crate::output::{Output, RunOrder};
 
@@ -34,11 +34,15 @@ pub enum Gate {
     /// The user saves energy, and the app is not always allowed (AC-6).
     EnergySaver,
     /// A condition does not hold: the activation is *latched* (CO-2).
-    Condition(SystemConditionType),
+    Condition(Condition),
     /// Maintenance runs on external power only (TM-7).
     Battery,
     /// The machine is short of memory.
     MemoryPressure,
+    /// The user has switched it off for a while.
+    Paused,
+    /// A try has failed, and the next one comes later.
+    Backoff,
     /// An instance of the same registration runs (D2).
     Running,
     /// As many activations run as may (D2).
@@ -60,6 +64,8 @@ impl fmt::Display for Gate {
             Self::Condition(condition) => write!(f, "{condition} does not hold"),
             Self::Battery => f.write_str("maintenance runs on external power only"),
             Self::MemoryPressure => f.write_str("the machine is short of memory"),
+            Self::Paused => f.write_str("it is paused"),
+            Self::Backoff => f.write_str("a try has failed and the next one comes later"),
             Self::Running => f.write_str("an instance of it is running"),
             Self::Slot => f.write_str("as many tasks run as may at the same time"),
         }
@@ -75,11 +81,12 @@ impl Core {
         let mut occupancy = self.tasks.occupancy();
         let mut running: usize = occupancy.values().sum();
         while running < self.config.max_running {
+            let urgent = self.most_urgent();
             let candidates = self.tasks.waiting().filter_map(|(app, queue)| {
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
                 Some((occupancy.get(app).copied().unwrap_or(0), place, id))
             });
-            let Some((_, _, id)) = candidates.min() else {
+            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, _, id)| id)) else {
                 break;
             };
             *occupancy.entry(self.tasks.get(id).expect("it waits").registration.app.clone()).or_default() += 1;
@@ -90,6 +97,18 @@ impl Core {
         if running >= self.config.max_running {
             self.note_full(ready);
         }
+    }
+
+    /// Of those that promised to succeed within some time and have little of it left, the one with the least (in parts of it).
+    fn most_urgent(&self) -> Option<TaskId> {
+        let urgency = |task: &Task| {
+            let within = task.registration.entry.command()?.fresh_within?;
+            let used = self.now.wall - task.registration.fresh_since?;
+            let urgent = !task.waiting.is_empty() && used >= within / 4 * 3;
+            let parts = used.as_micros().saturating_mul(1_000) / within.as_micros().max(1);
+            (urgent && self.gate_of(task).is_none()).then_some((parts, task.registration.id))
+        };
+        self.tasks.promising().filter_map(urgency).max().map(|(_, id)| id)
     }
 
     /// The first closed gate of a waiting activation, leaving out the slot.
@@ -112,6 +131,21 @@ impl Core {
         if !access.allows() {
             return Some(Gate::Access(access));
         }
+        let held = self.held(task, access);
+        let running = !task.running.is_empty() && server.sharing != Sharing::Apart;
+        held.or(running.then_some(Gate::Running))
+    }
+
+    /// What holds it besides who it is and what else runs; what the user asked for by hand only waits for its turn.
+    fn held(&self, task: &Task, access: BackgroundAccessStatus) -> Option<Gate> {
+        let registration = &task.registration;
+        let first = task.waiting.front();
+        if first.is_some_and(|first| first.firing.by_hand) {
+            return None;
+        }
+        if registration.paused {
+            return Some(Gate::Paused);
+        }
         let level = |fact| self.facts.levels().get(fact).map(|(value, _)| value);
         if let Some(unknown) = Fact::OF_EVERY_TASK.into_iter().find(|fact| level(*fact).is_none()) {
             return Some(Gate::Unknown(unknown));
@@ -128,7 +162,8 @@ impl Core {
         if level(Fact::MemoryPressure) == Some(true) {
             return Some(Gate::MemoryPressure);
         }
-        (!task.running.is_empty() && server.sharing != Sharing::Apart).then_some(Gate::Running)
+        let backs_off = first.is_some_and(|first| first.not_before.is_some_and(|at| at > self.now.wall));
+        backs_off.then_some(Gate::Backoff)
     }
 
     /// Tells the history when what a waiting activation waits for has changed.
@@ -188,11 +223,16 @@ impl Core {
     fn launch(&mut self, id: TaskId) {
         let task = self.tasks.get(id).expect("it waits");
         let entry = task.registration.entry.clone();
-        let budget = self.budget(&task.registration.trigger);
+        let budget = self.budget(&task.registration);
         let app = self.apps.get(&task.registration.app).expect("its gate is open");
         let server = app.server(&entry).expect("its gate is open").clone();
-        let own = if entry == Entry::InProcess { self.hosts.running_app(app) } else { None };
-        let (host, warm) = match own.or_else(|| self.hosts.fitting(app, &server)) {
+        let there = match &entry {
+            Entry::Command(_) => None,
+            Entry::InProcess => self.hosts.running_app(app).or_else(|| self.hosts.fitting(app, &server)),
+            Entry::Component(_) | Entry::Class(_) => self.hosts.fitting(app, &server),
+        };
+        let (host, warm) = match there {
+            None if entry.command().is_some() => (self.start_command(id), false),
             Some(host) => {
                 self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned);
                 (host, true)
@@ -207,7 +247,9 @@ impl Core {
         };
         self.heard_of(host);
         let deadline = self.now.boot + budget;
-        let activation = self.tasks.launch(id, ActivationEvent::Launched { host, warm, deadline }).expect("it waits");
+        let started = self.now.boot;
+        let activation = self.tasks.launch(id, ActivationEvent::Launched { host, warm, deadline }, started);
+        let activation = activation.expect("it waits");
         let (instance, firing, attempt) = (activation.instance, activation.firing.clone(), activation.attempt);
         let registration = &self.tasks.get(id).expect("it runs").registration;
         let order = RunOrder {
@@ -227,8 +269,11 @@ impl Core {
         self.fresh_gate(id);
     }
 
-    /// How long an instance of such a trigger may run (D10).
-    pub(super) const fn budget(&self, trigger: &Trigger) -> Duration {
-        if trigger.is_long_running() { self.config.long_wall_budget } else { self.config.wall_budget }
+    /// How long an instance may run (D10).
+    pub(super) fn budget(&self, registration: &Registration) -> Duration {
+        if let Some(command) = registration.entry.command() {
+            return command.timeout;
+        }
+        if registration.trigger.is_long_running() { self.config.long_wall_budget } else { self.config.wall_budget }
     }
 }

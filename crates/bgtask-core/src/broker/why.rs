@@ -6,7 +6,7 @@ use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
 use crate::input::SourceStatus;
 use crate::model::access::BackgroundAccessStatus;
-use crate::model::condition::SystemConditionType;
+use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
 use crate::model::trigger::Trigger;
@@ -23,6 +23,14 @@ pub struct Why {
     pub since: Option<WallTime>,
     /// Every gate with its live value, open or closed.
     pub gates: Vec<GateReading>,
+    /// The one change that would start it now.
+    pub remedy: Option<String>,
+    /// When time alone can start it at the earliest.
+    pub next: Option<WallTime>,
+    /// How long the running instance has run.
+    pub used: Option<std::time::Duration>,
+    /// How long it may run.
+    pub budget: Option<std::time::Duration>,
 }
 
 /// One gate as it reads now.
@@ -72,7 +80,7 @@ impl Core {
                 format!("It cannot run: {trigger} has no working source on this machine: {why}; {help}.")
             }
             (_, Some(due)) => {
-                let left = Spoken(self.released_at(due) - now.wall);
+                let left = Spoken(self.released_at(registration, due) - now.wall);
                 format!("It waits for its trigger: {trigger} fires in {left}; it was registered {ago} ago.")
             }
             (_, None) => format!("It waits for its trigger: {trigger} has to fire; it was registered {ago} ago."),
@@ -81,7 +89,7 @@ impl Core {
         if !access.allows() {
             sentence.push_str(&format!(" It may not run now: {}.", self.why_denied(registration, access)));
         }
-        Why { sentence, phase: "idle", since: None, gates }
+        Why { sentence, phase: "idle", since: None, gates, remedy: None, next: None, used: None, budget: None }
     }
 
     fn why_active(
@@ -121,7 +129,7 @@ impl Core {
             }
             ActivationState::Ended => ("idle", None, "It has just ended.".to_owned()),
         };
-        Why { sentence, phase, since, gates }
+        Why { sentence, phase, since, gates, remedy: None, next: None, used: None, budget: None }
     }
 
     fn why_waiting(
@@ -160,8 +168,8 @@ impl Core {
         }
     }
 
-    fn spoken_condition(&self, condition: SystemConditionType) -> String {
-        let fact = Fact::of_condition(condition);
+    fn spoken_condition(&self, condition: Condition) -> String {
+        let fact = condition.fact();
         match fact.and_then(|fact| self.facts.levels().get(fact)) {
             Some(_) => format!("{condition} holds"),
             None => format!("{condition} holds (its source has not reported yet)"),
@@ -217,12 +225,12 @@ impl Core {
         }
     }
 
-    fn condition_reading(&self, condition: SystemConditionType) -> GateReading {
-        let fact = Fact::of_condition(condition);
+    fn condition_reading(&self, condition: Condition) -> GateReading {
+        let fact = condition.fact();
         let level = fact.and_then(|fact| self.facts.levels().get(fact));
         let source = self.source_of(fact);
         GateReading {
-            name: condition.name().to_owned(),
+            name: condition.name().into_owned(),
             open: self.facts.levels().holds(condition),
             value: level.map_or_else(|| "unknown".to_owned(), |(value, _)| value.to_string()),
             since: level.map(|(_, since)| since),

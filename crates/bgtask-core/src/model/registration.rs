@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::condition::SystemConditionType;
+use super::command::{Command, LastRun};
+use super::condition::Condition;
 use super::trigger::Trigger;
 use crate::ids::{AppId, ClassId, TaskId};
 use crate::time::WallTime;
@@ -16,7 +17,7 @@ pub struct NewRegistration {
     /// What fires it.
     pub trigger: Trigger,
     /// What must hold for it to run, all of it (CO-1).
-    pub conditions: Vec<SystemConditionType>,
+    pub conditions: Vec<Condition>,
     /// Whether a running instance is cancelled when a condition stops holding (CO-3).
     pub cancel_on_condition_loss: bool,
     /// Whether the network must stay up while it runs (NW-1).
@@ -34,6 +35,18 @@ pub enum Entry {
     Class(ClassId),
     /// The app itself (BLD-9).
     InProcess,
+    /// Any program, for the user.
+    Command(Arc<Command>),
+}
+
+impl Entry {
+    /// The command, where it is one.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Command(command) => Some(command),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Entry {
@@ -42,6 +55,7 @@ impl fmt::Display for Entry {
             Self::Component(name) => f.write_str(name),
             Self::Class(class) => write!(f, "{class}"),
             Self::InProcess => f.write_str("in the app"),
+            Self::Command(command) => f.write_str(&command.argv.join(" ")),
         }
     }
 }
@@ -69,7 +83,7 @@ pub struct Registration {
     /// See [`NewRegistration::trigger`].
     pub trigger: Trigger,
     /// See [`NewRegistration::conditions`].
-    pub conditions: Box<[SystemConditionType]>,
+    pub conditions: Box<[Condition]>,
     /// See [`NewRegistration::cancel_on_condition_loss`].
     pub cancel_on_condition_loss: bool,
     /// See [`NewRegistration::is_network_requested`].
@@ -84,6 +98,14 @@ pub struct Registration {
     pub counted_in: Option<Arc<str>>,
     /// Whether it still fires.
     pub standing: Standing,
+    /// The user has switched it off for a while: it does not fire.
+    pub paused: bool,
+    /// How its last run ended; kept for commands only.
+    pub last: Option<LastRun>,
+    /// When it last succeeded, or was registered; kept for commands only.
+    pub fresh_since: Option<WallTime>,
+    /// That it has not succeeded for too long was reported.
+    pub overdue: bool,
 }
 
 impl Registration {

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bgtask_core::{
-    App, AppId, Change, ClientId, Completion, Config, Core, Entry, EntryPoint, Event, EventKind, Fact, HostExit,
-    HostId, Input, InstanceId, NewRegistration, Notice, Now, Outcome, Output, Refusal, Reply, Report, Request,
-    RequestId, RunOrder, Server, Sharing, Snapshot, SourceStatus, SystemConditionType, SystemTriggerType, TaskId,
-    TaskType, Trigger, WakeReason, Why, Zone,
+    App, AppId, Change, ClientId, Completion, Condition, Config, Core, Entry, EntryPoint, Event, EventKind, Fact,
+    HostExit, HostId, Input, InstanceId, NewRegistration, Notice, Now, Outcome, Output, Refusal, Reply, Report,
+    Request, RequestId, RunOrder, Server, Sharing, Snapshot, SourceStatus, SystemConditionType, SystemTriggerType,
+    TaskId, TaskType, Trigger, WakeReason, Why, Zone,
 };
 
 pub(crate) const PHOTOS: &str = "org.example.Photos";
@@ -61,6 +61,7 @@ pub(crate) fn app(name: &str, version: &str) -> App {
         itself: None,
         applications: Vec::new(),
         raises: Vec::new(),
+        commands: None,
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn triggered(name: &str, trigger: Trigger) -> NewRegistration {
 
 /// The same with conditions.
 pub(crate) fn zone_task_when(name: &str, conditions: &[SystemConditionType]) -> NewRegistration {
-    NewRegistration { conditions: conditions.to_vec(), ..zone_task(name) }
+    NewRegistration { conditions: conditions.iter().copied().map(Condition::from).collect(), ..zone_task(name) }
 }
 
 pub(crate) fn on(kind: SystemTriggerType, name: &str) -> NewRegistration {
@@ -150,8 +151,10 @@ impl Broker {
     /// The sources every task stands on know their level from the start, unless a test is about that.
     fn first_reading(&self, order: &Output) -> Option<Report> {
         match order {
-            Output::Watch(Fact::EnergySaver) => self.first_levels.map(Report::EnergySaver),
-            Output::Watch(Fact::MemoryPressure) => self.first_levels.map(Report::MemoryPressure),
+            Output::Watch(Fact::EnergySaver) => self.first_levels.map(|value| Report::Level(Fact::EnergySaver, value)),
+            Output::Watch(Fact::MemoryPressure) => {
+                self.first_levels.map(|value| Report::Level(Fact::MemoryPressure, value))
+            }
             _ => None,
         }
     }
@@ -244,7 +247,7 @@ impl Broker {
     }
 
     pub(crate) fn internet(&mut self, reachable: bool) {
-        self.tell(Input::Report(Report::Internet(reachable)));
+        self.tell(Input::Report(Report::Level(Fact::Internet, reachable)));
     }
 
     pub(crate) fn reads(&mut self, report: Report) {
@@ -252,7 +255,7 @@ impl Broker {
     }
 
     pub(crate) fn user(&mut self, present: bool) {
-        self.tell(Input::Report(Report::UserPresence(present)));
+        self.tell(Input::Report(Report::Level(Fact::UserPresence, present)));
     }
 
     pub(crate) fn source(&mut self, fact: Fact, status: SourceStatus) {
@@ -274,7 +277,7 @@ impl Broker {
     }
 
     pub(crate) fn exits(&mut self, host: HostId, exit: HostExit) {
-        self.tell(Input::HostExited { host, exit, output_tail: "last words".into() });
+        self.tell(Input::HostExited { host, exit, output_tail: "last words".into(), usage: None });
     }
 
     /// Everything ordered since the last look.
@@ -380,7 +383,8 @@ impl Run {
     }
 
     pub(crate) fn finishes(&self, broker: &mut Broker, result: Result<(), &str>) {
-        broker.tell(Input::HostFinished(self.host, self.order.instance, result.map_err(str::to_owned)));
+        let (host, instance, result) = (self.host, self.order.instance, result.map_err(str::to_owned));
+        broker.tell(Input::HostFinished { host, instance, result, usage: None });
     }
 
     /// The reason it was told to stop for, if it was since the last look.

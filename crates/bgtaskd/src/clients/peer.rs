@@ -1,6 +1,7 @@
 //! The door without a bus: a socket on which every connection is D-Bus peer to peer.
 
 use std::collections::VecDeque;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -21,6 +22,7 @@ use super::entrance::next_client;
 use super::{Door, Entrance, MAX_OUTBOX, Process, Visitor};
 use crate::failure::Failure;
 use crate::inbox::Incoming;
+use crate::service_manager;
 
 /// How long a peer may take to introduce itself.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -31,17 +33,27 @@ const MAX_STRANGERS: usize = 64;
 /// How long the listener rests when the system has no descriptors left.
 const RESPITE: Duration = Duration::from_millis(100);
 
-/// Opens the door. The caller holds the lock, so a socket that is there is left over from a dead broker.
+/// Opens the door, unless the service manager holds it open already.
 pub(crate) fn listen(path: &Path, entrance: Entrance) -> Result<(), Failure> {
+    let listener = match service_manager::listener(path) {
+        Ok(Some(opened)) => UnixListener::from_std(opened),
+        Ok(None) => open(path),
+        Err(error) => Err(error),
+    };
     let cannot = |error| Failure::new(format!("the socket {} cannot be opened", path.display()), error);
+    tokio::spawn(accept(listener.map_err(cannot)?, entrance));
+    Ok(())
+}
+
+/// The caller holds the lock, so a socket that is there is left over from a dead broker.
+fn open(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path).map_err(cannot)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
-    tokio::spawn(accept(listener, entrance));
-    Ok(())
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
 }
 
 async fn accept(listener: UnixListener, entrance: Entrance) {

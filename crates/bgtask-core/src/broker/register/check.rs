@@ -1,3 +1,5 @@
+mod command;
+
 use crate::broker::{Core, Task};
 use crate::ids::{AppId, TaskId};
 use crate::input::SourceStatus;
@@ -54,7 +56,10 @@ impl Core {
                 return Err(Refusal::ClassNotDeclared { app: app.clone(), class: *class });
             }
             Entry::InProcess if declared.itself.is_none() => return Err(Refusal::NoProgram(app.clone())),
-            Entry::Class(_) | Entry::InProcess => return Ok(()),
+            Entry::Command(_) if declared.commands.is_none() => {
+                return Err(Refusal::InvalidArgument(format!("{app} is an app: only the user has commands")));
+            }
+            Entry::Class(_) | Entry::InProcess | Entry::Command(_) => return Ok(()),
         };
         let wanted = task_types(&new.trigger);
         let Some(entry) = declared.entry_point(name) else {
@@ -80,13 +85,20 @@ impl Core {
             Trigger::Maintenance { .. } => {
                 self.check_fact(Some(Fact::ExternalPower), || "a MaintenanceTrigger".to_owned())?;
             }
+            Trigger::Condition { condition, .. } => {
+                self.check_fact(condition.fact(), || format!("the beginning of {}", condition.word()))?;
+            }
             Trigger::Time { .. }
             | Trigger::Application
             | Trigger::MediaProcessing
-            | Trigger::CustomSystemEvent { .. } => {}
+            | Trigger::CustomSystemEvent { .. }
+            | Trigger::Interval { .. }
+            | Trigger::Calendar { .. }
+            | Trigger::Path { .. }
+            | Trigger::SessionStart { .. } => {}
         }
         for condition in &new.conditions {
-            self.check_fact(Fact::of_condition(*condition), || format!("the condition {condition}"))?;
+            self.check_fact(condition.fact(), || format!("the condition {condition}"))?;
         }
         Ok(())
     }
@@ -156,7 +168,12 @@ fn check_shape(new: &NewRegistration) -> Result<(), Refusal> {
         return Err(Refusal::LimitReached(Limit::Conditions));
     }
     check_group(new)?;
-    check_trigger(&new.trigger)
+    check_trigger(&new.trigger)?;
+    match &new.entry {
+        Entry::Command(command) => command::check(command, &new.trigger),
+        _ if new.trigger.is_for_commands() => Err(Refusal::OnlyForCommands(new.trigger.class().to_owned())),
+        _ => Ok(()),
+    }
 }
 
 fn check_group(new: &NewRegistration) -> Result<(), Refusal> {
@@ -199,7 +216,12 @@ fn task_types(trigger: &Trigger) -> &'static [TaskType] {
         Trigger::System { .. }
         | Trigger::Maintenance { .. }
         | Trigger::Application
-        | Trigger::CustomSystemEvent { .. } => &[TaskType::SystemEvent, TaskType::General],
+        | Trigger::CustomSystemEvent { .. }
+        | Trigger::Interval { .. }
+        | Trigger::Calendar { .. }
+        | Trigger::Path { .. }
+        | Trigger::Condition { .. }
+        | Trigger::SessionStart { .. } => &[TaskType::SystemEvent, TaskType::General],
     }
 }
 

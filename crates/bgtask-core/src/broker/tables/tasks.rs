@@ -4,9 +4,10 @@ use super::Facts;
 use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
+use crate::input::SourceStatus;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
-use crate::time::WallTime;
+use crate::time::{BootTime, WallTime};
 
 /// One registration and what is going on with it.
 pub(in crate::broker) struct Task {
@@ -17,12 +18,27 @@ pub(in crate::broker) struct Task {
     pub(in crate::broker) running: Vec<Activation>,
     /// What its first waiting activation was last said to wait for: only a change of it is news.
     pub(in crate::broker) gate: Option<Gate>,
+    /// What it wants to be woken for.
+    alarms: BTreeMap<Alarm, WallTime>,
+    /// How well its path is watched.
+    pub(in crate::broker) path: Option<SourceStatus>,
+}
+
+/// What time alone brings about for a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::broker) enum Alarm {
+    /// Its timer fires.
+    Fire,
+    /// A failed try may be repeated.
+    Retry,
+    /// It has not succeeded for too long.
+    Overdue,
 }
 
 impl Task {
     /// Every fact it stands on; a fact counts once for each use.
     fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
-        let conditions = self.registration.conditions.iter().copied().filter_map(Fact::of_condition);
+        let conditions = self.registration.conditions.iter().filter_map(|condition| condition.fact());
         Fact::behind(&self.registration.trigger).into_iter().chain(conditions).chain(Fact::OF_EVERY_TASK)
     }
 
@@ -40,7 +56,7 @@ impl Task {
     }
 }
 
-/// All registrations, the waiting ones by app in the order they fired, and the timers by when they are due.
+/// All registrations, the waiting ones by app in the order they fired, and what time brings about in its order.
 #[derive(Default)]
 pub(in crate::broker) struct Tasks {
     by_id: BTreeMap<TaskId, Task>,
@@ -49,7 +65,9 @@ pub(in crate::broker) struct Tasks {
     places: BTreeMap<TaskId, u64>,
     last_place: u64,
     occupied: BTreeMap<InstanceId, TaskId>,
-    timers: BTreeSet<(WallTime, TaskId)>,
+    alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
+    /// Those that promise to succeed within some time.
+    promising: BTreeSet<TaskId>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
 }
@@ -83,8 +101,11 @@ impl Tasks {
     pub(in crate::broker) fn insert(&mut self, registration: Registration, facts: &mut Facts) {
         let id = registration.id;
         *self.per_app.entry(registration.app.clone()).or_default() += 1;
-        self.timers.extend(registration.due.map(|due| (due, id)));
-        let task = Task { registration, waiting: VecDeque::new(), running: Vec::new(), gate: None };
+        if registration.entry.command().is_some_and(|command| command.fresh_within.is_some()) {
+            self.promising.insert(id);
+        }
+        let (waiting, running) = (VecDeque::new(), Vec::new());
+        let task = Task { registration, waiting, running, gate: None, alarms: BTreeMap::new(), path: None };
         facts.need(task.facts());
         self.by_id.insert(id, task);
     }
@@ -92,9 +113,10 @@ impl Tasks {
     pub(in crate::broker) fn remove(&mut self, id: TaskId, facts: &mut Facts) -> Option<Registration> {
         let task = self.by_id.remove(&id)?;
         facts.release(task.facts());
-        if let Some(due) = task.registration.due {
-            self.timers.remove(&(due, id));
+        for (alarm, at) in task.alarms {
+            self.alarms.remove(&(at, id, alarm));
         }
+        self.promising.remove(&id);
         let app = &task.registration.app;
         if let Some(count) = self.per_app.get_mut(app) {
             *count -= 1;
@@ -110,6 +132,13 @@ impl Tasks {
         let last = self.by_id.get_mut(&id)?.waiting.back_mut()?;
         self.dirty.insert(last.instance, id);
         Some(last)
+    }
+
+    /// The first waiting activation of a task, to change it.
+    pub(in crate::broker) fn first_waiting_mut(&mut self, id: TaskId) -> Option<&mut Activation> {
+        let first = self.by_id.get_mut(&id)?.waiting.front_mut()?;
+        self.dirty.insert(first.instance, id);
+        Some(first)
     }
 
     /// Another activation waits, behind those that do already.
@@ -130,10 +159,16 @@ impl Tasks {
     }
 
     /// The first waiting activation of a task goes to a host.
-    pub(in crate::broker) fn launch(&mut self, id: TaskId, event: ActivationEvent) -> Option<&Activation> {
+    pub(in crate::broker) fn launch(
+        &mut self,
+        id: TaskId,
+        event: ActivationEvent,
+        now: BootTime,
+    ) -> Option<&Activation> {
         let task = self.by_id.get_mut(&id)?;
         let mut activation = task.waiting.pop_front()?;
         activation.apply(event);
+        activation.started = Some(now);
         task.gate = None;
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
@@ -185,25 +220,39 @@ impl Tasks {
         self.dirty.insert(instance, id);
     }
 
-    /// When a timer is due next.
-    pub(in crate::broker) fn set_due(&mut self, id: TaskId, due: WallTime) {
+    /// Rings then, or not at all.
+    pub(in crate::broker) fn set_alarm(&mut self, id: TaskId, alarm: Alarm, at: Option<WallTime>) {
         let Some(task) = self.by_id.get_mut(&id) else { return };
-        if let Some(before) = task.registration.due.replace(due) {
-            self.timers.remove(&(before, id));
+        let before = match at {
+            Some(at) => task.alarms.insert(alarm, at),
+            None => task.alarms.remove(&alarm),
+        };
+        if let Some(before) = before {
+            self.alarms.remove(&(before, id, alarm));
         }
-        self.timers.insert((due, id));
+        self.alarms.extend(at.map(|at| (at, id, alarm)));
     }
 
-    /// The timer fires no more.
-    pub(in crate::broker) fn clear_due(&mut self, id: TaskId) {
-        if let Some(due) = self.by_id.get_mut(&id).and_then(|task| task.registration.due.take()) {
-            self.timers.remove(&(due, id));
+    /// When it rings.
+    pub(in crate::broker) fn alarm(&self, id: TaskId, alarm: Alarm) -> Option<WallTime> {
+        self.get(id)?.alarms.get(&alarm).copied()
+    }
+
+    /// What time will bring about, the earliest first.
+    pub(in crate::broker) fn alarms(&self) -> impl Iterator<Item = (WallTime, TaskId, Alarm)> {
+        self.alarms.iter().copied()
+    }
+
+    /// How well a path is watched.
+    pub(in crate::broker) fn set_path_status(&mut self, id: TaskId, status: SourceStatus) {
+        if let Some(task) = self.by_id.get_mut(&id) {
+            task.path = Some(status);
         }
     }
 
-    /// The timers, the earliest first.
-    pub(in crate::broker) fn timers(&self) -> impl Iterator<Item = (WallTime, TaskId)> {
-        self.timers.iter().copied()
+    /// The registrations that promise to succeed within some time.
+    pub(in crate::broker) fn promising(&self) -> impl Iterator<Item = &Task> {
+        self.promising.iter().filter_map(|id| self.by_id.get(id))
     }
 
     fn enqueue(&mut self, id: TaskId) {

@@ -8,16 +8,15 @@ use bgtask_wire::{CancelInfo, HostCall, InstanceInfo};
 use zbus::Message;
 use zbus::message::Type as MessageType;
 
-use super::details::trigger_details;
-use super::info::{class_id, entry_point};
-use super::trigger_parts;
+use crate::details::trigger_details;
+use crate::info::{class_id, entry_point, trigger_parts};
 
 /// The order to run an instance.
 ///
 /// # Errors
 ///
 /// What its trigger carries cannot be read: the store was edited.
-pub(crate) fn run_call(order: &RunOrder) -> zbus::Result<Message> {
+pub fn run_call(order: &RunOrder) -> zbus::Result<Message> {
     let details = order.firing.details.as_ref().map(trigger_details).transpose()?;
     let parts = trigger_parts(&order.trigger);
     let info = InstanceInfo {
@@ -40,13 +39,17 @@ pub(crate) fn run_call(order: &RunOrder) -> zbus::Result<Message> {
 }
 
 /// The notice that an instance has to stop.
-pub(crate) fn cancel_call(instance: InstanceId, notice: &CancelNotice) -> zbus::Result<Message> {
+///
+/// # Errors
+///
+/// The message cannot be built: a bug.
+pub fn cancel_call(instance: InstanceId, notice: &CancelNotice) -> zbus::Result<Message> {
     let info = CancelInfo { budget: micros(notice.budget), used: micros(notice.used), grace: micros(notice.grace) };
     HostCall::Cancel { instance: instance.to_string(), reason: notice.reason.number(), info }.message()
 }
 
 /// What a host's reply says of its task: nothing for success, the task's own words for failure.
-pub(crate) fn task_failure(reply: &Message) -> Option<String> {
+pub fn task_failure(reply: &Message) -> Option<String> {
     (reply.message_type() == MessageType::Error).then(|| {
         let name = reply.header().error_name().map(ToString::to_string).unwrap_or_default();
         let words: String = reply.body().deserialize().unwrap_or_default();
@@ -64,7 +67,7 @@ mod tests {
     use zbus::Variant;
 
     use super::*;
-    use crate::clients::convert::details;
+    use crate::details;
 
     fn order(entry: Entry, trigger: Trigger, details: Option<Details>) -> RunOrder {
         RunOrder {
@@ -74,7 +77,7 @@ mod tests {
             entry,
             group: Some("sync".into()),
             trigger,
-            firing: Firing { at: WallTime::from_micros(7), count: 1, details },
+            firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false },
             attempt: 2,
             budget: Duration::from_secs(25),
         }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bgtask_core::{
-    CustomSystemEventTriggerRecurrence as Recurrence, Entry, NewRegistration, SystemConditionType, SystemTriggerType,
-    TaskGroup, Trigger,
+    Condition, CustomSystemEventTriggerRecurrence as Recurrence, Entry, NewRegistration, SystemConditionType,
+    SystemTriggerType, TaskGroup, Trigger,
 };
 use bgtask_wire::{Error, ErrorKind, RegisterOptions, Registering, TriggerInfo};
 use zbus::{OwnedVariant, Variant};
@@ -21,7 +21,11 @@ const CLASSES: [(&str, &[&str]); 6] = [
 ];
 
 /// What is to be registered. Whose it is stands beside it.
-pub(crate) fn new_registration(given: &Registering) -> Result<NewRegistration, Error> {
+///
+/// # Errors
+///
+/// An argument is not of the contract, or does not fit the others; the error says what would.
+pub fn new_registration(given: &Registering) -> Result<NewRegistration, Error> {
     let Registering { name, entry_point, trigger, conditions, options, .. } = given;
     Ok(NewRegistration {
         name: name.clone(),
@@ -62,8 +66,9 @@ fn group(options: &RegisterOptions) -> Result<Option<TaskGroup>, Error> {
     }
 }
 
-fn condition(name: &str) -> Result<SystemConditionType, Error> {
-    SystemConditionType::from_name(name).ok_or_else(|| {
+/// One of Windows by its name, or one beyond Windows by its word.
+fn condition(name: &str) -> Result<Condition, Error> {
+    Condition::from_name(name).ok_or_else(|| {
         let names: Vec<_> = SystemConditionType::ALL.iter().map(|condition| condition.name()).collect();
         invalid(format!("{name:?} is no SystemConditionType: it is one of {}", names.join(", ")))
     })

@@ -12,7 +12,11 @@ use zbus::wire::serialized::{Context, Data};
 use zbus::wire::{Endian, to_bytes};
 
 /// The arguments of a trigger as the core keeps them; none at all is nothing carried.
-pub(crate) fn details(given: HashMap<String, OwnedVariant>) -> Result<Option<Details>, Error> {
+///
+/// # Errors
+///
+/// They are too long, or there is a file descriptor in them.
+pub fn details(given: HashMap<String, OwnedVariant>) -> Result<Option<Details>, Error> {
     if given.is_empty() {
         return Ok(None);
     }
@@ -32,7 +36,7 @@ pub(crate) fn details(given: HashMap<String, OwnedVariant>) -> Result<Option<Det
 }
 
 /// The same on the way to the task.
-pub(super) fn trigger_details(kept: &Details) -> zbus::Result<HashMap<String, OwnedVariant>> {
+pub(crate) fn trigger_details(kept: &Details) -> zbus::Result<HashMap<String, OwnedVariant>> {
     Ok(Data::new(&*kept.0, context()).deserialize()?.0)
 }
 
