@@ -163,8 +163,9 @@ async fn timers_of_commands_have_no_floor() {
 #[tokio::test]
 async fn conditions_hold_a_command() {
     let stage = Stage::set().await;
-    let task =
-        stage.add("held", "echo x >> $W/held", "every = \"1s\"\nwhen = [\"not:internet\", \"between:00:00-23:59\"]").await;
+    let task = stage
+        .add("held", "echo x >> $W/held", "every = \"1s\"\nwhen = [\"not:internet\", \"between:00:00-23:59\"]")
+        .await;
     stage.user.phase(&task, "latched").await;
     let why = stage.user.broker.why(&task).await.unwrap();
     assert!(why.sentence.contains("InternetNotAvailable"), "{}", why.sentence);
