@@ -111,19 +111,23 @@ fn clamped(text: &str, span: &Range<usize>) -> Range<usize> {
 /// The task, unless a part of it is missing; its mistakes are noted in `fields`.
 fn read(fields: &Fields<'_>, file_name: &str, home: &str) -> Option<Task> {
     only_known_keys(fields);
-    let name = name(fields, file_name);
-    let command = command(fields, home);
-    let trigger = trigger_of(fields, home);
+    // Every part is read before one that is missing ends it, so that all mistakes are found.
+    let (name, command, trigger) = (name(fields, file_name), command(fields, home), trigger_of(fields, home));
+    let conditions = conditions(fields);
+    let cancel_on_condition_loss = fields.flag("cancel-on-condition-loss");
+    let is_network_requested = fields.flag("network-requested");
+    let paused = fields.flag("paused");
+    let (entry, trigger) = (Entry::Command(Arc::new(command?)), trigger?);
     let registration = NewRegistration {
         name,
-        entry: Entry::Command(Arc::new(command?)),
-        trigger: trigger?,
-        conditions: conditions(fields),
-        cancel_on_condition_loss: fields.flag("cancel-on-condition-loss"),
-        is_network_requested: fields.flag("network-requested"),
+        entry,
+        trigger,
+        conditions,
+        cancel_on_condition_loss,
+        is_network_requested,
         group: None,
     };
-    Some(Task { registration, paused: fields.flag("paused") })
+    Some(Task { registration, paused })
 }
 
 fn only_known_keys(fields: &Fields<'_>) {

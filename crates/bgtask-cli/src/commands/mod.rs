@@ -5,6 +5,7 @@ mod apps;
 mod completions;
 mod history;
 mod list;
+mod man;
 mod manifest;
 mod raise;
 mod replay;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Replay(replay::Args),
     Demo(demo::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// The form of the answer.
@@ -72,6 +75,7 @@ impl Command {
             Self::Replay(args) => replay::run(args, screen),
             Self::Demo(_) => demo::run(screen).await,
             Self::Completions(args) => completions::run(args, screen),
+            Self::Man(args) => man::run(args, screen),
         }
     }
 
@@ -92,7 +96,7 @@ impl Command {
             Self::Sources(args) => args.format.json,
             Self::Manifest(command) => command.format().json,
             Self::Replay(args) => args.format.json,
-            Self::Demo(_) | Self::Completions(_) => false,
+            Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
