@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, TypeVar
@@ -179,6 +180,9 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     home = Home(path)
     monkeypatch.setenv("BGTASK_ADDRESS", home.address)
     monkeypatch.setenv("BGTASK_APP_ID", APP)
+    # A busy machine takes its time; who wants to see that a call gives up is `impatient`.
+    monkeypatch.setattr("bgtask._session.BROKER_WAIT", PATIENCE)
+    monkeypatch.setattr("bgtask._session.CALL_TIMEOUT", PATIENCE)
     try:
         yield home
     finally:
@@ -191,6 +195,14 @@ def broker(home: Home) -> Home:
     """A home whose broker runs."""
     home.start()
     return home
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Calls soon give up on a broker that is not there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bgtask._session.BROKER_WAIT", 0.3)
+        yield
 
 
 def builder(entry: str = "Tasks.Example", name: str = "task", **flags: Any) -> BackgroundTaskBuilder:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENCE, Home, builder
+from conftest import PATIENCE, Home, builder, impatient
 
 import bgtask
 from bgtask import (
@@ -164,7 +164,7 @@ async def test_sets_within_sets_have_a_bound(broker: Home) -> None:
 
 
 async def test_without_a_broker_a_call_says_how_to_start_one(home: Home) -> None:
-    with pytest.raises(bgtask.NoBrokerError, match=r"no broker answers at .*run/broker .*bgtaskd"):
+    with impatient(), pytest.raises(bgtask.NoBrokerError, match=r"no broker answers at .*run/broker .*bgtaskd"):
         await BackgroundTaskRegistration.all_tasks()
 
 
@@ -233,11 +233,8 @@ NONSENSE_HEADER = b"l\1\0\1" + struct.pack("<II", 0, 1) + struct.pack("<I", 8) +
     ],
     ids=lambda parts: ascii(parts[-1][:12]),
 )
-async def test_who_is_no_broker_is_not_believed(
-    home: Home, parts: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_is_no_broker_is_not_believed(home: Home, parts: list[bytes]) -> None:
     """Nonsense at the broker's address ends in an exception of ours, never in another."""
-    monkeypatch.setattr("bgtask._session.BROKER_WAIT", 0.3)
     (home.root / "run").mkdir()
-    with impostor(home.root / "run/broker", _says(*parts)), pytest.raises(bgtask.NoBrokerError):
+    with impatient(), impostor(home.root / "run/broker", _says(*parts)), pytest.raises(bgtask.NoBrokerError):
         await asyncio.wait_for(BackgroundTaskRegistration.all_tasks(), PATIENCE)

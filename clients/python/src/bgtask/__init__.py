@@ -16,6 +16,7 @@ from ._session import BROKER_WAIT, CALL_TIMEOUT, act_for
 from ._wire import MAX_VALUE_SET_BYTES
 from .access import BackgroundExecutionManager
 from .application_data import ApplicationData
+from .commands import CommandTask, RegisteredCommand, report_progress
 from .core_application import BackgroundActivatedEventArgs, CoreApplication
 from .enums import (
     ApplicationTriggerResult,
@@ -36,6 +37,7 @@ from .errors import (
     Error,
     InvalidArgumentError,
     LimitReachedError,
+    NameTakenError,
     NoBrokerError,
     NotDeclaredError,
     NotSupportedError,
@@ -46,7 +48,12 @@ from .errors import (
     UnknownAppError,
     UnknownTaskError,
 )
-from .event_args import BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEventArgs, TaskFailure
+from .event_args import (
+    BackgroundTaskCompletedEventArgs,
+    BackgroundTaskProgressEventArgs,
+    TaskChangedEventArgs,
+    TaskFailure,
+)
 from .registration import BackgroundTaskBuilder, BackgroundTaskRegistration, BackgroundTaskRegistrationGroup
 from .storage import LOCK_WAIT, MAX_COMPOSITE_BYTES, MAX_KEYS, MAX_VALUE_BYTES, ApplicationDataContainer
 from .task_instance import BackgroundTaskDeferral, CancelNotice, RegisteredTask, TaskInstance
@@ -96,6 +103,7 @@ __all__ = [
     "BackgroundTaskRegistration",
     "BackgroundTaskRegistrationGroup",
     "CancelNotice",
+    "CommandTask",
     "ConnectionLostError",
     "CoreApplication",
     "CustomSystemEvent",
@@ -110,12 +118,14 @@ __all__ = [
     "MediaProcessingTrigger",
     "MediaProcessingTriggerResponse",
     "MediaProcessingTriggerResult",
+    "NameTakenError",
     "NoBrokerError",
     "NotDeclaredError",
     "NotSupportedError",
     "Point",
     "ProtocolError",
     "Rect",
+    "RegisteredCommand",
     "RegisteredTask",
     "RegistrationUpdate",
     "SettingsBusyError",
@@ -126,6 +136,7 @@ __all__ = [
     "SystemConditionType",
     "SystemTrigger",
     "SystemTriggerType",
+    "TaskChangedEventArgs",
     "TaskFailure",
     "TaskFailureKind",
     "TaskInstance",
@@ -137,4 +148,5 @@ __all__ = [
     "Value",
     "act_for",
     "host",
+    "report_progress",
 ]

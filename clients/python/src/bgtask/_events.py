@@ -16,13 +16,14 @@ from ._wire import Channel, Received
 from .errors import Error, InvalidArgumentError, ProtocolError
 from .event_args import BackgroundTaskCompletedEventArgs as Completed
 from .event_args import BackgroundTaskProgressEventArgs as Progress
+from .event_args import TaskChangedEventArgs
 
 log = logging.getLogger("bgtask")
 
 MAX_HELD_COMPLETIONS = 1024
 """Most completions a process holds that no handler has handled yet. The broker keeps the rest for the next attach."""
 MAX_QUEUED_PROGRESS_EVENTS = 256
-"""Most progress events that wait for their handlers; of more, the oldest are dropped."""
+"""Most events of progress, or of a command, that wait for their handlers; of more, the oldest are dropped."""
 _MAX_REMEMBERED = 1024
 """How many handled completions are remembered, to tell one that comes again because its acknowledgement was lost."""
 _MAX_UNHEARD_TASKS = 1024
@@ -48,17 +49,20 @@ class EventRegistrationToken:
 @dataclass
 class _Task:
     progress: dict[int, Handler] = field(default_factory=dict)
+    changes: dict[int, Handler] = field(default_factory=dict)
     completed: dict[int, Handler] = field(default_factory=dict)
     latest: Progress | None = None
 
 
 @dataclass(frozen=True)
-class _Progress:
+class _Live:
+    """What is told to who listens now, and kept for nobody."""
+
     order: int
-    task: UUID
-    args: Progress
+    handlers: dict[int, Handler]
+    args: object
     only: int | None
-    """For one handler that has just been attached, or else for all of the task."""
+    """For one handler that has just been attached, or else for all of them."""
 
 
 @dataclass
@@ -77,7 +81,7 @@ class Events:
         self._any_completed: dict[int, Handler] = {}
         self._handlers = 0
         self._heard = 0
-        self._progress: deque[_Progress] = deque()
+        self._live: deque[_Live] = deque()
         self._completions: OrderedDict[_Key, _Completion] = OrderedDict()
         self._handled: OrderedDict[_Key, None] = OrderedDict()
         self._filled = asyncio.Event()
@@ -86,8 +90,11 @@ class Events:
         listeners = self._tasks.setdefault(task, _Task())
         token = self._attach(listeners.progress, handler)
         if listeners.latest is not None:
-            self._queue_progress(task, listeners.latest, self._handlers)
+            self._queue(listeners.progress, listeners.latest, self._handlers)
         return token
+
+    def on_change(self, task: UUID, handler: Handler) -> EventRegistrationToken:
+        return self._attach(self._tasks.setdefault(task, _Task()).changes, handler)
 
     def on_completed(self, task: UUID, handler: Handler) -> EventRegistrationToken:
         return self._attach(self._tasks.setdefault(task, _Task()).completed, handler)
@@ -105,8 +112,20 @@ class Events:
                 self._hear_progress(UUID(task), Progress(UUID(instance), value))
             elif (message.member, message.signature) == ("Completed", "tsssa{sv}"):
                 sequence, task, name, instance, outcome = message.body
-                completed = Completed(UUID(instance), UUID(task), name, _outcome(outcome))
+                completed = Completed(
+                    UUID(instance), UUID(task), name, _told(outcome, "outcome", "ok", "message", "at")
+                )
                 self._hear_completed(sequence, completed, channel, app)
+            elif (message.member, message.signature) == ("Progressed", "a{sv}"):
+                told = _told(message.body[0], "task", "instance", "value")
+                progress = Progress(UUID(told["instance"]), told["value"], told.get("message", ""))
+                self._hear_progress(UUID(told["task"]), progress)
+            elif (message.member, message.signature) == ("Event", "a{sv}"):
+                told = _told(message.body[0], "task", "event", "text", "at")
+                instance = UUID(told["instance"]) if "instance" in told else None
+                self._hear_change(
+                    UUID(told["task"]), TaskChangedEventArgs(instance, told["event"], told["text"], told["at"])
+                )
         except (ValueError, ProtocolError) as error:
             log.warning("a signal of the broker cannot be read: %s", error)
 
@@ -128,17 +147,16 @@ class Events:
         """In the order in which they came, but for completions that nobody listens for yet."""
         listened = (key for key, it in self._completions.items() if self._completed_handlers(it.args.task_id))
         key = next(listened, None)
-        if self._progress and (key is None or self._progress[0].order < self._completions[key].order):
-            await self._dispatch_progress(self._progress.popleft())
+        if self._live and (key is None or self._live[0].order < self._completions[key].order):
+            await self._dispatch_live(self._live.popleft())
         elif key is not None:
             await self._dispatch_completion(key, app)
         else:
             return False
         return True
 
-    async def _dispatch_progress(self, event: _Progress) -> None:
-        listeners = self._tasks.get(event.task, _Task()).progress.items()
-        for handler in [handler for number, handler in listeners if event.only in (None, number)]:
+    async def _dispatch_live(self, event: _Live) -> None:
+        for handler in [handler for number, handler in event.handlers.items() if event.only in (None, number)]:
             await _guarded(handler, event.args)
 
     async def _dispatch_completion(self, key: _Key, app: str) -> None:
@@ -156,7 +174,11 @@ class Events:
         listeners = self._tasks.setdefault(task, _Task())
         listeners.latest = progress
         if listeners.progress:
-            self._queue_progress(task, progress, None)
+            self._queue(listeners.progress, progress)
+
+    def _hear_change(self, task: UUID, change: TaskChangedEventArgs) -> None:
+        if task in self._tasks and (handlers := self._tasks[task].changes):
+            self._queue(handlers, change)
 
     def _hear_completed(self, sequence: int, completed: Completed, channel: Channel, app: str) -> None:
         if completed.task_id in self._tasks:
@@ -186,10 +208,10 @@ class Events:
         self._filled.set()
         return EventRegistrationToken(self, handlers, self._handlers)
 
-    def _queue_progress(self, task: UUID, progress: Progress, only: int | None) -> None:
-        if len(self._progress) >= MAX_QUEUED_PROGRESS_EVENTS:
-            self._progress.popleft()
-        self._progress.append(_Progress(self._next(), task, progress, only))
+    def _queue(self, handlers: dict[int, Handler], args: object, only: int | None = None) -> None:
+        if len(self._live) >= MAX_QUEUED_PROGRESS_EVENTS:
+            self._live.popleft()
+        self._live.append(_Live(self._next(), handlers, args, only))
         self._filled.set()
 
     def _next(self) -> int:
@@ -203,15 +225,17 @@ class Events:
 
     def _forget_unheard(self) -> None:
         self._tasks = {
-            task: it for task, it in self._tasks.items() if it.latest is not None or it.progress or it.completed
+            task: it
+            for task, it in self._tasks.items()
+            if it.latest is not None or it.progress or it.changes or it.completed
         }
 
 
-def _outcome(variants: _wire.Variants) -> dict[str, Any]:
-    outcome = _wire.plain(variants)
-    if missing := {"outcome", "ok", "message", "at"} - outcome.keys():
-        raise ProtocolError(f"a completion without {', '.join(sorted(missing))}")
-    return outcome
+def _told(variants: _wire.Variants, *needed: str) -> dict[str, Any]:
+    told = _wire.plain(variants)
+    if missing := set(needed) - told.keys():
+        raise ProtocolError(f"a signal without {', '.join(sorted(missing))}")
+    return told
 
 
 def _acknowledge(channel: Channel, app: str, sequence: int) -> None:
@@ -222,7 +246,7 @@ def _acknowledge(channel: Channel, app: str, sequence: int) -> None:
         log.warning("a completion cannot be acknowledged: %s", error)
 
 
-async def _guarded(handler: Handler, args: Progress | Completed) -> None:
+async def _guarded(handler: Handler, args: object) -> None:
     """A handler that raises counts as returned; the session and the other handlers go on."""
     try:
         returned = handler(args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -31,6 +32,9 @@ _LAST_PAUSE = 30.0
 """The pause between two attempts to connect doubles from the one to the other. A call that needs the broker cuts it short."""
 _MAX_WAITING_CALLS = 128
 """Most calls of the broker that wait to be served; with more it is not read from for a while."""
+
+COMMANDS = "org.bgtask.Commands"
+"""The app that the user's own commands belong to."""
 
 _app_id: str | None = None
 
@@ -67,6 +71,10 @@ class _Refused(Exception):
         self.error = error
 
 
+_Call = tuple[int, "asyncio.Future[Received]"]
+"""A call under way, by its serial number."""
+
+
 @dataclass
 class _Link:
     """An open connection."""
@@ -77,13 +85,17 @@ class _Link:
     data_dir: str = ""
     is_open: bool = True
 
-    async def call(self, message: Any, timeout: float | None) -> tuple[Any, ...]:
-        """Calls, and gives the body of the answer; `EOFError` if the connection ends before."""
+    def begin(self, message: Any) -> _Call:
+        """Sends a call, at once and in order; `EOFError` if the connection has ended."""
         if not self.is_open:
             raise EOFError
-        answer: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
         serial = self.channel.send(message)
-        self.pending[serial] = answer
+        self.pending[serial] = answer = asyncio.get_running_loop().create_future()
+        return serial, answer
+
+    async def answer(self, call: _Call, timeout: float | None) -> tuple[Any, ...]:
+        """The body of the answer; `EOFError` if the connection ends before."""
+        serial, answer = call
         try:
             reply = await asyncio.wait_for(answer, timeout)
         finally:
@@ -119,19 +131,27 @@ class Session:
 
     @classmethod
     def current(cls) -> Self:
-        """The session of the running event loop."""
+        """The session of the running event loop with the app that this process acts for."""
+        return cls._of(_app_id if _app_id is not None else os.environ.get("BGTASK_APP_ID", ""))
+
+    @classmethod
+    def of_commands(cls) -> Self:
+        """The session of the running event loop with the user's own commands."""
+        return cls._of(COMMANDS)
+
+    @classmethod
+    def _of(cls, app: str) -> Self:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise InvalidArgumentError(
                 "bgtask is used outside an event loop; call it in an async function, run by asyncio.run"
             ) from None
-        for ended in [loop for loop in _sessions if loop.is_closed()]:
+        for ended in [key for key in _sessions if key[0].is_closed()]:
             del _sessions[ended]
-        if loop not in _sessions:
-            app = _app_id if _app_id is not None else os.environ.get("BGTASK_APP_ID", "")
-            _sessions[loop] = cls(app)
-        session = _sessions[loop]
+        if (loop, app) not in _sessions:
+            _sessions[loop, app] = cls(app)
+        session = _sessions[loop, app]
         assert isinstance(session, cls)
         return session
 
@@ -143,9 +163,11 @@ class Session:
     def activates(self) -> None:
         """Has the broker know that this process runs the app's own tasks."""
         self._want()
-        if self._link is not None:
-            # It was attached before there was a handler: attaching again says so.
-            self._serving.add(task := asyncio.create_task(self._attach_again(self._link)))
+        link = self._link
+        if link is not None and link.is_open:
+            # It was attached before there was a handler: attaching again says so, before any call that follows.
+            again = self._attached(link, link.begin(self._entrance()))
+            self._serving.add(task := asyncio.create_task(_or_close(link, again)))
             task.add_done_callback(self._serving.discard)
 
     async def data_dir(self) -> str:
@@ -185,7 +207,7 @@ class Session:
     @staticmethod
     async def _answer(link: _Link, message: Any, timeout: float | None) -> tuple[Any, ...]:
         try:
-            return await link.call(message, timeout)
+            return await link.answer(link.begin(message), timeout)
         except TimeoutError:
             raise NoBrokerError(
                 f"the broker did not answer {_wire.member_of(message)} within {CALL_TIMEOUT:.0f} s; see what it logs"
@@ -253,7 +275,7 @@ class Session:
         link = _Link(await self._connect())
         hearing = asyncio.create_task(self._hear(link), name="bgtask channel")
         try:
-            await self._attach(link)
+            await self._enter(link)
             self._serving.add(serving := asyncio.create_task(self._serve(link), name="bgtask activations"))
             serving.add_done_callback(self._serving.discard)
             self._link = link
@@ -280,11 +302,27 @@ class Session:
         except ChannelError as error:
             raise self._absent(str(error)) from None
 
-    async def _attach(self, link: _Link) -> None:
-        """What was missed comes before the answer."""
-        options = {"activates": ("b", True)} if ACTIVATED.any and not is_host() else {}
+    async def _enter(self, link: _Link) -> None:
         try:
-            (info,) = await link.call(_wire.call("Attach", "sa{sv}", self.app, options), BROKER_WAIT)
+            entrance = link.begin(self._entrance())
+        except EOFError:
+            raise self._absent("it hung up") from None
+        except Error as error:
+            raise _Refused(error) from None
+        await self._attached(link, entrance)
+
+    def _entrance(self) -> Any:
+        """The first call."""
+        if self.app == COMMANDS:
+            # Commands belong to no program: who wants to hear of them watches.
+            return _wire.call("Watch", "s", self.app)
+        options = {"activates": ("b", True)} if ACTIVATED.any and not is_host() else {}
+        return _wire.call("Attach", "sa{sv}", self.app, options)
+
+    async def _attached(self, link: _Link, entrance: _Call) -> None:
+        """What was missed comes before the answer."""
+        try:
+            answer = await link.answer(entrance, BROKER_WAIT)
         except EOFError:
             raise self._absent("it hung up") from None
         except TimeoutError:
@@ -293,13 +331,7 @@ class Session:
             raise _Refused(error if self.app else _unrecognized()) from None
         except Error as error:
             raise _Refused(error) from None
-        link.data_dir = _wire.plain(info).get("data_dir", "")
-
-    async def _attach_again(self, link: _Link) -> None:
-        try:
-            await self._attach(link)
-        except (_Refused, NoBrokerError):
-            link.channel.close()  # The next link says why.
+        link.data_dir = _wire.plain(answer[0]).get("data_dir", "") if answer else ""
 
     async def _hear(self, link: _Link) -> None:
         try:
@@ -338,6 +370,13 @@ class Session:
         )
 
 
+async def _or_close(link: _Link, attached: Awaitable[None]) -> None:
+    try:
+        await attached
+    except (_Refused, NoBrokerError):
+        link.channel.close()  # The next link says why.
+
+
 def is_host() -> bool:
     """Whether the broker started this process, with a channel of its own."""
     return HOST_FD in os.environ
@@ -350,4 +389,4 @@ def _unrecognized() -> UnknownAppError:
     )
 
 
-_sessions: dict[asyncio.AbstractEventLoop, Session] = {}
+_sessions: dict[tuple[asyncio.AbstractEventLoop, str], Session] = {}

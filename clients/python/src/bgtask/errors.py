@@ -48,6 +48,10 @@ class AccessDeniedError(Error):
     """The caller: what was asked for belongs to another app, or to the user."""
 
 
+class NameTakenError(Error):
+    """The caller: there is another command of that name already."""
+
+
 class NotSupportedError(Error):
     """The environment: this machine, or this version of the broker, cannot do it (D16)."""
 
@@ -78,6 +82,7 @@ _BY_NAME: dict[str, type[Error]] = {
     "org.bgtask.Error.InvalidArgument": InvalidArgumentError,
     "org.bgtask.Error.NotDeclared": NotDeclaredError,
     "org.bgtask.Error.AccessDenied": AccessDeniedError,
+    "org.bgtask.Error.NameTaken": NameTakenError,
     "org.bgtask.Error.NotSupported": NotSupportedError,
     "org.bgtask.Error.LimitReached": LimitReachedError,
     "org.bgtask.Error.StoreUnavailable": StoreUnavailableError,

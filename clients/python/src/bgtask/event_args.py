@@ -19,7 +19,9 @@ class BackgroundTaskProgressEventArgs:
     instance_id: UUID
     """Which activation."""
     progress: int
-    """The number the task reported. Its meaning is the app's own (PR-8)."""
+    """The number the task reported. Its meaning is the app's own (PR-8), that of a command from 0 to 100."""
+    message: str = ""
+    """What a command said with it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,24 @@ class BackgroundTaskCompletedEventArgs:
     def completed_at(self) -> datetime:
         """When it ended. It may be long ago: what completes while the app is closed is told when it comes back."""
         return time_of(self._outcome["at"])
+
+
+@dataclass(frozen=True)
+class TaskChangedEventArgs:
+    """A change in the life of a command, as a line of its history tells it."""
+
+    instance_id: UUID | None
+    """Which activation, if it is about one."""
+    event: str
+    """What happened, in one word: `fired`, `started`, `completed`, …"""
+    text: str
+    """The same for a person: `failed with exit code 3`."""
+    _at: int = field(repr=False)
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+        return time_of(self._at)
 
 
 class TaskFailure(Error):

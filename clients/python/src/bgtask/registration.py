@@ -112,7 +112,7 @@ class BackgroundTaskBuilder:
 
     def _registered(self, task_id: str) -> BackgroundTaskRegistration:
         return BackgroundTaskRegistration(
-            task_id=_uuid(task_id),
+            task_id=uuid_of(task_id),
             name=self.name,
             task_entry_point=self.task_entry_point,
             task_entry_point_clsid=self.task_entry_point_clsid,
@@ -269,10 +269,10 @@ def _read(info: dict[str, Any]) -> BackgroundTaskRegistration:
         group, class_id = info.get("group"), info.get("class_id")
         known = (SystemConditionType._of_name(name) for name in info["conditions"])
         return BackgroundTaskRegistration(
-            task_id=_uuid(info["id"]),
+            task_id=uuid_of(info["id"]),
             name=info["name"],
             task_entry_point=info["entry_point"],
-            task_entry_point_clsid=None if class_id is None else _uuid(class_id),
+            task_entry_point_clsid=None if class_id is None else uuid_of(class_id),
             task_group=None if group is None else BackgroundTaskRegistrationGroup(group, info.get("group_name", "")),
             trigger=triggers.of_info(info),
             conditions=tuple(SystemCondition(it) for it in known if it is not None),
@@ -283,7 +283,8 @@ def _read(info: dict[str, Any]) -> BackgroundTaskRegistration:
         raise protocol(f"a task without {error}") from None
 
 
-def _uuid(text: str) -> UUID:
+def uuid_of(text: str) -> UUID:
+    """An id that the broker sent."""
     try:
         return UUID(text)
     except ValueError:
