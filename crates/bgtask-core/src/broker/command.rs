@@ -47,13 +47,15 @@ impl Core {
     /// What is paused wakes nobody and watches no path; resumed, it goes on with what comes from then on.
     pub(super) fn set_paused(&mut self, id: TaskId, paused: bool) -> Result<Reply, Refusal> {
         self.commanded(id)?;
-        let task = self.tasks.get_mut(id).expect("it is a command");
-        if std::mem::replace(&mut task.registration.paused, paused) == paused {
+        let registration = &mut self.tasks.get_mut(id).expect("it is a command").registration;
+        let fired = registration.fires();
+        if std::mem::replace(&mut registration.paused, paused) == paused {
             return Ok(Reply::Set);
         }
-        if paused {
+        if fired {
             self.unwatch_path(id);
-        } else {
+        }
+        if !paused {
             self.skip_missed(id);
             self.watch_path(id);
         }
