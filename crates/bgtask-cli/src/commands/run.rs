@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
     let mut news = None;
     if args.wait {
         // In this order nothing that happens meanwhile is missed.
-        let rule = MatchRule::builder().msg_type(Type::Signal).interface(BROKER_INTERFACE)?.build();
+        let rule = MatchRule::builder().msg_type(Type::Signal).interface(BROKER_INTERFACE).build()?;
         news = Some(MessageStream::for_match_rule(rule, broker.inner().connection(), Some(MAX_QUEUED)).await?);
         broker.watch(&task.app).await?;
     }
