@@ -2,12 +2,10 @@
 user=fresh
 . /opt/cases/lib.sh
 
-systemd-run --quiet --unit=login2 -p PAMName=login -p User=fresh -p Environment=XDG_SESSION_CLASS=user sleep 1000
-eventually manager_is active
+log_in
 eventually broker_is active
 task=$(as_user bgtask list --json | grep -o '"id": *"[^"]*"' | cut -d'"' -f4)
 eventually source_knows time-zone
 timedatectl set-timezone Asia/Tokyo
 eventually ran_times "$task" 1
-systemctl stop login2
 log_out

@@ -11,7 +11,7 @@ before=$(as_user systemctl --user show --property=MainPID bgtask)
 apt-get install -qy --no-install-recommends /opt/packages/bgtask-next.deb
 dpkg-query -W bgtask | grep -q next
 as_user bgtask list | grep upgraded
-broker_is active
+eventually broker_is active
 [ "$(as_user systemctl --user show --property=MainPID bgtask)" != "$before" ]
 history_has "$task" 'LoggingOff'
 
