@@ -1,12 +1,28 @@
 # What the cases share. Each case is a person at a shell of the container.
 
-uid=$(id -u tester)
+user=${user:-tester}
+uid=$(id -u "$user")
 app=org.example.Sample
 
 # Runs a command as the user, with the session's bus and run-time folder.
 as_user() {
-  runuser -u tester -- env XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" HOME=/home/tester "$@"
+  runuser -u "$user" -- env XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" HOME="/home/$user" "$@"
 }
+
+# Logs the user in, runs a command in that session, and ends it. A log-in without a terminal has to say that it is a person's.
+in_session() {
+  systemd-run --quiet --wait --pipe --collect -p PAMName=login -p User="$user" -p WorkingDirectory="/home/$user" \
+    -p Environment=XDG_SESSION_CLASS=user "$@"
+}
+
+# Ends everything of a user who does not linger.
+log_out() {
+  loginctl terminate-user "$user" || true
+  eventually manager_is inactive
+}
+
+manager_is() { [ "$(systemctl is-active "user@$uid.service")" = "$1" ]; }
+broker_is() { [ "$(as_user systemctl --user is-active bgtask)" = "$1" ]; }
 
 # Waits until a command succeeds: about a minute at most, looking five times a second.
 eventually() {

@@ -74,7 +74,8 @@ pub use crate::probe::{Probe, probe};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::watch_path::{
-    ChangeKind, PathBurst, PathChange, PathEvents, PathReport, PathSpec, PathWatching, watch_path,
+    ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
+    PathWatching, watch_path,
 };
 pub use crate::world::World;
 pub use crate::zone::{MAX_ZONE_BYTES, ZONE_SETTLE};

@@ -1,0 +1,229 @@
+//! A timeline as text.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bgtask_core::WallTime;
+use jiff::{Timestamp, Zoned};
+
+use crate::timeline::{Ending, Entry, EntryKind, Lane, Timeline};
+
+/// A line is never made narrower than this.
+const LEAST_WIDTH: usize = 40;
+
+impl Timeline {
+    /// Everything that happened, in its order: to the world first, where it is at the same moment.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for (index, band) in self.bands.iter().enumerate() {
+            let kind = EntryKind::Band(index);
+            let mut add = |at, text: &str| entries.push(Entry { at, kind, text: text.into() });
+            if band.spans.first().is_none_or(|(from, _)| *from > self.from) {
+                add(self.from, "no");
+            }
+            for (from, to) in &band.spans {
+                add(*from, "yes");
+                if *to < self.to {
+                    add(*to, "no");
+                }
+            }
+        }
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let told = lane.told().into_iter();
+            entries.extend(told.map(|(at, text)| Entry { at, kind: EntryKind::Lane(index), text }));
+        }
+        entries.sort_by_key(|entry| (entry.at, entry.kind));
+        entries
+    }
+
+    /// For people: what happened in its order, at most so many lines of it, then a table of the tasks and the totals.
+    ///
+    /// No line is wider than `width` characters, nor made narrower than 40; what is too long ends with `…`.
+    pub fn text(&self, width: usize, most_lines: usize) -> String {
+        let width = width.max(LEAST_WIDTH);
+        let mut lines = vec![self.headline()];
+        lines.extend(self.listed(most_lines));
+        lines.push(String::new());
+        lines.extend(self.table(width));
+        lines.push(String::new());
+        lines.extend(self.summed_up());
+        lines.iter().fold(String::new(), |mut text, line| {
+            text.push_str(fit(line, width).trim_end());
+            text.push('\n');
+            text
+        })
+    }
+
+    /// `Mon 2 Mar 2026 00:00 – 24:00, Europe/Berlin`
+    pub(crate) fn headline(&self) -> String {
+        let (from, to) = (self.local(self.from), self.local(self.to));
+        let same = from.date() == to.date();
+        let to = if same { to.strftime("%H:%M").to_string() } else { to.strftime("%a %-d %b %Y %H:%M").to_string() };
+        format!("{} – {to}, {}", from.strftime("%a %-d %b %Y %H:%M"), self.zone_name)
+    }
+
+    fn listed(&self, most: usize) -> Vec<String> {
+        let entries = self.entries();
+        let names = self.bands.iter().map(|band| band.name.chars().count());
+        let names = names.chain(self.lanes.iter().map(|lane| lane.name.chars().count()));
+        let column = names.max().unwrap_or(0).min(20);
+        let (mut lines, mut day) = (Vec::new(), None);
+        for entry in entries.iter().take(most) {
+            let at = self.local(entry.at);
+            if day != Some(at.date()) {
+                lines.extend([String::new(), at.strftime("%A %-d %B %Y").to_string()]);
+                day = Some(at.date());
+            }
+            let (name, mark) = match entry.kind {
+                EntryKind::Band(index) => (&*self.bands[index].name, '~'),
+                EntryKind::Lane(index) => (&*self.lanes[index].name, ' '),
+            };
+            lines.push(format!("{}  {mark} {}  {}", self.clock(entry.at), pad(name, column), entry.text));
+        }
+        if entries.len() > most {
+            lines.push(format!("… and {} more", entries.len() - most));
+        }
+        lines
+    }
+
+    fn table(&self, width: usize) -> Vec<String> {
+        let column = self.lanes.iter().map(|lane| lane.name.chars().count()).max().unwrap_or(0);
+        let column = column.max(4).min(width.saturating_sub(58).max(12));
+        let mut lines = vec![format!(
+            "{} {:>6} {:>6} {:>6} {:>7} {:>8} {:>10}  {}",
+            pad("task", column),
+            "fired",
+            "runs",
+            "ok",
+            "failed",
+            "stopped",
+            "waited",
+            "ran"
+        )];
+        for lane in &self.lanes {
+            if let Some(refused) = &lane.refused {
+                lines.push(format!("{} refused: {refused}", pad(&lane.name, column)));
+                continue;
+            }
+            let count = |of: fn(Ending) -> bool| lane.runs.iter().filter(|run| of(run.ending)).count();
+            lines.push(format!(
+                "{} {:>6} {:>6} {:>6} {:>7} {:>8} {:>10}  {}",
+                pad(&lane.name, column),
+                lane.firings.len(),
+                lane.runs.len(),
+                count(|it| it == Ending::Succeeded),
+                count(|it| matches!(it, Ending::Failed | Ending::Retried { .. })),
+                count(|it| matches!(it, Ending::Cancelled(_))),
+                spoken(lane.waits.iter().map(|wait| wait.to - wait.from).sum()),
+                spoken(lane.runs.iter().map(|run| run.to - run.from).sum()),
+            ));
+        }
+        lines
+    }
+
+    fn summed_up(&self) -> Vec<String> {
+        let its = &self.totals;
+        let mut lines = vec![format!(
+            "{} firings, {} runs, {} wake-ups; waited {} in all, {} at most",
+            its.firings,
+            its.runs,
+            its.wake_ups,
+            spoken(its.waited),
+            spoken(its.longest_wait)
+        )];
+        if its.missed + its.overdue > 0 {
+            lines.push(format!("{} missed and not made up for, {} overdue", its.missed, its.overdue));
+        }
+        if let Some(at) = self.cut_short {
+            let (day, most) = (self.local(at).strftime("%a %-d %b %H:%M:%S").to_string(), crate::MAX_STEPS);
+            lines.push(format!(
+                "cut short at {day}: more than {most} things had happened; rehearse fewer tasks, or less time"
+            ));
+        }
+        lines.extend(self.notes.iter().map(|note| format!("line {} of the scenario: {}", note.line, note.text)));
+        lines
+    }
+
+    pub(crate) fn local(&self, at: WallTime) -> Zoned {
+        let nearest = if at.as_micros() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Timestamp::from_microsecond(at.as_micros()).unwrap_or(nearest).to_zoned(self.zone.clone())
+    }
+
+    /// The time of the day; with seconds only where there are some.
+    pub(crate) fn clock(&self, at: WallTime) -> String {
+        let at = self.local(at);
+        at.strftime(if at.second() == 0 { "%H:%M   " } else { "%H:%M:%S" }).to_string()
+    }
+}
+
+impl Lane {
+    /// What happened to it, in no order.
+    fn told(&self) -> Vec<(WallTime, String)> {
+        let mut told = Vec::new();
+        for fired in &self.firings {
+            let how =
+                if fired.by_hand { "asked to run by hand".to_owned() } else { format!("fired: {}", self.trigger) };
+            let held = if fired.count > 1 { format!(" ({} held as one)", fired.count) } else { String::new() };
+            told.push((fired.at, how + &held));
+        }
+        told.extend(self.waits.iter().map(|wait| (wait.from, wait.hold.to_string())));
+        for run in &self.runs {
+            let attempt = if run.attempt > 1 { format!(", attempt {}", run.attempt) } else { String::new() };
+            told.push((run.from, format!("runs for {}{attempt}: {}", spoken(run.to - run.from), run.ending.told())));
+        }
+        told.extend(self.missed.iter().map(|due| (*due, "missed, and not made up for".to_owned())));
+        told.extend(self.overdue.iter().map(|(from, _)| (*from, "overdue: it promised to succeed before".to_owned())));
+        for (from, to) in &self.paused {
+            told.push((*from, "paused".to_owned()));
+            told.push((*to, "no longer paused".to_owned()));
+        }
+        told
+    }
+}
+
+impl Ending {
+    /// For people.
+    pub(crate) fn told(self) -> String {
+        match self {
+            Self::Unended => "has not ended".into(),
+            Self::Succeeded => "succeeds".into(),
+            Self::Failed => "fails".into(),
+            Self::Retried { .. } => "fails, is tried again".into(),
+            Self::Cancelled(reason) => format!("told to stop, {reason}"),
+        }
+    }
+}
+
+/// A time as people say it: `0`, `45 s`, `12 min`, `1 h 30 min`, `2 d 4 h`.
+pub(crate) fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let two = |big: u64, unit: &str, small: u64, part: &str| match small {
+        0 => format!("{big} {unit}"),
+        _ => format!("{big} {unit} {small} {part}"),
+    };
+    match seconds {
+        0 if time.is_zero() => "0".into(),
+        0 => "< 1 s".into(),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds / 60 % 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds / 3_600 % 24, "h"),
+    }
+}
+
+fn pad(text: &str, width: usize) -> String {
+    let text = fit(text, width);
+    let missing = width.saturating_sub(text.chars().count());
+    text + &" ".repeat(missing)
+}
+
+/// Cut to so many characters, without what would disturb a terminal.
+pub(crate) fn fit(text: &str, width: usize) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    if text.chars().count() <= width {
+        return plain.collect();
+    }
+    let mut cut: String = plain.take(width.saturating_sub(1)).collect();
+    let _ = cut.write_char('…');
+    cut
+}

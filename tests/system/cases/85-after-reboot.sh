@@ -1,0 +1,13 @@
+# The machine was started again: at the log-in the broker starts by itself, and the registration of the case before fires.
+user=fresh
+. /opt/cases/lib.sh
+
+systemd-run --quiet --unit=login2 -p PAMName=login -p User=fresh -p Environment=XDG_SESSION_CLASS=user sleep 1000
+eventually manager_is active
+eventually broker_is active
+task=$(as_user bgtask list --json | grep -o '"id": *"[^"]*"' | cut -d'"' -f4)
+eventually source_knows time-zone
+timedatectl set-timezone Asia/Tokyo
+eventually ran_times "$task" 1
+systemctl stop login2
+log_out
