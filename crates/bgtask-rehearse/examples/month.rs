@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgtask_core::{App, Command, Condition, Entry, NewRegistration, Pace, Trigger, WallTime};
-use bgtask_rehearse::{RehearsedTask, Rehearsal, Scenario};
+use bgtask_rehearse::{Rehearsal, RehearsedTask, Scenario};
 
 const DAY: u64 = 86_400;
 /// Sunday 1 March 2026, 00:00 UTC.
 const FROM: i64 = 1_772_323_200_000_000;
-const CONDITIONS: [&str; 6] = ["user-away", "ac-power", "unmetered", "idle:10min", "battery-above:50", "between:22:00-06:00"];
+const CONDITIONS: [&str; 6] =
+    ["user-away", "ac-power", "unmetered", "idle:10min", "battery-above:50", "between:22:00-06:00"];
 
 fn main() {
     let mut rehearsal =
@@ -35,7 +36,12 @@ fn main() {
 }
 
 fn task(n: u64) -> RehearsedTask {
-    let interval = |minutes: u64| (Trigger::Interval { every: Duration::from_secs(minutes * 60), pace: Pace::default(), one_shot: false }, minutes * 60);
+    let interval = |minutes: u64| {
+        (
+            Trigger::Interval { every: Duration::from_secs(minutes * 60), pace: Pace::default(), one_shot: false },
+            minutes * 60,
+        )
+    };
     let calendar = |expression: String| {
         let (zone, pace) = (None, Pace::default());
         (Trigger::Calendar { calendar: expression.into(), zone, catch_up: true, pace, one_shot: false }, 0)

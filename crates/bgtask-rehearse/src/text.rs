@@ -68,20 +68,23 @@ impl Timeline {
         let names = names.chain(self.lanes.iter().map(|lane| lane.name.chars().count()));
         let column = names.max().unwrap_or(0).min(20);
         let (mut lines, mut day) = (Vec::new(), None);
-        for entry in entries.iter().take(most) {
-            let at = self.local(entry.at);
+        let mut moments = entries.chunk_by(|one, next| (one.at, one.kind) == (next.at, next.kind));
+        for moment in moments.by_ref().take(most) {
+            let (first, at) = (&moment[0], self.local(moment[0].at));
             if day != Some(at.date()) {
                 lines.extend([String::new(), at.strftime("%A %-d %B %Y").to_string()]);
                 day = Some(at.date());
             }
-            let (name, mark) = match entry.kind {
+            let (name, mark) = match first.kind {
                 EntryKind::Band(index) => (&*self.bands[index].name, '~'),
                 EntryKind::Lane(index) => (&*self.lanes[index].name, ' '),
             };
-            lines.push(format!("{}  {mark} {}  {}", self.clock(entry.at), pad(name, column), entry.text));
+            let texts = moment.iter().map(|entry| entry.text.as_str()).collect::<Vec<_>>().join("; ");
+            lines.push(format!("{}  {mark} {}  {texts}", self.clock(first.at), pad(name, column)));
         }
-        if entries.len() > most {
-            lines.push(format!("… and {} more", entries.len() - most));
+        let left = moments.count();
+        if left > 0 {
+            lines.push(format!("… and {left} more"));
         }
         lines
     }
@@ -169,7 +172,7 @@ impl Lane {
         told.extend(self.waits.iter().map(|wait| (wait.from, wait.hold.to_string())));
         for run in &self.runs {
             let attempt = if run.attempt > 1 { format!(", attempt {}", run.attempt) } else { String::new() };
-            told.push((run.from, format!("runs for {}{attempt}: {}", spoken(run.to - run.from), run.ending.told())));
+            told.push((run.from, format!("runs {}{attempt}: {}", spoken(run.to - run.from), run.ending.told())));
         }
         told.extend(self.missed.iter().map(|due| (*due, "missed, and not made up for".to_owned())));
         told.extend(self.overdue.iter().map(|(from, _)| (*from, "overdue: it promised to succeed before".to_owned())));
