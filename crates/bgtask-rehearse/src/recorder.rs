@@ -142,6 +142,10 @@ impl Strip {
 
 impl Open {
     fn wait(&mut self, lane: &mut Lane, instance: InstanceId, at: WallTime, hold: Hold) {
+        // A new session says again what is known.
+        if self.waits.iter().any(|(its, _, known)| *its == instance && *known == hold) {
+            return;
+        }
         self.waited(lane, instance, at);
         self.waits.push((instance, at, hold));
     }

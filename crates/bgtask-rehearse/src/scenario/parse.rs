@@ -68,10 +68,13 @@ fn when<'a>(words: &'a [Token], line: &Range<usize>) -> Result<(When, &'a [Token
 /// `… until 10:30` at the end of a statement.
 fn until(words: &[Token]) -> Result<(&[Token], Option<(Clock, Range<usize>)>), Problem> {
     let Some(place) = words.iter().position(|word| word.is("until")) else { return Ok((words, None)) };
-    let [before @ .., _, time] = words else { unreachable!("there is a word") };
-    if place == 0 || place + 2 != words.len() {
+    let wrong = || {
         let help = "write until and a time at the end: no internet until 10:30";
-        return Err(Problem::new(words[place].span.clone(), "this is no end of something", help));
+        Problem::new(words[place].span.clone(), "this is no end of something", help)
+    };
+    let (before, [_, time]) = words.split_at(place) else { return Err(wrong()) };
+    if before.is_empty() {
+        return Err(wrong());
     }
     Ok((before, Some((times::end(&time.text, time.span.clone())?, time.span.clone()))))
 }

@@ -11,6 +11,10 @@ use crate::timeline::{Ending, Hold, Lane, Run, Timeline, Wait};
 /// Up to so many lanes there is room for a second line in each.
 const ROOMY: usize = 60;
 
+const fn is_roomy(tall: i64) -> bool {
+    tall > 24
+}
+
 /// How tall each of so many lanes is.
 pub(super) const fn height(lanes: usize) -> i64 {
     if lanes <= ROOMY { 36 } else { 20 }
@@ -19,7 +23,8 @@ pub(super) const fn height(lanes: usize) -> i64 {
 pub(super) fn draw(sheet: &mut Sheet, timeline: &Timeline, lane: &Lane, plot: Plot, y: i64, lanes: usize) {
     let tall = height(lanes);
     draw_labels(sheet, lane, y, tall);
-    let drawer = Drawer { timeline, plot, middle: y + tall / 2, tall, most: most(lanes) };
+    let middle = y + tall / 2 + i64::from(!is_roomy(tall));
+    let drawer = Drawer { timeline, plot, middle, tall, most: most(lanes) };
     sheet.rect("rail", PLOT * 10, drawer.middle - 1, PLOT_WIDTH * 10, 2, None);
     if let Some(refused) = &lane.refused {
         return sheet.titled("bad", PLOT + 8, y + tall / 2 - 5, &fit(&format!("refused: {refused}"), 150), refused);
@@ -37,7 +42,7 @@ fn draw_labels(sheet: &mut Sheet, lane: &Lane, y: i64, tall: i64) {
     let when = if conditions.is_empty() { String::new() } else { format!("; {}", conditions.join(", ")) };
     let of_app = if lane.app.as_str() == App::COMMANDS { String::new() } else { format!("{}: ", lane.app) };
     let about = format!("{of_app}{}{when}", lane.trigger);
-    let roomy = tall > 24;
+    let roomy = is_roomy(tall);
     sheet.titled(
         "name",
         MARGIN,
@@ -129,8 +134,9 @@ impl Drawer<'_> {
                 1 => format!("{}: {} fired at {}{held}", lane.name, lane.trigger, self.at(fired.at)),
                 _ => format!("{}: {} fired, {}", lane.name, lane.trigger, self.told(&mark, "firing")),
             };
-            let (top, width) = (self.middle - self.tall / 2 + 3, if mark.count == 1 { 15 } else { mark.width });
-            sheet.rect(&shade("fired", &mark), mark.x, top, width, self.half(), Some(&title));
+            let width = if mark.count == 1 { 15 } else { mark.width };
+            let (top, height) = (self.middle - self.tall / 2 + 2, if is_roomy(self.tall) { 8 } else { 3 });
+            sheet.rect(&shade("fired", &mark), mark.x, top, width, height, Some(&title));
         }
     }
 
@@ -164,7 +170,7 @@ impl Drawer<'_> {
 
     /// Half the height of a run.
     const fn half(&self) -> i64 {
-        if self.tall > 24 { 7 } else { 5 }
+        if is_roomy(self.tall) { 7 } else { 4 }
     }
 
     fn told(&self, mark: &Mark, what: &str) -> String {
