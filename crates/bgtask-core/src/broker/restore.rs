@@ -29,7 +29,7 @@ impl Core {
         }
         let mut activations = snapshot.activations;
         // What had been given to a host goes first of its task: it fired first.
-        let waited = |activation: &Activation| matches!(activation.state, ActivationState::Waiting { .. });
+        let waited = |it: &Activation| matches!(it.state, ActivationState::Waiting { .. }) && it.attempt == 1;
         activations.sort_by_key(|(id, it)| (it.firing.at, *id, waited(it), it.instance));
         for (id, activation) in activations {
             self.resume(id, activation);

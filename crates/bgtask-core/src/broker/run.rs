@@ -78,7 +78,7 @@ impl Core {
                 ActivationState::Cancelling { reason, .. } if is_command => {
                     // The signal is how it was told.
                     let orderly = matches!(exit, HostExit::Code(0) | HostExit::Signal(SIGTERM));
-                    let failed = (!orderly).then(|| Outcome::CommandFailed { exit, output_tail });
+                    let failed = (!orderly).then_some(Outcome::CommandFailed { exit, output_tail });
                     Outcome::Cancelled { reason, message: failed.map(|failed| failed.to_string()) }
                 }
                 ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
