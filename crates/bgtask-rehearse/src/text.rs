@@ -11,6 +11,9 @@ use crate::timeline::{Ending, Entry, EntryKind, Lane, Timeline};
 /// A line is never made narrower than this.
 const LEAST_WIDTH: usize = 40;
 
+/// So many findings are told.
+pub(crate) const MOST_FINDINGS: usize = 20;
+
 impl Timeline {
     /// Everything that happened, in its order: to the world first, where it is at the same moment.
     pub fn entries(&self) -> Vec<Entry> {
@@ -162,10 +165,13 @@ impl Timeline {
             lines.push(format!("{} missed and not made up for, {} overdue", its.missed, its.overdue));
         }
         if let Some(at) = self.cut_short {
-            let (day, most) = (self.local(at).strftime("%a %-d %b %H:%M:%S").to_string(), crate::MAX_STEPS);
-            lines.push(format!(
-                "cut short at {day}: more than {most} things had happened; rehearse fewer tasks, or less time"
-            ));
+            let day = self.local(at).strftime("%a %-d %b %H:%M:%S");
+            lines.push(format!("cut short at {day}: too much had happened; rehearse fewer tasks, or less time"));
+        }
+        let findings = self.findings();
+        lines.extend(findings.iter().take(MOST_FINDINGS).cloned());
+        if findings.len() > MOST_FINDINGS {
+            lines.push(format!("… and {} more tasks that did nothing", findings.len() - MOST_FINDINGS));
         }
         lines.extend(self.notes.iter().map(|note| format!("line {} of the scenario: {}", note.line, note.text)));
         lines

@@ -15,6 +15,9 @@ use sheet::{STYLE, Sheet};
 /// The most lanes that are drawn; the picture says how many more there are.
 pub const MAX_DRAWN_LANES: usize = 300;
 
+/// So many findings are told, and in all twice as many remarks.
+const MOST_REMARKS: usize = 6;
+
 /// Where the labels begin, and where the time.
 const MARGIN: i64 = 20;
 const PLOT: i64 = 240;
@@ -130,8 +133,9 @@ impl Timeline {
         if let Some(at) = self.cut_short {
             remarks.push(format!("cut short at {}: too much had happened", self.moment(at)));
         }
+        remarks.extend(self.findings().into_iter().take(MOST_REMARKS));
         remarks.extend(self.notes.iter().map(|note| format!("line {} of the scenario: {}", note.line, note.text)));
-        remarks.truncate(10);
+        remarks.truncate(2 * MOST_REMARKS);
         remarks
     }
 }

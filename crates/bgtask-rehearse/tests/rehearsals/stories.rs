@@ -9,7 +9,7 @@ use bgtask_core::{
 };
 use bgtask_rehearse::{Ending, Hold, MAX_LENGTH, Rehearsal, RehearsalError, RehearsedTask, Scenario};
 
-use crate::day::{Day, at, clock, command, every, fired, hours, lane, monday, ran, waited, with, zone};
+use crate::day::{Day, at, clock, command, every, fired, hours, lane, monday, ran, waited, with};
 
 /// CO-2: what fires while its condition does not hold is latched, and runs when it does.
 #[test]
@@ -296,7 +296,39 @@ fn a_rehearsal_has_a_length() {
         assert_eq!(error, RehearsalError::Length(length));
         assert!(error.to_string().contains("at most 366d"), "{error}");
     }
-    let begin = WallTime::from_micros(-62_000_000_000_000_000);
-    assert!(Rehearsal::new(begin, MAX_LENGTH, Scenario::working_day()).play().is_ok(), "also long ago");
-    assert!(zone("Europe/Lisbon").is_some());
+    for begin in [i64::MIN, -62_000_000_000_000_000, i64::MAX] {
+        let timeline = Rehearsal::new(WallTime::from_micros(begin), MAX_LENGTH, Scenario::working_day()).play();
+        assert!(timeline.expect("also long ago").svg().ends_with("</svg>\n"));
+    }
+}
+
+/// A rehearsal of too much ends before its time and says so.
+#[test]
+fn a_rehearsal_takes_no_more_than_it_may() {
+    let mut day = monday("").task(command("often", every("1s"), &[]));
+    day.rehearsal.most_steps = 1_000;
+    let timeline = day.played();
+    let cut = timeline.cut_short.expect("it was too much");
+    assert_eq!(timeline.to, cut);
+    assert!(cut - timeline.from < hours(1), "{}", clock(&timeline, cut));
+    assert!(timeline.text(80, 0).contains("cut short at Mon 2 Mar 00:"));
+    assert!(timeline.svg().contains("cut short at"));
+}
+
+/// What never runs is what a rehearsal is for.
+#[test]
+fn a_task_that_never_runs_is_found() {
+    let findings = monday("at start: user away")
+        .task(command("never", every("6h"), &["user-present", "user-away"]))
+        .task(command("not today", at("sat 09:00", true), &[]))
+        .task(command("fine", every("6h"), &[]))
+        .played()
+        .findings();
+    assert_eq!(
+        findings,
+        [
+            "never fired 3 times and never ran, latched until user-present at last",
+            "not today never fired: the calendar \"sat 09:00\""
+        ]
+    );
 }
