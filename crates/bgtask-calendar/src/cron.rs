@@ -1,5 +1,6 @@
 //! What importers of crontabs ask about an expression.
 
+use crate::error::Problem;
 use crate::parse::cron::{is_cron, split};
 use crate::{Calendar, CalendarError};
 
@@ -25,8 +26,12 @@ pub fn is(text: &str) -> bool {
 pub fn fields(text: &str) -> Result<[String; 5], CalendarError> {
     Calendar::parse(text)?;
     let tokens: Vec<&str> = text.split_ascii_whitespace().collect();
-    match split(&tokens) {
-        Ok((fields, _)) => Ok(fields.map(str::to_owned)),
-        Err(problem) => Err(CalendarError::new(text, problem)),
+    let refused = |problem| CalendarError::new(text, problem);
+    if !is_cron(&tokens) {
+        return Err(refused(Problem::new(
+            "this is not cron but the systemd form",
+            "write five fields, as in 0 9 * * 1-5",
+        )));
     }
+    split(&tokens).map(|(fields, _)| fields.map(str::to_owned)).map_err(refused)
 }

@@ -87,6 +87,8 @@ fn days(calendar: &Calendar) -> Option<String> {
 /// The days of the month that have a name.
 enum Days {
     Exactly(Vec<u32>),
+    /// None of the names below, which is too much for a sentence.
+    Nameless,
     Last,
     /// Seven days in which every weekday comes once.
     Week(&'static str),
@@ -104,9 +106,9 @@ fn days_of_month(calendar: &Calendar) -> Option<Days> {
             8 => Some(Days::Week("second")),
             15 => Some(Days::Week("third")),
             22 => Some(Days::Week("fourth")),
-            _ => Some(Days::Exactly(days)),
+            _ => Some(Days::Nameless),
         },
-        _ => Some(Days::Exactly(days)),
+        _ => Some(Days::Nameless),
     }
 }
 

@@ -11,9 +11,9 @@ impl Display for Calendar {
     /// which systemd cannot say.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.either {
-            self.write_cron(f)?
+            self.write_cron(f)?;
         } else {
-            self.write_systemd(f)?
+            self.write_systemd(f)?;
         }
         match self.zone() {
             Some(zone) => write!(f, " {zone}"),

@@ -123,6 +123,11 @@ pub(crate) fn zone(word: &str) -> Option<&str> {
 
 /// "did you mean …?", if some `known` word is near enough to `word`.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(word, known).map(|nearest| format!("did you mean \"{nearest}\"?"))
+}
+
+/// The `known` word nearest to this one; of equally near ones the first.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = word.to_lowercase().chars().take(MAX_COMPARED_CHARS + 1).collect();
     if wanted.is_empty() || wanted.len() > MAX_COMPARED_CHARS {
         return None;
@@ -133,7 +138,7 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
         .map(|candidate| (distance(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.len() - 1)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| format!("did you mean \"{candidate}\"?"))
+        .map(|(_, candidate)| candidate)
 }
 
 /// The fewest insertions, deletions, substitutions and swaps of neighbours that turn one word into the other.

@@ -83,13 +83,16 @@ fn definition(registration: &Registration) -> bgtask_taskfile::Task {
 pub fn registration_of(info: &TaskInfo) -> Result<NewRegistration, String> {
     if let Some(definition) = &info.definition {
         let parsed = bgtask_taskfile::parse(&info.name, definition);
-        return parsed.map(|task| task.registration).map_err(|problems| {
-            problems.first().map_or_else(String::new, ToString::to_string)
-        });
+        return parsed
+            .map(|task| task.registration)
+            .map_err(|problems| problems.first().map_or_else(String::new, ToString::to_string));
     }
     let class = info.class_id.as_deref().map(str::parse).transpose().map_err(|error: InvalidId| error.to_string())?;
     let condition = |name: &String| Condition::from_name(name).ok_or_else(|| format!("{name:?} is no condition"));
-    let group = |id: &String| TaskGroup { id: id.as_str().into(), name: info.group_name.as_ref().unwrap_or(id).as_str().into() };
+    let group = |id: &String| TaskGroup {
+        id: id.as_str().into(),
+        name: info.group_name.as_ref().unwrap_or(id).as_str().into(),
+    };
     Ok(NewRegistration {
         name: info.name.clone(),
         entry: match class {

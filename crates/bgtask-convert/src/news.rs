@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bgtask_core::{Event, EventKind, InstanceId, Notice, Outcome, Registration, WallTime};
 use bgtask_record::Record as _;
-use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, EventInfo, OutcomeInfo, ProgressInfo};
+use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, EventInfo, OutcomeInfo, PEER_NAME, ProgressInfo};
 use zbus::Message;
 
 /// What everybody who watches hears.
@@ -46,7 +46,7 @@ pub fn progress_message(
         value,
         message: message.map(ToString::to_string),
     };
-    Message::signal(BROKER_PATH, BROKER_INTERFACE, "Progressed").build(&info)
+    Message::signal(BROKER_PATH, BROKER_INTERFACE, "Progressed").sender(PEER_NAME).build(&info)
 }
 
 /// What an attached client hears.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bgtask_core::{
-    CustomSystemEventTriggerRecurrence as Recurrence, Entry, NewRegistration, Condition, SystemConditionType, SystemTriggerType,
-    TaskGroup, Trigger,
+    Condition, CustomSystemEventTriggerRecurrence as Recurrence, Entry, NewRegistration, SystemConditionType,
+    SystemTriggerType, TaskGroup, Trigger,
 };
 use bgtask_wire::{Error, ErrorKind, RegisterOptions, Registering, TriggerInfo};
 use zbus::{OwnedVariant, Variant};

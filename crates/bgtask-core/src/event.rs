@@ -86,7 +86,7 @@ pub enum EventKind {
     },
     /// The user switched it off for a while, or on again.
     Paused(bool),
-    /// A waiting activation was given up because its task was unregistered.
+    /// A waiting activation was given up: its task was unregistered, or the user said so.
     Dropped,
     /// The activation has its outcome.
     Completed {
@@ -161,7 +161,7 @@ impl fmt::Display for EventKind {
             Self::Interrupted { attempt } => {
                 write!(f, "interrupted by the end of the broker, waits for attempt {attempt}")
             }
-            Self::Dropped => f.write_str("dropped before it ran: the task was unregistered"),
+            Self::Dropped => f.write_str("dropped before it ran: the task was unregistered or cancelled"),
             Self::Completed { outcome, progress: None, .. } => write!(f, "{outcome}"),
             Self::Completed { outcome, progress: Some(progress), .. } => {
                 write!(f, "{outcome} (last progress {progress})")

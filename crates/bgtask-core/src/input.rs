@@ -215,7 +215,7 @@ pub enum Request {
     RunNow {
         /// Which.
         task: TaskId,
-        /// Whether its conditions count nevertheless.
+        /// Whether it is as if its trigger had fired: then conditions, a pause and energy hold it nevertheless.
         respect_conditions: bool,
     },
     /// The user switches a task off for a while, or on again.

@@ -46,6 +46,8 @@ pub const MAX_CONSENTS: usize = 64;
 
 /// Most conditions of one registration.
 pub const MAX_CONDITIONS: usize = 16;
+/// Most sources that are watched at the same time: each value of a condition with a parameter has its own.
+pub const MAX_SOURCES: usize = 256;
 /// Most registrations of one app, spent and running ones included.
 pub const MAX_REGISTRATIONS_PER_APP: usize = 1_024;
 /// Most registrations of one broker.

@@ -4,7 +4,7 @@ use crate::ids::{AppId, ClassId, TaskId};
 use crate::limits::{
     MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES,
     MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_REGISTRATIONS,
-    MAX_REGISTRATIONS_PER_APP,
+    MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
 
@@ -113,6 +113,8 @@ pub enum Limit {
     PathBytes,
     /// [`MAX_CALENDAR_BYTES`]
     CalendarBytes,
+    /// [`MAX_SOURCES`]
+    Sources,
 }
 
 impl fmt::Display for Refusal {
@@ -209,6 +211,10 @@ impl fmt::Display for Limit {
             Self::CalendarBytes => {
                 write!(f, "the calendar expression or its zone is longer than {MAX_CALENDAR_BYTES} bytes")
             }
+            Self::Sources => write!(
+                f,
+                "conditions stand on {MAX_SOURCES} different levels already: use values that other tasks use too, such as battery-above:50"
+            ),
             Self::Consents => {
                 write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")
             }

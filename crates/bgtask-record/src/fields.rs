@@ -160,6 +160,7 @@ record! {
         CommandBytes,
         PathBytes,
         CalendarBytes,
+        Sources,
     }
     enum Notice { Progress { task, instance, value }, Completed(completion) }
     enum Outcome {

@@ -1,7 +1,7 @@
 //! Whether the machine runs on external power: UPower where it runs, else the kernel's power supplies.
 
-mod supplies;
-mod supply_watch;
+pub(crate) mod supplies;
+pub(crate) mod supply_watch;
 mod upower;
 
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
         }
         tokio::select! {
             () = bus.edge() => after_edge = true,
-            () = edge_of(supplies.as_ref()) => after_edge = true,
+            () = SupplyWatch::edge_of(supplies.as_ref()) => after_edge = true,
             () = sleep(again.unwrap_or_default()), if again.is_some() => after_edge = false,
         }
         sleep(POWER_SETTLE).await;
@@ -94,12 +94,5 @@ fn status(watch: &SupplyWatch, error: &CallError) -> Status {
             let why = format!("{why}; the kernel refused to tell of changes: {problem}");
             Status::Degraded { how, why, help: "install and start UPower".to_owned() }
         }
-    }
-}
-
-async fn edge_of(supplies: Option<&SupplyWatch>) {
-    match supplies {
-        Some(supplies) => supplies.changed().await,
-        None => std::future::pending().await,
     }
 }

@@ -30,12 +30,17 @@
 #![warn(missing_docs)]
 
 mod attribute;
+mod band;
+mod battery;
 mod bus;
 mod day_window;
+mod disk_free;
 mod energy_saver;
 mod external_power;
+mod idle;
 mod inotify;
 mod internet;
+mod load;
 mod memory_pressure;
 mod netlink;
 mod path;
@@ -43,6 +48,9 @@ mod presence;
 mod probe;
 mod ready;
 mod report;
+mod reread;
+mod up_time;
+mod wall_timer;
 mod watch_path;
 mod world;
 mod zone;
@@ -52,10 +60,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
 pub use crate::day_window::DayWindow;
+pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::external_power::POWER_SETTLE;
+use crate::internet::Asked;
 pub use crate::internet::NETWORK_SETTLE;
+pub use crate::load::{LOAD_BAND, LOAD_REREAD};
 pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
 pub use crate::presence::PRESENCE_IDLE;
 pub use crate::probe::{Probe, probe};
@@ -90,7 +102,7 @@ pub enum SourceKind {
     /// always does. Where nothing can be seen at all it counts as on battery.
     ExternalPower,
     /// Whether the battery holds at least so many percent: UPower, or else the kernel's power supplies. A machine without
-    /// a battery always does. It ends one percent lower than it begins.
+    /// a battery always does. It ends [`BATTERY_BAND`] percent lower.
     BatteryAbove(u8),
     /// Whether the user wants energy saved, on battery or not: the profile of power-profiles-daemon (POL-11). Where nobody
     /// can be asked, nobody does.
@@ -98,11 +110,11 @@ pub enum SourceKind {
     /// Whether the machine is short of memory: the kernel's pressure stall information. Where the kernel does not measure
     /// that, it never is.
     MemoryPressure,
-    /// Whether the file system of the user's home folder has at least so many bytes free, for this user. It ends one
-    /// twentieth lower than it begins, and is read every minute: no kernel tells.
+    /// Whether the file system of the user's home folder has at least so many bytes free, for this user. It ends a
+    /// twentieth lower ([`DISK_BAND`]), and is read every [`DISK_REREAD`], since no kernel tells.
     DiskFree(u64),
-    /// Whether the load average over one minute is below so many hundredths. It ends one tenth higher than it
-    /// begins, and is read every half a minute: no kernel tells.
+    /// Whether the load average over one minute is below so many hundredths. It ends a tenth
+    /// higher ([`LOAD_BAND`]), and is read every [`LOAD_REREAD`], since no kernel tells.
     LoadBelow(u32),
     /// Whether it is this time of day, in the system's time zone.
     Between(DayWindow),
@@ -144,29 +156,18 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
     let task = tokio::spawn(async move {
         let _unheard = match kind {
             SourceKind::TimeZone => zone::run(&world, teller).await,
-            SourceKind::Internet => internet::run(&world, teller).await,
+            SourceKind::Internet => internet::run(Asked::Internet, &world, teller).await,
+            SourceKind::FreeNetwork => internet::run(Asked::Free, &world, teller).await,
             SourceKind::UserPresence => presence::run(&world, teller).await,
             SourceKind::ExternalPower => external_power::run(&world, teller).await,
             SourceKind::EnergySaver => energy_saver::run(&world, teller).await,
             SourceKind::MemoryPressure => memory_pressure::run(&world, teller).await,
-            SourceKind::FreeNetwork
-            | SourceKind::Idle(_)
-            | SourceKind::BatteryAbove(_)
-            | SourceKind::DiskFree(_)
-            | SourceKind::LoadBelow(_)
-            | SourceKind::Between(_) => not_watched_yet(teller).await,
+            SourceKind::BatteryAbove(percent) => battery::run(percent, &world, teller).await,
+            SourceKind::DiskFree(bytes) => disk_free::run(bytes, &world, teller).await,
+            SourceKind::LoadBelow(hundredths) => load::run(hundredths, &world, teller).await,
+            SourceKind::Idle(least) => idle::run(least, &world, teller).await,
+            SourceKind::Between(window) => day_window::run(window, &world, teller).await,
         };
     });
     Source { kind, task }
-}
-
-async fn not_watched_yet(mut teller: Teller) -> report::Unheard {
-    let status = Status::Missing { why: "it is not watched yet".to_owned(), help: "update bgtask".to_owned() };
-    if let Err(unheard) = teller.status(status).await {
-        return unheard;
-    }
-    match teller.level(false).await {
-        Err(unheard) => unheard,
-        Ok(()) => std::future::pending().await,
-    }
 }

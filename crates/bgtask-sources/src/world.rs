@@ -7,6 +7,8 @@ const SYSTEM_BUS_SOCKET: &str = "run/dbus/system_bus_socket";
 
 /// Where facts are read from: a file-system root, the user they concern, and the system bus.
 ///
+/// Clones of a world share one inotify instance for all its path watches: the kernel allows a user only 128 of them.
+///
 /// The root is `/` on a machine and a directory of files in a test. Symbolic links are followed *inside* the root.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -39,6 +41,14 @@ impl World {
     /// The numeric id of the user whose presence is watched.
     pub fn uid(&self) -> u32 {
         self.uid
+    }
+
+    /// The home folder of the user: `HOME` on the machine, and below another root its `home`.
+    pub fn home(&self) -> PathBuf {
+        match self.is_machine() {
+            true => std::env::var_os("HOME").filter(|home| !home.is_empty()).map_or_else(|| "/".into(), PathBuf::from),
+            false => self.path("home"),
+        }
     }
 
     /// The D-Bus address of the system bus.

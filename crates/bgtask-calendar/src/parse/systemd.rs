@@ -3,7 +3,7 @@
 use super::{number, step};
 use crate::error::{Problem, quoted};
 use crate::set::{Field, Set};
-use crate::words::{NICKNAMES, SHORTHANDS, WEEKDAYS, did_you_mean, named, position, zone};
+use crate::words::{self, SHORTHANDS, WEEKDAYS, named, nearest, position};
 use crate::{Calendar, FIRST_YEAR};
 
 pub(crate) fn parse(tokens: &[&str]) -> Result<Calendar, Problem> {
@@ -30,7 +30,7 @@ fn calendar(tokens: &[&str]) -> Result<Calendar, Problem> {
     let weekdays = take(is_weekdays);
     let date = take(is_date);
     let time = take(|word| word.contains(':'));
-    let zone = take(|word| zone(word).is_some());
+    let zone = take(|word| words::zone(word).is_some());
     if let [unread, ..] = rest {
         return Err(misplaced(unread, tokens));
     }
@@ -48,13 +48,13 @@ fn calendar(tokens: &[&str]) -> Result<Calendar, Problem> {
         repeats: time.repeats,
         minutes: time.minutes,
         seconds: time.seconds,
-        zone: zone.and_then(crate::words::zone).map(str::to_owned),
+        zone: zone.and_then(words::zone).map(str::to_owned),
     })
 }
 
 /// Letters that are no zone at the beginning can only be meant as weekdays.
 fn is_weekdays(word: &str) -> bool {
-    word.starts_with(|first: char| first.is_alphabetic()) && zone(word).is_none() && !word.contains(':')
+    word.starts_with(|first: char| first.is_alphabetic()) && words::zone(word).is_none() && !word.contains(':')
 }
 
 fn is_date(word: &str) -> bool {
@@ -97,14 +97,15 @@ fn read_weekdays(text: &str) -> Result<Set, Problem> {
 }
 
 fn weekday(word: &str, text: &str) -> Result<u32, Problem> {
-    let words = || SHORTHANDS.iter().chain(&NICKNAMES).map(|(name, _)| *name);
     named(word, &WEEKDAYS, "weekday").map(|place| place as u32).map_err(|problem| {
-        // A word of more than three letters that is alone is more often a shorthand than a weekday.
-        let shorthand = (word == text && word.len() > 3).then(|| did_you_mean(word, words())).flatten();
-        let weekday = did_you_mean(word, WEEKDAYS);
-        match shorthand {
-            Some(help) if weekday.is_none() => Problem::new(format!("{} is not a known word", quoted(word)), help),
-            _ => problem,
+        // A longer word that is alone may as well be a shorthand.
+        let shorthands = SHORTHANDS.iter().map(|(name, _)| *name);
+        let meant = nearest(word, shorthands.clone().chain(WEEKDAYS));
+        match meant.filter(|meant| word == text && shorthands.clone().any(|name| name == *meant)) {
+            Some(meant) => {
+                Problem::new(format!("{} is not a known word", quoted(word)), format!("did you mean \"{meant}\"?"))
+            }
+            None => problem,
         }
     })
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::fire::Occurrence;
-use super::tables::Alarm;
 use super::{Core, Task};
 use crate::activation::{Activation, ActivationEvent};
-use crate::event::{Cause, EventKind};
+use crate::event::{CancelNotice, Cause, EventKind};
 use crate::host::HostKind;
 use crate::ids::{HostId, InstanceId, TaskId};
 use crate::limits::{MAX_PROGRESS_MESSAGE_BYTES, cut};
@@ -16,6 +15,7 @@ use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
 use crate::output::{Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
+use crate::time::WallTime;
 
 /// How often at most a command with a bound on its processor time is looked at.
 const LOOK_LEAST: Duration = Duration::from_millis(200);
@@ -27,26 +27,40 @@ impl Core {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
-        if self.tasks.last_waiting_mut(id).is_none() {
+        let waits = self.tasks.get(id).is_some_and(|task| !task.waiting.is_empty());
+        if !waits {
             self.accept(id, Occurrence { cause: Cause::Hand, ..Occurrence::default() });
         }
         let first = self.tasks.first_waiting_mut(id).expect("it waits now");
         first.firing.by_hand |= !respect_conditions;
         first.not_before = None;
-        let instance = first.instance;
-        self.tasks.set_alarm(id, Alarm::Retry, None);
+        let (instance, count) = (first.instance, first.firing.count);
+        if waits {
+            let trigger = self.tasks.get(id).expect("it waits").registration.trigger.clone();
+            self.record(id, Some(instance), EventKind::Fired { trigger, count, cause: Cause::Hand });
+        }
+        self.arm(id);
         self.fresh_gate(id);
         Ok(Reply::Running(instance))
     }
 
+    /// What is paused wakes nobody and watches no path; resumed, it goes on with what comes from then on.
     pub(super) fn set_paused(&mut self, id: TaskId, paused: bool) -> Result<Reply, Refusal> {
         self.commanded(id)?;
         let task = self.tasks.get_mut(id).expect("it is a command");
-        if std::mem::replace(&mut task.registration.paused, paused) != paused {
-            self.persist_registration(id);
-            self.record(id, None, EventKind::Paused(paused));
-            self.fresh_gate(id);
+        if std::mem::replace(&mut task.registration.paused, paused) == paused {
+            return Ok(Reply::Set);
         }
+        if paused {
+            self.unwatch_path(id);
+        } else {
+            self.skip_missed(id);
+            self.watch_path(id);
+        }
+        self.arm(id);
+        self.persist_registration(id);
+        self.record(id, None, EventKind::Paused(paused));
+        self.fresh_gate(id);
         Ok(Reply::Set)
     }
 
@@ -55,7 +69,6 @@ impl Core {
         self.commanded(id)?;
         let waiting = self.tasks.get(id).map_or(0, |task| task.waiting.len());
         self.drop_waiting(id);
-        self.tasks.set_alarm(id, Alarm::Retry, None);
         let told = self.running_of(id).into_iter().filter(|it| self.cancel(*it, CancellationReason::Abort)).count();
         self.tidy(id);
         Ok(Reply::Terminated(u32::try_from(waiting + told).unwrap_or(u32::MAX)))
@@ -71,9 +84,12 @@ impl Core {
         let running = self.tasks.of_running(instance).filter(is_command);
         let host = running.and_then(|(_, activation)| activation.state.host());
         let host = host.ok_or(Refusal::NotRunning(instance))?;
-        let message = (!message.is_empty()).then(|| cut(message, MAX_PROGRESS_MESSAGE_BYTES).into());
+        // It is shown to people on a line of their terminal.
+        let shown: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // A command that speaks has begun, whatever its host says when.
+        self.host_started(host, instance);
         if let Some(activation) = self.tasks.running_mut(instance) {
-            activation.message = message;
+            activation.message = (!shown.is_empty()).then(|| cut(&shown, MAX_PROGRESS_MESSAGE_BYTES).into());
         }
         self.host_progress(host, instance, value);
         Ok(Reply::Noted)
@@ -85,29 +101,33 @@ impl Core {
         task.registration.entry.command().map(|_| ()).ok_or(Refusal::NotACommand(id))
     }
 
-    /// Whether there is another try; then it waits for that, and has no outcome yet.
+    /// When there is another try after this outcome, if there is one.
+    pub(super) fn next_try(&self, id: TaskId, activation: &Activation, outcome: &Outcome) -> Option<WallTime> {
+        let registration = &self.tasks.get(id)?.registration;
+        let retry = registration.entry.command()?.retry;
+        let failures = activation.failures.saturating_add(1);
+        let wanted = registration.standing != Standing::Unregistered && is_worth_a_try(outcome);
+        (wanted && failures <= retry.times).then(|| self.now.wall + retry.pause_after(failures))
+    }
+
+    /// An activation whose try has failed waits for the next, before all others of its task.
     pub(super) fn try_again(
         &mut self,
         id: TaskId,
-        instance: InstanceId,
-        outcome: &Outcome,
+        mut activation: Activation,
+        outcome: Outcome,
+        at: WallTime,
         used: Option<Used>,
-    ) -> bool {
-        let Some((task, activation)) = self.tasks.of_running(instance) else { return false };
-        let Some(retry) = task.registration.entry.command().map(|command| command.retry) else { return false };
-        let failures = activation.failures.saturating_add(1);
-        let wanted = task.registration.standing != Standing::Unregistered && !self.stopping && is_worth_a_try(outcome);
-        let Some(pause) = retry.pause(failures).filter(|_| wanted) else { return false };
-        let (attempt, at) = (activation.attempt.saturating_add(1), self.now.wall + pause);
-        self.tasks.wait_again(instance, ActivationEvent::Failed { since: self.now.wall });
-        let waiting = self.tasks.first_waiting_mut(id).expect("it waits again");
-        (waiting.failures, waiting.attempt, waiting.not_before) = (failures, attempt, Some(at));
-        (waiting.message, waiting.started) = (None, None);
-        self.tasks.set_alarm(id, Alarm::Retry, Some(at));
-        self.record(id, Some(instance), EventKind::Retrying { outcome: outcome.clone(), attempt, at, used });
-        self.note_run(id, false);
+    ) {
+        activation.apply(ActivationEvent::Failed { since: self.now.wall });
+        activation.failures = activation.failures.saturating_add(1);
+        activation.attempt = activation.attempt.saturating_add(1);
+        (activation.not_before, activation.message, activation.started) = (Some(at), None, None);
+        let (instance, attempt) = (activation.instance, activation.attempt);
+        self.tasks.wait_first(id, activation);
+        self.arm(id);
+        self.record(id, Some(instance), EventKind::Retrying { outcome, attempt, at, used });
         self.fresh_gate(id);
-        true
     }
 
     /// Keeps how the last run of a command ended, and how fresh its result is.
@@ -162,7 +182,8 @@ impl Core {
             let Some((task, _)) = self.tasks.of_running(instance) else { continue };
             let Some(most) = task.registration.entry.command().and_then(|command| command.cpu) else { continue };
             if usage.cpu >= most {
-                self.cancel(instance, CancellationReason::ResourceRevocation);
+                let (reason, grace) = (CancellationReason::ExecutionTimeExceeded, self.config.cancel_grace);
+                self.tell_to_stop(instance, CancelNotice { reason, budget: most, used: usage.cpu, grace });
             } else {
                 self.look_again(host, most - usage.cpu);
             }

@@ -70,7 +70,7 @@ impl Core {
         let its = &task.registration;
         let Trigger::CustomSystemEvent { id, .. } = &its.trigger else { return false };
         let heard = counts_once(&its.trigger) && its.counted_in.as_ref() == Some(&self.session);
-        **id == *event && its.standing == Standing::Active && !heard
+        **id == *event && its.fires() && !heard
     }
 
     fn hear(&mut self, id: TaskId) {

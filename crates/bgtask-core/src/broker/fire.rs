@@ -4,7 +4,6 @@ use super::{Core, Task};
 use crate::activation::{Activation, Firing};
 use crate::event::{Cause, EventKind};
 use crate::ids::{AppId, TaskId};
-use crate::limits::MAX_DETAILS_BYTES;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::registration::Standing;
 use crate::model::trigger::{Details, SystemTriggerType, Trigger};
@@ -30,7 +29,7 @@ impl Core {
         let offset_before = previous_offset_seconds.or(known_before.map(|before| before.offset_seconds));
         if before.as_ref() != Some(zone) {
             self.persist(Change::PutZone(zone.clone()));
-            self.plan_again(true, self.now.wall);
+            self.plan_again(true);
         }
         if known_before.is_some() && offset_before.is_some_and(|offset| offset != zone.offset_seconds) {
             self.fire(SystemTriggerType::TimeZoneChange, None);
@@ -109,16 +108,13 @@ impl Core {
         if self.tasks.get(id).is_some_and(|task| task.registration.paused && !by_hand) {
             return;
         }
-        let instance = self.ids.instance();
+        let new = self.ids.instance();
         let now = self.now.wall;
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
         let trigger = task.registration.trigger.clone();
         let spent = trigger.one_shot() && !by_hand && task.registration.standing == Standing::Active;
-        if spent {
-            task.registration.standing = Standing::Spent;
-        }
         let cause = what.cause;
         let (instance, count) = match self.tasks.last_waiting_mut(id) {
             Some(waiting) if what.details.is_none() || trigger.gathers() => {
@@ -126,37 +122,26 @@ impl Core {
                 (waiting.instance, waiting.firing.count)
             }
             _ => {
-                let Occurrence { details, count, lost, .. } = what;
-                let firing = Firing { at: now, count, details, lost, by_hand: false };
-                self.tasks.wait(id, Activation::new(instance, firing, now));
-                (instance, count)
+                let mut firing = Firing { at: now, count: 0, details: None, lost: 0, by_hand: false };
+                firing.gather(what);
+                let count = firing.count;
+                self.tasks.wait(id, Activation::new(new, firing, now));
+                (new, count)
             }
         };
         if spent {
-            self.unwatch_path(id);
-            self.arm(id);
-            self.persist_registration(id);
+            self.spend(id);
         }
         self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
         self.fresh_gate(id);
     }
 
-    /// Has the path of a registration watched that still fires.
-    pub(super) fn watch_path(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(id) else { return };
-        if let (Trigger::Path { watch, .. }, Standing::Active) =
-            (&task.registration.trigger, task.registration.standing)
-        {
-            let order = Output::WatchPath(id, watch.clone());
-            self.outputs.push_back(order);
-        }
-    }
-
-    pub(super) fn unwatch_path(&mut self, id: TaskId) {
-        let watched = |task: &Task| matches!(task.registration.trigger, Trigger::Path { .. });
-        if self.tasks.get(id).is_some_and(watched) {
-            self.outputs.push_back(Output::UnwatchPath(id));
-        }
+    /// D6: a one-shot has fired, and fires no more.
+    fn spend(&mut self, id: TaskId) {
+        self.tasks.get_mut(id).expect("it has fired").registration.standing = Standing::Spent;
+        self.unwatch_path(id);
+        self.arm(id);
+        self.persist_registration(id);
     }
 
     /// Starts and stops sources so that exactly the needed facts are watched.
@@ -183,21 +168,6 @@ pub(super) struct Occurrence {
 impl Default for Occurrence {
     fn default() -> Self {
         Self { details: None, count: 1, lost: 0, cause: Cause::World }
-    }
-}
-
-impl Firing {
-    /// Takes in another occurrence; what finds no room is counted.
-    fn gather(&mut self, more: Occurrence) {
-        self.count = self.count.saturating_add(more.count);
-        self.lost = self.lost.saturating_add(more.lost);
-        let Some(new) = more.details else { return };
-        let old = self.details.as_ref().map_or(&[][..], |details| &details.0);
-        if old.len() + new.0.len() > MAX_DETAILS_BYTES {
-            self.lost = self.lost.saturating_add(more.count);
-        } else {
-            self.details = Some(Details(old.iter().chain(new.0.iter()).copied().collect()));
-        }
     }
 }
 

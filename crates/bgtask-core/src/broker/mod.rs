@@ -7,6 +7,7 @@ mod deliver;
 mod demand;
 mod fire;
 mod idle;
+mod path;
 mod register;
 mod restore;
 mod run;

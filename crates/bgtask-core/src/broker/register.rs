@@ -4,7 +4,6 @@ mod check;
 
 use std::sync::Arc;
 
-use super::tables::Alarm;
 use super::{Core, Task};
 use crate::event::EventKind;
 use crate::ids::{AppId, TaskId};
@@ -21,18 +20,37 @@ impl Core {
         if is_command && self.tasks.of_app(app).any(|task| *task.registration.name == *new.name && is_listed(task)) {
             return Err(Refusal::NameTaken(new.name));
         }
-        Ok(self.enter(app, new))
+        Ok(self.enter(app, new, None))
     }
 
-    fn enter(&mut self, app: &AppId, new: NewRegistration) -> TaskId {
-        let id = self.ids.task();
+    fn enter(&mut self, app: &AppId, new: NewRegistration, before: Option<&Registration>) -> TaskId {
+        let mut registration = self.made(app, new);
+        if let Some(before) = before {
+            inherit(&mut registration, before);
+        }
+        let id = registration.id;
+        let unplanned = registration.due.is_none();
+        self.persist(Change::PutRegistration(registration.clone()));
+        self.tasks.insert(registration, &mut self.facts);
+        self.arm(id);
+        if unplanned {
+            self.plan(id, self.now.wall);
+        }
+        self.watch_path(id);
+        self.settle_sources();
+        self.record(id, None, EventKind::Registered);
+        id
+    }
+
+    fn made(&mut self, app: &AppId, new: NewRegistration) -> Registration {
         let is_command = new.entry.command().is_some();
-        let counts_from_now = matches!(new.trigger, Trigger::SessionStart { .. });
-        let due = new.trigger.interval().map(|interval| self.now.wall + interval);
-        let registration = Registration {
-            id,
+        // The session in which it is added has begun already.
+        let counted = matches!(new.trigger, Trigger::SessionStart { .. });
+        Registration {
+            id: self.ids.task(),
             app: app.clone(),
             name: new.name.into(),
+            due: new.trigger.interval().map(|interval| self.now.wall + interval),
             entry: new.entry,
             trigger: new.trigger,
             conditions: new.conditions.into(),
@@ -40,57 +58,54 @@ impl Core {
             is_network_requested: new.is_network_requested,
             group: new.group,
             registered_at: self.now.wall,
-            due,
-            counted_in: counts_from_now.then(|| Arc::clone(&self.session)),
+            counted_in: counted.then(|| Arc::clone(&self.session)),
             standing: Standing::Active,
             paused: false,
             last: None,
             fresh_since: is_command.then_some(self.now.wall),
             overdue: false,
-        };
-        self.persist(Change::PutRegistration(registration.clone()));
-        self.tasks.insert(registration, &mut self.facts);
-        self.arm(id);
-        self.plan(id, self.now.wall);
-        self.watch_path(id);
-        self.settle_sources();
-        self.record(id, None, EventKind::Registered);
-        id
+        }
     }
 
     /// D5: the same again changes nothing and keeps the phase of a timer; another takes its place in one step.
     pub(super) fn register_or_update(&mut self, app: &AppId, new: NewRegistration) -> Result<Reply, Refusal> {
-        let group = new.group.as_ref().map(|group| &group.id);
-        let same_name = |task: &&Task| {
-            let its = &task.registration;
-            let its_group = its.group.as_ref().map(|group| &group.id);
-            its.standing == Standing::Active && *its.name == *new.name && its_group == group
+        let known = self.of_that_name(app, &new);
+        let same = |id: &&TaskId| {
+            let its = self.tasks.get(**id).map(|task| &task.registration);
+            its.is_some_and(|its| its.standing == Standing::Active && its.is(&new))
         };
-        let known: Vec<_> = self.tasks.of_app(app).filter(same_name).map(|task| task.registration.id).collect();
-        let same = |id: &&TaskId| self.tasks.get(**id).is_some_and(|task| task.registration.is(&new));
         if let Some(same) = known.iter().find(same).copied() {
             known.into_iter().filter(|id| *id != same).for_each(|id| self.replaced(id));
             return Ok(Reply::Updated(same, Update::Unchanged));
         }
         self.check_replacing(app, &new, &known)?;
-        let update = if known.is_empty() { Update::Registered } else { Update::Replaced };
         let before = known.first().and_then(|id| self.tasks.get(*id)).map(|task| task.registration.clone());
+        let before = before.filter(|before| before.entry.command().is_some());
+        let fired_alike = before.as_ref().filter(|before| before.trigger == new.trigger);
+        let waiting = fired_alike.map(|before| self.tasks.take_waiting(before.id)).unwrap_or_default();
+        let update = if known.is_empty() { Update::Registered } else { Update::Replaced };
         known.into_iter().for_each(|id| self.replaced(id));
-        let id = self.enter(app, new);
-        if let Some(before) = before.filter(|before| before.entry.command().is_some()) {
-            self.inherit(id, &before);
-        }
+        let id = self.enter(app, new, before.as_ref());
+        waiting.into_iter().for_each(|activation| self.tasks.wait(id, activation));
+        self.arm(id);
+        self.fresh_gate(id);
         Ok(Reply::Updated(id, update))
     }
 
-    /// What another of the same name has come to is not forgotten.
-    fn inherit(&mut self, id: TaskId, from: &Registration) {
-        let Some(task) = self.tasks.get_mut(id) else { return };
-        let its = &mut task.registration;
-        (its.paused, its.last, its.overdue) = (from.paused, from.last, from.overdue);
-        its.fresh_since = from.fresh_since.or(its.fresh_since);
-        self.arm(id);
-        self.persist_registration(id);
+    /// Whom another of that name replaces. The name of a command is its own for as long as it is listed.
+    fn of_that_name(&self, app: &AppId, new: &NewRegistration) -> Vec<TaskId> {
+        let is_command = new.entry.command().is_some();
+        let group = new.group.as_ref().map(|group| &group.id);
+        let same_name = |task: &&Task| {
+            let its = &task.registration;
+            let replaceable = if is_command {
+                is_listed(task)
+            } else {
+                its.standing == Standing::Active && its.group.as_ref().map(|group| &group.id) == group
+            };
+            *its.name == *new.name && replaceable
+        };
+        self.tasks.of_app(app).filter(same_name).map(|task| task.registration.id).collect()
     }
 
     fn replaced(&mut self, id: TaskId) {
@@ -114,12 +129,14 @@ impl Core {
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
+        let fired = task.registration.fires();
         if std::mem::replace(&mut task.registration.standing, Standing::Unregistered) != Standing::Unregistered {
             self.record(id, None, EventKind::Unregistered(why));
         }
-        self.unwatch_path(id);
+        if fired {
+            self.unwatch_path(id);
+        }
         self.set_due(id, None);
-        self.tasks.set_alarm(id, Alarm::Retry, None);
         self.drop_waiting(id);
         let running = self.running_of(id);
         if running.is_empty() {
@@ -140,6 +157,7 @@ impl Core {
             self.tasks.end(instance, id);
             self.record(id, Some(instance), EventKind::Dropped);
         }
+        self.arm(id);
     }
 
     pub(super) fn running_of(&self, id: TaskId) -> Vec<crate::InstanceId> {
@@ -153,6 +171,17 @@ impl Core {
             self.persist(Change::DeleteRegistration(id));
             self.settle_sources();
         }
+    }
+}
+
+/// What a command of the same name has come to is not forgotten; what fires it alike keeps its phase.
+fn inherit(registration: &mut Registration, from: &Registration) {
+    (registration.paused, registration.last) = (from.paused, from.last);
+    registration.fresh_since = from.fresh_since.or(registration.fresh_since);
+    registration.overdue = from.overdue && from.fresh_within() == registration.fresh_within();
+    if from.trigger == registration.trigger {
+        registration.due = from.due.or(registration.due);
+        registration.counted_in = from.counted_in.clone().or(registration.counted_in.take());
     }
 }
 

@@ -1,7 +1,6 @@
 //! The first moments of a broker: what the store held becomes live again through the same transitions (D7).
 
 use super::Core;
-use super::tables::Alarm;
 use crate::activation::{Activation, ActivationEvent, ActivationState};
 use crate::event::EventKind;
 use crate::ids::TaskId;
@@ -30,7 +29,7 @@ impl Core {
         }
         let mut activations = snapshot.activations;
         // What had been given to a host goes first of its task: it fired first.
-        let waited = |activation: &Activation| matches!(activation.state, ActivationState::Waiting { .. });
+        let waited = |it: &Activation| matches!(it.state, ActivationState::Waiting { .. }) && it.attempt == 1;
         activations.sort_by_key(|(id, it)| (it.firing.at, *id, waited(it), it.instance));
         for (id, activation) in activations {
             self.resume(id, activation);
@@ -39,8 +38,10 @@ impl Core {
         tasks.into_iter().for_each(|id| self.tidy(id));
         self.settle_sources();
         self.begin();
+        self.begin_anew();
         self.begin_session();
-        self.plan_unplanned();
+        // What was to be planned when the broker died, and what the clock or the zone has changed since.
+        self.plan_again(false);
     }
 
     fn resume(&mut self, id: TaskId, mut activation: Activation) {
@@ -51,18 +52,20 @@ impl Core {
         }
         match activation.state {
             ActivationState::Waiting { .. } => {
-                self.tasks.set_alarm(id, Alarm::Retry, activation.not_before);
                 self.tasks.wait(id, activation);
+                self.arm(id);
                 self.fresh_gate(id);
             }
             ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
                 let output_tail = String::new();
-                self.conclude(id, activation, Outcome::Killed { reason, output_tail }, None);
+                self.finish(id, activation, Outcome::Killed { reason, output_tail }, None);
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. }
                 if attempt.saturating_sub(activation.failures) >= self.config.max_attempts =>
             {
-                self.conclude(id, activation, Outcome::Abandoned { attempts: attempt }, None);
+                // Tries that failed by themselves do not count.
+                let attempts = attempt.saturating_sub(activation.failures);
+                self.finish(id, activation, Outcome::Abandoned { attempts }, None);
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. } => {
                 activation.apply(ActivationEvent::BrokerDied { since: self.now.wall });

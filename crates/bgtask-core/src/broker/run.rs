@@ -17,6 +17,8 @@ use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
 use crate::output::Output;
 
+const SIGTERM: i32 = 15;
+
 impl Core {
     pub(super) fn host_started(&mut self, host: HostId, instance: InstanceId) {
         let since = self.now.wall;
@@ -74,8 +76,10 @@ impl Core {
                     continue;
                 }
                 ActivationState::Cancelling { reason, .. } if is_command => {
-                    let message = (exit != HostExit::Code(0)).then(|| Outcome::CommandFailed { exit, output_tail });
-                    Outcome::Cancelled { reason, message: message.map(|failed| failed.to_string()) }
+                    // The signal is how it was told.
+                    let orderly = matches!(exit, HostExit::Code(0) | HostExit::Signal(SIGTERM));
+                    let failed = (!orderly).then_some(Outcome::CommandFailed { exit, output_tail });
+                    Outcome::Cancelled { reason, message: failed.map(|failed| failed.to_string()) }
                 }
                 ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
                     Outcome::Killed { reason, output_tail }
@@ -90,20 +94,22 @@ impl Core {
 
     /// Tells a running instance to stop, once: the first reason stands. Answers whether it was told.
     pub(super) fn cancel(&mut self, instance: InstanceId, reason: CancellationReason) -> bool {
-        let Some((task, activation)) = self.tasks.of_running(instance) else {
-            return false;
-        };
-        let grace = self.config.cancel_grace;
-        let event = ActivationEvent::Cancelled { reason, kill_at: self.now.boot + grace };
-        let (Ok(state), Some(host)) = (activation.state.next(event), activation.state.host()) else {
-            return false;
-        };
-        let id = task.registration.id;
+        let Some((task, activation)) = self.tasks.of_running(instance) else { return false };
         let budget = self.budget(&task.registration);
         let used = activation.state.deadline().map_or(budget, |deadline| {
             budget.saturating_sub(deadline.since(self.now.boot)) + self.now.boot.since(deadline)
         });
-        let notice = CancelNotice { reason, budget, used, grace };
+        self.tell_to_stop(instance, CancelNotice { reason, budget, used, grace: self.config.cancel_grace })
+    }
+
+    /// The same, with the numbers of a budget.
+    pub(super) fn tell_to_stop(&mut self, instance: InstanceId, notice: CancelNotice) -> bool {
+        let Some((task, activation)) = self.tasks.of_running(instance) else { return false };
+        let event = ActivationEvent::Cancelled { reason: notice.reason, kill_at: self.now.boot + notice.grace };
+        let (Ok(state), Some(host)) = (activation.state.next(event), activation.state.host()) else {
+            return false;
+        };
+        let id = task.registration.id;
         self.tasks.running_mut(instance).expect("just seen").state = state;
         self.tasks.touch(id, instance);
         if let Some(host) = self.hosts.get_mut(host) {
@@ -187,15 +193,20 @@ impl Core {
     /// Gives an activation its outcome, and lets the next one of its task go.
     pub(super) fn end(&mut self, id: TaskId, instance: InstanceId, outcome: Outcome, used: Option<Used>) {
         self.unsettled = true;
-        if self.try_again(id, instance, &outcome, used) {
-            return self.queue_again(id);
-        }
         let Some(activation) = self.tasks.end(instance, id) else {
             return;
         };
-        self.note_run(id, outcome == Outcome::Succeeded);
-        self.conclude(id, activation, outcome, used);
+        self.finish(id, activation, outcome, used);
         self.queue_again(id);
+    }
+
+    /// An activation that is in no table (any more) has come to this: another try, or its outcome.
+    pub(super) fn finish(&mut self, id: TaskId, activation: Activation, outcome: Outcome, used: Option<Used>) {
+        self.note_run(id, outcome == Outcome::Succeeded);
+        match self.next_try(id, &activation, &outcome) {
+            Some(at) => self.try_again(id, activation, outcome, at, used),
+            None => self.conclude(id, activation, outcome, used),
+        }
     }
 
     /// An instance has left its host: the next one of its task may go, and an update may have waited for this.
@@ -209,8 +220,8 @@ impl Core {
         }
     }
 
-    /// An activation that is in no table (any more) has its outcome, which the history and the app hear of.
-    pub(super) fn conclude(&mut self, id: TaskId, mut activation: Activation, outcome: Outcome, used: Option<Used>) {
+    /// It has its outcome, which the history and the app hear of.
+    fn conclude(&mut self, id: TaskId, mut activation: Activation, outcome: Outcome, used: Option<Used>) {
         let (instance, progress) = (activation.instance, activation.state.progress());
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);

@@ -29,6 +29,8 @@ pub enum Gate {
     EntryPointGone,
     /// The app may not run in the background (D13).
     Access(BackgroundAccessStatus),
+    /// The user has switched it off for a while.
+    Paused,
     /// A level that holds everything has not been read yet: for a moment after the start.
     Unknown(Fact),
     /// The user saves energy, and the app is not always allowed (AC-6).
@@ -39,8 +41,6 @@ pub enum Gate {
     Battery,
     /// The machine is short of memory.
     MemoryPressure,
-    /// The user has switched it off for a while.
-    Paused,
     /// A try has failed, and the next one comes later.
     Backoff,
     /// An instance of the same registration runs (D2).
@@ -102,9 +102,9 @@ impl Core {
     /// Of those that promised to succeed within some time and have little of it left, the one with the least (in parts of it).
     fn most_urgent(&self) -> Option<TaskId> {
         let urgency = |task: &Task| {
-            let within = task.registration.entry.command()?.fresh_within?;
+            let within = task.registration.fresh_within()?;
             let used = self.now.wall - task.registration.fresh_since?;
-            let urgent = !task.waiting.is_empty() && used >= within / 4 * 3;
+            let urgent = used >= within / 4 * 3;
             let parts = used.as_micros().saturating_mul(1_000) / within.as_micros().max(1);
             (urgent && self.gate_of(task).is_none()).then_some((parts, task.registration.id))
         };
@@ -116,7 +116,7 @@ impl Core {
         self.gate_of(self.tasks.get(id)?)
     }
 
-    fn gate_of(&self, task: &Task) -> Option<Gate> {
+    pub(super) fn gate_of(&self, task: &Task) -> Option<Gate> {
         let registration = &task.registration;
         let Some(app) = self.apps.get(&registration.app) else {
             return Some(Gate::NotInstalled);
@@ -136,16 +136,20 @@ impl Core {
         held.or(running.then_some(Gate::Running))
     }
 
-    /// What holds it besides who it is and what else runs; what the user asked for by hand only waits for its turn.
+    /// What holds it besides who it is and what else runs. What the user asked for by hand only waits for its turn, and
+    /// between tries.
     fn held(&self, task: &Task, access: BackgroundAccessStatus) -> Option<Gate> {
-        let registration = &task.registration;
         let first = task.waiting.front();
-        if first.is_some_and(|first| first.firing.by_hand) {
-            return None;
+        let not_before = first.and_then(|first| first.not_before);
+        let backoff = not_before.filter(|at| *at > self.now.wall).map(|_| Gate::Backoff);
+        match first {
+            Some(first) if first.firing.by_hand => backoff,
+            _ if task.registration.paused => Some(Gate::Paused),
+            _ => self.held_by_levels(&task.registration, access).or(backoff),
         }
-        if registration.paused {
-            return Some(Gate::Paused);
-        }
+    }
+
+    fn held_by_levels(&self, registration: &Registration, access: BackgroundAccessStatus) -> Option<Gate> {
         let level = |fact| self.facts.levels().get(fact).map(|(value, _)| value);
         if let Some(unknown) = Fact::OF_EVERY_TASK.into_iter().find(|fact| level(*fact).is_none()) {
             return Some(Gate::Unknown(unknown));
@@ -159,11 +163,7 @@ impl Core {
         if matches!(registration.trigger, Trigger::Maintenance { .. }) && level(Fact::ExternalPower) != Some(true) {
             return Some(Gate::Battery);
         }
-        if level(Fact::MemoryPressure) == Some(true) {
-            return Some(Gate::MemoryPressure);
-        }
-        let backs_off = first.is_some_and(|first| first.not_before.is_some_and(|at| at > self.now.wall));
-        backs_off.then_some(Gate::Backoff)
+        (level(Fact::MemoryPressure) == Some(true)).then_some(Gate::MemoryPressure)
     }
 
     /// Tells the history when what a waiting activation waits for has changed.
@@ -195,8 +195,8 @@ impl Core {
             return;
         }
         match gate {
-            // What is known in a moment is no news.
-            None | Some(Gate::Unknown(_)) => {}
+            // What is known in a moment is no news, and that a try failed was said.
+            None | Some(Gate::Unknown(_) | Gate::Backoff) => {}
             Some(Gate::Condition(_)) => {
                 let missing = self.facts.missing(&self.tasks.get(id).expect("just seen").registration.conditions);
                 self.record(id, Some(instance), EventKind::Latched(missing));

@@ -29,9 +29,9 @@ impl Core {
         });
     }
 
-    /// The machine takes back what background work holds (CAN-6).
+    /// The machine takes back what background work holds (CAN-6), and not what the user asked for by hand.
     pub(super) fn cancel_for_memory(&mut self) {
-        self.cancel_where(CancellationReason::ResourceRevocation, |_, _, _| true);
+        self.cancel_where(CancellationReason::ResourceRevocation, |_, _, activation| !activation.firing.by_hand);
     }
 
     /// TM-8, D12: maintenance ends with external power, and is due again unless it was unregistered meanwhile.

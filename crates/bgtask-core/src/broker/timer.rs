@@ -7,9 +7,8 @@ use super::tables::Alarm;
 use super::{Core, Task};
 use crate::event::{Cause, EventKind};
 use crate::ids::TaskId;
-use crate::limits::MAX_SETTLE;
 use crate::model::registration::{Registration, Standing};
-use crate::model::trigger::{Details, Trigger};
+use crate::model::trigger::Trigger;
 use crate::output::{Output, Wake, WakeReason};
 use crate::time::WallTime;
 
@@ -22,115 +21,127 @@ const SET_BACK: Duration = Duration::from_secs(3 * 3_600);
 impl Core {
     /// Does what has become due. Timers missed while the machine was off make one run, the phase stays (D11).
     pub(super) fn expire_timers(&mut self) {
-        let now = self.now.wall;
-        let ahead = now + MAX_SETTLE;
-        let mut due = Vec::new();
-        for (at, id, alarm) in self.tasks.alarms().take_while(|(at, _, _)| *at <= ahead) {
+        let due = self.tasks.timers_until(self.now.wall);
+        let shared = u32::try_from(due.len()).unwrap_or(u32::MAX);
+        due.into_iter().for_each(|id| self.fire_timer(id, shared));
+        for (id, alarm) in self.tasks.alarms_until(self.now.wall) {
             match alarm {
-                Alarm::Fire if self.earliest(id).is_some_and(|earliest| earliest <= now) => due.push(id),
+                // It may have fired earlier than this, and has by now.
                 Alarm::Fire => {}
-                _ if at > now => {}
-                Alarm::Retry | Alarm::Overdue => due.push(id),
+                Alarm::Retry => self.end_backoff(id),
+                Alarm::Overdue => self.note_overdue(id),
             }
-        }
-        let shared = due.iter().filter(|id| self.tasks.alarm(**id, Alarm::Fire).is_some()).count();
-        for id in due {
-            self.fire_timer(id, u32::try_from(shared).unwrap_or(u32::MAX));
-            self.end_backoff(id);
-            self.note_overdue(id);
         }
     }
 
+    /// A timer that is due: it fires, or was missed.
     fn fire_timer(&mut self, id: TaskId, shared: u32) {
-        let now = self.now.wall;
-        let Some((due, earliest)) = self.due_of(id).zip(self.earliest(id)).filter(|(_, earliest)| *earliest <= now)
-        else {
-            return;
-        };
-        let registration = &self.tasks.get(id).expect("it is due").registration;
-        let (trigger, paused) = (registration.trigger.clone(), registration.paused);
-        self.move_on(id, due);
-        if paused {
-            return;
+        let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
+        let Some(due) = registration.due else { return };
+        let trigger = &registration.trigger;
+        let made_up_for = !matches!(trigger, Trigger::Calendar { catch_up: false, .. });
+        let missed = !made_up_for && self.now.wall - self.latest(registration, due) > LATE;
+        if trigger.one_shot() && !missed {
+            self.set_due(id, None);
+        } else {
+            self.move_on(id, due);
         }
-        let late = now - earliest;
-        let accuracy = trigger.pace().map_or(Duration::ZERO, |pace| pace.accuracy);
-        if matches!(trigger, Trigger::Calendar { catch_up: false, .. }) && late > accuracy + LATE {
+        if missed {
             return self.record(id, None, EventKind::Missed { due });
         }
         self.accept(id, Occurrence { cause: Cause::Timer { shared }, ..Occurrence::default() });
     }
 
+    /// Its next time after one that has come: an interval keeps its phase, a calendar is asked.
     fn move_on(&mut self, id: TaskId, due: WallTime) {
-        let Some(trigger) = self.tasks.get(id).map(|task| task.registration.trigger.clone()) else { return };
-        if trigger.one_shot() {
-            return self.set_due(id, None);
-        }
-        if let Trigger::Calendar { calendar, zone, .. } = trigger {
-            let after = self.now.wall.max(due);
-            self.set_due(id, None);
-            return self.outputs.push_back(Output::Plan { task: id, calendar, zone, after });
-        }
-        let Some(interval) = trigger.interval() else { return self.set_due(id, None) };
-        let missed = (self.now.wall - due).as_micros() / interval.as_micros().max(1);
-        let steps = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
-        self.set_due(id, Some(due + interval.saturating_mul(steps)));
+        let interval = self.tasks.get(id).and_then(|task| task.registration.trigger.interval());
+        let next = interval.map(|interval| {
+            let missed = (self.now.wall - due).as_micros() / interval.as_micros().max(1);
+            let steps = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
+            due + interval.saturating_mul(steps)
+        });
+        self.set_due(id, next);
         self.persist_registration(id);
+        self.plan(id, self.now.wall.max(due));
     }
 
-    /// A calendar comes true then; never again, for a registration that waits for nothing else, is the end of it.
+    /// What came while it was paused is past: it goes on with its next time.
+    pub(super) fn skip_missed(&mut self, id: TaskId) {
+        if let Some(due) = self.due_of(id).filter(|due| *due <= self.now.wall) {
+            self.move_on(id, due);
+        }
+    }
+
+    /// A calendar comes true then, or never again. Only the answer to the last order counts.
     pub(super) fn planned(&mut self, id: TaskId, at: Option<WallTime>) {
-        let is_calendar = |task: &Task| matches!(task.registration.trigger, Trigger::Calendar { .. });
-        if self.tasks.get(id).is_some_and(is_calendar) && at != self.due_of(id) {
+        let Some(task) = self.tasks.get_mut(id).filter(|task| task.plans > 0) else { return };
+        task.plans -= 1;
+        let counts = task.plans == 0 && task.registration.standing == Standing::Active;
+        if counts && at != task.registration.due {
             self.set_due(id, at);
             self.persist_registration(id);
         }
     }
 
-    /// Calendars that follow the machine's zone, or all of them, come true at another time now.
-    pub(super) fn plan_again(&mut self, only_of_the_machine: bool, after: WallTime) {
-        let concerned = |task: &&Task| match &task.registration.trigger {
-            Trigger::Calendar { zone, .. } => zone.is_none() || !only_of_the_machine,
-            _ => false,
-        };
-        let ids: Vec<_> = self.tasks.iter().filter(concerned).map(|task| task.registration.id).collect();
-        ids.into_iter().for_each(|id| self.plan(id, after));
-    }
-
-    /// A broker that died in the moment between a firing and the next plan has calendars that wait for nothing.
-    pub(super) fn plan_unplanned(&mut self) {
-        let unplanned = |task: &&Task| task.registration.due.is_none();
-        let ids: Vec<_> = self.tasks.iter().filter(unplanned).map(|task| task.registration.id).collect();
-        ids.into_iter().for_each(|id| self.plan(id, self.now.wall));
-    }
-
     /// Orders the next time of a calendar that still fires.
     pub(super) fn plan(&mut self, id: TaskId, after: WallTime) {
-        let Some(Registration {
-            trigger: Trigger::Calendar { calendar, zone, .. }, standing: Standing::Active, ..
-        }) = self.tasks.get(id).map(|task| &task.registration)
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        let Registration { trigger: Trigger::Calendar { calendar, zone, .. }, standing: Standing::Active, .. } =
+            &task.registration
         else {
             return;
         };
+        task.plans = task.plans.saturating_add(1);
         let (calendar, zone) = (calendar.clone(), zone.clone());
         self.outputs.push_back(Output::Plan { task: id, calendar, zone, after });
     }
 
-    /// The wall clock was set back: intervals begin anew, calendars repeat what comes again after a large step.
-    pub(super) fn clock_set_back(&mut self, before: WallTime) {
+    /// Calendars come true at another time now: all of them, or those that follow the machine's zone. What is due already
+    /// was due.
+    pub(super) fn plan_again(&mut self, only_of_the_machine: bool) {
         let now = self.now.wall;
-        let too_far = |task: &&Task| {
-            let interval = task.registration.trigger.interval();
-            interval.zip(task.registration.due).is_some_and(|(interval, due)| due > now + interval)
+        let concerned = |task: &&Task| {
+            let its = &task.registration;
+            let Trigger::Calendar { zone, .. } = &its.trigger else { return false };
+            its.due.is_none_or(|due| due > now) && (zone.is_none() || !only_of_the_machine)
         };
-        let far: Vec<_> = self.tasks.iter().filter(too_far).map(|task| task.registration.id).collect();
-        for id in far {
-            let interval = self.tasks.get(id).and_then(|task| task.registration.trigger.interval());
-            self.set_due(id, interval.map(|interval| now + interval));
-            self.persist_registration(id);
+        let ids: Vec<_> = self.tasks.iter().filter(concerned).map(|task| task.registration.id).collect();
+        ids.into_iter().for_each(|id| self.plan(id, now));
+    }
+
+    /// The wall clock was set back: what counts from a time to come begins anew, calendars repeat what comes again after a
+    /// large step.
+    pub(super) fn clock_set_back(&mut self, before: WallTime) {
+        self.begin_anew();
+        if before - self.now.wall >= SET_BACK {
+            self.plan_again(false);
         }
-        if before - now >= SET_BACK {
-            self.plan_again(false, now);
+    }
+
+    /// What counts from a time that is yet to come counts from now: the clock was set back, perhaps while no broker ran.
+    pub(super) fn begin_anew(&mut self) {
+        let ids: Vec<_> = self.tasks.iter().map(|task| task.registration.id).collect();
+        for id in ids {
+            let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { continue };
+            let at_most = registration.trigger.interval().map(|interval| self.now.wall + interval);
+            let due = registration.due.map(|due| at_most.map_or(due, |most| due.min(most)));
+            let fresh_since = registration.fresh_since.map(|since| since.min(self.now.wall));
+            if (due, fresh_since) != (registration.due, registration.fresh_since) {
+                self.tasks.get_mut(id).expect("just seen").registration.fresh_since = fresh_since;
+                self.set_due(id, due);
+                self.persist_registration(id);
+            }
+            self.shorten_backoff(id);
+        }
+    }
+
+    fn shorten_backoff(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let Some((command, first)) = task.registration.entry.command().zip(task.waiting.front()) else { return };
+        let latest = self.now.wall + command.retry.pause_after(first.failures);
+        if first.not_before.is_some_and(|at| at > latest) {
+            self.tasks.first_waiting_mut(id).expect("just seen").not_before = Some(latest);
+            self.arm(id);
         }
     }
 
@@ -142,14 +153,18 @@ impl Core {
         self.arm(id);
     }
 
-    /// Arms what a registration wants to be woken for by its own state: its timer, its promise.
+    /// Arms what a registration wants to be woken for by its own state: its timer, its next try, its promise.
     pub(super) fn arm(&mut self, id: TaskId) {
-        let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
-        let fire = registration.due.map(|due| self.latest(registration, due));
-        let promise = registration.entry.command().and_then(|command| command.fresh_within);
-        let active = registration.standing == Standing::Active && !registration.overdue;
-        let overdue = promise.zip(registration.fresh_since).filter(|_| active).map(|(within, since)| since + within);
-        self.tasks.set_alarm(id, Alarm::Fire, fire);
+        let Some(task) = self.tasks.get(id) else { return };
+        let registration = &task.registration;
+        let fires = registration.fires();
+        let due = registration.due.filter(|_| fires);
+        let timer = due.map(|due| (self.released_at(registration, due), self.latest(registration, due)));
+        let promise = registration.fresh_within().zip(registration.fresh_since);
+        let overdue = promise.filter(|_| fires && !registration.overdue).map(|(within, since)| since + within);
+        let retry = task.waiting.front().and_then(|first| first.not_before).filter(|at| *at > self.now.wall);
+        self.tasks.set_timer(id, timer);
+        self.tasks.set_alarm(id, Alarm::Retry, retry);
         self.tasks.set_alarm(id, Alarm::Overdue, overdue);
     }
 
@@ -157,14 +172,9 @@ impl Core {
         self.tasks.get(id)?.registration.due
     }
 
-    fn earliest(&self, id: TaskId) -> Option<WallTime> {
-        let registration = &self.tasks.get(id)?.registration;
-        Some(self.released_at(registration, registration.due?))
-    }
-
     /// When the first of those timers has to ring that wait for nothing but time.
     pub(super) fn timer_wake(&self) -> Option<Wake> {
-        let (at, id, alarm) = self.tasks.alarms().next()?;
+        let (at, id, alarm) = self.tasks.first_alarm()?;
         let why = match alarm {
             Alarm::Fire => WakeReason::Timer(id),
             Alarm::Retry => WakeReason::Retry(id),
@@ -190,34 +200,17 @@ impl Core {
     }
 
     fn end_backoff(&mut self, id: TaskId) {
-        let over = self.tasks.alarm(id, Alarm::Retry).is_some_and(|at| at <= self.now.wall);
-        if over {
-            self.tasks.set_alarm(id, Alarm::Retry, None);
-            self.fresh_gate(id);
-        }
+        self.arm(id);
+        self.fresh_gate(id);
     }
 
     fn note_overdue(&mut self, id: TaskId) {
-        if self.tasks.alarm(id, Alarm::Overdue).is_none_or(|at| at > self.now.wall) {
-            return;
-        }
         let Some(task) = self.tasks.get_mut(id) else { return };
         task.registration.overdue = true;
         let since = task.registration.fresh_since.unwrap_or(task.registration.registered_at);
         self.arm(id);
         self.persist_registration(id);
         self.record(id, None, EventKind::Overdue { since });
-    }
-
-    /// Something changed at a path; who is away is told with the next change.
-    pub(super) fn path_changed(&mut self, id: TaskId, changes: Details, count: u32, lost: u32) {
-        let fires = |task: &Task| {
-            let its = &task.registration;
-            matches!(its.trigger, Trigger::Path { .. }) && its.standing == Standing::Active && !its.paused
-        };
-        if self.tasks.get(id).is_some_and(fires) {
-            self.accept(id, Occurrence { details: Some(changes), count, lost, cause: Cause::World });
-        }
     }
 }
 

@@ -70,11 +70,10 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// How long to wait after that many failures, if there is another try.
-    pub(crate) fn pause(self, failures: u32) -> Option<Duration> {
+    /// How long to wait after that many failures, where there is another try.
+    pub(crate) fn pause_after(self, failures: u32) -> Duration {
         let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        let pause = self.backoff.saturating_mul(doubled).min(crate::limits::MAX_BACKOFF.max(self.backoff));
-        (failures <= self.times).then_some(pause)
+        self.backoff.saturating_mul(doubled).min(crate::limits::MAX_BACKOFF.max(self.backoff))
     }
 }
 

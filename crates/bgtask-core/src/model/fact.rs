@@ -61,8 +61,7 @@ impl DayWindow {
 
 impl fmt::Display for DayWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to } = self;
-        write!(f, "{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)
+        write!(f, "{}-{}", words::minute_word(self.from), words::minute_word(self.to))
     }
 }
 
@@ -117,8 +116,9 @@ impl Fact {
 
     /// Whether its name is the word of a condition; the others have words of their own, or are no level.
     pub(crate) const fn is_condition(self) -> bool {
-        use Fact as F;
-        !matches!(self, F::TimeZone | F::Internet | F::UserPresence | F::ExternalPower | F::FreeNetwork)
+        let named_otherwise =
+            matches!(self, Self::Internet | Self::UserPresence | Self::ExternalPower | Self::FreeNetwork);
+        !named_otherwise && !matches!(self, Self::TimeZone)
     }
 
     /// The fact behind any trigger, `None` where it stands on none.

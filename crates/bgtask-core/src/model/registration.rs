@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::command::{Command, LastRun};
 use super::condition::Condition;
@@ -98,7 +99,7 @@ pub struct Registration {
     pub counted_in: Option<Arc<str>>,
     /// Whether it still fires.
     pub standing: Standing,
-    /// The user has switched it off for a while: it does not fire.
+    /// The user has switched it off for a while: it fires nothing, what waits stays, and it promises nothing.
     pub paused: bool,
     /// How its last run ended; kept for commands only.
     pub last: Option<LastRun>,
@@ -109,6 +110,16 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// Whether a firing of its trigger counts now.
+    pub(crate) fn fires(&self) -> bool {
+        self.standing == Standing::Active && !self.paused
+    }
+
+    /// How long ago its last success may be, where that is promised.
+    pub(crate) fn fresh_within(&self) -> Option<Duration> {
+        self.entry.command()?.fresh_within
+    }
+
     /// Whether it is what `new` asks for: then registering it again changes nothing (D5).
     pub(crate) fn is(&self, new: &NewRegistration) -> bool {
         self.entry == new.entry

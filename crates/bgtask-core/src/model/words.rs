@@ -113,6 +113,11 @@ pub(crate) fn minute(word: &str) -> Option<u16> {
     Some(number(hour, 24)? * 60 + number(minute, 60).filter(|_| minute.len() == 2)?)
 }
 
+/// `HH:MM` of minutes after midnight.
+pub(crate) fn minute_word(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -96,6 +96,7 @@ fn command() -> Command {
         retry: Retry { times: 3, backoff: Duration::from_secs(30) },
         fresh_within: Some(Duration::from_secs(86_400)),
         checkpoint: true,
+        file: Some("/home/anna/.config/bgtask/tasks/backup.toml".into()),
         ..Command::new(["restic", "backup", "a \"b\"\n"])
     }
 }
@@ -538,6 +539,7 @@ fn refusals() -> Vec<Refusal> {
         Limit::CommandBytes,
         Limit::PathBytes,
         Limit::CalendarBytes,
+        Limit::Sources,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![

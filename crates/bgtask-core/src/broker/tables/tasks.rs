@@ -18,8 +18,12 @@ pub(in crate::broker) struct Task {
     pub(in crate::broker) running: Vec<Activation>,
     /// What its first waiting activation was last said to wait for: only a change of it is news.
     pub(in crate::broker) gate: Option<Gate>,
+    /// From when on its timer may fire, with whatever wakes the broker.
+    early: Option<WallTime>,
     /// What it wants to be woken for.
     alarms: BTreeMap<Alarm, WallTime>,
+    /// How many orders to plan its calendar have not been answered.
+    pub(in crate::broker) plans: u32,
     /// How well its path is watched.
     pub(in crate::broker) path: Option<SourceStatus>,
 }
@@ -27,7 +31,7 @@ pub(in crate::broker) struct Task {
 /// What time alone brings about for a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::broker) enum Alarm {
-    /// Its timer fires.
+    /// Its timer fires at the latest.
     Fire,
     /// A failed try may be repeated.
     Retry,
@@ -65,8 +69,9 @@ pub(in crate::broker) struct Tasks {
     places: BTreeMap<TaskId, u64>,
     last_place: u64,
     occupied: BTreeMap<InstanceId, TaskId>,
+    early: BTreeSet<(WallTime, TaskId)>,
     alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
-    /// Those that promise to succeed within some time.
+    /// The waiting ones that promise to succeed within some time.
     promising: BTreeSet<TaskId>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
@@ -101,11 +106,16 @@ impl Tasks {
     pub(in crate::broker) fn insert(&mut self, registration: Registration, facts: &mut Facts) {
         let id = registration.id;
         *self.per_app.entry(registration.app.clone()).or_default() += 1;
-        if registration.entry.command().is_some_and(|command| command.fresh_within.is_some()) {
-            self.promising.insert(id);
-        }
-        let (waiting, running) = (VecDeque::new(), Vec::new());
-        let task = Task { registration, waiting, running, gate: None, alarms: BTreeMap::new(), path: None };
+        let task = Task {
+            registration,
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            gate: None,
+            early: None,
+            alarms: BTreeMap::new(),
+            plans: 0,
+            path: None,
+        };
         facts.need(task.facts());
         self.by_id.insert(id, task);
     }
@@ -116,7 +126,9 @@ impl Tasks {
         for (alarm, at) in task.alarms {
             self.alarms.remove(&(at, id, alarm));
         }
-        self.promising.remove(&id);
+        if let Some(early) = task.early {
+            self.early.remove(&(early, id));
+        }
         let app = &task.registration.app;
         if let Some(count) = self.per_app.get_mut(app) {
             *count -= 1;
@@ -150,12 +162,27 @@ impl Tasks {
         }
     }
 
+    /// Takes what waits away, to let it wait elsewhere.
+    pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> VecDeque<Activation> {
+        let waiting = self.by_id.get_mut(&id).map(|task| std::mem::take(&mut task.waiting));
+        self.dequeue(id);
+        waiting.unwrap_or_default()
+    }
+
     /// A running activation waits again, before all others of its task.
     pub(in crate::broker) fn wait_again(&mut self, instance: InstanceId, event: ActivationEvent) {
         let Some((id, mut activation)) = self.take_running(instance) else { return };
         activation.apply(event);
-        self.by_id.get_mut(&id).expect("it ran").waiting.push_front(activation);
-        self.enqueue(id);
+        self.wait_first(id, activation);
+    }
+
+    /// An activation waits before all others of its task.
+    pub(in crate::broker) fn wait_first(&mut self, id: TaskId, activation: Activation) {
+        self.dirty.insert(activation.instance, id);
+        if let Some(task) = self.by_id.get_mut(&id) {
+            task.waiting.push_front(activation);
+            self.enqueue(id);
+        }
     }
 
     /// The first waiting activation of a task goes to a host.
@@ -168,7 +195,7 @@ impl Tasks {
         let task = self.by_id.get_mut(&id)?;
         let mut activation = task.waiting.pop_front()?;
         activation.apply(event);
-        activation.started = Some(now);
+        (activation.started, activation.not_before) = (Some(now), None);
         task.gate = None;
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
@@ -220,6 +247,22 @@ impl Tasks {
         self.dirty.insert(instance, id);
     }
 
+    /// Its timer may fire from the first time on and does at the latest at the second, or not at all.
+    pub(in crate::broker) fn set_timer(&mut self, id: TaskId, window: Option<(WallTime, WallTime)>) {
+        let Some(task) = self.by_id.get_mut(&id) else { return };
+        let early = window.map(|(early, _)| early);
+        if let Some(before) = std::mem::replace(&mut task.early, early) {
+            self.early.remove(&(before, id));
+        }
+        self.early.extend(early.map(|at| (at, id)));
+        self.set_alarm(id, Alarm::Fire, window.map(|(_, latest)| latest));
+    }
+
+    /// The timers that may fire by then, the earliest first.
+    pub(in crate::broker) fn timers_until(&self, now: WallTime) -> Vec<TaskId> {
+        self.early.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
+    }
+
     /// Rings then, or not at all.
     pub(in crate::broker) fn set_alarm(&mut self, id: TaskId, alarm: Alarm, at: Option<WallTime>) {
         let Some(task) = self.by_id.get_mut(&id) else { return };
@@ -233,14 +276,14 @@ impl Tasks {
         self.alarms.extend(at.map(|at| (at, id, alarm)));
     }
 
-    /// When it rings.
-    pub(in crate::broker) fn alarm(&self, id: TaskId, alarm: Alarm) -> Option<WallTime> {
-        self.get(id)?.alarms.get(&alarm).copied()
+    /// What time brings about first.
+    pub(in crate::broker) fn first_alarm(&self) -> Option<(WallTime, TaskId, Alarm)> {
+        self.alarms.first().copied()
     }
 
-    /// What time will bring about, the earliest first.
-    pub(in crate::broker) fn alarms(&self) -> impl Iterator<Item = (WallTime, TaskId, Alarm)> {
-        self.alarms.iter().copied()
+    /// What rings by then, the earliest first.
+    pub(in crate::broker) fn alarms_until(&self, now: WallTime) -> Vec<(TaskId, Alarm)> {
+        self.alarms.iter().take_while(|(at, ..)| *at <= now).map(|(_, id, alarm)| (*id, *alarm)).collect()
     }
 
     /// How well a path is watched.
@@ -250,7 +293,7 @@ impl Tasks {
         }
     }
 
-    /// The registrations that promise to succeed within some time.
+    /// The waiting registrations that promise to succeed within some time.
     pub(in crate::broker) fn promising(&self) -> impl Iterator<Item = &Task> {
         self.promising.iter().filter_map(|id| self.by_id.get(id))
     }
@@ -260,13 +303,18 @@ impl Tasks {
             return;
         }
         self.last_place += 1;
-        let app = self.by_id[&id].registration.app.clone();
+        let registration = &self.by_id[&id].registration;
+        if registration.fresh_within().is_some() {
+            self.promising.insert(id);
+        }
+        let app = registration.app.clone();
         self.places.insert(id, self.last_place);
         self.waiting.entry(app).or_default().insert(self.last_place, id);
     }
 
     fn dequeue(&mut self, id: TaskId) {
         let Some(place) = self.places.remove(&id) else { return };
+        self.promising.remove(&id);
         let app = &self.by_id[&id].registration.app;
         let Some(queue) = self.waiting.get_mut(app) else { return };
         queue.remove(&place);

@@ -1,6 +1,7 @@
 //! From a call to an answer: what only reads is answered here, what changes something is asked of the core.
 
 mod ask;
+mod describe;
 mod read;
 mod reply;
 mod standard;
@@ -13,7 +14,9 @@ use zbus::{Message, Type};
 
 use super::{Door, Identity, Scope};
 use crate::apps::Apps;
+use crate::calendars::Calendars;
 use crate::places::Places;
+use crate::task_files::TaskFiles;
 pub(crate) use reply::{refusal, reply};
 
 /// What a call comes to.
@@ -42,6 +45,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) apps: &'a Apps,
     pub(crate) store: &'a Store,
     pub(crate) places: &'a Places,
+    pub(crate) calendars: &'a Calendars,
+    pub(crate) task_files: &'a TaskFiles,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }

@@ -7,7 +7,7 @@ use crate::limits::{
     MIN_INTERVAL,
 };
 use crate::model::command::Command;
-use crate::model::trigger::{PathEvents, PathWatch, Trigger};
+use crate::model::trigger::{PathEvents, PathWatch, SystemTriggerType, Trigger};
 use crate::model::words::duration_word;
 use crate::refusal::{Limit, Refusal};
 
@@ -19,7 +19,11 @@ pub(super) fn check(command: &Command, trigger: &Trigger) -> Result<(), Refusal>
         most("the jitter", pace.jitter, MAX_SETTLE)?;
     }
     match trigger {
-        Trigger::Interval { every, .. } => within("the interval", *every, MIN_INTERVAL, MAX_INTERVAL),
+        Trigger::Interval { every, pace, .. } => {
+            within("the interval", *every, MIN_INTERVAL, MAX_INTERVAL)?;
+            most("the accuracy", pace.accuracy, *every)?;
+            most("the jitter", pace.jitter, *every)
+        }
         Trigger::Calendar { calendar, zone, .. } => {
             let zone = zone.as_ref().map_or(0, |zone| zone.len());
             if calendar.len() > MAX_CALENDAR_BYTES || zone > MAX_CALENDAR_BYTES {
@@ -30,6 +34,9 @@ pub(super) fn check(command: &Command, trigger: &Trigger) -> Result<(), Refusal>
         Trigger::Path { watch, .. } => check_path(watch),
         Trigger::Application | Trigger::MediaProcessing => {
             invalid(format!("a {} is fired by its app: a command has none", trigger.class()))
+        }
+        Trigger::System { kind: SystemTriggerType::ServicingComplete, .. } => {
+            invalid("ServicingComplete is fired by an update of an app: a command has none".into())
         }
         _ => Ok(()),
     }
@@ -43,7 +50,7 @@ fn check_program(command: &Command) -> Result<(), Refusal> {
         return Err(Refusal::LimitReached(Limit::Arguments));
     }
     let env = command.env.iter().flat_map(|(name, value)| [name, value]);
-    let texts = || command.argv.iter().chain(env.clone()).chain([&command.dir]);
+    let texts = || command.argv.iter().chain(env.clone()).chain([&command.dir]).chain(&command.file);
     if texts().map(|text| text.len() + 1).sum::<usize>() > MAX_COMMAND_BYTES {
         return Err(Refusal::LimitReached(Limit::CommandBytes));
     }

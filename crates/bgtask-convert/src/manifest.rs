@@ -1,32 +1,44 @@
 //! A manifest as the core sees it: what may be registered, and which program runs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bgtask_core::{AppId, Class, EntryPoint, Server, Sharing, TaskType};
+use bgtask_core::{AppId, Class, Entry, EntryPoint, Server, Sharing, TaskType};
 use bgtask_manifest::App;
 
-pub(super) fn core_app(id: &AppId, app: &App) -> bgtask_core::App {
+/// An installed app. A manifest names several places for a program; the first that `is_there` is taken, or the first of all,
+/// for an error to name.
+pub fn core_app(id: &AppId, app: &App, is_there: fn(&Path) -> bool) -> bgtask_core::App {
     bgtask_core::App {
         id: id.clone(),
         version: app.version.as_str().into(),
-        entry_points: app.entry_points.iter().map(entry_point).collect(),
-        classes: app.class_servers.iter().flat_map(classes).collect(),
-        itself: itself(app),
+        entry_points: app.entry_points.iter().map(|entry| entry_point(entry, is_there)).collect(),
+        classes: app.class_servers.iter().flat_map(|server| classes(server, is_there)).collect(),
+        itself: itself(app, is_there),
         applications: app.applications.iter().skip(1).map(|id| id.as_str().into()).collect(),
         raises: app.raises.iter().map(|event| event.as_str().into()).collect(),
+        commands: None,
+    }
+}
+
+/// D16: why nothing here could run it, if nothing could.
+pub fn cannot_run<'a>(app: &'a App, entry: &Entry) -> Option<&'a str> {
+    match entry {
+        Entry::Component(name) => app.entry_point(name)?.cannot_run.as_deref(),
+        Entry::Class(class) => app.class_server(&class.to_string())?.cannot_run.as_deref(),
+        Entry::InProcess | Entry::Command(_) => None,
     }
 }
 
 /// HO-5: how its instances share processes is the manifest's word.
-fn entry_point(entry: &bgtask_manifest::EntryPoint) -> EntryPoint {
+fn entry_point(entry: &bgtask_manifest::EntryPoint, is_there: fn(&Path) -> bool) -> EntryPoint {
     let sharing = match (&entry.server_name, &entry.resource_group) {
         _ if entry.supports_multiple_instances => Sharing::Apart,
         (Some(server), _) => Sharing::Together(format!("server {server}").into()),
         (None, Some(group)) => Sharing::Together(format!("group {group}").into()),
         (None, None) => Sharing::InTurn,
     };
-    let program = Program::of(&entry.executables, &[]).key();
+    let program = Program::of(&entry.executables, &[], is_there).key();
     EntryPoint {
         name: entry.name.clone(),
         server: Server { program, application: application(entry.application.as_deref()), sharing },
@@ -35,16 +47,16 @@ fn entry_point(entry: &bgtask_manifest::EntryPoint) -> EntryPoint {
 }
 
 /// BLD-11: one program serves its classes side by side, as a server does on Windows.
-fn classes(server: &bgtask_manifest::ClassServer) -> impl Iterator<Item = Class> {
-    let program = Program::of(&server.executables, &server.arguments).key();
+fn classes(server: &bgtask_manifest::ClassServer, is_there: fn(&Path) -> bool) -> impl Iterator<Item = Class> {
+    let program = Program::of(&server.executables, &server.arguments, is_there).key();
     let sharing = Sharing::Together(Arc::clone(&program));
     let server_of_all = Server { program, application: application(server.application.as_deref()), sharing };
     server.ids.iter().filter_map(move |id| Some(Class { id: id.parse().ok()?, server: server_of_all.clone() }))
 }
 
 /// BLD-9: the app's own program is one process for all its tasks.
-fn itself(app: &App) -> Option<Server> {
-    let program = (!app.executables.is_empty()).then(|| Program::of(&app.executables, &[]))?;
+fn itself(app: &App, is_there: fn(&Path) -> bool) -> Option<Server> {
+    let program = (!app.executables.is_empty()).then(|| Program::of(&app.executables, &[], is_there))?;
     Some(Server { program: program.key(), application: "".into(), sharing: Sharing::Together("".into()) })
 }
 
@@ -55,15 +67,17 @@ fn application(id: Option<&str>) -> Arc<str> {
 /// What is started. The core passes it on unread, so it is whole in one text: the command line as `/proc/PID/cmdline` has it,
 /// which stays right even if the manifest changes on the way.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Program {
-    pub(crate) path: PathBuf,
-    pub(crate) arguments: Vec<String>,
+pub struct Program {
+    /// The program.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
 }
 
 impl Program {
     /// The first of the places a program may be in that has it; the first of all where none has, for the error to name.
-    fn of(places: &[PathBuf], arguments: &[String]) -> Self {
-        let found = places.iter().find(|place| place.is_file()).or(places.first());
+    fn of(places: &[PathBuf], arguments: &[String], is_there: fn(&Path) -> bool) -> Self {
+        let found = places.iter().find(|place| is_there(place)).or(places.first());
         Self { path: found.cloned().unwrap_or_default(), arguments: arguments.to_vec() }
     }
 
@@ -76,7 +90,8 @@ impl Program {
         key.into()
     }
 
-    pub(crate) fn from_key(key: &str) -> Self {
+    /// The program of [`Server::program`].
+    pub fn from_key(key: &str) -> Self {
         let mut words = key.split('\0');
         let path = words.next().unwrap_or_default().into();
         Self { path, arguments: words.map(str::to_owned).collect() }
@@ -89,11 +104,11 @@ mod tests {
 
     use super::*;
 
-    const HOSTING: &[u8] = include_bytes!("../../../bgtask-manifest/tests/fixtures/hosting.appxmanifest");
+    const HOSTING: &[u8] = include_bytes!("../../bgtask-manifest/tests/fixtures/hosting.appxmanifest");
 
     fn app(name: &str, text: &[u8]) -> bgtask_core::App {
         let app = bgtask_manifest::parse(name, text).declare(Path::new("/opt/h")).expect("a sound manifest");
-        core_app(&AppId::new(&app.id).expect("legal"), &app)
+        core_app(&AppId::new(&app.id).expect("legal"), &app, Path::is_file)
     }
 
     /// HO-5, MA-5: what the manifest says of processes.

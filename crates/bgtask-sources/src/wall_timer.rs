@@ -11,7 +11,7 @@ use crate::ready;
 
 /// Waits until the clock shows `moment`, or was set; for ever without a moment. Time spent in suspend counts, which it
 /// does not for the runtime's own timers. Cancel safe.
-pub(super) async fn until(moment: Option<SystemTime>) {
+pub(crate) async fn until(moment: Option<SystemTime>) {
     let Some(moment) = moment else {
         return std::future::pending().await;
     };
