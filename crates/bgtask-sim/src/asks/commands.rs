@@ -142,10 +142,11 @@ fn any_trigger(chance: &mut Chance) -> Trigger {
 }
 
 fn interval(chance: &mut Chance) -> Trigger {
-    let jitter = if chance.percent(30) { chance.millis(8_000) } else { Duration::ZERO };
+    let every = Duration::from_secs(5 + chance.below(90));
+    let jitter = if chance.percent(30) { chance.millis(5_000) } else { Duration::ZERO };
     Trigger::Interval {
-        every: Duration::from_secs(5 + chance.below(90)),
-        pace: Pace { accuracy: accuracy(chance), jitter },
+        every,
+        pace: Pace { accuracy: accuracy(chance).min(every), jitter },
         one_shot: chance.percent(20),
     }
 }
@@ -182,7 +183,7 @@ fn any_condition(chance: &mut Chance) -> Condition {
 
 fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
     let mut command = Command::new(["true"]);
-    match chance.below(14) {
+    match chance.below(15) {
         0 => command.argv = vec![],
         1 => command.argv = vec!["a".into(); 1_025],
         2 => command.argv = vec!["a".repeat(70_000).into()],
@@ -201,6 +202,7 @@ fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
             let every = Duration::from_millis(999);
             new.trigger = Trigger::Interval { every, pace: Pace::default(), one_shot: false };
         }
+        13 => new.trigger = Trigger::System { kind: SystemTriggerType::ServicingComplete, one_shot: false },
         _ => new.trigger = Trigger::Application,
     }
     new.entry = Entry::Command(Arc::new(command));

@@ -86,7 +86,8 @@ impl Model {
                 !run.held.firing.by_hand && model.status_of(&model.registrations[&run.task]) != Status::AlwaysAllowed
             }),
             (Fact::MemoryPressure, true) => {
-                self.cancel_where(owed, CancellationReason::ResourceRevocation, |_, _| true);
+                let not_by_hand = |_: &Self, run: &Run| !run.held.firing.by_hand;
+                self.cancel_where(owed, CancellationReason::ResourceRevocation, not_by_hand);
             }
             (Fact::ExternalPower, false) => self.end_maintenance(owed),
             _ => {}

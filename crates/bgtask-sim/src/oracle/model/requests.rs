@@ -244,7 +244,7 @@ impl Model {
             let Trigger::CustomSystemEvent { id, recurrence } = &its.trigger else { continue };
             let once = *recurrence == CustomSystemEventTriggerRecurrence::Once;
             let counted = once && its.counted_in.as_ref() == Some(&session);
-            if **id == *event && its.standing == Standing::Active && !counted {
+            if **id == *event && its.standing == Standing::Active && !its.paused && !counted {
                 its.counted_in = its.counted_in.take().filter(|_| !once).or(once.then(|| session.clone()));
                 heard.push(its.id);
             }
