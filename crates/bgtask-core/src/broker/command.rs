@@ -10,7 +10,7 @@ use crate::host::HostKind;
 use crate::ids::{HostId, InstanceId, TaskId};
 use crate::limits::{MAX_PROGRESS_MESSAGE_BYTES, cut};
 use crate::model::cancel::CancellationReason;
-use crate::model::command::{LastRun, Usage, Used};
+use crate::model::command::{Command, LastRun, Usage, Used};
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
 use crate::output::{Output, Reply, Wake, WakeReason};
@@ -47,13 +47,15 @@ impl Core {
     /// What is paused wakes nobody and watches no path; resumed, it goes on with what comes from then on.
     pub(super) fn set_paused(&mut self, id: TaskId, paused: bool) -> Result<Reply, Refusal> {
         self.commanded(id)?;
-        let task = self.tasks.get_mut(id).expect("it is a command");
-        if std::mem::replace(&mut task.registration.paused, paused) == paused {
+        let registration = &mut self.tasks.get_mut(id).expect("it is a command").registration;
+        let fired = registration.fires();
+        if std::mem::replace(&mut registration.paused, paused) == paused {
             return Ok(Reply::Set);
         }
-        if paused {
+        if fired {
             self.unwatch_path(id);
-        } else {
+        }
+        if !paused {
             self.skip_missed(id);
             self.watch_path(id);
         }
@@ -191,24 +193,18 @@ impl Core {
     }
 
     /// The less is left, the sooner: several processors use it up at the same time.
-    pub(super) fn look_again(&mut self, host: HostId, left: Duration) {
+    fn look_again(&mut self, host: HostId, left: Duration) {
         let at = self.now.boot + (left / 4).max(LOOK_LEAST);
         if let Some(host) = self.hosts.get_mut(host) {
             host.look_at = Some(at);
         }
     }
 
-    /// A host for a command: never shared, never kept.
-    pub(super) fn start_command(&mut self, id: TaskId) -> HostId {
-        let task = self.tasks.get(id).expect("it waits");
-        let app = self.apps.get(&task.registration.app).expect("its gate is open");
-        let server = app.server(&task.registration.entry).expect("its gate is open").clone();
-        let most = task.registration.entry.command().and_then(|command| command.cpu);
-        let host = self.hosts.start(app, server, self.now.boot);
-        if let Some(most) = most {
+    /// A command whose processor time is bounded will be looked at.
+    pub(super) fn look_at_first(&mut self, host: HostId, command: &Command) {
+        if let Some(most) = command.cpu {
             self.look_again(host, most);
         }
-        host
     }
 
     /// Whether a host is a command's.

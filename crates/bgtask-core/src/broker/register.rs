@@ -84,8 +84,9 @@ impl Core {
         let fired_alike = before.as_ref().filter(|before| before.trigger == new.trigger);
         let waiting = fired_alike.map(|before| self.tasks.take_waiting(before.id)).unwrap_or_default();
         let update = if known.is_empty() { Update::Registered } else { Update::Replaced };
-        known.into_iter().for_each(|id| self.replaced(id));
+        // First the new one: what both stand on goes on being watched.
         let id = self.enter(app, new, before.as_ref());
+        known.into_iter().for_each(|id| self.replaced(id));
         waiting.into_iter().for_each(|activation| self.tasks.wait(id, activation));
         self.arm(id);
         self.fresh_gate(id);

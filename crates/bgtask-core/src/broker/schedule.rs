@@ -9,7 +9,7 @@ use super::{Core, Task};
 use crate::activation::ActivationEvent;
 use crate::event::EventKind;
 use crate::host::HostEvent;
-use crate::ids::TaskId;
+use crate::ids::{HostId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
 use crate::model::condition::Condition;
@@ -221,42 +221,18 @@ impl Core {
     }
 
     fn launch(&mut self, id: TaskId) {
-        let task = self.tasks.get(id).expect("it waits");
-        let entry = task.registration.entry.clone();
-        let budget = self.budget(&task.registration);
-        let app = self.apps.get(&task.registration.app).expect("its gate is open");
-        let server = app.server(&entry).expect("its gate is open").clone();
-        let there = match &entry {
-            Entry::Command(_) => None,
-            Entry::InProcess => self.hosts.running_app(app).or_else(|| self.hosts.fitting(app, &server)),
-            Entry::Component(_) | Entry::Class(_) => self.hosts.fitting(app, &server),
-        };
-        let (host, warm) = match there {
-            None if entry.command().is_some() => (self.start_command(id), false),
-            Some(host) => {
-                self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned);
-                (host, true)
-            }
-            None => {
-                let program = Arc::clone(&server.program);
-                let app_id = app.id.clone();
-                let host = self.hosts.start(app, server, self.now.boot);
-                self.outputs.push_back(Output::Launch { host, app: app_id, program });
-                (host, false)
-            }
-        };
+        let (host, warm) = self.host_for(id);
         self.heard_of(host);
-        let deadline = self.now.boot + budget;
-        let started = self.now.boot;
-        let activation = self.tasks.launch(id, ActivationEvent::Launched { host, warm, deadline }, started);
-        let activation = activation.expect("it waits");
+        let budget = self.budget(&self.tasks.get(id).expect("it waits").registration);
+        let event = ActivationEvent::Launched { host, warm, deadline: self.now.boot + budget };
+        let activation = self.tasks.launch(id, event, self.now.boot).expect("it waits");
         let (instance, firing, attempt) = (activation.instance, activation.firing.clone(), activation.attempt);
         let registration = &self.tasks.get(id).expect("it runs").registration;
         let order = RunOrder {
             instance,
             task: id,
             name: Arc::clone(&registration.name),
-            entry,
+            entry: registration.entry.clone(),
             group: registration.group.as_ref().map(|group| Arc::clone(&group.id)),
             trigger: registration.trigger.clone(),
             firing,
@@ -267,6 +243,30 @@ impl Core {
         self.record(id, Some(instance), EventKind::Started { attempt, warm });
         self.outputs.push_back(Output::Run(host, Box::new(order)));
         self.fresh_gate(id);
+    }
+
+    /// Where it runs, and whether that is a host that was there already. A command has one of its own.
+    fn host_for(&mut self, id: TaskId) -> (HostId, bool) {
+        let registration = &self.tasks.get(id).expect("it waits").registration;
+        let entry = registration.entry.clone();
+        let app = self.apps.get(&registration.app).expect("its gate is open");
+        let server = app.server(&entry).expect("its gate is open").clone();
+        let there = match &entry {
+            Entry::Command(_) => None,
+            Entry::InProcess => self.hosts.running_app(app).or_else(|| self.hosts.fitting(app, &server)),
+            Entry::Component(_) | Entry::Class(_) => self.hosts.fitting(app, &server),
+        };
+        if let Some(host) = there {
+            self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned);
+            return (host, true);
+        }
+        let (program, app_id) = (Arc::clone(&server.program), app.id.clone());
+        let host = self.hosts.start(app, server, self.now.boot);
+        match entry.command() {
+            Some(command) => self.look_at_first(host, command),
+            None => self.outputs.push_back(Output::Launch { host, app: app_id, program }),
+        }
+        (host, false)
     }
 
     /// How long an instance may run (D10).

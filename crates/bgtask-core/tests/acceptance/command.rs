@@ -300,6 +300,18 @@ fn d5_what_waits_of_a_command_waits_on_while_its_conditions_are_edited() {
 }
 
 #[test]
+fn d5_what_an_edited_command_stands_on_stays_known() {
+    let mut broker = Broker::of_commands();
+    broker.add(when(command("backup", HOURLY), &["ac-power"]));
+    broker.reads(bgtask_core::Report::Level(bgtask_core::Fact::ExternalPower, true));
+    broker.orders();
+    let (task, _) = broker.edit(when(but(command("backup", HOURLY), |command| command.nice = true), &["ac-power"]));
+    assert!(!broker.orders().iter().any(|order| matches!(order, Output::Watch(_) | Output::Unwatch(_))));
+    broker.run_now(task);
+    assert!(broker.why(task).gates.iter().all(|gate| gate.open || gate.name == "Running"));
+}
+
+#[test]
 fn a_command_may_wait_for_what_apps_wait_for() {
     let mut broker = Broker::of_commands();
     broker.add(command("tz", Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: false }));
