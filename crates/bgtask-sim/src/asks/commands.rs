@@ -46,7 +46,8 @@ fn of_the_app(chance: &mut Chance) -> Request {
 
 /// What only commands can be asked for, asked of something else.
 fn nonsense(known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
-    let of_apps: Vec<_> = known.iter().filter(|(_, app)| app.as_str() != App::COMMANDS).map(|(task, _)| *task).collect();
+    let of_apps: Vec<_> =
+        known.iter().filter(|(_, app)| app.as_str() != App::COMMANDS).map(|(task, _)| *task).collect();
     let stranger = TaskId::from_random(u128::from(chance.number()));
     let task = chance.pick(&of_apps).copied().unwrap_or(stranger);
     let request = match chance.below(4) {

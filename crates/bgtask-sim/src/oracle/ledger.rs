@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bgtask_core::{
-    Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind, Fact, Input, InstanceId,
-    NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
+    Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind, Fact,
+    Input, InstanceId, NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
     TaskId, Unregistration, WallTime,
 };
 

@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bgtask_core::{
-    Activation, Cause, Details, Event, Firing, InstanceId, Standing, TaskId, Trigger, WallTime, limits,
-};
+use bgtask_core::{Activation, Cause, Details, Event, Firing, InstanceId, Standing, TaskId, Trigger, WallTime, limits};
 
 use super::super::{Verdict, check};
 use super::{Model, Owed};

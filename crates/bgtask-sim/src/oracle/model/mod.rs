@@ -257,9 +257,10 @@ impl Model {
             }
             Input::Planned { task, at } => self.planned(*task, *at),
             Input::PathChanged { task, changes, count, lost } => {
-                let watched = self.registrations.get(task).is_some_and(|it| {
-                    matches!(it.trigger, Trigger::Path { .. }) && it.standing == Standing::Active
-                });
+                let watched = self
+                    .registrations
+                    .get(task)
+                    .is_some_and(|it| matches!(it.trigger, Trigger::Path { .. }) && it.standing == Standing::Active);
                 let count = count + lost;
                 if watched {
                     let occasion = Occasion { by: By::World, details: Some(changes.clone()), count, lost: *lost };
@@ -435,7 +436,9 @@ impl Model {
             EventKind::Retrying { outcome, attempt, at, used } => {
                 let next = (outcome.clone(), *attempt, *at);
                 let wanted = owed.retries.remove(&instance()?);
-                check(wanted.as_ref() == Some(&next), || format!("it is tried again as {next:?}, to be is {wanted:?}"))?;
+                check(wanted.as_ref() == Some(&next), || {
+                    format!("it is tried again as {next:?}, to be is {wanted:?}")
+                })?;
                 owed.paid |= used.is_some();
                 owed.bill.pays(instance()?, *used)?;
             }

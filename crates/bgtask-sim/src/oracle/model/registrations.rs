@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use bgtask_core::{
-    AppId, Cause, Entry, NewRegistration, Registration, Standing, TaskId, Trigger, WallTime,
-};
+use bgtask_core::{AppId, Cause, Entry, NewRegistration, Registration, Standing, TaskId, Trigger, WallTime};
 
 use super::super::{Verdict, check};
 use super::held::By;

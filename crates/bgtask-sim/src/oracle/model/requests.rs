@@ -96,9 +96,8 @@ impl Model {
 
     /// A person's commands are known by their names.
     fn registered(&self, app: &AppId, new: &NewRegistration, owed: &mut Owed) -> Answer {
-        let taken = |it: &Registration| {
-            it.app == *app && *it.name == *new.name && it.standing != Standing::Unregistered
-        };
+        let taken =
+            |it: &Registration| it.app == *app && *it.name == *new.name && it.standing != Standing::Unregistered;
         if new.entry.command().is_some() && self.registrations.values().any(taken) {
             return Answer::Refused;
         }

@@ -1,8 +1,8 @@
 //! Manifests that come, change and go (RE-6, RE-8), and the first moments of a life (D7).
 
 use bgtask_core::{
-    Activation, ActivationState, App, AppId, AppVersion, CancellationReason, Outcome, Registration, Standing, SystemTriggerType,
-    TaskId, Trigger,
+    Activation, ActivationState, App, AppId, AppVersion, CancellationReason, Outcome, Registration, Standing,
+    SystemTriggerType, TaskId, Trigger,
 };
 
 use super::held::{By, Occasion};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bgtask_core::{
-    AppId, BackgroundAccessStatus, ClientId, Entry, Fact, HostId, Registration, RunOrder, Server, Sharing, Trigger, WallTime,
+    AppId, BackgroundAccessStatus, ClientId, Entry, Fact, HostId, Registration, RunOrder, Server, Sharing, Standing,
+    Trigger, WallTime,
 };
 
 use super::super::{Verdict, check};
@@ -120,7 +121,7 @@ impl Model {
         let gates = [
             (self.is_in_servicing(&its.app), "its app is being updated"),
             (!access.allows(), "it may not run"),
-            (its.paused && !by_hand, "it is paused"),
+            (its.paused && !by_hand && its.standing != Standing::Unregistered, "it is paused"),
             (backs_off, "it has failed and its next try comes later"),
             (unknown && !by_hand, "whether energy is saved or memory is short is not known yet"),
             (saving && !by_hand, "energy is saved"),

@@ -97,7 +97,9 @@ impl Model {
             let jitter = its.trigger.pace().unwrap_or_default().jitter;
             let share = self.shares.entry(its.name.clone()).or_default();
             share.least = share.least.max(part(self.now.wall - *due, jitter));
-            check(share.least < share.most, || format!("the jitter of {} is not always the same: {share:?}", its.name))?;
+            check(share.least < share.most, || {
+                format!("the jitter of {} is not always the same: {share:?}", its.name)
+            })?;
         }
         Ok(())
     }
