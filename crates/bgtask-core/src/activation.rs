@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use crate::ids::{HostId, InstanceId};
 use crate::model::cancel::CancellationReason;
@@ -14,6 +15,14 @@ pub struct Activation {
     pub firing: Firing,
     /// Which try this is, from 1 (D7).
     pub attempt: u32,
+    /// How many of its tries have failed: after each it waits, while the task says so.
+    pub failures: u32,
+    /// Until when it waits after a failed try.
+    pub not_before: Option<WallTime>,
+    /// What the task last said beside its progress.
+    pub message: Option<Arc<str>>,
+    /// When its present try was given to a host.
+    pub started: Option<BootTime>,
     /// Where it stands.
     pub state: ActivationState,
 }
@@ -27,6 +36,10 @@ pub struct Firing {
     pub count: u32,
     /// What the trigger carries.
     pub details: Option<Details>,
+    /// How many of them left no trace in the details: there was no room.
+    pub lost: u32,
+    /// The user asked for it by hand: conditions, energy saver and a pause do not hold it.
+    pub by_hand: bool,
 }
 
 /// Where an activation stands. Each state carries what is only true in it.
@@ -92,6 +105,11 @@ pub enum ActivationEvent {
         warm: bool,
         /// When the budget ends.
         deadline: BootTime,
+    },
+    /// The try failed, and there is another.
+    Failed {
+        /// Now.
+        since: WallTime,
     },
     /// A warm host was gone before it heard of it: try again.
     HostVanished {
@@ -159,6 +177,10 @@ impl ActivationState {
             (Self::Waiting { .. }, E::Launched { host, warm, deadline }) => Self::Starting { host, warm, deadline },
             (Self::Waiting { since }, E::BrokerDied { .. }) => Self::Waiting { since },
             (Self::Starting { warm: true, .. }, E::HostVanished { since }) => Self::Waiting { since },
+            (
+                Self::Starting { .. } | Self::Running { .. } | Self::Cancelling { .. } | Self::Killing { .. },
+                E::Failed { since },
+            ) => Self::Waiting { since },
             (Self::Starting { host, deadline, .. }, E::Started { since }) => {
                 Self::Running { host, since, deadline, progress: None }
             }
@@ -226,6 +248,12 @@ impl ActivationState {
 }
 
 impl Activation {
+    /// One that waits since now.
+    pub(crate) const fn new(instance: InstanceId, firing: Firing, now: WallTime) -> Self {
+        let state = ActivationState::Waiting { since: now };
+        Self { instance, firing, attempt: 1, failures: 0, not_before: None, message: None, started: None, state }
+    }
+
     /// Applies an event the core has made sure can happen.
     pub(crate) fn apply(&mut self, event: ActivationEvent) {
         self.state = self.state.next(event).unwrap_or_else(|illegal| panic!("{illegal}"));
@@ -275,6 +303,7 @@ mod tests {
         let events = [
             ("launched", ActivationEvent::Launched { host: HOST, warm: false, deadline: AT }),
             ("vanished", ActivationEvent::HostVanished { since: WALL }),
+            ("failed", ActivationEvent::Failed { since: WALL }),
             ("started", ActivationEvent::Started { since: WALL }),
             ("progressed", ActivationEvent::Progressed(1)),
             ("cancelled", ActivationEvent::Cancelled { reason, kill_at: AT }),
@@ -294,10 +323,10 @@ mod tests {
             legal,
             [
                 "launched, ended, broker died",
-                "started, cancelled, postponed, ended, broker died",
-                "progressed, cancelled, ended, broker died",
-                "progressed, postponed, grace over, ended",
-                "ended",
+                "failed, started, cancelled, postponed, ended, broker died",
+                "failed, progressed, cancelled, ended, broker died",
+                "failed, progressed, postponed, grace over, ended",
+                "failed, ended",
                 "",
             ]
         );

@@ -24,6 +24,8 @@ pub struct Config {
     pub max_running: usize,
     /// How often one activation is tried when the broker dies under it (D7: 3).
     pub max_attempts: u32,
+    /// What this machine is told from others by: spreads what has jitter.
+    pub machine: u64,
 }
 
 impl Default for Config {
@@ -39,6 +41,7 @@ impl Default for Config {
             max_warm_hosts: 8,
             max_running: 16,
             max_attempts: 3,
+            machine: 0,
         }
     }
 }

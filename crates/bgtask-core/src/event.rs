@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::broker::Gate;
 use crate::ids::{AppId, InstanceId, TaskId};
 use crate::model::cancel::CancellationReason;
-use crate::model::condition::SystemConditionType;
+use crate::model::command::Used;
+use crate::model::condition::Condition;
 use crate::model::outcome::Outcome;
 use crate::model::registration::Unregistration;
 use crate::model::trigger::Trigger;
@@ -41,9 +42,16 @@ pub enum EventKind {
         trigger: Trigger,
         /// How many.
         count: u32,
+        /// What made it fire.
+        cause: Cause,
+    },
+    /// It was due at a time that has passed, and that is not made up for.
+    Missed {
+        /// When it was due.
+        due: WallTime,
     },
     /// The activation waits for these conditions.
-    Latched(Vec<SystemConditionType>),
+    Latched(Vec<Condition>),
     /// The activation waits for something else.
     Buffered(Gate),
     /// A host was told to run it.
@@ -60,7 +68,25 @@ pub enum EventKind {
         /// The coming try.
         attempt: u32,
     },
-    /// A waiting activation was given up because its task was unregistered.
+    /// The try failed; the activation waits for another.
+    Retrying {
+        /// How it ended.
+        outcome: Outcome,
+        /// The coming try, from 2.
+        attempt: u32,
+        /// When it may start.
+        at: WallTime,
+        /// What the failed one came to cost.
+        used: Option<Used>,
+    },
+    /// The task has not succeeded for longer than it may.
+    Overdue {
+        /// Since when.
+        since: WallTime,
+    },
+    /// The user switched it off for a while, or on again.
+    Paused(bool),
+    /// A waiting activation was given up: its task was unregistered, or the user said so.
     Dropped,
     /// The activation has its outcome.
     Completed {
@@ -68,6 +94,8 @@ pub enum EventKind {
         outcome: Outcome,
         /// The last progress reported.
         progress: Option<u32>,
+        /// What its last try came to cost.
+        used: Option<Used>,
     },
     /// An unacknowledged completion of this task was given up: the app keeps too many unread.
     CompletionLost {
@@ -88,6 +116,11 @@ impl EventKind {
             Self::Started { .. } => "started",
             Self::Cancelled(_) => "cancelled",
             Self::Interrupted { .. } => "interrupted",
+            Self::Missed { .. } => "missed",
+            Self::Retrying { .. } => "retrying",
+            Self::Overdue { .. } => "overdue",
+            Self::Paused(true) => "paused",
+            Self::Paused(false) => "resumed",
             Self::Dropped => "dropped",
             Self::Completed { .. } => "completed",
             Self::CompletionLost { .. } => "completion-lost",
@@ -106,10 +139,16 @@ impl fmt::Display for EventKind {
                 Unregistration::EntryPointGone => "unregistered: the app's manifest no longer declares its entry point",
                 Unregistration::Uninstalled => "unregistered: the app was removed",
             }),
-            Self::Fired { trigger, count: 1 } => write!(f, "{trigger} fired"),
-            Self::Fired { trigger, count } => {
+            Self::Fired { cause: Cause::Hand, .. } => f.write_str("asked to run by hand"),
+            Self::Fired { trigger, count: 1, .. } => write!(f, "{trigger} fired"),
+            Self::Fired { trigger, count, .. } => {
                 write!(f, "{trigger} fired, {count} firings are held as one")
             }
+            Self::Missed { .. } => f.write_str("was due while the machine was off or asleep, and is not made up for"),
+            Self::Retrying { outcome, attempt, .. } => write!(f, "{outcome}; attempt {attempt} follows"),
+            Self::Overdue { .. } => f.write_str("has not succeeded for longer than it may"),
+            Self::Paused(true) => f.write_str("paused: it does not fire"),
+            Self::Paused(false) => f.write_str("resumed"),
             Self::Latched(missing) => {
                 let names: Vec<_> = missing.iter().map(|condition| condition.name()).collect();
                 write!(f, "latched until {} holds", names.join(" and "))
@@ -122,14 +161,30 @@ impl fmt::Display for EventKind {
             Self::Interrupted { attempt } => {
                 write!(f, "interrupted by the end of the broker, waits for attempt {attempt}")
             }
-            Self::Dropped => f.write_str("dropped before it ran: the task was unregistered"),
-            Self::Completed { outcome, progress: None } => write!(f, "{outcome}"),
-            Self::Completed { outcome, progress: Some(progress) } => write!(f, "{outcome} (last progress {progress})"),
+            Self::Dropped => f.write_str("dropped before it ran: the task was unregistered or cancelled"),
+            Self::Completed { outcome, progress: None, .. } => write!(f, "{outcome}"),
+            Self::Completed { outcome, progress: Some(progress), .. } => {
+                write!(f, "{outcome} (last progress {progress})")
+            }
             Self::CompletionLost { sequence } => {
                 write!(f, "completion {sequence} was given up: the app did not fetch its completions")
             }
         }
     }
+}
+
+/// What made a task fire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Something in the world.
+    World,
+    /// Time: one wake-up served so many tasks.
+    Timer {
+        /// This one included.
+        shared: u32,
+    },
+    /// The user.
+    Hand,
 }
 
 /// Why an instance has to stop, with the numbers (U-9).

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use crate::ids::{AppId, ClientId, HostId};
 use crate::model::app::Server;
+use crate::model::command::Usage;
 use crate::time::BootTime;
 
 /// A process that runs instances of one app, and may linger for the next (U-28).
@@ -24,6 +25,10 @@ pub struct Host {
     pub condemned_by: Option<Arc<str>>,
     /// What it was last seen to do.
     pub activity: Activity,
+    /// What of its use its instances have been charged with.
+    pub charged: Usage,
+    /// When to look what it has used, where that is bounded.
+    pub look_at: Option<BootTime>,
 }
 
 /// What a host is.
@@ -40,17 +45,15 @@ pub enum HostKind {
 pub struct Activity {
     /// Until when it has done something.
     pub until: BootTime,
-    /// Its processor time then.
-    pub cpu: Duration,
-    /// What it had read and written then, in bytes.
-    pub io: u64,
+    /// What it had used then.
+    pub usage: Usage,
     /// Whether it was asked what it has used since.
     pub asked: bool,
 }
 
 impl Activity {
     pub(crate) const fn at(now: BootTime) -> Self {
-        Self { until: now, cpu: Duration::ZERO, io: 0, asked: false }
+        Self { until: now, usage: Usage { cpu: Duration::ZERO, io: 0, memory_peak: None }, asked: false }
     }
 }
 

@@ -1,15 +1,16 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::activation::Activation;
 use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, TaskId};
 use crate::model::access::{AccessSetting, AppAccess, BackgroundAccessRequestKind, Consent, Policy};
 use crate::model::app::App;
+use crate::model::command::Usage;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::outcome::Completion;
 use crate::model::registration::{NewRegistration, Registration};
 use crate::model::trigger::Details;
+use crate::time::WallTime;
 
 /// Everything that can happen to a broker. Closed: one place lists all that can wake it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,15 +53,22 @@ pub enum Input {
     /// A task reported progress.
     HostProgress(HostId, InstanceId, u32),
     /// A task is complete: `Err` has the task's own words.
-    HostFinished(HostId, InstanceId, Result<(), String>),
+    HostFinished {
+        /// Where it ran.
+        host: HostId,
+        /// Which.
+        instance: InstanceId,
+        /// How it ended.
+        result: Result<(), String>,
+        /// What the host has used so far, where that could be seen.
+        usage: Option<Usage>,
+    },
     /// What a host has used so far: the answer to [`Output::Sample`](crate::Output::Sample).
     HostUsage {
         /// Which.
         host: HostId,
-        /// Processor time of all its processes.
-        cpu: Duration,
-        /// Bytes read and written by all its processes.
-        io: u64,
+        /// What it has used so far.
+        usage: Usage,
     },
     /// A host ended, or could not be started. After this nothing of it is left.
     HostExited {
@@ -70,7 +78,29 @@ pub enum Input {
         exit: HostExit,
         /// What it wrote last.
         output_tail: String,
+        /// What it has used, where that could be seen.
+        usage: Option<Usage>,
     },
+    /// When a calendar comes true next: the answer to [`Output::Plan`](crate::Output::Plan).
+    Planned {
+        /// Whose.
+        task: TaskId,
+        /// When; `None` is never again.
+        at: Option<WallTime>,
+    },
+    /// Something changed at a watched path.
+    PathChanged {
+        /// Whose.
+        task: TaskId,
+        /// The changes, one line of JSON each.
+        changes: Details,
+        /// How many they are.
+        count: u32,
+        /// How many more there were that nobody can tell.
+        lost: u32,
+    },
+    /// How well a path is watched.
+    PathStatus(TaskId, SourceStatus),
 }
 
 /// What the store held when the broker started.
@@ -180,6 +210,31 @@ pub enum Request {
     SetBackground {
         /// Whether it may run.
         enabled: bool,
+    },
+    /// The user runs a command now, whatever it waits for.
+    RunNow {
+        /// Which.
+        task: TaskId,
+        /// Whether it is as if its trigger had fired: then conditions, a pause and energy hold it nevertheless.
+        respect_conditions: bool,
+    },
+    /// The user switches a task off for a while, or on again.
+    SetPaused {
+        /// Which.
+        task: TaskId,
+        /// Whether it is off.
+        paused: bool,
+    },
+    /// The user ends what runs of a task, and gives up what waits.
+    Cancel(TaskId),
+    /// A command says how far it is.
+    ReportProgress {
+        /// Which activation.
+        instance: InstanceId,
+        /// The value.
+        value: u32,
+        /// Its words.
+        message: String,
     },
     /// The user ends everything of an app that runs in the background (LC-12).
     Terminate(AppId),

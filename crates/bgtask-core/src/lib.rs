@@ -44,7 +44,7 @@ mod time;
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
 pub use broker::{Core, Gate, GateReading, Why};
 pub use config::Config;
-pub use event::{CancelNotice, Event, EventKind};
+pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState};
 pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, TaskId};
 pub use input::{AppVersion, HostExit, Input, Request, Snapshot, SourceStatus};
@@ -54,11 +54,15 @@ pub use model::access::{
 };
 pub use model::app::{App, Class, EntryPoint, Server, Sharing, TaskType};
 pub use model::cancel::CancellationReason;
-pub use model::condition::{Levels, SystemConditionType};
-pub use model::fact::{Fact, Report, Zone};
+pub use model::command::{Command, LastRun, Retry, Usage, Used};
+pub use model::condition::{Condition, Levels, SystemConditionType};
+pub use model::fact::{DayWindow, Fact, Report, Zone};
 pub use model::outcome::{Completion, Outcome};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};
-pub use model::trigger::{CustomSystemEventTriggerRecurrence, Details, SystemTriggerType, Trigger};
+pub use model::trigger::{
+    CustomSystemEventTriggerRecurrence, Details, Pace, PathEvents, PathWatch, SystemTriggerType, Trigger,
+};
+pub use model::words;
 pub use output::{ApplicationTriggerResult, Change, Notice, Output, Reply, RunOrder, Update, Wake, WakeReason};
 pub use refusal::{Limit, Refusal};
 pub use time::{BootTime, Now, WallTime};

@@ -1,5 +1,7 @@
 //! Every bound of the core by name. Each has a test that hits it.
 
+use std::time::Duration;
+
 /// Longest app id, in bytes: it is also a file name.
 pub const MAX_APP_ID_BYTES: usize = 255;
 /// Longest task name, in bytes. Windows states none (BLD-21).
@@ -8,6 +10,27 @@ pub const MAX_NAME_BYTES: usize = 255;
 pub const MAX_ENTRY_POINT_BYTES: usize = 255;
 /// Longest group id and longest group name, in bytes.
 pub const MAX_GROUP_BYTES: usize = 255;
+
+/// Most arguments of a command, its program included.
+pub const MAX_ARGUMENTS: usize = 1_024;
+/// Longest argument list and environment of a command together, in bytes.
+pub const MAX_COMMAND_BYTES: usize = 65_536;
+/// Longest path that is watched, or a command starts in, in bytes: the kernel's own bound.
+pub const MAX_PATH_BYTES: usize = 4_095;
+/// Longest calendar expression, and longest name of a time zone, in bytes.
+pub const MAX_CALENDAR_BYTES: usize = 255;
+/// The shortest interval of a command.
+pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest time a command may be given: for an interval, a timeout, a promise of freshness.
+pub const MAX_INTERVAL: Duration = Duration::from_secs(366 * 86_400);
+/// The longest time something may have to settle, or may fire later than due.
+pub const MAX_SETTLE: Duration = Duration::from_secs(86_400);
+/// Most repetitions of a failed command.
+pub const MAX_RETRIES: u32 = 1_000;
+/// The longest pause between two tries that doubling leads to.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(6 * 3_600);
+/// Longest words a task says beside its progress, in bytes; longer ones are cut.
+pub const MAX_PROGRESS_MESSAGE_BYTES: usize = 255;
 
 /// Longest id of a custom event, in bytes.
 pub const MAX_EVENT_ID_BYTES: usize = 255;
@@ -23,6 +46,8 @@ pub const MAX_CONSENTS: usize = 64;
 
 /// Most conditions of one registration.
 pub const MAX_CONDITIONS: usize = 16;
+/// Most sources that are watched at the same time: each value of a condition with a parameter has its own.
+pub const MAX_SOURCES: usize = 256;
 /// Most registrations of one app, spent and running ones included.
 pub const MAX_REGISTRATIONS_PER_APP: usize = 1_024;
 /// Most registrations of one broker.

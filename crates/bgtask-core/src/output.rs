@@ -9,10 +9,10 @@ use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
 use crate::model::registration::{Entry, Registration};
-use crate::model::trigger::Trigger;
+use crate::model::trigger::{PathWatch, Trigger};
 use crate::model::windows_enum;
 use crate::refusal::Refusal;
-use crate::time::BootTime;
+use crate::time::{BootTime, WallTime};
 
 /// Everything the core can order. Closed, like [`Input`](crate::Input).
 ///
@@ -28,7 +28,22 @@ pub enum Output {
     Watch(Fact),
     /// Nobody needs this fact any more: stop its source.
     Unwatch(Fact),
-    /// Start a host.
+    /// Say when this calendar comes true next, by [`Input::Planned`](crate::Input::Planned).
+    Plan {
+        /// Whose.
+        task: TaskId,
+        /// The expression.
+        calendar: Arc<str>,
+        /// The time zone it is read in; the machine's where there is none.
+        zone: Option<Arc<str>>,
+        /// After this.
+        after: WallTime,
+    },
+    /// Tell of changes at a path, by [`Input::PathChanged`](crate::Input::PathChanged).
+    WatchPath(TaskId, PathWatch),
+    /// Tell no more.
+    UnwatchPath(TaskId),
+    /// Start a host. A command has none before it runs: its [`Run`](Self::Run) starts it.
     Launch {
         /// Its id.
         host: HostId,
@@ -44,7 +59,7 @@ pub enum Output {
         /// The client.
         client: ClientId,
     },
-    /// Give a host an instance to run.
+    /// Give a host an instance to run; where that is a command, start it.
     Run(HostId, Box<RunOrder>),
     /// Tell a host that its instance has to stop.
     Cancel(HostId, InstanceId, CancelNotice),
@@ -65,6 +80,17 @@ pub enum Output {
     Kill(HostId),
     /// Tell a client.
     Deliver(ClientId, Notice),
+    /// Tell whoever looks on that a task has come further. Not durable.
+    Progressed {
+        /// Which registration.
+        task: TaskId,
+        /// Which activation.
+        instance: InstanceId,
+        /// The value, the task's own scale.
+        value: u32,
+        /// Its words.
+        message: Option<Arc<str>>,
+    },
     /// Nothing more to do until an input comes, or until then.
     Wake(Option<Wake>),
 }
@@ -82,6 +108,10 @@ impl Output {
                 | Self::Sample(_)
                 | Self::Watch(_)
                 | Self::Unwatch(_)
+                | Self::Plan { .. }
+                | Self::WatchPath(..)
+                | Self::UnwatchPath(_)
+                | Self::Progressed { .. }
                 | Self::Wake(_)
         )
     }
@@ -182,8 +212,12 @@ pub enum Reply {
     Activated(ApplicationTriggerResult, String),
     /// How many registrations heard the event.
     Raised(u32),
+    /// The activation that runs by hand, or will.
+    Running(InstanceId),
     /// The completion will not be delivered again.
     Acknowledged,
+    /// The progress is noted.
+    Noted,
 }
 
 /// What `register_or_update` came to (D5).
@@ -235,4 +269,10 @@ pub enum WakeReason {
     Idle(HostId),
     /// A timer is due.
     Timer(TaskId),
+    /// A failed try may be repeated.
+    Retry(TaskId),
+    /// A task will have gone without a success for too long.
+    Overdue(TaskId),
+    /// It is time to look what a command has used.
+    Usage(HostId),
 }

@@ -2,8 +2,9 @@ use std::fmt;
 
 use crate::ids::{AppId, ClassId, TaskId};
 use crate::limits::{
-    MAX_APPS, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES,
-    MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
+    MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES,
+    MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_REGISTRATIONS,
+    MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
 
@@ -32,6 +33,16 @@ pub enum Refusal {
         /// The event.
         event: String,
     },
+    /// The trigger is for the user's own commands only.
+    OnlyForCommands(String),
+    /// The user has a command of that name.
+    NameTaken(String),
+    /// The activation is not running (any more), or is none of a command.
+    NotRunning(crate::ids::InstanceId),
+    /// Only a command can be asked for that.
+    NotACommand(TaskId),
+    /// The broker is about to end.
+    Stopping,
     /// A property is empty, too long or does not fit the others.
     InvalidArgument(String),
     /// The manifest does not declare the entry point (MA-1).
@@ -94,6 +105,16 @@ pub enum Limit {
     MediaProcessingTriggers,
     /// [`MAX_CONSENTS`]
     Consents,
+    /// [`MAX_ARGUMENTS`]
+    Arguments,
+    /// [`MAX_COMMAND_BYTES`]
+    CommandBytes,
+    /// [`MAX_PATH_BYTES`]
+    PathBytes,
+    /// [`MAX_CALENDAR_BYTES`]
+    CalendarBytes,
+    /// [`MAX_SOURCES`]
+    Sources,
 }
 
 impl fmt::Display for Refusal {
@@ -121,6 +142,23 @@ impl fmt::Display for Refusal {
             Self::MayNotRaise { app, event } => {
                 write!(f, "the manifest of {app} does not let it raise the event {event:?}: add raises = [{event:?}]")
             }
+            Self::OnlyForCommands(class) => write!(
+                f,
+                "a {class} is for the user's own commands: an app takes a SystemTrigger, a TimeTrigger or a MaintenanceTrigger"
+            ),
+            Self::NameTaken(name) => {
+                write!(f, "there is a command {name:?} already: choose another name, replace it, or remove it first")
+            }
+            Self::NotRunning(instance) => {
+                write!(f, "no command runs as {instance}: it has ended, or was told to another broker")
+            }
+            Self::NotACommand(task) => {
+                write!(
+                    f,
+                    "the task {task} belongs to an app: only the user's own commands are run by hand, paused or cancelled"
+                )
+            }
+            Self::Stopping => f.write_str("the broker is about to end: try again when it is back"),
             Self::InvalidArgument(what) => f.write_str(what),
             Self::EntryPointNotDeclared { app, entry_point, declared, .. } => {
                 write!(f, "the manifest of {app} does not declare the entry point {entry_point:?}; ")?;
@@ -163,6 +201,19 @@ impl fmt::Display for Limit {
             ),
             Self::MediaProcessingTriggers => f.write_str(
                 "the app has a task with a MediaProcessingTrigger already, and may have one: unregister that first",
+            ),
+            Self::Arguments => write!(f, "the command has more than {MAX_ARGUMENTS} arguments: put them into a script"),
+            Self::CommandBytes => write!(
+                f,
+                "the command and its environment are longer than {MAX_COMMAND_BYTES} bytes: put them into a script"
+            ),
+            Self::PathBytes => write!(f, "the path is longer than {MAX_PATH_BYTES} bytes"),
+            Self::CalendarBytes => {
+                write!(f, "the calendar expression or its zone is longer than {MAX_CALENDAR_BYTES} bytes")
+            }
+            Self::Sources => write!(
+                f,
+                "conditions stand on {MAX_SOURCES} different levels already: use values that other tasks use too, such as battery-above:50"
             ),
             Self::Consents => {
                 write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")

@@ -3,6 +3,7 @@
 //! No controller is needed. A bare cgroup already knows all its processes, kills them at once,
 //! tells when the last one is gone and counts their CPU time.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 use crate::session::remaining;
 use crate::{HostError, Usage, usage};
@@ -24,6 +25,9 @@ const TREE_PREFIX: &str = "bgtask-hosts-";
 /// How often the processes of a cgroup are listed and killed where the kernel cannot do it at
 /// once. The cgroup is frozen, so one pass finds all; the rest is for kernels that thaw it.
 const KILL_PASSES: usize = 8;
+
+/// How often the processes of a cgroup are listed and told something, for those that start meanwhile.
+const SIGNAL_PASSES: usize = 4;
 
 /// The most cgroups that a host may have made below its own, for them to be cleaned away.
 const MAX_NESTED: usize = 256;
@@ -162,6 +166,9 @@ impl Cgroup {
 
     /// Kills every process in it and below; they are gone once it is empty.
     pub(crate) fn kill(&self) -> io::Result<()> {
+        if self.is_empty()? {
+            return Ok(());
+        }
         match write_file(&self.path.join("cgroup.kill"), "1") {
             // Before Linux 5.14.
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.kill_each(),
@@ -185,6 +192,60 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Sends `signal` to every process in it and below, also to those that start while this goes on.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        let mut told = HashSet::new();
+        for _ in 0..SIGNAL_PASSES {
+            let new: Vec<Pid> = self.processes()?.into_iter().filter(|pid| !told.contains(pid)).collect();
+            let held: Vec<_> =
+                new.iter().filter_map(|&pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?))).collect();
+            if held.is_empty() {
+                break;
+            }
+            // Who is still listed is who is held: a number that changed its owner in between is not.
+            let listed: HashSet<Pid> = self.processes()?.into_iter().collect();
+            for (pid, process) in held.into_iter().filter(|(pid, _)| listed.contains(pid)) {
+                told.insert(pid);
+                match pidfd_send_signal(process, signal) {
+                    Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn processes(&self) -> io::Result<Vec<Pid>> {
+        let mut pids = Vec::new();
+        for dir in self.nested() {
+            match fs::read_to_string(dir.join("cgroup.procs")) {
+                Ok(list) => pids.extend(list.lines().filter_map(parse_pid)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(pids)
+    }
+
+    /// Lets its processes have no more memory than this together. Fails where there is no memory controller.
+    pub(crate) fn bound_memory(&self, bytes: u64) -> io::Result<()> {
+        write_file(&self.path.join("memory.max"), &bytes.to_string())?;
+        // What is left of a command without one of its processes is of no use to anybody.
+        write_file(&self.path.join("memory.oom.group"), "1")
+    }
+
+    /// The most memory its processes had together, where there is a memory controller that tells.
+    pub(crate) fn memory_peak(&self) -> Option<u64> {
+        fs::read_to_string(self.path.join("memory.peak")).ok()?.trim().parse().ok()
+    }
+
+    /// Whether the kernel killed some of it for want of memory; `false` where there is no memory controller.
+    pub(crate) fn was_out_of_memory(&self) -> bool {
+        let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();
+        let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse::<u64>().ok());
+        kills.is_some_and(|kills| kills > 0)
+    }
+
     /// What its processes have used: the processor time of all, the bytes of those that live.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
         let lists = self.nested().into_iter().filter_map(|dir| fs::read_to_string(dir.join("cgroup.procs")).ok());
@@ -194,8 +255,10 @@ impl Cgroup {
     }
 
     /// CPU time of all its processes, dead or alive.
-    fn cpu_time(&self) -> io::Result<Duration> {
-        let text = fs::read_to_string(self.path.join("cpu.stat"))?;
+    pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
+        let mut text = [0; 64];
+        let length = File::open(self.path.join("cpu.stat"))?.read_at(&mut text, 0)?;
+        let text = str::from_utf8(&text[..length]).unwrap_or_default();
         let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
         let usage = usage.and_then(|usage| usage.parse().ok());
         usage.map(Duration::from_micros).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
@@ -203,6 +266,9 @@ impl Cgroup {
 
     /// Removes it and what was made below it. Fails with `EBUSY` while a process is in it.
     pub(crate) fn remove(&self) -> io::Result<()> {
+        if fs::remove_dir(&self.path).is_ok() {
+            return Ok(());
+        }
         for dir in self.nested().iter().rev() {
             match fs::remove_dir(dir) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -16,6 +16,35 @@ pub enum HostError {
         source: io::Error,
     },
 
+    /// A command without a program.
+    #[error("there is no program to run: the command is empty")]
+    NoProgram,
+
+    /// A program that is in none of the directories that are searched.
+    #[error("there is no program {program:?} in the PATH {path:?}: install it, or give its full path")]
+    NotInPath {
+        /// The program, lossily.
+        program: String,
+        /// The `PATH` that was searched, lossily.
+        path: String,
+    },
+
+    /// A script whose first line names a program that does not exist.
+    #[error("cannot execute {}: its first line asks for {interpreter:?}, which does not exist", path.display())]
+    Interpreter {
+        /// The script.
+        path: PathBuf,
+        /// What its first line names, lossily.
+        interpreter: String,
+    },
+
+    /// A command was to run without the network, and the kernel does not let this user take it away. It was not run.
+    #[error("this system does not let a command run without the network (it takes user namespaces); it was not run")]
+    NetworkKept {
+        /// What the kernel said.
+        source: io::Error,
+    },
+
     /// The directory the program is to start in cannot be entered.
     #[error("cannot enter the working directory {}", path.display())]
     Directory {
@@ -25,7 +54,7 @@ pub enum HostError {
         source: io::Error,
     },
 
-    /// A path that has to be absolute is not. Nothing here searches `PATH`.
+    /// A path that has to be absolute is not.
     #[error("the {what} must be an absolute path: {}", path.display())]
     NotAbsolute {
         /// Which path.
@@ -111,8 +140,13 @@ impl HostError {
             | Self::Directory { .. }
             | Self::NotAbsolute { .. }
             | Self::Unpassable { .. }
+            | Self::NoProgram
+            | Self::NotInPath { .. }
+            | Self::Interpreter { .. }
             | Self::TooMany { .. } => Blame::Program,
-            Self::Environment { .. } | Self::Leftover { .. } | Self::InUse { .. } => Blame::Environment,
+            Self::NetworkKept { .. } | Self::Environment { .. } | Self::Leftover { .. } | Self::InUse { .. } => {
+                Blame::Environment
+            }
             Self::Launcher { .. } => Blame::Broker,
         }
     }

@@ -9,12 +9,13 @@ use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, prlimit, waitid,
 };
 
-use crate::{HostError, Usage};
 use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use crate::cgroup::Cgroup;
 use crate::ledger::Record;
 use crate::session::{self, remaining};
+use crate::usage::RESIDENT_ERROR;
+use crate::{FinalUsage, HostError, Usage, raw};
 
 /// How long dropping a [`Host`] waits for its processes to die of being killed.
 pub const KILL_WAIT: Duration = Duration::from_secs(2);
@@ -37,6 +38,7 @@ pub struct Host {
     pidfd: OwnedFd,
     place: Place,
     closed: bool,
+    final_usage: Option<FinalUsage>,
 }
 
 /// What holds the processes of a host together.
@@ -57,7 +59,7 @@ pub enum Exit {
 
 impl Host {
     pub(crate) fn new(pid: Pid, pidfd: OwnedFd, place: Place) -> Self {
-        Self { pid, pidfd, place, closed: false }
+        Self { pid, pidfd, place, closed: false, final_usage: None }
     }
 
     pub(crate) fn record(&mut self, record: Record) {
@@ -83,6 +85,26 @@ impl Host {
                 Err(errno) => Err(self.failed("signal", errno)),
             },
             other => other.map_err(|errno| self.failed("signal", errno)),
+        }
+    }
+
+    /// Asks all its processes to end: SIGTERM to every one that containment holds.
+    ///
+    /// To ask a host that has ended is no error.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the kernel forbids it, as for a program that runs as another user, or if the cgroup was tampered with.
+    pub fn terminate(&self) -> Result<(), HostError> {
+        if self.closed {
+            return Ok(());
+        }
+        match &self.place {
+            Place::Cgroup(cgroup) => cgroup.signal(Signal::TERM).map_err(|error| self.failed("signal", error)),
+            Place::Session(_) => {
+                session::signal(self.pid, Signal::TERM);
+                Ok(())
+            }
         }
     }
 
@@ -132,6 +154,7 @@ impl Host {
         if self.try_exit()?.is_none() || !self.is_empty()? {
             return Ok(false);
         }
+        self.final_usage = self.used_in_all();
         match &self.place {
             Place::Cgroup(cgroup) => {
                 let removed = cgroup.remove();
@@ -180,6 +203,31 @@ impl Host {
             Place::Cgroup(cgroup) => cgroup.usage().ok(),
             Place::Session(_) => Some(session::usage(self.pid)),
         }
+    }
+
+    /// What it used in all, once [`try_close`](Self::try_close) has said that nothing of it is left.
+    #[must_use]
+    pub fn final_usage(&self) -> Option<FinalUsage> {
+        self.final_usage
+    }
+
+    /// While the program is a zombie that nobody has reaped.
+    fn used_in_all(&self) -> Option<FinalUsage> {
+        let own = Usage::of_process(self.pid.as_raw_nonzero().get()).unwrap_or_default();
+        let resources = raw::resources_of_ended(self.pidfd.as_fd()).ok()?;
+        let largest = (resources.largest > raw::own_peak() + RESIDENT_ERROR).then_some(resources.largest);
+        Some(match &self.place {
+            Place::Cgroup(cgroup) => FinalUsage {
+                used: Usage { cpu: cgroup.cpu_time().ok()?, io: own.io },
+                memory_peak: cgroup.memory_peak().or(largest),
+                out_of_memory: cgroup.was_out_of_memory(),
+            },
+            Place::Session(_) => FinalUsage {
+                used: Usage { cpu: resources.cpu, io: own.io },
+                memory_peak: largest,
+                out_of_memory: false,
+            },
+        })
     }
 
     /// The process number of the program.

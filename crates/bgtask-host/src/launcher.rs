@@ -35,6 +35,7 @@ pub(crate) const MAX_ORDER_FDS: usize = 1 + MAX_PAYLOAD;
 
 /// How much sooner than the broker the out-of-memory killer takes a host.
 const OOM_HANDICAP: i32 = 200;
+const OOM_FILE: &str = "/proc/self/oom_score_adj";
 
 /// Runs the launcher; the whole `main` of its program.
 pub fn main() -> ! {
@@ -83,12 +84,16 @@ fn confine() -> Result<(), Failure> {
 
 /// A preference, not a protection: a container without a writable `/proc` does without.
 fn volunteer_for_oom() {
-    const FILE: &str = "/proc/self/oom_score_adj";
-    let inherited = fs::read_to_string(FILE).ok();
-    if let Some(score) = inherited.and_then(|text| text.trim().parse::<i32>().ok()) {
-        let raised = (score + OOM_HANDICAP).min(1000);
-        let _unsupported = fs::write(FILE, raised.to_string());
+    if let Some(score) = raised_oom_score() {
+        let _unsupported = fs::write(OOM_FILE, score);
     }
+}
+
+/// The score of what this process starts, if it is to be sooner than this process.
+pub(crate) fn raised_oom_score() -> Option<String> {
+    let inherited = fs::read_to_string(OOM_FILE).ok()?;
+    let score = inherited.trim().parse::<i32>().ok()?;
+    Some((score + OOM_HANDICAP).min(1000).to_string())
 }
 
 /// What the broker rings after an order; out of the way of the descriptors a host has.

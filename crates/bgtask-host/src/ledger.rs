@@ -4,8 +4,9 @@
 //! is gone, so a new broker finds every host of its dead predecessor, kills it, and only then
 //! starts its own: one instance per registration holds across crashes.
 
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::cell::Cell;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub const LEFTOVER_WAIT: Duration = Duration::from_secs(10);
 pub(crate) struct Ledger {
     dir: PathBuf,
     boot: String,
+    /// How many processes have been recorded, which gives each record its name.
+    recorded: Cell<u64>,
     _lock: Lock,
 }
 
@@ -36,7 +39,7 @@ impl Ledger {
             LockError::Held { .. } => HostError::InUse { path: dir.to_owned() },
             LockError::System(error) => failed("lock")(error),
         })?;
-        let ledger = Self { dir: dir.to_owned(), boot: boot_id(), _lock: lock };
+        let ledger = Self { dir: dir.to_owned(), boot: boot_id(), recorded: Cell::new(1), _lock: lock };
         ledger.end_leftovers()?;
         Ok(ledger)
     }
@@ -47,9 +50,24 @@ impl Ledger {
     }
 
     /// `pid` is going to be a host.
-    pub(crate) fn record_process(&self, pid: Pid, start: u64) -> Result<Record, HostError> {
-        let pid = pid.as_raw_nonzero();
-        self.record(&format!("process-{pid}"), format!("{pid} {start}").as_bytes())
+    pub(crate) fn record_process(&self, pid: Pid) -> Result<Record, HostError> {
+        let stat =
+            session::line_of(pid).map_err(|error| HostError::environment("find in /proc", pid.to_string(), error))?;
+        let (record, mut file) = self.record_unborn()?;
+        file.write_all(&stat).map_err(|error| HostError::environment("write", &record.0, error))?;
+        Ok(record)
+    }
+
+    /// A process is going to be born that appends its own line of `/proc/PID/stat` before it runs anything.
+    pub(crate) fn record_unborn(&self) -> Result<(Record, File), HostError> {
+        let number = self.recorded.get();
+        self.recorded.set(number + 1);
+        let path = self.dir.join(format!("process-{number}"));
+        let failed = |error| HostError::environment("write", &path, error);
+        let mut file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(failed)?;
+        let record = Record(path.clone());
+        file.write_all(format!("{}\n", self.boot).as_bytes()).map_err(failed)?;
+        Ok((record, file))
     }
 
     fn record(&self, name: &str, what: &[u8]) -> Result<Record, HostError> {
@@ -119,7 +137,7 @@ fn end_tree(path: &[u8], deadline: Instant) -> Result<(), HostError> {
 }
 
 fn end_process(line: &[u8], deadline: Instant) -> Result<(), HostError> {
-    let Some((pid, start)) = parse_process(line) else {
+    let Some((pid, start)) = session::parse_line(line) else {
         return Ok(());
     };
     // If the number has another owner by now, its session is none of ours; and if it has none,
@@ -134,11 +152,6 @@ fn end_process(line: &[u8], deadline: Instant) -> Result<(), HostError> {
         Ok(false) => Err(HostError::Leftover { path: path.into(), waited: LEFTOVER_WAIT }),
         Err(error) => Err(HostError::environment("wait for", path, error)),
     }
-}
-
-fn parse_process(line: &[u8]) -> Option<(Pid, u64)> {
-    let (pid, start) = str::from_utf8(line).ok()?.split_once(' ')?;
-    Some((Pid::from_raw(pid.parse().ok()?)?, start.parse().ok()?))
 }
 
 /// Process numbers and cgroup paths mean nothing after a reboot. Where it cannot be read it is
@@ -176,9 +189,8 @@ mod tests {
     fn a_recorded_process_is_ended_and_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let mut child = sleeper();
-        let start = session::start_of(pid(&child)).unwrap();
         let ledger = Ledger::open(dir.path()).unwrap();
-        let record = ledger.record_process(pid(&child), start).unwrap();
+        let record = ledger.record_process(pid(&child)).unwrap();
         drop(ledger);
 
         let _next = Ledger::open(dir.path()).unwrap();
@@ -190,9 +202,11 @@ mod tests {
     fn a_process_that_merely_has_the_number_is_spared() {
         let dir = tempfile::tempdir().unwrap();
         let mut child = sleeper();
-        let start = session::start_of(pid(&child)).unwrap();
+        let (_, start) = session::parse_line(&session::line_of(pid(&child)).unwrap()).unwrap();
         let ledger = Ledger::open(dir.path()).unwrap();
-        ledger.record_process(pid(&child), start + 1).unwrap();
+        let (_record, mut file) = ledger.record_unborn().unwrap();
+        let other = String::from_utf8(session::line_of(pid(&child)).unwrap()).unwrap();
+        file.write_all(other.replace(&format!(" {start} "), &format!(" {} ", start + 1)).as_bytes()).unwrap();
         drop(ledger);
 
         let _next = Ledger::open(dir.path()).unwrap();
@@ -204,9 +218,8 @@ mod tests {
     #[test]
     fn records_of_another_boot_and_torn_ones_are_forgotten() {
         let dir = tempfile::tempdir().unwrap();
-        let own = std::process::id();
-        let start = session::start_of(rustix::process::getpid()).unwrap();
-        fs::write(dir.path().join("process-1"), format!("other\n{own} {start}")).unwrap();
+        let own = fs::read_to_string("/proc/self/stat").unwrap();
+        fs::write(dir.path().join("process-1"), format!("other\n{own}")).unwrap();
         fs::write(dir.path().join("process-2"), boot_id()).unwrap();
         fs::write(dir.path().join("process-3"), format!("{}\nx", boot_id())).unwrap();
         fs::write(dir.path().join("tree"), format!("{}\n/tmp", boot_id())).unwrap();

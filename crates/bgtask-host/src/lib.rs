@@ -42,12 +42,15 @@
 #![deny(unsafe_code)]
 
 mod cgroup;
+mod command;
 mod error;
 mod host;
 pub mod launcher;
 mod ledger;
+mod memfd;
 mod message;
 mod raw;
+mod search;
 mod session;
 mod spare;
 mod spawner;
@@ -55,12 +58,14 @@ mod spec;
 mod tail;
 mod usage;
 
+pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, Prepared, Running};
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};
 pub use ledger::LEFTOVER_WAIT;
+pub use memfd::sealed;
 pub use rustix::process::Signal;
 pub use spare::{Launch, Start};
 pub use spawner::{Containment, MAX_SPARES, Spawner, SpawnerConfig};
 pub use spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};
 pub use tail::{TAIL_BYTES, Tail};
-pub use usage::Usage;
+pub use usage::{FinalUsage, Usage};

@@ -30,6 +30,13 @@ pub(crate) fn kill(leader: Pid) {
     }
 }
 
+/// Sends `signal` to all of them.
+pub(crate) fn signal(leader: Pid, signal: Signal) {
+    for member in &members(leader) {
+        let _gone = pidfd_send_signal(member, signal);
+    }
+}
+
 /// Waits for the last of them; kills those that it meets.
 pub(crate) fn wait_until_empty(leader: Pid, deadline: Instant) -> io::Result<bool> {
     loop {
@@ -79,6 +86,17 @@ fn family(leader: Pid) -> Vec<Stat> {
 /// one process of one boot.
 pub(crate) fn start_of(pid: Pid) -> Option<u64> {
     Stat::read(pid.as_raw_nonzero().get()).map(|stat| stat.start)
+}
+
+/// The line of `/proc/PID/stat`, which names one process of one boot for [`parse_line`].
+pub(crate) fn line_of(pid: Pid) -> io::Result<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/stat"))
+}
+
+/// Number and start of the process that the line is of.
+pub(crate) fn parse_line(line: &[u8]) -> Option<(Pid, u64)> {
+    let stat = Stat::parse(line)?;
+    Some((Pid::from_raw(stat.pid)?, stat.start))
 }
 
 /// What is left until `deadline`, for `poll`.

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,11 +13,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open};
 
 use crate::cgroup::{Cgroup, Tree};
+use crate::command::Home;
 use crate::host::{Host, Place};
 use crate::ledger::{Ledger, Record};
-use crate::raw::{self, Image, SpawnError};
+use crate::raw::{self, Birthplace, Image, SpawnError, Step};
 use crate::spare::{Launch, Seats, Spare, channel, pipes};
-use crate::{HostError, HostSpec, MAX_PAYLOAD, message, session};
+use crate::{HostError, HostSpec, MAX_PAYLOAD, launcher, message};
 
 /// The most launchers that may be kept waiting.
 pub const MAX_SPARES: usize = 16;
@@ -67,6 +69,13 @@ pub struct Spawner {
     ledger: Ledger,
     /// How many files a host may open: as many as the broker could when this was made.
     open_files: Rlimit,
+    /// What the out-of-memory killer is told about a command.
+    oom_score: String,
+    has_terminal: bool,
+    /// `/dev/null`
+    nothing: OwnedFd,
+    /// Whether the kernel has spawned into a cgroup.
+    cgroups_work: bool,
 }
 
 impl Spawner {
@@ -109,6 +118,10 @@ impl Spawner {
             containment,
             ledger,
             open_files: getrlimit(Resource::Nofile),
+            oom_score: launcher::raised_oom_score().unwrap_or_default(),
+            has_terminal: File::open("/dev/tty").is_ok(),
+            nothing: nothing()?,
+            cgroups_work: false,
         };
         spawner.refill()?;
         Ok(spawner)
@@ -167,6 +180,39 @@ impl Spawner {
         &self.containment
     }
 
+    /// Where a command is going to live. That it can be born there has been seen, or is seen now.
+    pub(crate) fn home(&mut self) -> Result<Home, HostError> {
+        if self.tree.is_some() && !self.cgroups_work {
+            drop(self.spawn_contained()?);
+        }
+        if let Some(recorded) = &mut self.tree {
+            let tree = recorded.tree.path().to_owned();
+            let cgroup =
+                recorded.tree.add().map_err(|error| HostError::environment("make a cgroup in", &tree, error))?;
+            return Ok(Home::in_cgroup(cgroup));
+        }
+        let (record, file) = self.ledger.record_unborn()?;
+        Ok(Home::in_session(record, file))
+    }
+
+    /// Standard input of a command.
+    pub(crate) fn nothing(&self) -> io::Result<OwnedFd> {
+        self.nothing.try_clone()
+    }
+
+    /// Whether this process has a terminal, which a command must not find.
+    pub(crate) fn has_terminal(&self) -> bool {
+        self.has_terminal
+    }
+
+    pub(crate) fn open_files(&self) -> Rlimit {
+        self.open_files
+    }
+
+    pub(crate) fn oom_score(&self) -> &str {
+        &self.oom_score
+    }
+
     fn spawn(&mut self) -> Result<Spare, HostError> {
         let spare = self.spawn_contained()?;
         spare.host.limit_open_files(self.open_files);
@@ -179,8 +225,12 @@ impl Spawner {
             let tree = recorded.tree.path().to_owned();
             let failed = |error| HostError::environment("make a cgroup in", &tree, error);
             let cgroup = recorded.tree.add().map_err(failed)?;
-            match raw::spawn(&self.image, seats.stdio(), cgroup.dir()) {
+            let [control, output, errors] = seats.stdio();
+            let steps = [Step::Seat(control, 0), Step::Seat(output, 1), Step::Seat(errors, 2)];
+            let place = Birthplace { cgroup: Some(cgroup.dir()), ..Birthplace::default() };
+            match raw::spawn(&self.image, &steps, place) {
                 Ok(child) => {
+                    self.cgroups_work = true;
                     let host = Host::new(child.pid, child.pidfd, Place::Cgroup(cgroup));
                     return Ok(spare.with(host));
                 }
@@ -195,7 +245,9 @@ impl Spawner {
     fn without_cgroup(&mut self, cgroup: &Cgroup, error: SpawnError) -> Result<(), HostError> {
         let _leftover = cgroup.remove();
         match error {
-            SpawnError::Execute(error) => Err(self.failed("execute the launcher", error)),
+            SpawnError::Execute(_, error) | SpawnError::Step(_, error) => {
+                Err(self.failed("execute the launcher", error))
+            }
             SpawnError::Clone(error) if is_shortage(&error) => Err(self.failed("spawn", error)),
             SpawnError::Clone(error) => {
                 if let Some(tree) = self.tree.take() {
@@ -223,8 +275,7 @@ impl Spawner {
             self.failed("watch the process of", errno)
         })?;
         let mut host = Host::new(pid, pidfd, Place::Session(None));
-        let start = session::start_of(pid).ok_or_else(|| self.failed("find in /proc the process of", Errno::SRCH))?;
-        host.record(self.ledger.record_process(pid, start)?);
+        host.record(self.ledger.record_process(pid)?);
         Ok(host)
     }
 
@@ -270,6 +321,11 @@ impl RecordedTree {
     }
 }
 
+fn nothing() -> Result<OwnedFd, HostError> {
+    const PATH: &str = "/dev/null";
+    File::open(PATH).map(OwnedFd::from).map_err(|error| HostError::environment("open", PATH, error))
+}
+
 fn image(config: &SpawnerConfig) -> Result<Image, HostError> {
     if !config.launcher.is_absolute() {
         return Err(HostError::NotAbsolute { what: "launcher", path: config.launcher.clone() });
@@ -281,7 +337,7 @@ fn image(config: &SpawnerConfig) -> Result<Image, HostError> {
     let program = passable(config.launcher.as_os_str())?;
     let args = config.launcher_args.iter().map(|arg| passable(arg));
     let args = std::iter::once(Ok(program.clone())).chain(args);
-    Ok(Image { args: args.collect::<Result<_, _>>()?, program })
+    Ok(Image { args: args.collect::<Result<_, _>>()?, programs: vec![program], ..Image::default() })
 }
 
 /// Whether it may work later, so that there is no reason to do without cgroups.

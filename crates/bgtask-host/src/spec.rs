@@ -40,17 +40,21 @@ impl HostSpec {
             passable("argument", arg)?;
         }
         for (name, value) in &self.env {
-            if name.is_empty() || name.as_bytes().contains(&b'=') {
-                return Err(unpassable("variable name", name));
-            }
-            passable("variable name", name)?;
-            passable("variable value", value)?;
+            variable(name, value)?;
         }
         Ok(())
     }
 }
 
-fn absolute(what: &'static str, path: &Path) -> Result<(), HostError> {
+pub(crate) fn variable(name: &OsStr, value: &OsStr) -> Result<(), HostError> {
+    if name.is_empty() || name.as_bytes().contains(&b'=') {
+        return Err(unpassable("variable name", name));
+    }
+    passable("variable name", name)?;
+    passable("variable value", value)
+}
+
+pub(crate) fn absolute(what: &'static str, path: &Path) -> Result<(), HostError> {
     if path.is_absolute() {
         Ok(())
     } else {
@@ -59,7 +63,7 @@ fn absolute(what: &'static str, path: &Path) -> Result<(), HostError> {
     }
 }
 
-fn passable(what: &'static str, text: &OsStr) -> Result<(), HostError> {
+pub(crate) fn passable(what: &'static str, text: &OsStr) -> Result<(), HostError> {
     if text.as_bytes().contains(&0) { Err(unpassable(what, text)) } else { Ok(()) }
 }
 

@@ -28,6 +28,21 @@ impl Usage {
     }
 }
 
+/// What a host or command used in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FinalUsage {
+    /// Processor time and bytes.
+    ///
+    /// In a session what nobody waited for does not count, and of the bytes never.
+    pub used: Usage,
+    /// The most memory it had at a time, in bytes. In a cgroup with a memory controller that of all its processes together,
+    /// else of the largest one. `None` if that is not known: without the controller a program that stays smaller than
+    /// the broker is not told apart from it.
+    pub memory_peak: Option<u64>,
+    /// Whether the kernel killed some of it because it reached its bound on memory, or the machine had none left.
+    pub out_of_memory: bool,
+}
+
 impl Add for Usage {
     type Output = Self;
 
@@ -35,6 +50,9 @@ impl Add for Usage {
         Self { cpu: self.cpu + more.cpu, io: self.io.saturating_add(more.io) }
     }
 }
+
+/// How far the kernel's two counts of the memory of a process may be apart, in bytes.
+pub(crate) const RESIDENT_ERROR: u64 = 1 << 20;
 
 /// The bytes that these processes have read and written.
 pub(crate) fn io_of_all(pids: impl Iterator<Item = Pid>) -> u64 {

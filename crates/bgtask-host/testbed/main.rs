@@ -13,6 +13,8 @@ fn main() {
     match *args {
         ["launcher"] => launcher::main(),
         ["probe", ..] => probe(),
+        ["network", port] => network(port.parse().unwrap()),
+        ["allocate", mebibytes] => allocate(mebibytes.parse().unwrap()),
         ["broker", records, use_cgroups] => broker(Path::new(records), use_cgroups == "true"),
         _ => panic!("unknown arguments: {args:?}"),
     }
@@ -46,9 +48,11 @@ fn probe() {
         }
     }
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3);
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let own = std::process::id().to_string();
-    println!("leads its session: {}", session == Some(own.as_str()));
+    println!("leads its group: {}", fields[2] == own);
+    println!("leads its session: {}", fields[3] == own);
+    println!("terminal: {}", fields[4] != "0");
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core"));
     let core = core.unwrap().split_whitespace().collect::<Vec<_>>();
@@ -56,6 +60,28 @@ fn probe() {
     print!("oom {}", fs::read_to_string("/proc/self/oom_score_adj").unwrap());
     print!("cgroup {}", fs::read_to_string("/proc/self/cgroup").unwrap().lines().last().unwrap());
     println!();
+}
+
+/// A command that tells what network there is.
+fn network(port: u16) {
+    let devices = fs::read_to_string("/proc/self/net/dev").unwrap();
+    let names: Vec<_> = devices.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect();
+    println!("interfaces {names:?}");
+    // A route to the loopback is there when it is up.
+    let routes = fs::read_to_string("/proc/self/net/fib_trie").unwrap_or_default();
+    println!("lo {}", if routes.contains("127.0.0.1") { "up" } else { "down" });
+    match std::net::TcpStream::connect(("127.0.0.1", port)) {
+        Ok(_) => println!("connected"),
+        Err(_) => println!("no connection"),
+    }
+    println!("user {}", rustix::process::getuid().as_raw());
+}
+
+/// A command that uses memory.
+fn allocate(mebibytes: usize) {
+    let memory = vec![1_u8; mebibytes << 20];
+    println!("allocated");
+    drop(std::hint::black_box(memory));
 }
 
 /// A broker that launches one host, tells its number and then waits to be killed.

@@ -11,12 +11,8 @@ use bgtask_host::{
     Blame, Containment, Exit, HostError, HostSpec, MAX_PAYLOAD, MAX_SPARES, MAX_SPEC_BYTES, Signal, Spawner,
     TAIL_BYTES, Tail,
 };
-use common::{Place, config, exit, kill_and_close, read_all, read_line, sh, started, testbed, wait_readable};
-use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
-
-fn is_alive(pid: &str) -> bool {
-    test_kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap()).is_ok()
-}
+use common::{Place, config, exit, is_alive, kill_and_close, read_all, read_line, sh, started, testbed, wait_readable};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 #[test]
 fn a_host_finds_what_is_promised_and_nothing_else() {
@@ -51,7 +47,9 @@ fn a_host_finds_what_is_promised_and_nothing_else() {
             "dir /usr",
             &umask.replace('\t', " "),
             "NoNewPrivs: 1",
+            "leads its group: true",
             "leads its session: true",
+            "terminal: false",
             "Max core file size 0 0 bytes",
             &format!("oom {}", (own_oom + 200).min(1000)),
             cgroup,

@@ -2,48 +2,58 @@
 
 use bgtask_core::{
     AccessSetting, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, CancelNotice, CancellationReason, Change, Class, Completion,
-    Config, Consent, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, Event, EventKind, Fact, Firing, Gate,
-    Grant, HostExit, Input, Limit, NewRegistration, Notice, Outcome, Output, Policy, PolicyEntry, PolicyRule, Refusal,
-    Registration, Reply, Report, Request, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing,
-    SystemConditionType, SystemTriggerType, TaskGroup, TaskType, Trigger, Unregistration, Update, Wake, WakeReason,
-    Zone,
+    BackgroundAccessRequestKind, BackgroundAccessStatus, CancelNotice, CancellationReason, Cause, Change, Class,
+    Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, Event,
+    EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, NewRegistration, Notice, Outcome, Output,
+    Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, Retry,
+    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, SystemConditionType, SystemTriggerType, TaskGroup,
+    TaskType, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
 };
 use serde_json::Value;
 
 use crate::json::{Record, RecordError, record};
 
 record! {
-    struct Activation { instance, firing, attempt, state }
-    struct App { id, version, entry_points, classes, itself, applications, raises }
+    struct Activation { instance, firing, attempt, failures = 0, not_before, message, started, state }
+    struct App { id, version, entry_points, classes, itself, applications, raises, commands }
     struct AppAccess { setting, grants }
     struct AppVersion { version, servicing }
     struct CancelNotice { reason, budget, used, grace }
     struct Class { id, server }
+    struct Command {
+        argv, env, dir, timeout, cpu, memory, network, nice, retry, fresh_within, checkpoint, file
+    }
     struct Completion { sequence, app, task, name, instance, at, outcome, progress }
     struct Config {
         wall_budget, long_wall_budget, idle_after, timer_tick, min_freshness, cancel_grace, warm_linger, max_warm_hosts,
-        max_running, max_attempts
+        max_running, max_attempts, machine = 0
     }
     struct EntryPoint { name, server, types }
     struct Event { at, app, task, name, instance, kind }
-    struct Firing { at, count, details }
+    struct Firing { at, count, details, lost = 0, by_hand = false }
     struct Grant { awake, standby }
+    struct LastRun { at, ok }
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
+    struct Pace { accuracy, jitter }
+    struct PathEvents { created, changed, written, deleted, moved }
+    struct PathWatch { path, recursive, on, settle }
     struct Policy { default, apps }
     struct PolicyEntry { rule, file }
     struct Registration {
         id, app, name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group, registered_at,
-        due, counted_in, standing
+        due, counted_in, standing, paused = false, last, fresh_since, overdue = false
     }
+    struct Retry { times, backoff }
     struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, budget }
     struct Server { program, application, sharing }
     struct Snapshot {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, session
     }
     struct TaskGroup { id, name }
+    struct Usage { cpu, io, memory_peak }
+    struct Used { wall, usage }
     struct Wake { at, why }
     struct Zone { identity, offset_seconds }
 }
@@ -57,6 +67,7 @@ record! {
         Killing { host, reason, progress },
         Ended,
     }
+    enum Cause { World, Timer { shared }, Hand }
     enum Change {
         PutRegistration(registration),
         DeleteRegistration(task),
@@ -75,18 +86,22 @@ record! {
         Record(event),
     }
     enum Consent { Granted, Refused, Unavailable(why) }
-    enum Entry { Component(name), Class(id), InProcess }
+    enum Entry { Component(name), Class(id), InProcess, Command(command) }
     enum EventKind {
         Registered,
         Unregistered(why),
-        Fired { trigger, count },
+        Fired { trigger, count, cause },
+        Missed { due },
         Latched(conditions),
         Buffered(gate),
         Started { attempt, warm },
         Cancelled(notice),
         Interrupted { attempt },
+        Retrying { outcome, attempt, at, used },
+        Overdue { since },
+        Paused(value),
         Dropped,
-        Completed { outcome, progress },
+        Completed { outcome, progress, used },
         CompletionLost { sequence },
     }
     enum Gate {
@@ -99,6 +114,8 @@ record! {
         Condition(condition),
         Battery,
         MemoryPressure,
+        Paused,
+        Backoff,
         Running,
         Slot,
     }
@@ -119,9 +136,12 @@ record! {
         Detach(client),
         HostStarted(host, instance),
         HostProgress(host, instance, value),
-        HostFinished(host, instance, result),
-        HostUsage { host, cpu, io },
-        HostExited { host, exit, output_tail },
+        HostFinished { host, instance, result, usage },
+        HostUsage { host, usage },
+        HostExited { host, exit, output_tail, usage },
+        Planned { task, at },
+        PathChanged { task, changes, count, lost },
+        PathStatus(task, status),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -136,6 +156,11 @@ record! {
         ApplicationTriggers,
         MediaProcessingTriggers,
         Consents,
+        Arguments,
+        CommandBytes,
+        PathBytes,
+        CalendarBytes,
+        Sources,
     }
     enum Notice { Progress { task, instance, value }, Completed(completion) }
     enum Outcome {
@@ -144,6 +169,7 @@ record! {
         Cancelled { reason, message },
         Killed { reason, output_tail },
         HostFailed { exit, output_tail },
+        CommandFailed { exit, output_tail },
         Abandoned { attempts },
     }
     enum Output {
@@ -151,6 +177,9 @@ record! {
         Reply(request, reply),
         Watch(fact),
         Unwatch(fact),
+        Plan { task, calendar, zone, after },
+        WatchPath(task, watch),
+        UnwatchPath(task),
         Launch { host, app, program },
         Adopt { host, client },
         Run(host, order),
@@ -160,6 +189,7 @@ record! {
         Retire(host),
         Kill(host),
         Deliver(client, notice),
+        Progressed { task, instance, value, message },
         Wake(wake),
     }
     enum Refusal {
@@ -169,6 +199,11 @@ record! {
         ClassNotDeclared { app, class },
         NoProgram(app),
         MayNotRaise { app, event },
+        OnlyForCommands(class),
+        NameTaken(name),
+        NotRunning(instance),
+        NotACommand(task),
+        Stopping,
         InvalidArgument(what),
         EntryPointNotDeclared { app, entry_point, wanted, declared },
         TaskTypeNotDeclared { app, entry_point, wanted },
@@ -185,15 +220,13 @@ record! {
         Terminated(count),
         Activated(result, why),
         Raised(count),
+        Running(instance),
         Acknowledged,
+        Noted,
     }
     enum Report {
         TimeZone { zone, previous_offset_seconds },
-        Internet(value),
-        UserPresence(value),
-        ExternalPower(value),
-        EnergySaver(value),
-        MemoryPressure(value),
+        Level(fact, value),
     }
     enum Request {
         Register(app, registration),
@@ -204,6 +237,10 @@ record! {
         RemoveAccess { app, application },
         SetAccess(app, setting),
         SetBackground { enabled },
+        RunNow { task, respect_conditions },
+        SetPaused { task, paused },
+        Cancel(task),
+        ReportProgress { instance, value, message },
         Terminate(app),
         Activate { app, media, details },
         Raise { by, event },
@@ -219,10 +256,25 @@ record! {
         Application,
         MediaProcessing,
         CustomSystemEvent { id, recurrence },
+        Interval { every, pace, one_shot },
+        Calendar { calendar, zone, catch_up, pace, one_shot },
+        Path { watch, one_shot },
+        Condition { condition, one_shot },
+        SessionStart { one_shot },
     }
     enum Unregistration { Explicit { cancel }, Replaced, EntryPointGone, Uninstalled }
     enum Update { Registered, Unchanged, Replaced }
-    enum WakeReason { Budget(task), Grace(task), Linger(host), Retirement(host), Idle(host), Timer(task) }
+    enum WakeReason {
+        Budget(task),
+        Grace(task),
+        Linger(host),
+        Retirement(host),
+        Idle(host),
+        Timer(task),
+        Retry(task),
+        Overdue(task),
+        Usage(host),
+    }
 }
 
 macro_rules! names {
@@ -246,6 +298,7 @@ names! {
     PolicyRule: PolicyRule::from_name,
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
     CancellationReason: CancellationReason::from_name,
+    Condition: Condition::from_name,
     Fact: Fact::from_name,
     SystemConditionType: SystemConditionType::from_name,
     SystemTriggerType: SystemTriggerType::from_name,

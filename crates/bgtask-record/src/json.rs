@@ -46,9 +46,9 @@ impl RecordError {
 
 /// Gives structs and enums their JSON form by listing their fields once.
 ///
-/// A struct is an object. A variant with fields is an object of one key, its name; one without is its name.
+/// A struct is an object; `field = value` is what a field was before it was written: records of older versions lack it. A variant with fields is an object of one key, its name; one without is its name.
 macro_rules! record {
-    ($(struct $name:ident { $($field:ident),* $(,)? })*) => {$(
+    ($(struct $name:ident { $($field:ident $(= $before:expr)?),* $(,)? })*) => {$(
         impl $crate::Record for $name {
             fn to_json(&self) -> serde_json::Value {
                 let Self { $($field),* } = self;
@@ -56,7 +56,13 @@ macro_rules! record {
             }
 
             fn from_json(value: &serde_json::Value) -> Result<Self, $crate::RecordError> {
-                Ok(Self { $($field: $crate::json::field(value, stringify!($field))?),* })
+                Ok(Self { $($field: {
+                    let known = value.get(stringify!($field)).is_some();
+                    match known {
+                        $(false => $before,)?
+                        _ => $crate::json::field(value, stringify!($field))?,
+                    }
+                }),* })
             }
         }
     )*};
@@ -212,6 +218,16 @@ impl<T: Record> Record for Box<T> {
 
     fn from_json(value: &Value) -> Result<Self, RecordError> {
         T::from_json(value).map(Self::new)
+    }
+}
+
+impl Record for Arc<bgtask_core::Command> {
+    fn to_json(&self) -> Value {
+        (**self).to_json()
+    }
+
+    fn from_json(value: &Value) -> Result<Self, RecordError> {
+        bgtask_core::Command::from_json(value).map(Self::new)
     }
 }
 

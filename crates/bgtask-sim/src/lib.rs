@@ -26,6 +26,8 @@ mod clients;
 mod driver;
 mod hosts;
 mod oracle;
+mod paths;
+mod planner;
 mod plant;
 mod report;
 mod simulation;

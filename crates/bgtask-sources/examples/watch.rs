@@ -1,17 +1,24 @@
-//! Prints what the sources see: `cargo run -p bgtask-sources --example watch -- [zone|internet|presence|power|saver|memory] …`
+//! Prints what the sources see: `cargo run -p bgtask-sources --example watch -- [zone|internet|free|presence|idle|power|…] …`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use bgtask_sources::{SourceKind, World, start};
+use bgtask_sources::{DayWindow, SourceKind, World, start};
 use tokio::sync::mpsc;
 
-const WORDS: [(&str, SourceKind); 6] = [
+const WORDS: [(&str, SourceKind); 12] = [
     ("zone", SourceKind::TimeZone),
     ("internet", SourceKind::Internet),
+    ("free", SourceKind::FreeNetwork),
     ("presence", SourceKind::UserPresence),
+    ("idle", SourceKind::Idle(Duration::from_secs(60))),
     ("power", SourceKind::ExternalPower),
+    ("battery", SourceKind::BatteryAbove(50)),
     ("saver", SourceKind::EnergySaver),
     ("memory", SourceKind::MemoryPressure),
+    ("disk", SourceKind::DiskFree(1 << 30)),
+    ("load", SourceKind::LoadBelow(100)),
+    ("night", SourceKind::Between(DayWindow { from: 22 * 60, to: 6 * 60 })),
 ];
 
 #[tokio::main(flavor = "current_thread")]

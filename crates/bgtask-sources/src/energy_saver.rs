@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::bus::{Bus, CALL_RETRY, CallError, Link, Object, Rules};
-use crate::report::{Report, Status, Teller, Unheard};
+use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
 /// The shortest time between two readings. A daemon that restarts within it is not missed.
@@ -66,7 +66,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
 async fn tell(teller: &mut Teller, profile: &Result<String, CallError>) -> Result<(), Unheard> {
     teller.status(status(profile)).await?;
     let saves = profile.as_ref().is_ok_and(|profile| profile == SAVER);
-    teller.level(Report::EnergySaver(saves)).await
+    teller.level(saves).await
 }
 
 /// The newer name wins. If it fails, what the older one says is worth more than nothing.

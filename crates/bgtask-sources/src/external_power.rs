@@ -1,7 +1,7 @@
 //! Whether the machine runs on external power: UPower where it runs, else the kernel's power supplies.
 
-mod supplies;
-mod supply_watch;
+pub(crate) mod supplies;
+pub(crate) mod supply_watch;
 mod upower;
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::bus::{Bus, CALL_RETRY, CallError};
 use crate::external_power::supply_watch::SupplyWatch;
 use crate::inotify::BLIND_REREAD;
-use crate::report::{Report, Status, Teller, Unheard};
+use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
 /// How long the power may flap before the level is read again. A plug that is drawn and put back within this time is
@@ -46,7 +46,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
         }
         tokio::select! {
             () = bus.edge() => after_edge = true,
-            () = edge_of(supplies.as_ref()) => after_edge = true,
+            () = SupplyWatch::edge_of(supplies.as_ref()) => after_edge = true,
             () = sleep(again.unwrap_or_default()), if again.is_some() => after_edge = false,
         }
         sleep(POWER_SETTLE).await;
@@ -63,7 +63,7 @@ struct Reading {
 impl Reading {
     async fn tell(self, teller: &mut Teller) -> Result<(), Unheard> {
         teller.status(self.status).await?;
-        teller.level(Report::ExternalPower(self.external)).await
+        teller.level(self.external).await
     }
 }
 
@@ -94,12 +94,5 @@ fn status(watch: &SupplyWatch, error: &CallError) -> Status {
             let why = format!("{why}; the kernel refused to tell of changes: {problem}");
             Status::Degraded { how, why, help: "install and start UPower".to_owned() }
         }
-    }
-}
-
-async fn edge_of(supplies: Option<&SupplyWatch>) {
-    match supplies {
-        Some(supplies) => supplies.changed().await,
-        None => std::future::pending().await,
     }
 }

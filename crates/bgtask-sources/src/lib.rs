@@ -8,6 +8,12 @@
 //! * **Subscribe first, then read**, so nothing can change unseen between the two.
 //! * **Never die.** A service or a bus that vanishes is a [`Status`] and a fallback; its return is an edge like any other.
 //!
+//! Nothing polls, with one exception: free space and the load, of which no kernel tells, are read again every
+//! [`DISK_REREAD`] and [`LOAD_REREAD`] for as long as somebody watches them. What a kernel or a service refuses to tell on one
+//! machine is read by time there too, and its status says so.
+//!
+//! [`watch_path`] watches something else: not a level, but every change at a path, in its order.
+//!
 //! [`start`] spawns one ordinary `Send` task on the current tokio runtime, and dropping the [`Source`] ends it.
 //!
 //! ```no_run
@@ -19,7 +25,7 @@
 //! while let Some(report) = inbox.recv().await {
 //!     match report {
 //!         Report::Status(kind, status) => println!("{kind:?}: {status}"),
-//!         Report::Internet(online) => println!("online: {online}"),
+//!         Report::Level(kind, holds) => println!("{kind:?}: {holds}"),
 //!         _ => {}
 //!     }
 //! }
@@ -30,51 +36,95 @@
 #![warn(missing_docs)]
 
 mod attribute;
+mod band;
+mod battery;
 mod bus;
+mod day_window;
+mod disk_free;
 mod energy_saver;
 mod external_power;
+mod idle;
 mod inotify;
 mod internet;
+mod load;
 mod memory_pressure;
 mod netlink;
 mod path;
 mod presence;
+mod probe;
 mod ready;
 mod report;
+mod reread;
+mod up_time;
+mod wall_timer;
+mod watch_path;
 mod world;
 mod zone;
+
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
+pub use crate::day_window::DayWindow;
+pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::external_power::POWER_SETTLE;
+use crate::internet::Asked;
 pub use crate::internet::NETWORK_SETTLE;
+pub use crate::load::{LOAD_BAND, LOAD_REREAD};
 pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
 pub use crate::presence::PRESENCE_IDLE;
+pub use crate::probe::{Probe, probe};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
+pub use crate::watch_path::{
+    ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
+    PathWatching, watch_path,
+};
 pub use crate::world::World;
 pub use crate::zone::{MAX_ZONE_BYTES, ZONE_SETTLE};
 
 /// One facility that can be watched.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+///
+/// All but the time zone are levels that hold or do not ([`Report::Level`]). A kind with a parameter is one source for
+/// each value of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SourceKind {
     /// The system's time zone: `/etc/localtime`. Serves the `TimeZoneChange` trigger (SYS-3).
     TimeZone,
     /// Whether the internet answers: NetworkManager, or else the default routes. Serves the `InternetAvailable`
     /// trigger and the conditions `InternetAvailable` and `InternetNotAvailable` (CO-4).
     Internet,
+    /// Whether the internet answers over a network that costs nothing by volume: the same, and NetworkManager's word on
+    /// metering. Serves the condition `FreeNetworkAvailable`.
+    FreeNetwork,
     /// Whether this user is at the machine: logind, or else typing in a terminal. Serves the `UserPresent` and
     /// `UserAway` triggers and the conditions `UserPresent` and `UserNotPresent`.
     UserPresence,
+    /// Whether this user has given no input for at least so long: logind, or else typing in a terminal.
+    Idle(Duration),
     /// Whether the machine runs on external power: UPower, or else the kernel's power supplies. One without a battery
-    /// always does.
+    /// always does. Where nothing can be seen at all it counts as on battery.
     ExternalPower,
-    /// Whether the user wants energy saved: the profile of power-profiles-daemon (POL-11).
+    /// Whether the battery holds at least so many percent: UPower, or else the kernel's power supplies. A machine without
+    /// a battery always does. It ends [`BATTERY_BAND`] percent lower.
+    BatteryAbove(u8),
+    /// Whether the user wants energy saved, on battery or not: the profile of power-profiles-daemon (POL-11). Where nobody
+    /// can be asked, nobody does.
     EnergySaver,
-    /// Whether the machine is short of memory: the kernel's pressure stall information.
+    /// Whether the machine is short of memory: the kernel's pressure stall information. Where the kernel does not measure
+    /// that, it never is.
     MemoryPressure,
+    /// Whether the file system of the user's home folder has at least so many bytes free, for this user. It ends a
+    /// twentieth lower ([`DISK_BAND`]), and is read every [`DISK_REREAD`], since no kernel tells.
+    DiskFree(u64),
+    /// Whether the load average over one minute is below so many hundredths. It ends a tenth
+    /// higher ([`LOAD_BAND`]), and is read every [`LOAD_REREAD`], since no kernel tells.
+    LoadBelow(u32),
+    /// Whether it is this time of day, in the system's time zone.
+    Between(DayWindow),
 }
 
 /// A running source. It reports until it is dropped, which also closes everything it holds open.
@@ -113,11 +163,17 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
     let task = tokio::spawn(async move {
         let _unheard = match kind {
             SourceKind::TimeZone => zone::run(&world, teller).await,
-            SourceKind::Internet => internet::run(&world, teller).await,
+            SourceKind::Internet => internet::run(Asked::Internet, &world, teller).await,
+            SourceKind::FreeNetwork => internet::run(Asked::Free, &world, teller).await,
             SourceKind::UserPresence => presence::run(&world, teller).await,
             SourceKind::ExternalPower => external_power::run(&world, teller).await,
             SourceKind::EnergySaver => energy_saver::run(&world, teller).await,
             SourceKind::MemoryPressure => memory_pressure::run(&world, teller).await,
+            SourceKind::BatteryAbove(percent) => battery::run(percent, &world, teller).await,
+            SourceKind::DiskFree(bytes) => disk_free::run(bytes, &world, teller).await,
+            SourceKind::LoadBelow(hundredths) => load::run(hundredths, &world, teller).await,
+            SourceKind::Idle(least) => idle::run(least, &world, teller).await,
+            SourceKind::Between(window) => day_window::run(window, &world, teller).await,
         };
     });
     Source { kind, task }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::memory_pressure::gauge::{Edge, Gauge};
-use crate::report::{Report, Status, Teller, Unheard};
+use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
 /// How long somebody must have waited for memory within [`MEMORY_WINDOW`] until the machine counts as short of it.
@@ -55,7 +55,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
 
 async fn tell(teller: &mut Teller, status: Status, short: bool) -> Result<(), Unheard> {
     teller.status(status).await?;
-    teller.level(Report::MemoryPressure(short)).await
+    teller.level(short).await
 }
 
 /// The trigger is the kernel's own reading, and seconds ahead of the average; without it the average decides.

@@ -5,9 +5,8 @@
 //! signals; so for those, and where there is no logind, this source watches the terminals itself: it sleeps until the
 //! moment the user would count as away, and only while they are away it asks the kernel for the next key.
 
-mod logind;
-mod terminals;
-mod wall_timer;
+pub(crate) mod logind;
+pub(crate) mod terminals;
 
 use std::time::{Duration, SystemTime};
 
@@ -17,14 +16,15 @@ use crate::bus::{Bus, CALL_RETRY, CallError};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
 use crate::presence::logind::Session;
 use crate::presence::terminals::Terminals;
-use crate::report::{Report, Status, Teller, Unheard};
+use crate::report::{Status, Teller, Unheard};
+use crate::wall_timer;
 use crate::world::World;
 
 /// How long after the last key in a terminal the user still counts as present.
 pub const PRESENCE_IDLE: Duration = Duration::from_secs(5 * 60);
 
 /// The shortest time between two readings, whatever the sessions do.
-const PRESENCE_SETTLE: Duration = Duration::from_millis(100);
+pub(crate) const PRESENCE_SETTLE: Duration = Duration::from_millis(100);
 
 /// Watches until nobody listens.
 pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
@@ -55,7 +55,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
 
 async fn tell(teller: &mut Teller, status: Status, present: bool) -> Result<(), Unheard> {
     teller.status(status).await?;
-    teller.level(Report::UserPresent(present)).await
+    teller.level(present).await
 }
 
 /// What follows from one reading.
@@ -80,8 +80,8 @@ impl Verdict {
             return Self::PRESENT;
         }
         let inputs = sessions.iter().filter_map(|session| match session {
-            Session::Graphical => None,
             Session::Text { last_input } => Some(*last_input),
+            Session::Graphical | Session::Away { .. } => None,
         });
         match inputs.max() {
             None => Self::AWAY,
@@ -99,7 +99,7 @@ impl Verdict {
     }
 }
 
-fn status(sessions: &Result<Vec<Session>, CallError>, terminals: &Terminals) -> Status {
+pub(crate) fn status(sessions: &Result<Vec<Session>, CallError>, terminals: &Terminals) -> Status {
     let blind = terminals.problem().map(|problem| {
         let why = format!("the kernel refused to watch the terminals: {problem}");
         (format!("terminals, read every {} s", BLIND_REREAD.as_secs()), why)
@@ -144,6 +144,8 @@ mod tests {
     fn a_graphical_session_needs_no_timer() {
         let sessions = vec![Session::Text { last_input: at(10_000) }, Session::Graphical];
         assert_eq!(judge(&Ok(sessions), None), Verdict::PRESENT);
+        let away = vec![Session::Away { since: at(0) }];
+        assert_eq!(judge(&Ok(away), at(0)), Verdict::AWAY, "nor does one that nobody sits at");
     }
 
     #[test]

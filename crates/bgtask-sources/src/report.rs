@@ -49,16 +49,9 @@ pub enum Report {
     Status(SourceKind, Status),
     /// The system's time zone: first as it is, then each time its name or its rules change.
     TimeZone(ZoneReading),
-    /// Whether the internet is thought to answer.
-    Internet(bool),
-    /// Whether the user is at the machine.
-    UserPresent(bool),
-    /// Whether the machine runs on external power. Where nothing can be seen at all it counts as on battery.
-    ExternalPower(bool),
-    /// Whether the user chose to save energy, on battery or not (POL-11). Where nobody can be asked, nobody did.
-    EnergySaver(bool),
-    /// Whether the machine is short of memory. Where the kernel does not measure that, it never is.
-    MemoryPressure(bool),
+    /// Whether what the kind asks holds: first as it is, then each time it changes. Every kind but the time zone is such
+    /// a level; [`SourceKind`] says what each one takes for true.
+    Level(SourceKind, bool),
 }
 
 /// The system's time zone at one moment.
@@ -113,7 +106,16 @@ impl Teller {
         self.send(Report::Status(self.kind, status)).await
     }
 
-    pub(crate) async fn level(&mut self, level: Report) -> Result<(), Unheard> {
+    /// Tells whether it holds.
+    pub(crate) async fn level(&mut self, holds: bool) -> Result<(), Unheard> {
+        self.news(Report::Level(self.kind, holds)).await
+    }
+
+    pub(crate) async fn zone(&mut self, reading: ZoneReading) -> Result<(), Unheard> {
+        self.news(Report::TimeZone(reading)).await
+    }
+
+    async fn news(&mut self, level: Report) -> Result<(), Unheard> {
         if self.level.as_ref() == Some(&level) {
             return Ok(());
         }

@@ -1,11 +1,16 @@
 //! Where facts are read from.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::watch_path::Hub;
 
 /// The address of the system bus below a root, in the words of the D-Bus specification.
 const SYSTEM_BUS_SOCKET: &str = "run/dbus/system_bus_socket";
 
 /// Where facts are read from: a file-system root, the user they concern, and the system bus.
+///
+/// Clones of a world share one inotify instance for all its path watches: the kernel allows a user only 128 of them.
 ///
 /// The root is `/` on a machine and a directory of files in a test. Symbolic links are followed *inside* the root.
 #[derive(Clone, Debug)]
@@ -13,6 +18,7 @@ pub struct World {
     sysroot: PathBuf,
     uid: u32,
     bus_address: String,
+    hub: Arc<Hub>,
 }
 
 impl World {
@@ -28,7 +34,7 @@ impl World {
         };
         let bus_address =
             from_environment.unwrap_or_else(|| format!("unix:path={}", sysroot.join(SYSTEM_BUS_SOCKET).display()));
-        Self { sysroot, uid: rustix::process::getuid().as_raw(), bus_address }
+        Self { sysroot, uid: rustix::process::getuid().as_raw(), bus_address, hub: Arc::default() }
     }
 
     /// The root that every path is below.
@@ -41,6 +47,14 @@ impl World {
         self.uid
     }
 
+    /// The home folder of the user: `HOME` on the machine, and below another root its `home`.
+    pub fn home(&self) -> PathBuf {
+        match self.is_machine() {
+            true => std::env::var_os("HOME").filter(|home| !home.is_empty()).map_or_else(|| "/".into(), PathBuf::from),
+            false => self.path("home"),
+        }
+    }
+
     /// The D-Bus address of the system bus.
     pub fn bus_address(&self) -> &str {
         &self.bus_address
@@ -51,6 +65,11 @@ impl World {
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.sysroot.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// What reads for all path watches of this world.
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// Whether this is the machine itself, so that kernel interfaces without a path may be asked too.

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::bus::{Bus, Link, Rules};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
 use crate::path::{End, PathWatch, Walk, names_below};
-use crate::report::{Report, Status, Teller, Unheard, ZoneChange, ZoneReading};
+use crate::report::{Status, Teller, Unheard, ZoneChange, ZoneReading};
 use crate::world::World;
 
 /// How long `/etc/localtime` may be absent or unreadable before that is believed. Tools that replace it in two steps
@@ -35,7 +35,7 @@ const NEWS_REST: Duration = Duration::from_millis(2);
 /// The longest zone name that is told, in bytes. The IANA names stay below 40.
 const MAX_ZONE_NAME: usize = 64;
 
-const LOCALTIME: &str = "etc/localtime";
+pub(crate) const LOCALTIME: &str = "etc/localtime";
 
 const RULES: Rules = &["type='signal',sender='org.freedesktop.timedate1',path='/org/freedesktop/timedate1',\
      interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.freedesktop.timedate1'"];
@@ -45,16 +45,14 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
     let mut watch = PathWatch::new(world, LOCALTIME);
     let mut bus = Bus::open(world, RULES);
     let mut current = None;
-    // While the file cannot be read: from when on that is believed.
-    let mut doubt: Option<Instant> = None;
+    let mut doubt = Doubt::default();
     loop {
         let link = bus.link().await;
         let seen = Zone::read(&watch.look());
-        let now = Instant::now();
-        doubt = seen.as_ref().err().map(|_| doubt.unwrap_or(now + ZONE_SETTLE));
-        let settling = doubt.filter(|end| *end > now);
+        let settling = doubt.of(&seen);
+        let seen_well = seen.is_ok();
         if settling.is_none() {
-            let status = status(&watch, &link, &seen);
+            let status = status(&watch, matches!(link, Link::Up(_)), &seen);
             if let Err(unheard) = tell(&mut teller, status, seen, &mut current).await {
                 return unheard;
             }
@@ -62,17 +60,36 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
         tokio::select! {
             () = watch.changed() => {}
             () = bus.edge() => {}
-            () = sleep_until(settling.unwrap_or(now)), if settling.is_some() => {}
+            () = until(settling) => {}
         }
         // The news goes first, where no change of status does: to set every watch anew takes longer than to read the zone.
-        if doubt.is_none()
-            && let Ok(zone) = Zone::read(&watch.peek())
-        {
+        if seen_well && let Ok(zone) = Zone::read(&watch.peek()) {
             if let Err(unheard) = tell_zone(&mut teller, zone, &mut current).await {
                 return unheard;
             }
             sleep(NEWS_REST).await;
         }
+    }
+}
+
+/// Waits with what cannot be read until it is believed.
+#[derive(Default, Debug)]
+pub(crate) struct Doubt(Option<Instant>);
+
+impl Doubt {
+    /// Until when `seen` is not believed yet.
+    pub(crate) fn of(&mut self, seen: &Result<Zone, Unread>) -> Option<Instant> {
+        let now = Instant::now();
+        self.0 = seen.as_ref().err().map(|_| self.0.unwrap_or(now + ZONE_SETTLE));
+        self.0.filter(|end| *end > now)
+    }
+}
+
+/// Waits until then; for ever without a moment.
+pub(crate) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -83,13 +100,7 @@ async fn tell(
     current: &mut Option<Zone>,
 ) -> Result<(), Unheard> {
     teller.status(status).await?;
-    let zone = match seen {
-        Ok(zone) => zone,
-        Err(Unread::Absent) => Zone::utc(),
-        // Half a file says nothing about the zone, so the one before stands; without one, what the C library does.
-        Err(Unread::Unreadable(_)) => current.clone().unwrap_or_else(Zone::utc),
-    };
-    tell_zone(teller, zone, current).await
+    tell_zone(teller, Zone::believed(seen, current.as_ref()), current).await
 }
 
 async fn tell_zone(teller: &mut Teller, zone: Zone, current: &mut Option<Zone>) -> Result<(), Unheard> {
@@ -98,15 +109,16 @@ async fn tell_zone(teller: &mut Teller, zone: Zone, current: &mut Option<Zone>) 
     }
     let reading = zone.reading(current.as_ref(), Timestamp::now());
     *current = Some(zone);
-    teller.level(Report::TimeZone(reading)).await
+    teller.zone(reading).await
 }
 
-fn status(watch: &PathWatch, link: &Link, seen: &Result<Zone, Unread>) -> Status {
+/// How well `seen` was seen, and whether timedated is heard `on_bus`.
+pub(crate) fn status(watch: &PathWatch, on_bus: bool, seen: &Result<Zone, Unread>) -> Status {
     let mut how = match watch.problem() {
         None => "inotify on /etc/localtime".to_owned(),
         Some(_) => format!("reading /etc/localtime every {} s", BLIND_REREAD.as_secs()),
     };
-    if matches!(link, Link::Up(_)) {
+    if on_bus {
         how.push_str(" and timedate1");
     }
     if let Err(Unread::Unreadable(why)) = seen {
@@ -124,15 +136,15 @@ fn status(watch: &PathWatch, link: &Link, seen: &Result<Zone, Unread>) -> Status
 
 /// One reading of `/etc/localtime`.
 #[derive(Clone, Debug)]
-struct Zone {
+pub(crate) struct Zone {
     name: Option<String>,
     identity: String,
-    rules: TimeZone,
+    pub(crate) rules: TimeZone,
 }
 
 /// Why there is no zone to read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Unread {
+pub(crate) enum Unread {
     /// There is no such file, which by convention means UTC.
     Absent,
     /// There is one that holds no zone; the sentence says why.
@@ -144,7 +156,17 @@ impl Zone {
         Self { name: Some("UTC".to_owned()), identity: "UTC".to_owned(), rules: TimeZone::UTC }
     }
 
-    fn read(walk: &Walk) -> Result<Self, Unread> {
+    /// The zone that follows from a reading that is no longer doubted, after the one `before`.
+    pub(crate) fn believed(seen: Result<Self, Unread>, before: Option<&Self>) -> Self {
+        match seen {
+            Ok(zone) => zone,
+            Err(Unread::Absent) => Self::utc(),
+            // Half a file says nothing about the zone, so the one before stands; without one, what the C library does.
+            Err(Unread::Unreadable(_)) => before.cloned().unwrap_or_else(Self::utc),
+        }
+    }
+
+    pub(crate) fn read(walk: &Walk) -> Result<Self, Unread> {
         let file = match &walk.end {
             End::Found(file) => file,
             End::Absent => return Err(Unread::Absent),

@@ -17,7 +17,7 @@ const OLDER: (&str, &str) = ("net.hadess.PowerProfiles", "/net/hadess/PowerProfi
 
 async fn saves(inbox: &mut Inbox) -> bool {
     match inbox.level().await {
-        Report::EnergySaver(saves) => saves,
+        Report::Level(SourceKind::EnergySaver, saves) => saves,
         other => panic!("expected the energy saver, got {other:?}"),
     }
 }

@@ -38,7 +38,7 @@ fn plug(sysroot: &Sysroot) {
 
 async fn external(inbox: &mut Inbox) -> bool {
     match inbox.level().await {
-        Report::ExternalPower(external) => external,
+        Report::Level(SourceKind::ExternalPower, external) => external,
         other => panic!("expected external power, got {other:?}"),
     }
 }

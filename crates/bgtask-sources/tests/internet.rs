@@ -31,7 +31,7 @@ fn offline() -> Sysroot {
 
 async fn online(inbox: &mut Inbox) -> bool {
     match inbox.level().await {
-        Report::Internet(online) => online,
+        Report::Level(SourceKind::Internet, online) => online,
         other => panic!("expected the internet, got {other:?}"),
     }
 }

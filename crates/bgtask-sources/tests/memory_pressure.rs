@@ -30,7 +30,7 @@ fn calm() -> Sysroot {
 
 async fn short(inbox: &mut Inbox) -> bool {
     match inbox.level().await {
-        Report::MemoryPressure(short) => short,
+        Report::Level(SourceKind::MemoryPressure, short) => short,
         other => panic!("expected memory pressure, got {other:?}"),
     }
 }
@@ -133,5 +133,5 @@ async fn the_machine_says_what_its_kernel_can() {
         }
     }
     let level = timeout(DEADLINE, reports.recv()).await.expect("the source tells no level");
-    assert!(matches!(level, Some(Report::MemoryPressure(_))), "{level:?}");
+    assert!(matches!(level, Some(Report::Level(SourceKind::MemoryPressure, _))), "{level:?}");
 }

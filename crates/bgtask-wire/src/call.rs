@@ -76,6 +76,37 @@ pub enum Call {
     ListSources,
     /// `ListApps()`
     ListApps,
+    /// `AddTask(ssb)`
+    AddTask {
+        /// The name; empty is the one in the definition.
+        name: String,
+        /// A task file.
+        definition: String,
+        /// Whether it may take the place of another of its name.
+        replace: bool,
+    },
+    /// `RunNow(sb)`
+    RunNow {
+        /// Which command.
+        task: String,
+        /// Whether its conditions count nevertheless.
+        respect_conditions: bool,
+    },
+    /// `SetPaused(sb)`
+    SetPaused(String, bool),
+    /// `Cancel(s)`
+    Cancel(String),
+    /// `ReportProgress(sus)`
+    ReportProgress {
+        /// Which activation.
+        instance: String,
+        /// The value.
+        value: u32,
+        /// What the task says with it.
+        message: String,
+    },
+    /// `ListTaskFiles()`
+    ListTaskFiles,
     /// A call every D-Bus object answers.
     Standard(Standard),
 }
@@ -190,6 +221,27 @@ impl Call {
             }
             "ListSources" => Self::ListSources,
             "ListApps" => Self::ListApps,
+            "AddTask" => {
+                let (name, definition, replace) = body(message)?;
+                Self::AddTask { name, definition, replace }
+            }
+            "RunNow" => {
+                let (task, respect_conditions) = body(message)?;
+                Self::RunNow { task, respect_conditions }
+            }
+            "SetPaused" => {
+                let (task, paused) = body(message)?;
+                Self::SetPaused(task, paused)
+            }
+            "Cancel" => Self::Cancel(body(message)?),
+            "ReportProgress" => {
+                let (instance, value, message) = body(message)?;
+                Self::ReportProgress { instance, value, message }
+            }
+            "ListTaskFiles" => {
+                body::<()>(message)?;
+                Self::ListTaskFiles
+            }
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })
     }

@@ -42,6 +42,8 @@ kinds! {
     NotDeclared = "org.bgtask.Error.NotDeclared",
     /// The caller: it is an app and asked for what belongs to another one.
     AccessDenied = "org.bgtask.Error.AccessDenied",
+    /// The caller: a command of that name is there already.
+    NameTaken = "org.bgtask.Error.NameTaken",
     /// The environment: this machine or this version cannot serve it (D16).
     NotSupported = "org.bgtask.Error.NotSupported",
     /// The caller: a bound was reached.

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use zbus::OwnedVariant;
 
 use crate::types::{
-    AppInfo, AttachInfo, AttachOptions, EventInfo, HistoryInfo, HistoryQuery, OutcomeInfo, RegisterOptions, SourceInfo,
-    TaskInfo, WhyInfo,
+    AppInfo, AttachInfo, AttachOptions, EventInfo, HistoryInfo, HistoryQuery, OutcomeInfo, ProgressInfo,
+    RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -106,6 +106,24 @@ pub trait Broker {
     /// The installed apps.
     fn list_apps(&self) -> zbus::Result<Vec<AppInfo>>;
 
+    /// Adds a command, by a task file; answers the `TaskId` and `registered`, `unchanged` or `replaced`.
+    fn add_task(&self, name: &str, definition: &str, replace: bool) -> zbus::Result<(String, String)>;
+
+    /// Runs a command now; answers the instance.
+    fn run_now(&self, task: &str, respect_conditions: bool) -> zbus::Result<String>;
+
+    /// Switches a command off for a while, or on again.
+    fn set_paused(&self, task: &str, paused: bool) -> zbus::Result<()>;
+
+    /// Ends what runs of a command and gives up what waits; answers how many instances that were.
+    fn cancel(&self, task: &str) -> zbus::Result<u32>;
+
+    /// A command says how far it is.
+    fn report_progress(&self, instance: &str, value: u32, message: &str) -> zbus::Result<()>;
+
+    /// The task files as the broker read them.
+    fn list_task_files(&self) -> zbus::Result<Vec<TaskFileInfo>>;
+
     /// A task of the attached app reported progress.
     #[zbus(signal)]
     fn progress(&self, task: &str, instance: &str, value: u32) -> zbus::Result<()>;
@@ -120,6 +138,10 @@ pub trait Broker {
         instance: &str,
         outcome: OutcomeInfo,
     ) -> zbus::Result<()>;
+
+    /// A watched task has come further.
+    #[zbus(signal)]
+    fn progressed(&self, progress: ProgressInfo) -> zbus::Result<()>;
 
     /// A watched state change.
     #[zbus(signal)]

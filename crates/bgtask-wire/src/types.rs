@@ -83,7 +83,7 @@ pub struct AppInfo {
 }
 
 /// A registration as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]
 pub struct TaskInfo {
     /// Its `TaskId`.
@@ -130,10 +130,62 @@ pub struct TaskInfo {
     pub attempt: Option<u32>,
     /// Its last progress.
     pub progress: Option<u32>,
+    /// What the task said with it.
+    pub message: Option<String>,
+    /// What fires it in one word, as it is written in a task file: `every:6h`, `path:/home/me/notes`, `time-zone-change`.
+    pub word: String,
+    /// The task file of a command: TOML, all that it is. Apps' tasks have none.
+    pub definition: Option<String>,
+    /// The file that a command stands in, where it was not added by a call.
+    pub file: Option<String>,
+    /// The file with what a command wrote.
+    pub log: Option<String>,
+    /// Whether the user has switched a command off for a while.
+    pub paused: bool,
+    /// When a failed try is repeated, microseconds since the Unix epoch.
+    pub retry_at: Option<i64>,
+    /// When the last run of a command ended, microseconds since the Unix epoch.
+    pub last_at: Option<i64>,
+    /// Whether it succeeded.
+    pub last_ok: Option<bool>,
+    /// Since when a command that promises to succeed within some time is fresh, microseconds since the Unix epoch.
+    pub fresh_since: Option<i64>,
+    /// Whether that promise is broken.
+    pub overdue: bool,
+}
+
+/// How far a running task has come: what everybody who watches hears besides the events.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct ProgressInfo {
+    /// Whose task.
+    pub app: String,
+    /// Which registration.
+    pub task: String,
+    /// Its name.
+    pub name: String,
+    /// Which activation.
+    pub instance: String,
+    /// The value: the task's own scale, for a command 0 to 100.
+    pub value: u32,
+    /// What the task said with it.
+    pub message: Option<String>,
+}
+
+/// A task file as the broker read it.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct TaskFileInfo {
+    /// The file.
+    pub file: String,
+    /// The `TaskId` of what it registers, if it does.
+    pub task: Option<String>,
+    /// What is wrong with it, with the lines it is wrong in, for a person.
+    pub problem: Option<String>,
 }
 
 /// Why a task is where it is.
-#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]
 pub struct WhyInfo {
     /// One sentence.
@@ -144,6 +196,14 @@ pub struct WhyInfo {
     pub since: Option<i64>,
     /// Every gate.
     pub gates: Vec<GateInfo>,
+    /// The one change that would start it now.
+    pub remedy: Option<String>,
+    /// When time alone can start it at the earliest, microseconds since the Unix epoch.
+    pub next: Option<i64>,
+    /// How long the running instance has run, microseconds.
+    pub used: Option<u64>,
+    /// How long it may run, microseconds.
+    pub budget: Option<u64>,
 }
 
 /// One gate as it reads now.
@@ -176,6 +236,8 @@ pub struct HistoryQuery {
     pub instance: Option<String>,
     /// Only from then on, microseconds since the Unix epoch.
     pub since: Option<i64>,
+    /// Only before then, microseconds since the Unix epoch.
+    pub until: Option<i64>,
     /// Only before that line: the `sequence` of the oldest line already seen.
     pub before: Option<u64>,
     /// How many lines at most, the latest ones; default 100, at most 1000.

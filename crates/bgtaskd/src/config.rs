@@ -78,6 +78,7 @@ impl File {
             max_warm_hosts: count("max_warm_hosts", self.max_warm_hosts, 0, MAX_COUNT, default.max_warm_hosts)?,
             max_running: count("max_running", self.max_running, 1, MAX_COUNT, default.max_running)?,
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts).max(1),
+            machine: machine(),
         };
         let most = bgtask_host::MAX_SPARES;
         let waiting_launchers = count("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
@@ -91,6 +92,12 @@ fn seconds(key: &str, value: Option<u64>, least: u64, default: Duration) -> Resu
         Some(value) if (least..=MAX_SECONDS).contains(&value) => Ok(Duration::from_secs(value)),
         Some(value) => Err(format!("{key} = {value}: it has to be between {least} and {MAX_SECONDS}")),
     }
+}
+
+/// What spreads tasks with jitter over the machines of a fleet; without an id all of them share one place.
+fn machine() -> u64 {
+    let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    id.get(..16).and_then(|half| u64::from_str_radix(half, 16).ok()).unwrap_or_default()
 }
 
 fn idle_after(value: Option<SecondsOrNever>, default: Option<Duration>) -> Result<Option<Duration>, String> {
@@ -158,6 +165,7 @@ mod tests {
             max_warm_hosts: 7,
             max_running: 8,
             max_attempts: 9,
+            machine: machine(),
         };
         assert_eq!(file.checked().map(|config| config.core), Ok(wanted));
     }

@@ -1,4 +1,5 @@
 use bgtask_core::{ClientId, Consent, HostId, RequestId};
+use bgtask_host::Running;
 use zbus::Message;
 
 use crate::clients::Visitor;
@@ -18,6 +19,8 @@ pub(crate) enum Incoming {
     Said(ClientId, Message),
     /// It is gone.
     ClientGone(ClientId),
+    /// A command has started, or could not.
+    Started(HostId, Box<Result<Running, String>>),
     /// A host sent a message.
     Host(HostId, Message),
     /// A host's program ended, or what it left behind did.
@@ -26,6 +29,8 @@ pub(crate) enum Incoming {
     HostSilent(HostId, String),
     /// Something changed in a folder with manifests.
     Apps,
+    /// Something changed in the folder with task files.
+    TaskFiles,
     /// Something changed in the folder with policies.
     Policies,
     /// The user answered a question, or nobody could be asked.

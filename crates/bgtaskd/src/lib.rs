@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 mod apps;
+mod calendars;
 mod clients;
 mod config;
 mod consent;
@@ -24,12 +25,14 @@ mod hosts;
 mod inbox;
 mod logging;
 mod options;
+mod paths;
 mod places;
 mod policy;
 mod ready;
 mod service_manager;
 mod session;
 mod sources;
+mod task_files;
 
 use std::process::ExitCode;
 

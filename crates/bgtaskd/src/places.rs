@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use bgtask_core::InstanceId;
 use bgtask_lock::{Lock, LockError};
 
 use crate::failure::Failure;
@@ -78,13 +79,33 @@ impl Places {
         self.runtime.join("broker")
     }
 
+    /// Where a running command reads why it has to stop.
+    pub(crate) fn cancel_reason_of(&self, instance: InstanceId) -> PathBuf {
+        self.runtime.join("cancel").join(instance.to_string())
+    }
+
+    /// What a command has left for its next try.
+    pub(crate) fn checkpoint_of(&self, log_name: &str) -> PathBuf {
+        self.state.join("checkpoints").join(log_name)
+    }
+
+    /// What commands wrote.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// The user's task files.
+    pub(crate) fn task_files(&self) -> PathBuf {
+        self.config.parent().unwrap_or(Path::new("/")).join("tasks")
+    }
+
     pub(crate) fn data_of(&self, app: &str) -> PathBuf {
         self.data.join(app)
     }
 
     /// Makes the folders and takes the broker's place: at most one broker per socket.
     pub(crate) fn occupy(&self) -> Result<Occupied, Failure> {
-        for dir in [&self.runtime, &self.state, &self.data, &self.apps[0]] {
+        for dir in [&self.runtime, &self.state, &self.data, &self.apps[0], &self.task_files()] {
             make(dir)?;
         }
         let socket = self.socket();

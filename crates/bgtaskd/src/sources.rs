@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bgtask_core::{Fact, Input, SourceStatus, Zone};
+use bgtask_core::{DayWindow, Fact, Input, SourceStatus, Zone};
 use bgtask_sources::{Report, Source, SourceKind, Status, World, start};
 use tokio::sync::mpsc;
 
@@ -32,11 +32,7 @@ impl Sources {
     pub(crate) fn input(&mut self, report: Report) -> Input {
         match report {
             Report::Status(kind, status) => Input::SourceStatus(fact(kind), core_status(status)),
-            Report::Internet(value) => Input::Report(bgtask_core::Report::Internet(value)),
-            Report::UserPresent(value) => Input::Report(bgtask_core::Report::UserPresence(value)),
-            Report::ExternalPower(value) => Input::Report(bgtask_core::Report::ExternalPower(value)),
-            Report::EnergySaver(value) => Input::Report(bgtask_core::Report::EnergySaver(value)),
-            Report::MemoryPressure(value) => Input::Report(bgtask_core::Report::MemoryPressure(value)),
+            Report::Level(kind, value) => Input::Report(bgtask_core::Report::Level(fact(kind), value)),
             Report::TimeZone(reading) => {
                 let unmoved = std::mem::replace(&mut self.zone_known, true).then_some(reading.offset_seconds);
                 let moved_from = reading.changed.map(|change| change.from_offset_seconds);
@@ -57,6 +53,12 @@ const fn kind(fact: Fact) -> SourceKind {
         Fact::ExternalPower => SourceKind::ExternalPower,
         Fact::EnergySaver => SourceKind::EnergySaver,
         Fact::MemoryPressure => SourceKind::MemoryPressure,
+        Fact::FreeNetwork => SourceKind::FreeNetwork,
+        Fact::BatteryAbove(percent) => SourceKind::BatteryAbove(percent),
+        Fact::Idle(least) => SourceKind::Idle(least),
+        Fact::DiskFree(bytes) => SourceKind::DiskFree(bytes),
+        Fact::LoadBelow(hundredths) => SourceKind::LoadBelow(hundredths),
+        Fact::Between(DayWindow { from, to }) => SourceKind::Between(bgtask_sources::DayWindow { from, to }),
     }
 }
 
@@ -68,10 +70,16 @@ fn fact(kind: SourceKind) -> Fact {
         SourceKind::ExternalPower => Fact::ExternalPower,
         SourceKind::EnergySaver => Fact::EnergySaver,
         SourceKind::MemoryPressure => Fact::MemoryPressure,
+        SourceKind::FreeNetwork => Fact::FreeNetwork,
+        SourceKind::BatteryAbove(percent) => Fact::BatteryAbove(percent),
+        SourceKind::Idle(least) => Fact::Idle(least),
+        SourceKind::DiskFree(bytes) => Fact::DiskFree(bytes),
+        SourceKind::LoadBelow(hundredths) => Fact::LoadBelow(hundredths),
+        SourceKind::Between(window) => Fact::Between(DayWindow { from: window.from, to: window.to }),
     }
 }
 
-fn core_status(status: Status) -> SourceStatus {
+pub(crate) fn core_status(status: Status) -> SourceStatus {
     match status {
         Status::Available { how } => SourceStatus::Available { how },
         Status::Degraded { how, why, help } => SourceStatus::Degraded { how, why, help },

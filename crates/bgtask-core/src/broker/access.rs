@@ -60,7 +60,7 @@ impl Core {
     /// What only lacks access goes on, as its app may have given it up itself (ACC-17).
     fn enforce_access(&mut self) {
         use BackgroundAccessStatus::{DeniedBySystemPolicy, DeniedByUser};
-        self.cancel_where(CancellationReason::SystemPolicy, |core, task| {
+        self.cancel_where(CancellationReason::SystemPolicy, |core, task, _| {
             matches!(core.status_of(&task.registration), DeniedByUser | DeniedBySystemPolicy)
         });
     }

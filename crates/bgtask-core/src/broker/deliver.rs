@@ -37,7 +37,7 @@ impl Core {
     pub(super) fn detach(&mut self, client: ClientId) {
         self.mailboxes.detach(client);
         if let Some(host) = self.hosts.of_client(client) {
-            self.host_exited(host, HostExit::Disconnected, "");
+            self.host_exited(host, HostExit::Disconnected, "", None);
         }
     }
 
@@ -60,9 +60,11 @@ impl Core {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
+        let message = self.tasks.of_running(instance).and_then(|(_, activation)| activation.message.clone());
         for client in self.mailboxes.clients_of(&task.registration.app) {
             self.outputs.push_back(Output::Deliver(client, Notice::Progress { task: id, instance, value }));
         }
+        self.outputs.push_back(Output::Progressed { task: id, instance, value, message });
     }
 
     pub(super) fn keep_completion(
@@ -75,6 +77,9 @@ impl Core {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
+        if task.registration.entry.command().is_some() {
+            return;
+        }
         let heard = self.apps.get(&task.registration.app).is_some() || !self.begun;
         if !heard && self.mailboxes.clients_of(&task.registration.app).is_empty() {
             return;

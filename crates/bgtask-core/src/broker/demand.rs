@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fire::Occurrence;
 use super::{Core, Task};
 use crate::ids::{AppId, TaskId};
 use crate::limits::{MAX_DETAILS_BYTES, MAX_EVENT_ID_BYTES};
@@ -40,7 +41,7 @@ impl Core {
             return answer(Result::CurrentlyRunning, format!("the task {state} already"));
         }
         let id = task.registration.id;
-        self.accept(id, details);
+        self.accept(id, Occurrence { details, ..Occurrence::default() });
         answer(Result::Allowed, "the trigger fired".to_owned())
     }
 
@@ -69,7 +70,7 @@ impl Core {
         let its = &task.registration;
         let Trigger::CustomSystemEvent { id, .. } = &its.trigger else { return false };
         let heard = counts_once(&its.trigger) && its.counted_in.as_ref() == Some(&self.session);
-        **id == *event && its.standing == Standing::Active && !heard
+        **id == *event && its.fires() && !heard
     }
 
     fn hear(&mut self, id: TaskId) {
@@ -79,7 +80,7 @@ impl Core {
             task.registration.counted_in = Some(Arc::clone(&self.session));
             self.persist_registration(id);
         }
-        self.accept(id, None);
+        self.accept(id, Occurrence::default());
     }
 }
 

@@ -1,8 +1,8 @@
 //! From a report of a source to accepted firings and lost conditions.
 
 use super::{Core, Task};
-use crate::activation::{Activation, ActivationState, Firing};
-use crate::event::EventKind;
+use crate::activation::{Activation, Firing};
+use crate::event::{Cause, EventKind};
 use crate::ids::{AppId, TaskId};
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::registration::Standing;
@@ -16,11 +16,7 @@ impl Core {
         }
         match *report {
             Report::TimeZone { ref zone, previous_offset_seconds } => self.zone_read(zone, previous_offset_seconds),
-            Report::Internet(value)
-            | Report::UserPresence(value)
-            | Report::ExternalPower(value)
-            | Report::EnergySaver(value)
-            | Report::MemoryPressure(value) => self.level_read(report.fact(), value),
+            Report::Level(fact, value) => self.level_read(fact, value),
         }
     }
 
@@ -33,6 +29,7 @@ impl Core {
         let offset_before = previous_offset_seconds.or(known_before.map(|before| before.offset_seconds));
         if before.as_ref() != Some(zone) {
             self.persist(Change::PutZone(zone.clone()));
+            self.plan_again(true);
         }
         if known_before.is_some() && offset_before.is_some_and(|offset| offset != zone.offset_seconds) {
             self.fire(SystemTriggerType::TimeZoneChange, None);
@@ -48,6 +45,9 @@ impl Core {
             && let Some(kind) = edge(fact, value)
         {
             self.fire(kind, None);
+        }
+        if before.is_some() {
+            self.fire_conditions(fact, value);
         }
         match (fact, value) {
             (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
@@ -69,39 +69,79 @@ impl Core {
         };
         let ids: Vec<_> = self.tasks.iter().filter(listens).map(|task| task.registration.id).collect();
         for id in ids {
-            self.accept(id, None);
+            self.accept(id, Occurrence::default());
         }
     }
 
-    /// Accepts one firing of one registration. Triggers that carry nothing collapse to one that waits (D1).
-    pub(super) fn accept(&mut self, id: TaskId, details: Option<Details>) {
-        let instance = self.ids.instance();
+    /// Fires what waits for a condition to begin to hold.
+    fn fire_conditions(&mut self, fact: Fact, value: bool) {
+        let begins = |task: &&Task| {
+            let its = &task.registration;
+            let Trigger::Condition { condition, .. } = its.trigger else { return false };
+            condition.fact() == Some(fact) && condition.holds_at(value) && its.standing == Standing::Active
+        };
+        let ids: Vec<_> = self.tasks.iter().filter(begins).map(|task| task.registration.id).collect();
+        for id in ids {
+            self.accept(id, Occurrence::default());
+        }
+    }
+
+    /// Fires what waits for a new session of the user, once in each.
+    pub(super) fn begin_session(&mut self) {
+        let new = |task: &&Task| {
+            let its = &task.registration;
+            let waits = matches!(its.trigger, Trigger::SessionStart { .. }) && its.standing == Standing::Active;
+            waits && its.counted_in.as_ref() != Some(&self.session)
+        };
+        let ids: Vec<_> = self.tasks.iter().filter(new).map(|task| task.registration.id).collect();
+        for id in ids {
+            self.tasks.get_mut(id).expect("just seen").registration.counted_in = Some(self.session.clone());
+            self.persist_registration(id);
+            self.accept(id, Occurrence::default());
+        }
+    }
+
+    /// Accepts one firing of one registration. Triggers that carry nothing collapse to one that waits (D1); what others carry
+    /// is gathered there, in order, as far as there is room.
+    pub(super) fn accept(&mut self, id: TaskId, what: Occurrence) {
+        let by_hand = what.cause == Cause::Hand;
+        if self.tasks.get(id).is_some_and(|task| task.registration.paused && !by_hand) {
+            return;
+        }
+        let new = self.ids.instance();
         let now = self.now.wall;
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
         let trigger = task.registration.trigger.clone();
-        let spent = trigger.one_shot() && task.registration.standing == Standing::Active;
-        if spent {
-            task.registration.standing = Standing::Spent;
-        }
+        let spent = trigger.one_shot() && !by_hand && task.registration.standing == Standing::Active;
+        let cause = what.cause;
         let (instance, count) = match self.tasks.last_waiting_mut(id) {
-            Some(waiting) if details.is_none() => {
-                waiting.firing.count = waiting.firing.count.saturating_add(1);
+            Some(waiting) if what.details.is_none() || trigger.gathers() => {
+                waiting.firing.gather(what);
                 (waiting.instance, waiting.firing.count)
             }
             _ => {
-                let firing = Firing { at: now, count: 1, details };
-                let state = ActivationState::Waiting { since: now };
-                self.tasks.wait(id, Activation { instance, firing, attempt: 1, state });
-                (instance, 1)
+                let mut firing = Firing { at: now, count: 0, details: None, lost: 0, by_hand: false };
+                firing.gather(what);
+                let count = firing.count;
+                self.tasks.wait(id, Activation::new(new, firing, now));
+                (new, count)
             }
         };
         if spent {
-            self.persist_registration(id);
+            self.spend(id);
         }
-        self.record(id, Some(instance), EventKind::Fired { trigger, count });
+        self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
         self.fresh_gate(id);
+    }
+
+    /// D6: a one-shot has fired, and fires no more.
+    fn spend(&mut self, id: TaskId) {
+        self.tasks.get_mut(id).expect("it has fired").registration.standing = Standing::Spent;
+        self.unwatch_path(id);
+        self.arm(id);
+        self.persist_registration(id);
     }
 
     /// Starts and stops sources so that exactly the needed facts are watched.
@@ -114,6 +154,20 @@ impl Core {
             }
             self.outputs.push_back(Output::Unwatch(fact));
         }
+    }
+}
+
+/// What fired, once or several times.
+pub(super) struct Occurrence {
+    pub(super) details: Option<Details>,
+    pub(super) count: u32,
+    pub(super) lost: u32,
+    pub(super) cause: Cause,
+}
+
+impl Default for Occurrence {
+    fn default() -> Self {
+        Self { details: None, count: 1, lost: 0, cause: Cause::World }
     }
 }
 

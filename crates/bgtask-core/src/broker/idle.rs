@@ -6,6 +6,7 @@ use super::Core;
 use crate::host::{Activity, Host, HostState};
 use crate::ids::HostId;
 use crate::model::cancel::CancellationReason;
+use crate::model::command::Usage;
 use crate::output::{Output, Wake, WakeReason};
 
 /// Less processor time than this is none: a runtime that turns once to find nothing to do uses as much.
@@ -14,7 +15,8 @@ const NOTHING: Duration = Duration::from_millis(2);
 impl Core {
     pub(super) fn idle_wake(&self, host: &Host) -> Option<Wake> {
         let after = self.config.idle_after?;
-        let watched = matches!(host.state, HostState::Busy { .. }) && !host.activity.asked;
+        let busy = matches!(host.state, HostState::Busy { .. }) && !host.activity.asked;
+        let watched = busy && !self.runs_command(host);
         watched.then(|| Wake { at: host.activity.until + after, why: WakeReason::Idle(host.id) })
     }
 
@@ -29,16 +31,17 @@ impl Core {
         }
     }
 
-    pub(super) fn host_used(&mut self, id: HostId, cpu: Duration, io: u64) {
+    pub(super) fn host_used(&mut self, id: HostId, usage: Usage) {
+        self.bound_processor_time(id, usage);
         let (Some(host), Some(after)) = (self.hosts.get_mut(id), self.config.idle_after) else { return };
         if !std::mem::take(&mut host.activity.asked) {
             return;
         }
         let before = host.activity;
         let spoke = before.until + after > self.now.boot;
-        let worked = cpu > before.cpu + NOTHING || io != before.io;
+        let worked = usage.cpu > before.usage.cpu + NOTHING || usage.io != before.usage.io;
         let until = if spoke && !worked { before.until } else { self.now.boot };
-        host.activity = Activity { until, cpu, io, asked: false };
+        host.activity = Activity { until, usage, asked: false };
         if spoke || worked {
             return;
         }

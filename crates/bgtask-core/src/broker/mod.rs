@@ -1,11 +1,13 @@
 //! The core itself: one struct that owns the tables, one file for each thing that happens.
 
 mod access;
+mod command;
 mod consent;
 mod deliver;
 mod demand;
 mod fire;
 mod idle;
+mod path;
 mod register;
 mod restore;
 mod run;
@@ -88,10 +90,13 @@ impl Core {
 
     /// Takes in one thing that happened.
     pub fn handle(&mut self, now: Now, input: Input) {
-        self.now = now;
+        let before = std::mem::replace(&mut self.now, now).wall;
         let first = matches!(input, Input::AppInstalled(_) | Input::Policy(_) | Input::Restore(_));
         if !self.begun && !first {
             self.begin();
+        }
+        if now.wall + CLOCK_NOISE < before {
+            self.clock_set_back(before);
         }
         match input {
             Input::Restore(snapshot) => self.restore(*snapshot),
@@ -113,9 +118,14 @@ impl Core {
             Input::Detach(client) => self.detach(client),
             Input::HostStarted(host, instance) => self.host_started(host, instance),
             Input::HostProgress(host, instance, value) => self.host_progress(host, instance, value),
-            Input::HostFinished(host, instance, result) => self.host_finished(host, instance, result),
-            Input::HostUsage { host, cpu, io } => self.host_used(host, cpu, io),
-            Input::HostExited { host, exit, output_tail } => self.host_exited(host, exit, &output_tail),
+            Input::HostFinished { host, instance, result, usage } => self.host_finished(host, instance, result, usage),
+            Input::HostUsage { host, usage } => self.host_used(host, usage),
+            Input::HostExited { host, exit, output_tail, usage } => {
+                self.host_exited(host, exit, &output_tail, usage);
+            }
+            Input::Planned { task, at } => self.planned(task, at),
+            Input::PathChanged { task, changes, count, lost } => self.path_changed(task, changes, count, lost),
+            Input::PathStatus(task, status) => self.tasks.set_path_status(task, status),
         }
         self.schedule();
         self.persist_dirty();
@@ -134,6 +144,10 @@ impl Core {
             Request::RemoveAccess { app, application } => self.remove_access(&app, &application),
             Request::SetAccess(app, setting) => self.set_access(&app, setting),
             Request::SetBackground { enabled } => Ok(self.set_background(enabled)),
+            Request::RunNow { task, respect_conditions } => self.run_now(task, respect_conditions),
+            Request::SetPaused { task, paused } => self.set_paused(task, paused),
+            Request::Cancel(task) => self.cancel_task(task),
+            Request::ReportProgress { instance, value, message } => self.report_progress(instance, value, &message),
             Request::Terminate(app) => self.terminate(&app),
             Request::Activate { app, media, details } => self.activate(&app, media, details),
             Request::Raise { by, event } => self.raise(by.as_ref(), &event),
@@ -277,7 +291,7 @@ impl Core {
             Some(Wake { at: host.state.deadline()?, why })
         });
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
-        running.chain(hosts).chain(idle).chain(self.timer_wake()).min_by_key(|wake| wake.at)
+        running.chain(hosts).chain(idle).chain(self.timer_wake()).chain(self.usage_wake()).min_by_key(|wake| wake.at)
     }
 
     /// The registration an instance belongs to, if it still runs on that host.
@@ -286,6 +300,9 @@ impl Core {
         (activation.state.host() == Some(host)).then_some(task.registration.id)
     }
 }
+
+/// Clocks are corrected by so much all the time.
+const CLOCK_NOISE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How many instances of each app occupy a host: what fairness counts.
 type Occupancy = BTreeMap<AppId, usize>;

@@ -2,23 +2,55 @@
 
 mod check;
 
-use super::Core;
+use std::sync::Arc;
+
+use super::{Core, Task};
 use crate::event::EventKind;
 use crate::ids::{AppId, TaskId};
 use crate::model::cancel::CancellationReason;
 use crate::model::registration::{NewRegistration, Registration, Standing, Unregistration};
+use crate::model::trigger::Trigger;
 use crate::output::{Change, Reply, Update};
 use crate::refusal::Refusal;
 
 impl Core {
     pub(super) fn register(&mut self, app: &AppId, new: NewRegistration) -> Result<TaskId, Refusal> {
         self.check(app, &new)?;
-        let id = self.ids.task();
-        let due = new.trigger.interval().map(|interval| self.now.wall + interval);
-        let registration = Registration {
-            id,
+        let is_command = new.entry.command().is_some();
+        if is_command && self.tasks.of_app(app).any(|task| *task.registration.name == *new.name && is_listed(task)) {
+            return Err(Refusal::NameTaken(new.name));
+        }
+        Ok(self.enter(app, new, None))
+    }
+
+    fn enter(&mut self, app: &AppId, new: NewRegistration, before: Option<&Registration>) -> TaskId {
+        let mut registration = self.made(app, new);
+        if let Some(before) = before {
+            inherit(&mut registration, before);
+        }
+        let id = registration.id;
+        let unplanned = registration.due.is_none();
+        self.persist(Change::PutRegistration(registration.clone()));
+        self.tasks.insert(registration, &mut self.facts);
+        self.arm(id);
+        if unplanned {
+            self.plan(id, self.now.wall);
+        }
+        self.watch_path(id);
+        self.settle_sources();
+        self.record(id, None, EventKind::Registered);
+        id
+    }
+
+    fn made(&mut self, app: &AppId, new: NewRegistration) -> Registration {
+        let is_command = new.entry.command().is_some();
+        // The session in which it is added has begun already.
+        let counted = matches!(new.trigger, Trigger::SessionStart { .. });
+        Registration {
+            id: self.ids.task(),
             app: app.clone(),
             name: new.name.into(),
+            due: new.trigger.interval().map(|interval| self.now.wall + interval),
             entry: new.entry,
             trigger: new.trigger,
             conditions: new.conditions.into(),
@@ -26,35 +58,55 @@ impl Core {
             is_network_requested: new.is_network_requested,
             group: new.group,
             registered_at: self.now.wall,
-            due,
-            counted_in: None,
+            counted_in: counted.then(|| Arc::clone(&self.session)),
             standing: Standing::Active,
-        };
-        self.persist(Change::PutRegistration(registration.clone()));
-        self.tasks.insert(registration, &mut self.facts);
-        self.settle_sources();
-        self.record(id, None, EventKind::Registered);
-        Ok(id)
+            paused: false,
+            last: None,
+            fresh_since: is_command.then_some(self.now.wall),
+            overdue: false,
+        }
     }
 
     /// D5: the same again changes nothing and keeps the phase of a timer; another takes its place in one step.
     pub(super) fn register_or_update(&mut self, app: &AppId, new: NewRegistration) -> Result<Reply, Refusal> {
-        let group = new.group.as_ref().map(|group| &group.id);
-        let same_name = |task: &&super::Task| {
-            let its = &task.registration;
-            let its_group = its.group.as_ref().map(|group| &group.id);
-            its.standing == Standing::Active && *its.name == *new.name && its_group == group
+        let known = self.of_that_name(app, &new);
+        let same = |id: &&TaskId| {
+            let its = self.tasks.get(**id).map(|task| &task.registration);
+            its.is_some_and(|its| its.standing == Standing::Active && its.is(&new))
         };
-        let known: Vec<_> = self.tasks.of_app(app).filter(same_name).map(|task| task.registration.id).collect();
-        let same = |id: &&TaskId| self.tasks.get(**id).is_some_and(|task| task.registration.is(&new));
         if let Some(same) = known.iter().find(same).copied() {
             known.into_iter().filter(|id| *id != same).for_each(|id| self.replaced(id));
             return Ok(Reply::Updated(same, Update::Unchanged));
         }
         self.check_replacing(app, &new, &known)?;
+        let before = known.first().and_then(|id| self.tasks.get(*id)).map(|task| task.registration.clone());
+        let before = before.filter(|before| before.entry.command().is_some());
+        let fired_alike = before.as_ref().filter(|before| before.trigger == new.trigger);
+        let waiting = fired_alike.map(|before| self.tasks.take_waiting(before.id)).unwrap_or_default();
         let update = if known.is_empty() { Update::Registered } else { Update::Replaced };
+        // First the new one: what both stand on goes on being watched.
+        let id = self.enter(app, new, before.as_ref());
         known.into_iter().for_each(|id| self.replaced(id));
-        self.register(app, new).map(|id| Reply::Updated(id, update))
+        waiting.into_iter().for_each(|activation| self.tasks.wait(id, activation));
+        self.arm(id);
+        self.fresh_gate(id);
+        Ok(Reply::Updated(id, update))
+    }
+
+    /// Whom another of that name replaces. The name of a command is its own for as long as it is listed.
+    fn of_that_name(&self, app: &AppId, new: &NewRegistration) -> Vec<TaskId> {
+        let is_command = new.entry.command().is_some();
+        let group = new.group.as_ref().map(|group| &group.id);
+        let same_name = |task: &&Task| {
+            let its = &task.registration;
+            let replaceable = if is_command {
+                is_listed(task)
+            } else {
+                its.standing == Standing::Active && its.group.as_ref().map(|group| &group.id) == group
+            };
+            *its.name == *new.name && replaceable
+        };
+        self.tasks.of_app(app).filter(same_name).map(|task| task.registration.id).collect()
     }
 
     fn replaced(&mut self, id: TaskId) {
@@ -78,10 +130,14 @@ impl Core {
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
+        let fired = task.registration.fires();
         if std::mem::replace(&mut task.registration.standing, Standing::Unregistered) != Standing::Unregistered {
             self.record(id, None, EventKind::Unregistered(why));
         }
-        self.tasks.clear_due(id);
+        if fired {
+            self.unwatch_path(id);
+        }
+        self.set_due(id, None);
         self.drop_waiting(id);
         let running = self.running_of(id);
         if running.is_empty() {
@@ -95,13 +151,14 @@ impl Core {
         }
     }
 
-    fn drop_waiting(&mut self, id: TaskId) {
+    pub(super) fn drop_waiting(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         let waiting: Vec<_> = task.waiting.iter().map(|activation| activation.instance).collect();
         for instance in waiting {
             self.tasks.end(instance, id);
             self.record(id, Some(instance), EventKind::Dropped);
         }
+        self.arm(id);
     }
 
     pub(super) fn running_of(&self, id: TaskId) -> Vec<crate::InstanceId> {
@@ -116,4 +173,19 @@ impl Core {
             self.settle_sources();
         }
     }
+}
+
+/// What a command of the same name has come to is not forgotten; what fires it alike keeps its phase.
+fn inherit(registration: &mut Registration, from: &Registration) {
+    (registration.paused, registration.last) = (from.paused, from.last);
+    registration.fresh_since = from.fresh_since.or(registration.fresh_since);
+    registration.overdue = from.overdue && from.fresh_within() == registration.fresh_within();
+    if from.trigger == registration.trigger {
+        registration.due = from.due.or(registration.due);
+        registration.counted_in = from.counted_in.clone().or(registration.counted_in.take());
+    }
+}
+
+fn is_listed(task: &Task) -> bool {
+    task.registration.standing != Standing::Unregistered
 }

@@ -18,7 +18,10 @@ impl Core {
         self.session = snapshot.session;
         self.facts.zone = snapshot.zone;
         for registration in snapshot.registrations {
+            let id = registration.id;
             self.tasks.insert(registration, &mut self.facts);
+            self.arm(id);
+            self.watch_path(id);
         }
         self.mailboxes.continue_after(snapshot.last_sequence);
         for completion in snapshot.completions {
@@ -26,7 +29,7 @@ impl Core {
         }
         let mut activations = snapshot.activations;
         // What had been given to a host goes first of its task: it fired first.
-        let waited = |activation: &Activation| matches!(activation.state, ActivationState::Waiting { .. });
+        let waited = |it: &Activation| matches!(it.state, ActivationState::Waiting { .. }) && it.attempt == 1;
         activations.sort_by_key(|(id, it)| (it.firing.at, *id, waited(it), it.instance));
         for (id, activation) in activations {
             self.resume(id, activation);
@@ -35,6 +38,10 @@ impl Core {
         tasks.into_iter().for_each(|id| self.tidy(id));
         self.settle_sources();
         self.begin();
+        self.begin_anew();
+        self.begin_session();
+        // What was to be planned when the broker died, and what the clock or the zone has changed since.
+        self.plan_again(false);
     }
 
     fn resume(&mut self, id: TaskId, mut activation: Activation) {
@@ -46,20 +53,24 @@ impl Core {
         match activation.state {
             ActivationState::Waiting { .. } => {
                 self.tasks.wait(id, activation);
+                self.arm(id);
                 self.fresh_gate(id);
             }
             ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
                 let output_tail = String::new();
-                self.conclude(id, activation, Outcome::Killed { reason, output_tail });
+                self.finish(id, activation, Outcome::Killed { reason, output_tail }, None);
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. }
-                if attempt >= self.config.max_attempts =>
+                if attempt.saturating_sub(activation.failures) >= self.config.max_attempts =>
             {
-                self.conclude(id, activation, Outcome::Abandoned { attempts: attempt });
+                // Tries that failed by themselves do not count.
+                let attempts = attempt.saturating_sub(activation.failures);
+                self.finish(id, activation, Outcome::Abandoned { attempts }, None);
             }
             ActivationState::Starting { .. } | ActivationState::Running { .. } => {
                 activation.apply(ActivationEvent::BrokerDied { since: self.now.wall });
                 activation.attempt += 1;
+                activation.started = None;
                 self.tasks.wait(id, activation);
                 self.record(id, Some(instance), EventKind::Interrupted { attempt: attempt + 1 });
                 self.fresh_gate(id);

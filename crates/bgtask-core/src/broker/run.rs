@@ -1,5 +1,6 @@
 //! Running instances: what hosts say, what time brings, and how an activation ends.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Core;
@@ -11,9 +12,12 @@ use crate::input::HostExit;
 use crate::limits::{MAX_ERROR_BYTES, MAX_OUTPUT_TAIL_BYTES, cut, cut_front};
 use crate::model::app::Sharing;
 use crate::model::cancel::CancellationReason;
+use crate::model::command::{Usage, Used};
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
 use crate::output::Output;
+
+const SIGTERM: i32 = 15;
 
 impl Core {
     pub(super) fn host_started(&mut self, host: HostId, instance: InstanceId) {
@@ -28,7 +32,13 @@ impl Core {
     }
 
     /// The task is complete: an outcome, and a host that may linger. Once its host is being killed it is too late for that.
-    pub(super) fn host_finished(&mut self, host: HostId, instance: InstanceId, result: Result<(), String>) {
+    pub(super) fn host_finished(
+        &mut self,
+        host: HostId,
+        instance: InstanceId,
+        result: Result<(), String>,
+        usage: Option<Usage>,
+    ) {
         let Some(id) = self.task_of(host, instance) else {
             return;
         };
@@ -41,47 +51,65 @@ impl Core {
             (_, Some(message)) => Outcome::TaskFailed { message },
         };
         self.heard_of(host);
-        self.end(id, instance, outcome);
+        let used = self.charge(host, instance, usage);
+        self.end(id, instance, outcome, used);
         self.let_linger(host);
     }
 
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
-    pub(super) fn host_exited(&mut self, host: HostId, exit: HostExit, output_tail: &str) {
+    pub(super) fn host_exited(&mut self, host: HostId, exit: HostExit, output_tail: &str, usage: Option<Usage>) {
+        let used: BTreeMap<_, _> =
+            self.tasks.on_host(host).into_iter().map(|it| (it, self.charge(host, it, usage))).collect();
         let Some(gone) = self.hosts.remove(host) else {
             return;
         };
         let output_tail = cut_front(output_tail, MAX_OUTPUT_TAIL_BYTES);
         let exit = gone.condemned_by.map_or(exit, |by| HostExit::Condemned { by });
-        for instance in self.tasks.on_host(host) {
+        for (instance, used) in used {
             let (task, activation) = self.tasks.of_running(instance).expect("just found");
             let (id, state) = (task.registration.id, activation.state);
-            let output_tail = output_tail.clone();
-            match state {
-                ActivationState::Starting { warm: true, .. } => self.step_back(id, instance),
-                ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
-                    self.end(id, instance, Outcome::Killed { reason, output_tail });
+            let is_command = task.registration.entry.command().is_some();
+            let (exit, output_tail) = (exit.clone(), output_tail.clone());
+            let outcome = match state {
+                ActivationState::Starting { warm: true, .. } => {
+                    self.step_back(id, instance);
+                    continue;
                 }
-                _ => self.end(id, instance, Outcome::HostFailed { exit: exit.clone(), output_tail }),
-            }
+                ActivationState::Cancelling { reason, .. } if is_command => {
+                    // The signal is how it was told.
+                    let orderly = matches!(exit, HostExit::Code(0) | HostExit::Signal(SIGTERM));
+                    let failed = (!orderly).then_some(Outcome::CommandFailed { exit, output_tail });
+                    Outcome::Cancelled { reason, message: failed.map(|failed| failed.to_string()) }
+                }
+                ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
+                    Outcome::Killed { reason, output_tail }
+                }
+                _ if is_command && exit == HostExit::Code(0) => Outcome::Succeeded,
+                _ if is_command => Outcome::CommandFailed { exit, output_tail },
+                _ => Outcome::HostFailed { exit, output_tail },
+            };
+            self.end(id, instance, outcome, used);
         }
     }
 
     /// Tells a running instance to stop, once: the first reason stands. Answers whether it was told.
     pub(super) fn cancel(&mut self, instance: InstanceId, reason: CancellationReason) -> bool {
-        let Some((task, activation)) = self.tasks.of_running(instance) else {
-            return false;
-        };
-        let grace = self.config.cancel_grace;
-        let event = ActivationEvent::Cancelled { reason, kill_at: self.now.boot + grace };
+        let Some((task, activation)) = self.tasks.of_running(instance) else { return false };
+        let budget = self.budget(&task.registration);
+        let used = activation.state.deadline().map_or(budget, |deadline| {
+            budget.saturating_sub(deadline.since(self.now.boot)) + self.now.boot.since(deadline)
+        });
+        self.tell_to_stop(instance, CancelNotice { reason, budget, used, grace: self.config.cancel_grace })
+    }
+
+    /// The same, with the numbers of a budget.
+    pub(super) fn tell_to_stop(&mut self, instance: InstanceId, notice: CancelNotice) -> bool {
+        let Some((task, activation)) = self.tasks.of_running(instance) else { return false };
+        let event = ActivationEvent::Cancelled { reason: notice.reason, kill_at: self.now.boot + notice.grace };
         let (Ok(state), Some(host)) = (activation.state.next(event), activation.state.host()) else {
             return false;
         };
         let id = task.registration.id;
-        let budget = self.budget(&task.registration.trigger);
-        let used = activation.state.deadline().map_or(budget, |deadline| {
-            budget.saturating_sub(deadline.since(self.now.boot)) + self.now.boot.since(deadline)
-        });
-        let notice = CancelNotice { reason, budget, used, grace };
         self.tasks.running_mut(instance).expect("just seen").state = state;
         self.tasks.touch(id, instance);
         if let Some(host) = self.hosts.get_mut(host) {
@@ -113,6 +141,7 @@ impl Core {
             }
         }
         self.sample_silent();
+        self.look_at_usage();
         self.expire_timers();
     }
 
@@ -122,7 +151,7 @@ impl Core {
         let waiting: Vec<_> = self
             .tasks
             .occupied()
-            .map(|(task, activation)| (activation.instance, self.now.boot + self.budget(&task.registration.trigger)))
+            .map(|(task, activation)| (activation.instance, self.now.boot + self.budget(&task.registration)))
             .collect();
         for (instance, deadline) in waiting {
             let Some(activation) = self.tasks.running_mut(instance) else { continue };
@@ -162,12 +191,26 @@ impl Core {
     }
 
     /// Gives an activation its outcome, and lets the next one of its task go.
-    pub(super) fn end(&mut self, id: TaskId, instance: InstanceId, outcome: Outcome) {
+    pub(super) fn end(&mut self, id: TaskId, instance: InstanceId, outcome: Outcome, used: Option<Used>) {
+        self.unsettled = true;
         let Some(activation) = self.tasks.end(instance, id) else {
             return;
         };
-        self.conclude(id, activation, outcome);
-        self.unsettled = true;
+        self.finish(id, activation, outcome, used);
+        self.queue_again(id);
+    }
+
+    /// An activation that is in no table (any more) has come to this: another try, or its outcome.
+    pub(super) fn finish(&mut self, id: TaskId, activation: Activation, outcome: Outcome, used: Option<Used>) {
+        self.note_run(id, outcome == Outcome::Succeeded);
+        match self.next_try(id, &activation, &outcome) {
+            Some(at) => self.try_again(id, activation, outcome, at, used),
+            None => self.conclude(id, activation, outcome, used),
+        }
+    }
+
+    /// An instance has left its host: the next one of its task may go, and an update may have waited for this.
+    fn queue_again(&mut self, id: TaskId) {
         let app = self.tasks.get(id).map(|task| task.registration.app.clone());
         self.tasks.queue_anew(id);
         self.fresh_gate(id);
@@ -177,12 +220,12 @@ impl Core {
         }
     }
 
-    /// An activation that is in no table (any more) has its outcome, which the history and the app hear of.
-    pub(super) fn conclude(&mut self, id: TaskId, mut activation: Activation, outcome: Outcome) {
+    /// It has its outcome, which the history and the app hear of.
+    fn conclude(&mut self, id: TaskId, mut activation: Activation, outcome: Outcome, used: Option<Used>) {
         let (instance, progress) = (activation.instance, activation.state.progress());
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
-        self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress });
+        self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
         self.keep_completion(id, instance, outcome, progress);
     }
 

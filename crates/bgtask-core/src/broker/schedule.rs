@@ -9,12 +9,12 @@ use super::{Core, Task};
 use crate::activation::ActivationEvent;
 use crate::event::EventKind;
 use crate::host::HostEvent;
-use crate::ids::TaskId;
+use crate::ids::{HostId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
-use crate::model::condition::SystemConditionType;
+use crate::model::condition::Condition;
 use crate::model::fact::Fact;
-use crate::model::registration::Entry;
+use crate::model::registration::{Entry, Registration};
 use crate::model::trigger::Trigger;
 use crate::output::{Output, RunOrder};
 
@@ -29,16 +29,20 @@ pub enum Gate {
     EntryPointGone,
     /// The app may not run in the background (D13).
     Access(BackgroundAccessStatus),
+    /// The user has switched it off for a while.
+    Paused,
     /// A level that holds everything has not been read yet: for a moment after the start.
     Unknown(Fact),
     /// The user saves energy, and the app is not always allowed (AC-6).
     EnergySaver,
     /// A condition does not hold: the activation is *latched* (CO-2).
-    Condition(SystemConditionType),
+    Condition(Condition),
     /// Maintenance runs on external power only (TM-7).
     Battery,
     /// The machine is short of memory.
     MemoryPressure,
+    /// A try has failed, and the next one comes later.
+    Backoff,
     /// An instance of the same registration runs (D2).
     Running,
     /// As many activations run as may (D2).
@@ -60,6 +64,8 @@ impl fmt::Display for Gate {
             Self::Condition(condition) => write!(f, "{condition} does not hold"),
             Self::Battery => f.write_str("maintenance runs on external power only"),
             Self::MemoryPressure => f.write_str("the machine is short of memory"),
+            Self::Paused => f.write_str("it is paused"),
+            Self::Backoff => f.write_str("a try has failed and the next one comes later"),
             Self::Running => f.write_str("an instance of it is running"),
             Self::Slot => f.write_str("as many tasks run as may at the same time"),
         }
@@ -75,11 +81,12 @@ impl Core {
         let mut occupancy = self.tasks.occupancy();
         let mut running: usize = occupancy.values().sum();
         while running < self.config.max_running {
+            let urgent = self.most_urgent();
             let candidates = self.tasks.waiting().filter_map(|(app, queue)| {
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
                 Some((occupancy.get(app).copied().unwrap_or(0), place, id))
             });
-            let Some((_, _, id)) = candidates.min() else {
+            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, _, id)| id)) else {
                 break;
             };
             *occupancy.entry(self.tasks.get(id).expect("it waits").registration.app.clone()).or_default() += 1;
@@ -92,12 +99,24 @@ impl Core {
         }
     }
 
+    /// Of those that promised to succeed within some time and have little of it left, the one with the least (in parts of it).
+    fn most_urgent(&self) -> Option<TaskId> {
+        let urgency = |task: &Task| {
+            let within = task.registration.fresh_within()?;
+            let used = self.now.wall - task.registration.fresh_since?;
+            let urgent = used >= within / 4 * 3;
+            let parts = used.as_micros().saturating_mul(1_000) / within.as_micros().max(1);
+            (urgent && self.gate_of(task).is_none()).then_some((parts, task.registration.id))
+        };
+        self.tasks.promising().filter_map(urgency).max().map(|(_, id)| id)
+    }
+
     /// The first closed gate of a waiting activation, leaving out the slot.
     pub(super) fn gate(&self, id: TaskId) -> Option<Gate> {
         self.gate_of(self.tasks.get(id)?)
     }
 
-    fn gate_of(&self, task: &Task) -> Option<Gate> {
+    pub(super) fn gate_of(&self, task: &Task) -> Option<Gate> {
         let registration = &task.registration;
         let Some(app) = self.apps.get(&registration.app) else {
             return Some(Gate::NotInstalled);
@@ -112,6 +131,25 @@ impl Core {
         if !access.allows() {
             return Some(Gate::Access(access));
         }
+        let held = self.held(task, access);
+        let running = !task.running.is_empty() && server.sharing != Sharing::Apart;
+        held.or(running.then_some(Gate::Running))
+    }
+
+    /// What holds it besides who it is and what else runs. What the user asked for by hand only waits for its turn, and
+    /// between tries.
+    fn held(&self, task: &Task, access: BackgroundAccessStatus) -> Option<Gate> {
+        let first = task.waiting.front();
+        let not_before = first.and_then(|first| first.not_before);
+        let backoff = not_before.filter(|at| *at > self.now.wall).map(|_| Gate::Backoff);
+        match first {
+            Some(first) if first.firing.by_hand => backoff,
+            _ if task.registration.paused => Some(Gate::Paused),
+            _ => self.held_by_levels(&task.registration, access).or(backoff),
+        }
+    }
+
+    fn held_by_levels(&self, registration: &Registration, access: BackgroundAccessStatus) -> Option<Gate> {
         let level = |fact| self.facts.levels().get(fact).map(|(value, _)| value);
         if let Some(unknown) = Fact::OF_EVERY_TASK.into_iter().find(|fact| level(*fact).is_none()) {
             return Some(Gate::Unknown(unknown));
@@ -125,10 +163,7 @@ impl Core {
         if matches!(registration.trigger, Trigger::Maintenance { .. }) && level(Fact::ExternalPower) != Some(true) {
             return Some(Gate::Battery);
         }
-        if level(Fact::MemoryPressure) == Some(true) {
-            return Some(Gate::MemoryPressure);
-        }
-        (!task.running.is_empty() && server.sharing != Sharing::Apart).then_some(Gate::Running)
+        (level(Fact::MemoryPressure) == Some(true)).then_some(Gate::MemoryPressure)
     }
 
     /// Tells the history when what a waiting activation waits for has changed.
@@ -160,8 +195,8 @@ impl Core {
             return;
         }
         match gate {
-            // What is known in a moment is no news.
-            None | Some(Gate::Unknown(_)) => {}
+            // What is known in a moment is no news, and that a try failed was said.
+            None | Some(Gate::Unknown(_) | Gate::Backoff) => {}
             Some(Gate::Condition(_)) => {
                 let missing = self.facts.missing(&self.tasks.get(id).expect("just seen").registration.conditions);
                 self.record(id, Some(instance), EventKind::Latched(missing));
@@ -186,35 +221,18 @@ impl Core {
     }
 
     fn launch(&mut self, id: TaskId) {
-        let task = self.tasks.get(id).expect("it waits");
-        let entry = task.registration.entry.clone();
-        let budget = self.budget(&task.registration.trigger);
-        let app = self.apps.get(&task.registration.app).expect("its gate is open");
-        let server = app.server(&entry).expect("its gate is open").clone();
-        let own = if entry == Entry::InProcess { self.hosts.running_app(app) } else { None };
-        let (host, warm) = match own.or_else(|| self.hosts.fitting(app, &server)) {
-            Some(host) => {
-                self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned);
-                (host, true)
-            }
-            None => {
-                let program = Arc::clone(&server.program);
-                let app_id = app.id.clone();
-                let host = self.hosts.start(app, server, self.now.boot);
-                self.outputs.push_back(Output::Launch { host, app: app_id, program });
-                (host, false)
-            }
-        };
+        let (host, warm) = self.host_for(id);
         self.heard_of(host);
-        let deadline = self.now.boot + budget;
-        let activation = self.tasks.launch(id, ActivationEvent::Launched { host, warm, deadline }).expect("it waits");
+        let budget = self.budget(&self.tasks.get(id).expect("it waits").registration);
+        let event = ActivationEvent::Launched { host, warm, deadline: self.now.boot + budget };
+        let activation = self.tasks.launch(id, event, self.now.boot).expect("it waits");
         let (instance, firing, attempt) = (activation.instance, activation.firing.clone(), activation.attempt);
         let registration = &self.tasks.get(id).expect("it runs").registration;
         let order = RunOrder {
             instance,
             task: id,
             name: Arc::clone(&registration.name),
-            entry,
+            entry: registration.entry.clone(),
             group: registration.group.as_ref().map(|group| Arc::clone(&group.id)),
             trigger: registration.trigger.clone(),
             firing,
@@ -227,8 +245,35 @@ impl Core {
         self.fresh_gate(id);
     }
 
-    /// How long an instance of such a trigger may run (D10).
-    pub(super) const fn budget(&self, trigger: &Trigger) -> Duration {
-        if trigger.is_long_running() { self.config.long_wall_budget } else { self.config.wall_budget }
+    /// Where it runs, and whether that is a host that was there already. A command has one of its own.
+    fn host_for(&mut self, id: TaskId) -> (HostId, bool) {
+        let registration = &self.tasks.get(id).expect("it waits").registration;
+        let entry = registration.entry.clone();
+        let app = self.apps.get(&registration.app).expect("its gate is open");
+        let server = app.server(&entry).expect("its gate is open").clone();
+        let there = match &entry {
+            Entry::Command(_) => None,
+            Entry::InProcess => self.hosts.running_app(app).or_else(|| self.hosts.fitting(app, &server)),
+            Entry::Component(_) | Entry::Class(_) => self.hosts.fitting(app, &server),
+        };
+        if let Some(host) = there {
+            self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned);
+            return (host, true);
+        }
+        let (program, app_id) = (Arc::clone(&server.program), app.id.clone());
+        let host = self.hosts.start(app, server, self.now.boot);
+        match entry.command() {
+            Some(command) => self.look_at_first(host, command),
+            None => self.outputs.push_back(Output::Launch { host, app: app_id, program }),
+        }
+        (host, false)
+    }
+
+    /// How long an instance may run (D10).
+    pub(super) fn budget(&self, registration: &Registration) -> Duration {
+        if let Some(command) = registration.entry.command() {
+            return command.timeout;
+        }
+        if registration.trigger.is_long_running() { self.config.long_wall_budget } else { self.config.wall_budget }
     }
 }

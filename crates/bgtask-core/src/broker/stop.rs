@@ -1,5 +1,6 @@
 //! What makes running instances stop before their time.
 
+use super::fire::Occurrence;
 use super::{Core, Task};
 use crate::activation::Activation;
 use crate::host::{HostKind, HostState};
@@ -14,32 +15,33 @@ use crate::refusal::Refusal;
 impl Core {
     /// CO-3, CND-6: running instances that asked for it end with the first condition that stops holding.
     pub(super) fn cancel_on_condition_loss(&mut self) {
-        self.cancel_where(CancellationReason::ConditionLoss, |core, task| {
+        self.cancel_where(CancellationReason::ConditionLoss, |core, task, activation| {
             let registration = &task.registration;
-            registration.cancel_on_condition_loss && !core.facts.missing(&registration.conditions).is_empty()
+            let held = !activation.firing.by_hand;
+            held && registration.cancel_on_condition_loss && !core.facts.missing(&registration.conditions).is_empty()
         });
     }
 
     /// AC-6: saving energy ends all but what is always allowed.
     pub(super) fn cancel_for_energy_saver(&mut self) {
-        self.cancel_where(CancellationReason::EnergySaver, |core, task| {
-            core.status_of(&task.registration) != BackgroundAccessStatus::AlwaysAllowed
+        self.cancel_where(CancellationReason::EnergySaver, |core, task, activation| {
+            !activation.firing.by_hand && core.status_of(&task.registration) != BackgroundAccessStatus::AlwaysAllowed
         });
     }
 
-    /// The machine takes back what background work holds (CAN-6).
+    /// The machine takes back what background work holds (CAN-6), and not what the user asked for by hand.
     pub(super) fn cancel_for_memory(&mut self) {
-        self.cancel_where(CancellationReason::ResourceRevocation, |_, _| true);
+        self.cancel_where(CancellationReason::ResourceRevocation, |_, _, activation| !activation.firing.by_hand);
     }
 
     /// TM-8, D12: maintenance ends with external power, and is due again unless it was unregistered meanwhile.
     pub(super) fn cancel_maintenance(&mut self) {
         for (id, instance) in
-            self.running_where(|_, task| matches!(task.registration.trigger, Trigger::Maintenance { .. }))
+            self.running_where(|_, task, _| matches!(task.registration.trigger, Trigger::Maintenance { .. }))
         {
             let listed = self.tasks.get(id).is_some_and(|task| task.registration.standing != Standing::Unregistered);
             if self.cancel(instance, CancellationReason::Abort) && listed {
-                self.accept(id, None);
+                self.accept(id, Occurrence::default());
             }
         }
     }
@@ -58,7 +60,7 @@ impl Core {
     /// The broker is to end: every running task is told, as at a log-off (CAN-5), and every other host ends at once.
     pub(super) fn stop(&mut self) {
         self.stopping = true;
-        self.cancel_where(CancellationReason::LoggingOff, |_, _| true);
+        self.cancel_where(CancellationReason::LoggingOff, |_, _, _| true);
         let idle: Vec<_> = self.hosts.idle().map(|(_, host)| host.id).collect();
         idle.into_iter().for_each(|host| self.retire(host));
         let own = |host: &&crate::Host| matches!((&host.kind, host.state), (HostKind::App(_), HostState::Idle { .. }));
@@ -67,17 +69,21 @@ impl Core {
     }
 
     pub(super) fn cancel_all_of(&mut self, app: &AppId, reason: CancellationReason) -> u32 {
-        self.cancel_where(reason, |_, task| task.registration.app == *app)
+        self.cancel_where(reason, |_, task, _| task.registration.app == *app)
     }
 
     /// Answers how many were told.
-    pub(super) fn cancel_where(&mut self, reason: CancellationReason, chosen: impl Fn(&Self, &Task) -> bool) -> u32 {
+    pub(super) fn cancel_where(
+        &mut self,
+        reason: CancellationReason,
+        chosen: impl Fn(&Self, &Task, &Activation) -> bool,
+    ) -> u32 {
         let told = self.running_where(chosen).into_iter().filter(|(_, instance)| self.cancel(*instance, reason));
         told.count().try_into().unwrap_or(u32::MAX)
     }
 
-    fn running_where(&self, chosen: impl Fn(&Self, &Task) -> bool) -> Vec<(crate::TaskId, InstanceId)> {
+    fn running_where(&self, chosen: impl Fn(&Self, &Task, &Activation) -> bool) -> Vec<(crate::TaskId, InstanceId)> {
         let found = |(task, activation): (&Task, &Activation)| (task.registration.id, activation.instance);
-        self.tasks.occupied().filter(|(task, _)| chosen(self, task)).map(found).collect()
+        self.tasks.occupied().filter(|(task, activation)| chosen(self, task, activation)).map(found).collect()
     }
 }

@@ -1,16 +1,23 @@
-//! The one sentence that explains why a task is not running now, with the facts it stands on.
+//! The one sentence that explains why a task is not running now, with the facts it stands on and what would change it.
 
-use super::Core;
+mod reading;
+mod remedy;
+
+use std::time::Duration;
+
 use super::schedule::Gate;
+use super::{Core, Task};
 use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
 use crate::input::SourceStatus;
 use crate::model::access::BackgroundAccessStatus;
-use crate::model::condition::SystemConditionType;
+use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
 use crate::model::trigger::Trigger;
 use crate::time::{Now, Spoken, WallTime};
+
+pub use reading::GateReading;
 
 /// Why a task is where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,31 +30,39 @@ pub struct Why {
     pub since: Option<WallTime>,
     /// Every gate with its live value, open or closed.
     pub gates: Vec<GateReading>,
-}
-
-/// One gate as it reads now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GateReading {
-    /// Its name: a condition's name, `Manifest`, `Access`, `EnergySaver`, `ExternalPower`, `MemoryPressure` or `Slot`.
-    pub name: String,
-    /// Whether it lets the task through.
-    pub open: bool,
-    /// What it reads.
-    pub value: String,
-    /// Since when it reads that, where known.
-    pub since: Option<WallTime>,
-    /// Where that comes from.
-    pub source: String,
+    /// The one change that would start it now, for a person; `None` where it runs, or where nothing but its trigger would.
+    pub remedy: Option<String>,
+    /// When time alone can start it at the earliest: its timer is due, or the pause after a failure ends.
+    pub next: Option<WallTime>,
+    /// How long the running instance has run.
+    pub used: Option<Duration>,
+    /// How long it may run.
+    pub budget: Option<Duration>,
 }
 
 impl Core {
     /// Explains one task; `None` if there is no such registration.
     pub fn why(&self, id: TaskId, now: Now) -> Option<Why> {
         let task = self.tasks.get(id)?;
-        let gates = self.readings(&task.registration);
-        Some(match task.current() {
-            None => self.why_idle(&task.registration, gates, now),
-            Some(activation) => self.why_active(&task.registration, activation, task.gate, gates, now),
+        let gates = self.readings(task, now);
+        let remedy = self.remedy(task, &gates);
+        let (since, mut sentence) = match task.current() {
+            None => (None, self.say_idle(task, now)),
+            Some(activation) => self.say_active(task, activation, now),
+        };
+        if let Some(broken) = broken_promise(&task.registration, now) {
+            sentence.push_str(&broken);
+        }
+        let running = task.running.first();
+        Some(Why {
+            sentence,
+            phase: self.phase(id)?,
+            since,
+            gates,
+            remedy,
+            next: self.next_start(id),
+            used: running.and_then(|activation| activation.started).map(|started| now.boot.since(started)),
+            budget: running.map(|_| self.budget(&task.registration)),
         })
     }
 
@@ -56,187 +71,195 @@ impl Core {
         let task = self.tasks.get(id)?;
         Some(match task.current().map(|activation| activation.state) {
             None | Some(ActivationState::Ended) => "idle",
-            Some(ActivationState::Waiting { .. }) => waiting_phase(self.gate(id).or(task.gate)),
+            Some(ActivationState::Waiting { .. }) if matches!(self.waits_for(task), Gate::Condition(_)) => "latched",
+            Some(ActivationState::Waiting { .. }) => "buffered",
             Some(ActivationState::Starting { .. }) => "starting",
             Some(ActivationState::Running { .. }) => "running",
             Some(ActivationState::Cancelling { .. } | ActivationState::Killing { .. }) => "cancelling",
         })
     }
 
-    fn why_idle(&self, registration: &Registration, gates: Vec<GateReading>, now: Now) -> Why {
-        let trigger = &registration.trigger;
-        let ago = Spoken(now.wall - registration.registered_at);
-        let source = Fact::behind(trigger).and_then(|fact| self.facts.status(fact));
-        let mut sentence = match (source, registration.due) {
-            (Some(SourceStatus::Missing { why, help }), _) => {
-                format!("It cannot run: {trigger} has no working source on this machine: {why}; {help}.")
+    /// When time alone can start a task at the earliest, as [`Why::next`] has it.
+    pub fn next_start(&self, id: TaskId) -> Option<WallTime> {
+        let task = self.tasks.get(id)?;
+        let registration = &task.registration;
+        match task.waiting.front() {
+            Some(first) if task.running.is_empty() => {
+                first.not_before.filter(|_| self.waits_for(task) == Gate::Backoff)
             }
-            (_, Some(due)) => {
-                let left = Spoken(self.released_at(due) - now.wall);
-                format!("It waits for its trigger: {trigger} fires in {left}; it was registered {ago} ago.")
-            }
-            (_, None) => format!("It waits for its trigger: {trigger} has to fire; it was registered {ago} ago."),
-        };
-        let access = self.status_of(registration);
-        if !access.allows() {
-            sentence.push_str(&format!(" It may not run now: {}.", self.why_denied(registration, access)));
+            _ => registration.due.filter(|_| registration.fires()).map(|due| self.released_at(registration, due)),
         }
-        Why { sentence, phase: "idle", since: None, gates }
     }
 
-    fn why_active(
-        &self,
-        registration: &Registration,
-        activation: &Activation,
-        known: Option<Gate>,
-        gates: Vec<GateReading>,
-        now: Now,
-    ) -> Why {
-        let budget = |deadline: crate::BootTime| Spoken(deadline.since(now.boot));
-        let (phase, since, sentence) = match activation.state {
-            ActivationState::Waiting { since } => {
-                let gate = self.gate(registration.id).or(known).unwrap_or(Gate::Slot);
-                (waiting_phase(Some(gate)), Some(since), self.why_waiting(registration, activation, gate, since, now))
+    /// What its first waiting activation waits for.
+    fn waits_for(&self, task: &Task) -> Gate {
+        self.gate_of(task).or(task.gate).unwrap_or(Gate::Slot)
+    }
+
+    fn say_idle(&self, task: &Task, now: Now) -> String {
+        let registration = &task.registration;
+        let (it, trigger) = (subject(registration), &registration.trigger);
+        let past = past(registration, now);
+        let sentence = match registration.due {
+            _ if registration.paused => format!("{it} is paused and fires nothing until it is resumed; {past}."),
+            _ if let Some(blind) = self.blind(task) => format!("{it} cannot run: {blind}."),
+            Some(due) => {
+                let left = Spoken(self.released_at(registration, due) - now.wall);
+                format!("{it} waits for its trigger: {trigger} fires in {left}; {past}.")
             }
+            None if matches!(trigger, Trigger::Calendar { .. }) && task.plans == 0 => {
+                format!("{it} waits for nothing: {trigger} never comes true again; {past}.")
+            }
+            None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
+        };
+        [Some(sentence), self.half_blind(task), self.locked_out(registration)].into_iter().flatten().collect()
+    }
+
+    /// Why its trigger cannot fire on this machine.
+    fn blind(&self, task: &Task) -> Option<String> {
+        let trigger = &task.registration.trigger;
+        if let Some(SourceStatus::Missing { why, help }) = &task.path {
+            return Some(format!("{trigger} cannot be seen: {why}; {help}"));
+        }
+        // A calendar goes on in the zone that was known last.
+        let fact = Fact::behind(trigger).filter(|_| !matches!(trigger, Trigger::Calendar { .. }))?;
+        match self.facts.status(fact)? {
+            SourceStatus::Missing { why, help } => {
+                Some(format!("{trigger} has no working source on this machine: {why}; {help}"))
+            }
+            SourceStatus::Available { .. } | SourceStatus::Degraded { .. } => None,
+        }
+    }
+
+    fn half_blind(&self, task: &Task) -> Option<String> {
+        match &task.path {
+            Some(SourceStatus::Degraded { why, help, .. }) => {
+                Some(format!(" Not every change there is seen: {why}; {help}."))
+            }
+            _ => None,
+        }
+    }
+
+    fn locked_out(&self, registration: &Registration) -> Option<String> {
+        let access = self.status_of(registration);
+        (!access.allows()).then(|| format!(" It may not run now: {}.", self.why_denied(registration, access)))
+    }
+
+    fn say_active(&self, task: &Task, activation: &Activation, now: Now) -> (Option<WallTime>, String) {
+        let it = subject(&task.registration);
+        let left = |deadline: crate::BootTime| Spoken(deadline.since(now.boot));
+        let whole = if is_command(&task.registration) { "it" } else { "its host" };
+        match activation.state {
+            ActivationState::Waiting { since } => (Some(since), self.say_waiting(task, activation, since, now)),
             ActivationState::Starting { deadline, .. } => {
-                ("starting", None, format!("It is starting; its budget ends in {}.", budget(deadline)))
+                (None, format!("{it} is starting; its budget ends in {}.", left(deadline)))
             }
             ActivationState::Running { since, deadline, .. } => {
-                let text = format!(
-                    "It is running since {} ago; its budget ends in {}.",
-                    Spoken(now.wall - since),
-                    budget(deadline)
-                );
-                ("running", Some(since), text)
+                let ago = Spoken(now.wall - since);
+                (Some(since), format!("{it} is running since {ago} ago; its budget ends in {}.", left(deadline)))
             }
             ActivationState::Cancelling { reason, kill_at, .. } => {
-                let text = format!(
-                    "It was told to stop ({reason}) and has {} left before its host is killed.",
-                    budget(kill_at)
-                );
-                ("cancelling", None, text)
+                let left = left(kill_at);
+                (None, format!("{it} was told to stop ({reason}) and has {left} left before {whole} is killed."))
             }
             ActivationState::Killing { reason, .. } => {
-                ("cancelling", None, format!("It was told to stop ({reason}), did not, and its host is being killed."))
+                (None, format!("{it} was told to stop ({reason}), did not, and {whole} is being killed."))
             }
-            ActivationState::Ended => ("idle", None, "It has just ended.".to_owned()),
-        };
-        Why { sentence, phase, since, gates }
+            ActivationState::Ended => (None, format!("{it} has just ended.")),
+        }
     }
 
-    fn why_waiting(
-        &self,
-        registration: &Registration,
-        activation: &Activation,
-        gate: Gate,
-        since: WallTime,
-        now: Now,
-    ) -> String {
-        let trigger = capitalized(registration.trigger.to_string());
-        let ago = Spoken(now.wall - activation.firing.at);
-        let fired = match activation.firing.count {
-            1 => format!("{trigger} fired {ago} ago"),
-            count => format!("{trigger} fired {count} times, first {ago} ago"),
-        };
+    fn say_waiting(&self, task: &Task, activation: &Activation, since: WallTime, now: Now) -> String {
+        let registration = &task.registration;
+        let it = if is_command(registration) { "the command" } else { "it" };
+        let fired = fired(registration, activation, now);
         let held = Spoken(now.wall - since);
-        match gate {
+        match self.waits_for(task) {
+            Gate::Backoff => {
+                let left = activation.not_before.map_or(Duration::ZERO, |at| at - now.wall);
+                let times = match activation.failures {
+                    1 => "once".to_owned(),
+                    times => format!("{times} times, the last time"),
+                };
+                format!("{fired}; {it} failed {times} {held} ago, and its next try is in {}.", Spoken(left))
+            }
             Gate::Condition(_) => {
                 let missing = self.facts.missing(&registration.conditions);
-                let names: Vec<_> = missing.iter().map(|condition| self.spoken_condition(*condition)).collect();
-                format!("{fired} and it is held since {held} ago until {}.", names.join(" and "))
+                let spoken = missing.iter().map(|condition| self.spoken_condition(registration, *condition));
+                let names: Vec<_> = spoken.collect();
+                format!("{fired} and {it} is held since {held} ago until {}.", names.join(" and "))
             }
-            Gate::Access(status) => {
-                format!("{fired} and it is held since {held} ago because {}.", self.why_denied(registration, status))
-            }
-            gate => format!("{fired} and it is held since {held} ago because {gate}."),
+            gate => format!("{fired} and {it} is held since {held} ago because {}.", self.because(registration, gate)),
+        }
+    }
+
+    fn because(&self, registration: &Registration, gate: Gate) -> String {
+        match gate {
+            Gate::Access(status) => self.why_denied(registration, status),
+            Gate::EnergySaver if is_command(registration) => "the machine saves energy".to_owned(),
+            gate => gate.to_string(),
         }
     }
 
     fn why_denied(&self, registration: &Registration, status: BackgroundAccessStatus) -> String {
         let gate = Gate::Access(status);
+        let by = self.apps.decided_by(&registration.app);
         match status {
             BackgroundAccessStatus::Unspecified => gate.to_string(),
-            _ => format!("{gate}, says {}", self.apps.decided_by(&registration.app)),
+            _ if is_command(registration) => format!("background access of commands is {status}, says {by}"),
+            _ => format!("{gate}, says {by}"),
         }
     }
 
-    fn spoken_condition(&self, condition: SystemConditionType) -> String {
-        let fact = Fact::of_condition(condition);
-        match fact.and_then(|fact| self.facts.levels().get(fact)) {
-            Some(_) => format!("{condition} holds"),
-            None => format!("{condition} holds (its source has not reported yet)"),
-        }
-    }
-
-    fn readings(&self, registration: &Registration) -> Vec<GateReading> {
-        let access = self.status_of(registration);
-        let running = self.tasks.occupied().count();
-        let most = self.config.max_running;
-        let mut readings = vec![
-            self.manifest_reading(registration),
-            reading("Access", access.allows(), access.to_string(), &self.apps.decided_by(&registration.app)),
-        ];
-        let saver_open = |saving: bool| !saving || access == BackgroundAccessStatus::AlwaysAllowed;
-        readings.push(self.level_reading("EnergySaver", Fact::EnergySaver, saver_open));
-        readings.extend(registration.conditions.iter().map(|condition| self.condition_reading(*condition)));
-        if matches!(registration.trigger, Trigger::Maintenance { .. }) {
-            readings.push(self.level_reading("ExternalPower", Fact::ExternalPower, |on| on));
-        }
-        readings.push(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
-        readings.push(reading("Slot", running < most, format!("{running} of {most} taken"), "the broker"));
-        readings
-    }
-
-    fn manifest_reading(&self, registration: &Registration) -> GateReading {
-        let installed = self.apps.get(&registration.app);
-        let declared = installed.is_some_and(|app| app.server(&registration.entry).is_some());
-        let servicing = self.apps.in_servicing(&registration.app);
-        let value = match (installed, declared) {
-            (None, _) => "not installed".to_owned(),
-            (Some(_), false) => "entry point not declared".to_owned(),
-            (Some(app), true) if servicing => format!("being updated to version {}", app.version),
-            (Some(app), true) => format!("version {}", app.version),
-        };
-        reading("Manifest", declared && !servicing, value, "the apps folder")
-    }
-
-    /// A level that closes a gate of every task, also while it is not known.
-    fn level_reading(&self, name: &str, fact: Fact, open: impl Fn(bool) -> bool) -> GateReading {
-        let level = self.facts.levels().get(fact);
-        let value = level.map_or_else(|| "unknown".to_owned(), |(value, _)| value.to_string());
-        let source = self.source_of(Some(fact));
-        let open = level.is_some_and(|(value, _)| open(value));
-        GateReading { since: level.map(|(_, since)| since), ..reading(name, open, value, &source) }
-    }
-
-    fn source_of(&self, fact: Option<Fact>) -> String {
-        match fact.and_then(|fact| self.facts.status(fact)) {
-            Some(SourceStatus::Available { how } | SourceStatus::Degraded { how, .. }) => how.clone(),
-            Some(SourceStatus::Missing { why, .. }) => format!("no source: {why}"),
-            None => "its source has not reported yet".to_owned(),
-        }
-    }
-
-    fn condition_reading(&self, condition: SystemConditionType) -> GateReading {
-        let fact = Fact::of_condition(condition);
-        let level = fact.and_then(|fact| self.facts.levels().get(fact));
-        let source = self.source_of(fact);
-        GateReading {
-            name: condition.name().to_owned(),
-            open: self.facts.levels().holds(condition),
-            value: level.map_or_else(|| "unknown".to_owned(), |(value, _)| value.to_string()),
-            since: level.map(|(_, since)| since),
-            source,
+    fn spoken_condition(&self, registration: &Registration, condition: Condition) -> String {
+        let name = name_for(registration, condition);
+        match condition.fact().and_then(|fact| self.facts.levels().get(fact)) {
+            Some(_) => format!("{name} holds"),
+            None => format!("{name} holds (its source has not reported yet)"),
         }
     }
 }
 
-fn reading(name: &str, open: bool, value: String, source: &str) -> GateReading {
-    GateReading { name: name.to_owned(), open, value, since: None, source: source.to_owned() }
+fn is_command(registration: &Registration) -> bool {
+    registration.entry.command().is_some()
 }
 
-const fn waiting_phase(gate: Option<Gate>) -> &'static str {
-    if matches!(gate, Some(Gate::Condition(_))) { "latched" } else { "buffered" }
+/// Who a sentence is about.
+fn subject(registration: &Registration) -> &'static str {
+    if is_command(registration) { "The command" } else { "It" }
+}
+
+/// A condition as those write it who read of it.
+fn name_for(registration: &Registration, condition: Condition) -> std::borrow::Cow<'static, str> {
+    if is_command(registration) { condition.word() } else { condition.name() }
+}
+
+fn past(registration: &Registration, now: Now) -> String {
+    match registration.last {
+        Some(last) => {
+            let how = if last.ok { "succeeded" } else { "failed" };
+            format!("its last run {how} {} ago", Spoken(now.wall - last.at))
+        }
+        None => format!("it was registered {} ago", Spoken(now.wall - registration.registered_at)),
+    }
+}
+
+/// What set a waiting activation off, as the beginning of a sentence.
+fn fired(registration: &Registration, activation: &Activation, now: Now) -> String {
+    let ago = Spoken(now.wall - activation.firing.at);
+    let trigger = capitalized(registration.trigger.to_string());
+    match activation.firing.count {
+        _ if activation.firing.by_hand => "It was asked to run by hand".to_owned(),
+        1 => format!("{trigger} fired {ago} ago"),
+        count => format!("{trigger} fired {count} times, first {ago} ago"),
+    }
+}
+
+fn broken_promise(registration: &Registration, now: Now) -> Option<String> {
+    let (within, since) = registration.fresh_within().zip(registration.fresh_since)?;
+    let ago = now.wall - since;
+    let broken = registration.fires() && ago >= within;
+    broken.then(|| format!(" It has not succeeded for {}, and promised to within {}.", Spoken(ago), Spoken(within)))
 }
 
 /// A trigger at the beginning of a sentence.

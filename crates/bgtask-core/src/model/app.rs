@@ -20,9 +20,28 @@ pub struct App {
     pub applications: Vec<Arc<str>>,
     /// The custom events it may raise.
     pub raises: Vec<Arc<str>>,
+    /// How commands run: only in [`App::commands`].
+    pub commands: Option<Server>,
 }
 
 impl App {
+    /// The id under which the user's own commands are registered.
+    pub const COMMANDS: &str = "org.bgtask.Commands";
+
+    /// The app that every broker has: the user's own commands. It need not ask for access.
+    pub fn of_commands() -> Self {
+        Self {
+            id: AppId::new(Self::COMMANDS).expect("it is an app id"),
+            version: "1".into(),
+            entry_points: Vec::new(),
+            classes: Vec::new(),
+            itself: None,
+            applications: Vec::new(),
+            raises: Vec::new(),
+            commands: Some(Server { program: "command".into(), application: "".into(), sharing: Sharing::InTurn }),
+        }
+    }
+
     /// The declared entry point of that name; names are case-sensitive.
     pub fn entry_point(&self, name: &str) -> Option<&EntryPoint> {
         self.entry_points.iter().find(|entry| entry.name == name)
@@ -34,6 +53,7 @@ impl App {
             Entry::Component(name) => self.entry_point(name).map(|entry| &entry.server),
             Entry::Class(wanted) => self.classes.iter().find(|class| class.id == *wanted).map(|class| &class.server),
             Entry::InProcess => self.itself.as_ref(),
+            Entry::Command(_) => self.commands.as_ref(),
         }
     }
 }

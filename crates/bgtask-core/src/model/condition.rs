@@ -1,4 +1,6 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::fact::Fact;
 use super::windows_enum;
@@ -33,6 +35,123 @@ impl SystemConditionType {
     }
 }
 
+/// Something that must hold for a task to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// One of the eight of Windows.
+    System(SystemConditionType),
+    /// Beyond Windows: a fact of the machine reads so.
+    Fact {
+        /// Which.
+        fact: Fact,
+        /// What it has to read.
+        holds: bool,
+    },
+}
+
+/// The short words of Windows' conditions.
+const WORDS: [(&str, SystemConditionType); 8] = [
+    ("user-present", SystemConditionType::UserPresent),
+    ("user-away", SystemConditionType::UserNotPresent),
+    ("internet", SystemConditionType::InternetAvailable),
+    ("no-internet", SystemConditionType::InternetNotAvailable),
+    ("session-connected", SystemConditionType::SessionConnected),
+    ("session-disconnected", SystemConditionType::SessionDisconnected),
+    ("unmetered", SystemConditionType::FreeNetworkAvailable),
+    ("cost-not-high", SystemConditionType::BackgroundWorkCostNotHigh),
+];
+
+impl Condition {
+    /// The fact it stands on, `None` where this build has no source for it.
+    pub const fn fact(self) -> Option<Fact> {
+        match self {
+            Self::System(kind) => Fact::of_condition(kind),
+            Self::Fact { fact, .. } => Some(fact),
+        }
+    }
+
+    /// Whether it holds while its fact reads `value`.
+    pub const fn holds_at(self, value: bool) -> bool {
+        match self {
+            Self::System(kind) => value == kind.wanted(),
+            Self::Fact { holds, .. } => value == holds,
+        }
+    }
+
+    /// Its opposite.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        use SystemConditionType as S;
+        match self {
+            Self::System(S::UserPresent) => Self::System(S::UserNotPresent),
+            Self::System(S::UserNotPresent) => Self::System(S::UserPresent),
+            Self::System(S::InternetAvailable) => Self::System(S::InternetNotAvailable),
+            Self::System(S::InternetNotAvailable) => Self::System(S::InternetAvailable),
+            Self::System(S::SessionConnected) => Self::System(S::SessionDisconnected),
+            Self::System(S::SessionDisconnected) => Self::System(S::SessionConnected),
+            Self::System(S::FreeNetworkAvailable) => Self::Fact { fact: Fact::FreeNetwork, holds: false },
+            Self::System(S::BackgroundWorkCostNotHigh) => self,
+            Self::Fact { fact: Fact::FreeNetwork, holds: false } => Self::System(S::FreeNetworkAvailable),
+            Self::Fact { fact, holds } => Self::Fact { fact, holds: !holds },
+        }
+    }
+
+    /// The name Windows gives it, or else its word.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::System(kind) => kind.name().into(),
+            Self::Fact { .. } => self.word(),
+        }
+    }
+
+    /// The word a person writes: `user-away`, `ac-power`, `battery-above:50`, `not:unmetered`.
+    pub fn word(self) -> Cow<'static, str> {
+        let of_windows = |wanted| WORDS.iter().find(|(_, kind)| *kind == wanted).map(|(word, _)| *word);
+        match self {
+            Self::System(kind) => of_windows(kind).unwrap_or_else(|| kind.name()).into(),
+            Self::Fact { fact: Fact::ExternalPower, holds: true } => "ac-power".into(),
+            Self::Fact { fact, holds: true } => fact.name(),
+            Self::Fact { holds: false, .. } => format!("not:{}", self.opposite().word()).into(),
+        }
+    }
+
+    /// The condition of that name of Windows, or of that [`word`](Self::word).
+    ///
+    /// ```
+    /// use bgtask_core::{Condition, SystemConditionType};
+    /// assert_eq!(Condition::from_name("user-away"), Some(Condition::System(SystemConditionType::UserNotPresent)));
+    /// assert_eq!(Condition::from_name("not:battery-above:50").unwrap().word(), "not:battery-above:50");
+    /// assert_eq!(Condition::from_name("rainy"), None);
+    /// ```
+    pub fn from_name(name: &str) -> Option<Self> {
+        if let Some(opposite) = name.strip_prefix("not:") {
+            let condition = Self::from_name(opposite).filter(|_| !opposite.starts_with("not:"))?;
+            return Some(condition.opposite()).filter(|it| *it != condition);
+        }
+        let of_windows = WORDS.iter().find(|(word, _)| *word == name).map(|(_, kind)| *kind);
+        if let Some(kind) = of_windows.or_else(|| SystemConditionType::from_name(name)) {
+            return Some(Self::System(kind));
+        }
+        let fact = match name {
+            "ac-power" => Some(Fact::ExternalPower),
+            _ => Fact::from_name(name).filter(|fact| fact.is_condition()),
+        };
+        fact.map(|fact| Self::Fact { fact, holds: true })
+    }
+}
+
+impl From<SystemConditionType> for Condition {
+    fn from(kind: SystemConditionType) -> Self {
+        Self::System(kind)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
 /// The last known value of every yes-or-no fact, with the time it was first seen.
 #[derive(Clone, Debug, Default)]
 pub struct Levels(BTreeMap<Fact, (bool, WallTime)>);
@@ -58,9 +177,54 @@ impl Levels {
     }
 
     /// Whether the condition holds; an unknown level does not.
-    pub fn holds(&self, condition: SystemConditionType) -> bool {
-        Fact::of_condition(condition)
-            .and_then(|fact| self.get(fact))
-            .is_some_and(|(value, _)| value == condition.wanted())
+    pub fn holds(&self, condition: impl Into<Condition>) -> bool {
+        let condition = condition.into();
+        let level = condition.fact().and_then(|fact| self.get(fact));
+        level.is_some_and(|(value, _)| condition.holds_at(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_condition_is_read_again_from_its_name_and_its_word() {
+        let words = [
+            "ac-power",
+            "battery-above:20",
+            "idle:10min",
+            "disk-free:10G",
+            "load-below:1.5",
+            "between:22:00-06:00",
+            "energy-saver",
+            "memory-pressure",
+        ];
+        let of_windows = SystemConditionType::ALL.iter().map(|kind| Condition::System(*kind));
+        let beyond = words.iter().map(|word| Condition::from_name(word).unwrap_or_else(|| panic!("{word}")));
+        for condition in of_windows.chain(beyond.clone()).chain(beyond.map(Condition::opposite)) {
+            assert_eq!(Condition::from_name(&condition.name()), Some(condition));
+            assert_eq!(Condition::from_name(&condition.word()), Some(condition));
+        }
+    }
+
+    #[test]
+    fn not_turns_a_condition_round() {
+        let named = |name| Condition::from_name(name);
+        assert_eq!(named("not:internet"), named("InternetNotAvailable"));
+        assert_eq!(named("not:user-away"), named("user-present"));
+        assert_eq!(named("not:unmetered").map(|it| it.word().into_owned()), Some("not:unmetered".into()));
+        assert_eq!(named("not:unmetered").map(Condition::opposite), named("unmetered"));
+        for wrong in [
+            "not:",
+            "not:not:internet",
+            "not:cost-not-high",
+            "time-zone",
+            "free-network",
+            "battery-above:101",
+            "idle:0s",
+        ] {
+            assert_eq!(named(wrong), None, "{wrong}");
+        }
     }
 }

@@ -3,11 +3,13 @@
 pub(crate) mod access;
 pub(crate) mod app;
 pub(crate) mod cancel;
+pub(crate) mod command;
 pub(crate) mod condition;
 pub(crate) mod fact;
 pub(crate) mod outcome;
 pub(crate) mod registration;
 pub(crate) mod trigger;
+pub mod words;
 
 /// A fieldless enum whose variants have the names and numbers of a Windows enumeration.
 macro_rules! windows_enum {

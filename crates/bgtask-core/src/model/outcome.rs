@@ -37,6 +37,13 @@ pub enum Outcome {
         /// What it wrote last.
         output_tail: String,
     },
+    /// A command did not end with exit code 0, or could not be started.
+    CommandFailed {
+        /// How it ended.
+        exit: HostExit,
+        /// What it wrote last.
+        output_tail: String,
+    },
     /// The broker died under it too often (D7).
     Abandoned {
         /// How often it was tried.
@@ -56,7 +63,7 @@ impl Outcome {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
-            Self::TaskFailed { .. } => "failed",
+            Self::TaskFailed { .. } | Self::CommandFailed { .. } => "failed",
             Self::Cancelled { .. } => "cancelled",
             Self::Killed { .. } => "killed",
             Self::HostFailed { .. } => "host-failed",
@@ -78,6 +85,10 @@ impl fmt::Display for Outcome {
                 write!(f, "cancelled with reason {reason}, did not end within the grace, and was killed with its host")
             }
             Self::HostFailed { exit, .. } => write!(f, "{exit}"),
+            Self::CommandFailed { exit: HostExit::Code(code), .. } => write!(f, "failed with exit code {code}"),
+            Self::CommandFailed { exit: HostExit::Signal(signal), .. } => write!(f, "ended by signal {signal}"),
+            Self::CommandFailed { exit: HostExit::NotStarted(why), .. } => write!(f, "could not be started: {why}"),
+            Self::CommandFailed { exit, .. } => write!(f, "{exit}"),
             Self::Abandoned { attempts } => {
                 write!(f, "given up after {attempts} attempts: the broker ended during each")
             }

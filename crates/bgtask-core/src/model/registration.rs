@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::condition::SystemConditionType;
+use super::command::{Command, LastRun};
+use super::condition::Condition;
 use super::trigger::Trigger;
 use crate::ids::{AppId, ClassId, TaskId};
 use crate::time::WallTime;
@@ -16,7 +18,7 @@ pub struct NewRegistration {
     /// What fires it.
     pub trigger: Trigger,
     /// What must hold for it to run, all of it (CO-1).
-    pub conditions: Vec<SystemConditionType>,
+    pub conditions: Vec<Condition>,
     /// Whether a running instance is cancelled when a condition stops holding (CO-3).
     pub cancel_on_condition_loss: bool,
     /// Whether the network must stay up while it runs (NW-1).
@@ -34,6 +36,18 @@ pub enum Entry {
     Class(ClassId),
     /// The app itself (BLD-9).
     InProcess,
+    /// Any program, for the user.
+    Command(Arc<Command>),
+}
+
+impl Entry {
+    /// The command, where it is one.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Command(command) => Some(command),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Entry {
@@ -42,6 +56,7 @@ impl fmt::Display for Entry {
             Self::Component(name) => f.write_str(name),
             Self::Class(class) => write!(f, "{class}"),
             Self::InProcess => f.write_str("in the app"),
+            Self::Command(command) => f.write_str(&command.argv.join(" ")),
         }
     }
 }
@@ -69,7 +84,7 @@ pub struct Registration {
     /// See [`NewRegistration::trigger`].
     pub trigger: Trigger,
     /// See [`NewRegistration::conditions`].
-    pub conditions: Box<[SystemConditionType]>,
+    pub conditions: Box<[Condition]>,
     /// See [`NewRegistration::cancel_on_condition_loss`].
     pub cancel_on_condition_loss: bool,
     /// See [`NewRegistration::is_network_requested`].
@@ -84,9 +99,27 @@ pub struct Registration {
     pub counted_in: Option<Arc<str>>,
     /// Whether it still fires.
     pub standing: Standing,
+    /// The user has switched it off for a while: it fires nothing, what waits stays, and it promises nothing.
+    pub paused: bool,
+    /// How its last run ended; kept for commands only.
+    pub last: Option<LastRun>,
+    /// When it last succeeded, or was registered; kept for commands only.
+    pub fresh_since: Option<WallTime>,
+    /// That it has not succeeded for too long was reported.
+    pub overdue: bool,
 }
 
 impl Registration {
+    /// Whether a firing of its trigger counts now.
+    pub(crate) fn fires(&self) -> bool {
+        self.standing == Standing::Active && !self.paused
+    }
+
+    /// How long ago its last success may be, where that is promised.
+    pub(crate) fn fresh_within(&self) -> Option<Duration> {
+        self.entry.command()?.fresh_within
+    }
+
     /// Whether it is what `new` asks for: then registering it again changes nothing (D5).
     pub(crate) fn is(&self, new: &NewRegistration) -> bool {
         self.entry == new.entry

@@ -2,7 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::condition::Condition;
 use super::windows_enum;
+use super::words::duration_word;
 
 windows_enum! {
     /// The kinds of system event (`SystemTriggerType`).
@@ -85,15 +87,126 @@ pub enum Trigger {
         /// How often it counts.
         recurrence: CustomSystemEventTriggerRecurrence,
     },
+    /// Beyond Windows, as all that follow: again and again, from 1 s up. For the user's own commands.
+    Interval {
+        /// How long from one firing to the next.
+        every: Duration,
+        /// How exactly.
+        pace: Pace,
+        /// Whether the registration is spent by its first firing.
+        one_shot: bool,
+    },
+    /// A calendar expression comes true: the driver knows when (`bgtask-calendar`).
+    Calendar {
+        /// The expression, in the form of cron or of systemd.
+        calendar: Arc<str>,
+        /// The time zone it is read in; the machine's where there is none.
+        zone: Option<Arc<str>>,
+        /// Whether a time missed while the machine was off or asleep is made up for, once.
+        catch_up: bool,
+        /// How exactly.
+        pace: Pace,
+        /// Whether the registration is spent by its first firing.
+        one_shot: bool,
+    },
+    /// Something changed at a path.
+    Path {
+        /// What is watched.
+        watch: PathWatch,
+        /// Whether the registration is spent by its first firing.
+        one_shot: bool,
+    },
+    /// A condition begins to hold.
+    Condition {
+        /// Which.
+        condition: Condition,
+        /// Whether the registration is spent by its first firing.
+        one_shot: bool,
+    },
+    /// The user's session began: a log-in, or the machine's start.
+    SessionStart {
+        /// Whether the registration is spent by its first firing.
+        one_shot: bool,
+    },
+}
+
+/// How exactly something fires by time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// How much later than due it may fire, so that one wake-up serves several.
+    pub accuracy: Duration,
+    /// It fires later by a part of this that is always the same for this task on this machine.
+    pub jitter: Duration,
+}
+
+/// What is watched at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathWatch {
+    /// An absolute path of a file or a folder; it need not exist.
+    pub path: Arc<str>,
+    /// Whether the folders within count too.
+    pub recursive: bool,
+    /// Which changes count.
+    pub on: PathEvents,
+    /// How long nothing may have changed before it fires; zero fires at the first change.
+    pub settle: Duration,
+}
+
+/// Which changes at a path count. At least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathEvents {
+    /// Something was created.
+    pub created: bool,
+    /// Something was written to.
+    pub changed: bool,
+    /// Something was closed after it had been written.
+    pub written: bool,
+    /// Something was deleted.
+    pub deleted: bool,
+    /// Something was moved in or out.
+    pub moved: bool,
+}
+
+impl Default for PathEvents {
+    /// Everything but a write that is not complete.
+    fn default() -> Self {
+        Self { created: true, changed: false, written: true, deleted: true, moved: true }
+    }
+}
+
+impl PathEvents {
+    /// The names of the changes.
+    pub const NAMES: [&str; 5] = ["created", "changed", "written", "deleted", "moved"];
+
+    /// None at all: to add some [`by name`](Self::set).
+    pub const NONE: Self = Self { created: false, changed: false, written: false, deleted: false, moved: false };
+
+    /// Makes the change of that name count; `false` where there is no such name.
+    pub fn set(&mut self, name: &str) -> bool {
+        let place = Self::NAMES.iter().position(|its| *its == name);
+        let flags = [&mut self.created, &mut self.changed, &mut self.written, &mut self.deleted, &mut self.moved];
+        place.and_then(|place| flags.into_iter().nth(place)).map(|flag| *flag = true).is_some()
+    }
+
+    /// The names of those that count.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let flags = [self.created, self.changed, self.written, self.deleted, self.moved];
+        Self::NAMES.into_iter().zip(flags).filter(|(_, counts)| *counts).map(|(name, _)| name)
+    }
 }
 
 impl Trigger {
     /// Whether the first accepted firing spends the registration.
     pub const fn one_shot(&self) -> bool {
         match self {
-            Self::System { one_shot, .. } | Self::Time { one_shot, .. } | Self::Maintenance { one_shot, .. } => {
-                *one_shot
-            }
+            Self::System { one_shot, .. }
+            | Self::Time { one_shot, .. }
+            | Self::Maintenance { one_shot, .. }
+            | Self::Interval { one_shot, .. }
+            | Self::Calendar { one_shot, .. }
+            | Self::Path { one_shot, .. }
+            | Self::Condition { one_shot, .. }
+            | Self::SessionStart { one_shot } => *one_shot,
             Self::Application | Self::MediaProcessing | Self::CustomSystemEvent { .. } => false,
         }
     }
@@ -107,6 +220,11 @@ impl Trigger {
             Self::Application => "ApplicationTrigger",
             Self::MediaProcessing => "MediaProcessingTrigger",
             Self::CustomSystemEvent { .. } => "CustomSystemEventTrigger",
+            Self::Interval { .. } => "IntervalTrigger",
+            Self::Calendar { .. } => "CalendarTrigger",
+            Self::Path { .. } => "PathTrigger",
+            Self::Condition { .. } => "ConditionTrigger",
+            Self::SessionStart { .. } => "SessionStartTrigger",
         }
     }
 
@@ -115,12 +233,38 @@ impl Trigger {
         matches!(self, Self::Application | Self::MediaProcessing | Self::Maintenance { .. })
     }
 
+    /// How exactly it fires by time.
+    pub const fn pace(&self) -> Option<Pace> {
+        match self {
+            Self::Interval { pace, .. } | Self::Calendar { pace, .. } => Some(*pace),
+            _ => None,
+        }
+    }
+
+    /// Whether it is only for the user's own commands: no app may register it.
+    pub const fn is_for_commands(&self) -> bool {
+        matches!(
+            self,
+            Self::Interval { .. }
+                | Self::Calendar { .. }
+                | Self::Path { .. }
+                | Self::Condition { .. }
+                | Self::SessionStart { .. }
+        )
+    }
+
+    /// Whether what it carries is gathered while an activation waits, in order, instead of counting only (D1).
+    pub const fn gathers(&self) -> bool {
+        matches!(self, Self::Path { .. })
+    }
+
     /// The interval of a trigger that fires by time.
     pub const fn interval(&self) -> Option<Duration> {
         match self {
             Self::Time { freshness, .. } | Self::Maintenance { freshness, .. } => {
                 Some(Duration::from_secs(*freshness as u64 * 60))
             }
+            Self::Interval { every, .. } => Some(*every),
             _ => None,
         }
     }
@@ -135,6 +279,13 @@ impl fmt::Display for Trigger {
             Self::Application => f.write_str("the application trigger"),
             Self::MediaProcessing => f.write_str("the media processing trigger"),
             Self::CustomSystemEvent { id, .. } => write!(f, "the event {id}"),
+            Self::Interval { every, one_shot: false, .. } => write!(f, "the timer of {}", duration_word(*every)),
+            Self::Interval { every, .. } => write!(f, "the timer after {}", duration_word(*every)),
+            Self::Calendar { calendar, zone: None, .. } => write!(f, "the calendar {calendar:?}"),
+            Self::Calendar { calendar, zone: Some(zone), .. } => write!(f, "the calendar {calendar:?} in {zone}"),
+            Self::Path { watch, .. } => write!(f, "a change at {}", watch.path),
+            Self::Condition { condition, .. } => write!(f, "the beginning of {}", condition.word()),
+            Self::SessionStart { .. } => f.write_str("the start of the session"),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bgtask_core::{
-    App, AppId, Change, ClientId, Completion, Config, Core, Entry, EntryPoint, Event, EventKind, Fact, HostExit,
-    HostId, Input, InstanceId, NewRegistration, Notice, Now, Outcome, Output, Refusal, Reply, Report, Request,
-    RequestId, RunOrder, Server, Sharing, Snapshot, SourceStatus, SystemConditionType, SystemTriggerType, TaskId,
-    TaskType, Trigger, WakeReason, Why, Zone,
+    App, AppId, Change, ClientId, Command, Completion, Condition, Config, Core, Entry, EntryPoint, Event, EventKind,
+    Fact, HostExit, HostId, Input, InstanceId, NewRegistration, Notice, Now, Outcome, Output, Pace, Refusal, Reply,
+    Report, Request, RequestId, RunOrder, Server, Sharing, Snapshot, SourceStatus, SystemConditionType,
+    SystemTriggerType, TaskId, TaskType, Trigger, Update, Usage, WakeReason, WallTime, Why, Zone,
 };
 
 pub(crate) const PHOTOS: &str = "org.example.Photos";
@@ -31,6 +31,8 @@ pub(crate) struct Broker {
     pub(crate) first_levels: Option<bool>,
     requests: u64,
     lives: u64,
+    /// The hours that the machine's clock is ahead of UTC, for the calendars of tests.
+    pub(crate) hours_ahead: i64,
 }
 
 /// One instance on its host.
@@ -61,6 +63,7 @@ pub(crate) fn app(name: &str, version: &str) -> App {
         itself: None,
         applications: Vec::new(),
         raises: Vec::new(),
+        commands: None,
     }
 }
 
@@ -84,7 +87,7 @@ pub(crate) fn triggered(name: &str, trigger: Trigger) -> NewRegistration {
 
 /// The same with conditions.
 pub(crate) fn zone_task_when(name: &str, conditions: &[SystemConditionType]) -> NewRegistration {
-    NewRegistration { conditions: conditions.to_vec(), ..zone_task(name) }
+    NewRegistration { conditions: conditions.iter().copied().map(Condition::from).collect(), ..zone_task(name) }
 }
 
 pub(crate) fn on(kind: SystemTriggerType, name: &str) -> NewRegistration {
@@ -98,11 +101,46 @@ pub(crate) fn one_shot(mut new: NewRegistration) -> NewRegistration {
     new
 }
 
+/// A command that waits for this.
+pub(crate) fn command(name: &str, trigger: Trigger) -> NewRegistration {
+    NewRegistration { name: name.into(), entry: Entry::Command(Command::new([name]).into()), trigger, ..zone_task("") }
+}
+
+/// The same with something else about the command.
+pub(crate) fn but(mut new: NewRegistration, change: impl FnOnce(&mut Command)) -> NewRegistration {
+    let mut command = new.entry.command().expect("it is one").clone();
+    change(&mut command);
+    new.entry = Entry::Command(command.into());
+    new
+}
+
+/// The same with conditions, by their words.
+pub(crate) fn when(mut new: NewRegistration, words: &[&str]) -> NewRegistration {
+    new.conditions = words.iter().map(|word| Condition::from_name(word).expect("a condition")).collect();
+    new
+}
+
+/// The trigger of a timer.
+pub(crate) const fn every(interval: Duration) -> Trigger {
+    Trigger::Interval { every: interval, pace: NO_PACE, one_shot: false }
+}
+
+const NO_PACE: Pace = Pace { accuracy: Duration::ZERO, jitter: Duration::ZERO };
+pub(crate) const HOUR: Duration = seconds(3_600);
+const DAY: i64 = 86_400_000_000;
+
 pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 impl Broker {
+    /// A broker that knows no app but the user's own commands.
+    pub(crate) fn of_commands() -> Self {
+        let mut broker = Self::empty(Config::default());
+        broker.install(App::of_commands());
+        broker
+    }
+
     /// A broker with the app [`PHOTOS`], which may run in the background.
     pub(crate) fn new() -> Self {
         Self::with(Config::default())
@@ -128,30 +166,50 @@ impl Broker {
             first_levels: Some(false),
             requests: 0,
             lives: 1,
+            hours_ahead: 0,
         }
     }
 
     pub(crate) fn tell(&mut self, input: Input) {
-        let mut first_readings = Vec::new();
+        let mut answers = Vec::new();
         self.core.handle(self.now, input);
         loop {
             match self.core.poll() {
                 Output::Persist(change) => self.persist(change),
                 Output::Wake(_) => break,
                 order => {
-                    first_readings.extend(self.first_reading(&order));
+                    answers.extend(self.first_reading(&order).map(Input::Report));
+                    answers.extend(self.planned(&order));
                     self.orders.push_back(order);
                 }
             }
         }
-        first_readings.into_iter().for_each(|report| self.tell(Input::Report(report)));
+        answers.into_iter().for_each(|answer| self.tell(answer));
+    }
+
+    /// The driver reads calendars: here `daily HH` on the machine's clock, `at SECONDS` once, and `never`.
+    fn planned(&self, order: &Output) -> Option<Input> {
+        let Output::Plan { task, calendar, after, .. } = order else { return None };
+        let number = |text: &str| text.parse::<i64>().expect("a number");
+        let at = match calendar.split_once(' ') {
+            Some(("daily", hour)) => {
+                let shift = (number(hour) - self.hours_ahead) * 3_600_000_000;
+                let days = (after.as_micros() - shift).div_euclid(DAY) + 1;
+                Some(WallTime::from_micros(days * DAY + shift))
+            }
+            Some(("at", second)) => Some(WallTime::from_micros(number(second) * 1_000_000)).filter(|at| at > after),
+            _ => None,
+        };
+        Some(Input::Planned { task: *task, at })
     }
 
     /// The sources every task stands on know their level from the start, unless a test is about that.
     fn first_reading(&self, order: &Output) -> Option<Report> {
         match order {
-            Output::Watch(Fact::EnergySaver) => self.first_levels.map(Report::EnergySaver),
-            Output::Watch(Fact::MemoryPressure) => self.first_levels.map(Report::MemoryPressure),
+            Output::Watch(Fact::EnergySaver) => self.first_levels.map(|value| Report::Level(Fact::EnergySaver, value)),
+            Output::Watch(Fact::MemoryPressure) => {
+                self.first_levels.map(|value| Report::Level(Fact::MemoryPressure, value))
+            }
             _ => None,
         }
     }
@@ -232,6 +290,49 @@ impl Broker {
         self.try_register(PHOTOS, new).expect("the registration is in order")
     }
 
+    /// The user adds a command.
+    pub(crate) fn add(&mut self, new: NewRegistration) -> TaskId {
+        self.try_register(App::COMMANDS, new).expect("the command is in order")
+    }
+
+    pub(crate) fn refused(&mut self, new: NewRegistration) -> Refusal {
+        self.try_register(App::COMMANDS, new).expect_err("something is wrong with it")
+    }
+
+    /// The user adds a command again, perhaps another one.
+    pub(crate) fn edit(&mut self, new: NewRegistration) -> (TaskId, Update) {
+        match self.request(Request::RegisterOrUpdate(app_id(App::COMMANDS), new)) {
+            Ok(Reply::Updated(task, update)) => (task, update),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn run_now(&mut self, task: TaskId) -> InstanceId {
+        match self.request(Request::RunNow { task, respect_conditions: false }) {
+            Ok(Reply::Running(instance)) => instance,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn pause(&mut self, task: TaskId, paused: bool) {
+        assert_eq!(self.request(Request::SetPaused { task, paused }), Ok(Reply::Set));
+    }
+
+    /// The clock on the wall is set; no other clock is.
+    pub(crate) fn clock_set(&mut self, seconds: i64) {
+        self.now.wall = WallTime::from_micros(self.now.wall.as_micros() + seconds * 1_000_000);
+        self.tell(Input::Tick);
+    }
+
+    /// The names of what was ordered to run since the last look.
+    pub(crate) fn ran(&mut self) -> Vec<String> {
+        let runs = self.orders().into_iter().filter_map(|order| match order {
+            Output::Run(_, order) => Some(order.name.to_string()),
+            _ => None,
+        });
+        runs.collect()
+    }
+
     pub(crate) fn unregister(&mut self, task: TaskId, cancel: bool) -> Result<Reply, Refusal> {
         self.request(Request::Unregister { scope: Some(app_id(PHOTOS)), task, cancel })
     }
@@ -244,7 +345,7 @@ impl Broker {
     }
 
     pub(crate) fn internet(&mut self, reachable: bool) {
-        self.tell(Input::Report(Report::Internet(reachable)));
+        self.tell(Input::Report(Report::Level(Fact::Internet, reachable)));
     }
 
     pub(crate) fn reads(&mut self, report: Report) {
@@ -252,7 +353,7 @@ impl Broker {
     }
 
     pub(crate) fn user(&mut self, present: bool) {
-        self.tell(Input::Report(Report::UserPresence(present)));
+        self.tell(Input::Report(Report::Level(Fact::UserPresence, present)));
     }
 
     pub(crate) fn source(&mut self, fact: Fact, status: SourceStatus) {
@@ -274,7 +375,7 @@ impl Broker {
     }
 
     pub(crate) fn exits(&mut self, host: HostId, exit: HostExit) {
-        self.tell(Input::HostExited { host, exit, output_tail: "last words".into() });
+        self.tell(Input::HostExited { host, exit, output_tail: "last words".into(), usage: None });
     }
 
     /// Everything ordered since the last look.
@@ -375,12 +476,24 @@ impl Run {
         broker.tell(Input::HostStarted(self.host, self.order.instance));
     }
 
+    /// The first process of a command has ended, and nothing is left of it.
+    pub(crate) fn exits(&self, broker: &mut Broker, code: i32) {
+        broker.exits(self.host, HostExit::Code(code));
+    }
+
+    /// The same, with what was seen to be used.
+    pub(crate) fn exits_after(&self, broker: &mut Broker, cpu: Duration, io: u64) {
+        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20) });
+        broker.tell(Input::HostExited { host: self.host, exit: HostExit::Code(0), output_tail: String::new(), usage });
+    }
+
     pub(crate) fn progress(&self, broker: &mut Broker, value: u32) {
         broker.tell(Input::HostProgress(self.host, self.order.instance, value));
     }
 
     pub(crate) fn finishes(&self, broker: &mut Broker, result: Result<(), &str>) {
-        broker.tell(Input::HostFinished(self.host, self.order.instance, result.map_err(str::to_owned)));
+        let (host, instance, result) = (self.host, self.order.instance, result.map_err(str::to_owned));
+        broker.tell(Input::HostFinished { host, instance, result, usage: None });
     }
 
     /// The reason it was told to stop for, if it was since the last look.

@@ -153,7 +153,12 @@ fn what_a_host_says_too_late_twice_or_of_something_else_changes_nothing() {
     let (mut broker, run) = running(Config::default());
     let stranger = bgtask_core::InstanceId::from_random(9);
     broker.tell(Input::HostStarted(run.host, stranger));
-    broker.tell(Input::HostFinished(bgtask_core::HostId(99), run.instance(), Ok(())));
+    broker.tell(Input::HostFinished {
+        host: bgtask_core::HostId(99),
+        instance: run.instance(),
+        result: Ok(()),
+        usage: None,
+    });
     run.started(&mut broker);
     run.finishes(&mut broker, Ok(()));
     let before = broker.history.len();

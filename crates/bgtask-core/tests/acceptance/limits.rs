@@ -56,8 +56,10 @@ fn the_longest_entry_point() {
 
 #[test]
 fn the_most_conditions() {
-    let with =
-        |count| NewRegistration { conditions: vec![SystemConditionType::UserPresent; count], ..zone_task("Clock") };
+    let with = |count| NewRegistration {
+        conditions: vec![SystemConditionType::UserPresent.into(); count],
+        ..zone_task("Clock")
+    };
     assert!(Broker::new().try_register(PHOTOS, with(MAX_CONDITIONS)).is_ok());
     assert_eq!(refusal(with(MAX_CONDITIONS + 1)), Refusal::LimitReached(Limit::Conditions));
 }
@@ -173,7 +175,7 @@ fn the_longest_error_text() {
 fn the_longest_output_tail() {
     let (mut broker, run) = running();
     let output_tail = format!("x{}", "é".repeat(MAX_OUTPUT_TAIL_BYTES));
-    broker.tell(Input::HostExited { host: run.host, exit: HostExit::Code(1), output_tail });
+    broker.tell(Input::HostExited { host: run.host, exit: HostExit::Code(1), output_tail, usage: None });
     let Outcome::HostFailed { output_tail, .. } = broker.last_outcome() else {
         panic!("it failed");
     };

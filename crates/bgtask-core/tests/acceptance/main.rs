@@ -1,23 +1,36 @@
 //! What the broker promises, as stories on virtual time. Test names begin with the rules and decisions they cover.
 
 mod access;
+mod by_hand;
+mod calendar;
 mod cancel;
+mod command;
+mod command_limits;
+mod condition_words;
 mod conditions;
 mod demand;
 mod firing;
 mod groups;
 mod harness;
 mod hosts;
+mod interval;
 mod limits;
 mod mail;
+mod path;
+mod pause;
 mod policy;
+mod promise;
 mod reasons;
 mod registration;
 mod restart;
+mod retry;
+mod scale;
 mod scenarios;
 mod servicing;
+mod session;
 mod sharing;
 mod sources;
 mod timers;
 mod wakes;
 mod why;
+mod why_command;

@@ -3,8 +3,8 @@
 //! `QuietHoursEntered` has no cause: Windows has not raised it since Windows 10.
 
 use bgtask_core::{
-    AccessSetting, CancellationReason, Config, EventKind, Outcome, Output, Report, Request, SystemConditionType,
-    Trigger,
+    AccessSetting, CancellationReason, Config, EventKind, Fact, Outcome, Output, Report, Request, SystemConditionType,
+    Trigger, Usage,
 };
 
 use crate::harness::{Broker, PHOTOS, Run, app, app_id, seconds, triggered, zone_task, zone_task_when};
@@ -112,19 +112,19 @@ fn can_6_d10_a_spent_budget_is_execution_time_exceeded_with_its_numbers() {
 #[test]
 fn can_6_a_machine_short_of_memory_is_resource_revocation_and_nothing_starts_meanwhile() {
     let (mut broker, run) = running();
-    broker.reads(Report::MemoryPressure(true));
+    broker.reads(Report::Level(Fact::MemoryPressure, true));
     assert_eq!(run.cancelled(&mut broker), Some(CancellationReason::ResourceRevocation));
     run.finishes(&mut broker, Ok(()));
     broker.zone_changes("Asia/Tokyo", 32_400);
     broker.expect_no_run();
-    broker.reads(Report::MemoryPressure(false));
+    broker.reads(Report::Level(Fact::MemoryPressure, false));
     broker.expect_run("Clock");
 }
 
 #[test]
 fn ac_6_can_6_saving_energy_is_energy_saver_but_not_for_what_is_always_allowed() {
     let (mut broker, run) = running();
-    broker.reads(Report::EnergySaver(true));
+    broker.reads(Report::Level(Fact::EnergySaver, true));
     assert_eq!(run.cancelled(&mut broker), Some(CancellationReason::EnergySaver));
     run.finishes(&mut broker, Ok(()));
     broker.zone_changes("Asia/Tokyo", 32_400);
@@ -132,8 +132,8 @@ fn ac_6_can_6_saving_energy_is_energy_saver_but_not_for_what_is_always_allowed()
 
     broker.request(Request::SetAccess(app_id(PHOTOS), Some(AccessSetting::Always))).expect("the user may");
     let run = broker.expect_run("Clock");
-    broker.reads(Report::EnergySaver(false));
-    broker.reads(Report::EnergySaver(true));
+    broker.reads(Report::Level(Fact::EnergySaver, false));
+    broker.reads(Report::Level(Fact::EnergySaver, true));
     assert_eq!(run.cancelled(&mut broker), None, "D-OPT: always is always");
 }
 
@@ -141,14 +141,14 @@ fn ac_6_can_6_saving_energy_is_energy_saver_but_not_for_what_is_always_allowed()
 fn tm_8_d9_d12_maintenance_on_battery_is_abort_and_due_again() {
     let mut broker = Broker::new();
     broker.register(triggered("Clock", Trigger::Maintenance { freshness: 15, one_shot: false }));
-    broker.reads(Report::ExternalPower(true));
+    broker.reads(Report::Level(Fact::ExternalPower, true));
     broker.passes(seconds(30 * 60));
     let run = broker.expect_run("Clock");
-    broker.reads(Report::ExternalPower(false));
+    broker.reads(Report::Level(Fact::ExternalPower, false));
     assert_eq!(run.cancelled(&mut broker), Some(CancellationReason::Abort));
     run.finishes(&mut broker, Ok(()));
     broker.expect_no_run();
-    broker.reads(Report::ExternalPower(true));
+    broker.reads(Report::Level(Fact::ExternalPower, true));
     broker.expect_run("Clock");
 }
 
@@ -177,7 +177,7 @@ fn used(broker: &mut Broker, run: &Run, cpu_ms: u64, io: u64) {
     let sampled = broker.orders().into_iter().any(|order| order == Output::Sample(run.host));
     assert!(sampled, "the broker asks");
     let cpu = std::time::Duration::from_millis(cpu_ms);
-    broker.tell(bgtask_core::Input::HostUsage { host: run.host, cpu, io });
+    broker.tell(bgtask_core::Input::HostUsage { host: run.host, usage: Usage { cpu, io, memory_peak: None } });
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn ca_9_processor_time_input_or_output_and_progress_each_count_as_work() {
     broker.passes(seconds(4));
     run.progress(&mut broker, 1);
     broker.passes(seconds(4));
-    assert_eq!(broker.orders(), [], "nobody looks while it was heard of");
+    assert!(!broker.orders().contains(&Output::Sample(run.host)), "nobody looks while it was heard of");
     broker.passes(seconds(1));
     used(&mut broker, &run, 40, 4_098);
     assert_eq!(run.cancelled(&mut broker), None);
@@ -232,11 +232,11 @@ fn d13_what_was_due_when_the_broker_started_waits_until_the_saver_is_known() {
     broker.request(Request::SetAccess(app_id(PHOTOS), None)).expect("the user may");
     broker.expect_no_run();
     assert!(broker.why(task).sentence.contains("energy-saver has not reported yet"), "{}", broker.why(task).sentence);
-    broker.reads(Report::EnergySaver(true));
-    broker.reads(Report::MemoryPressure(false));
+    broker.reads(Report::Level(Fact::EnergySaver, true));
+    broker.reads(Report::Level(Fact::MemoryPressure, false));
     broker.expect_no_run();
     assert!(!broker.story(task).contains(&"cancelled"), "it was not started to be stopped");
-    broker.reads(Report::EnergySaver(false));
+    broker.reads(Report::Level(Fact::EnergySaver, false));
     broker.expect_run("Clock");
 }
 

@@ -85,7 +85,10 @@ fn re_3_bld_5_what_is_wrong_is_said_at_registration() {
         ),
         (one_shot(on(SystemTriggerType::ControlChannelReset, "Reset")), "cannot be one-shot (SYS-2)"),
         (on(SystemTriggerType::SmsReceived, "Sms"), "no source for it"),
-        (NewRegistration { conditions: vec![SystemConditionType::SessionConnected], ..base() }, "no source for it"),
+        (
+            NewRegistration { conditions: vec![SystemConditionType::SessionConnected.into()], ..base() },
+            "no source for it",
+        ),
     ];
     for (new, expected) in cases {
         let said = refused(new);
@@ -135,7 +138,7 @@ fn every_trigger_and_condition_of_windows_is_either_served_or_refused_loudly() {
     for condition in SystemConditionType::ALL {
         let served = bgtask_core::Fact::of_condition(*condition).is_some();
         let mut broker = Broker::new();
-        let conditions = vec![*condition];
+        let conditions = vec![(*condition).into()];
         let answer = broker.try_register(PHOTOS, NewRegistration { conditions, ..zone_task("Any") });
         assert_eq!(answer.is_ok(), served, "D16: {condition}");
     }

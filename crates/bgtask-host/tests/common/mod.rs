@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use bgtask_host::{Containment, Exit, Host, HostError, HostSpec, Launch, Spawner, SpawnerConfig, Start};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
 /// Long enough for any of this on a busy machine; only a failing test waits for it.
@@ -91,6 +92,10 @@ pub fn sh(script: &str) -> HostSpec {
 pub fn wait_readable(fd: &impl AsFd) {
     let ready = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&PATIENCE)).unwrap();
     assert_eq!(ready, 1, "nothing happened");
+}
+
+pub fn is_alive(pid: &str) -> bool {
+    test_kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap()).is_ok()
 }
 
 pub fn started(start: &Start) -> Result<(), HostError> {

@@ -95,7 +95,7 @@ fn a_row_of_history_has_the_columns_a_query_selects_by() {
     });
     let lines: Vec<_> = lines.collect();
     let words: BTreeSet<_> = lines.iter().map(|line| line.event).collect();
-    assert_eq!(words.len(), 11, "every kind of event has its own word: {words:?}");
+    assert_eq!(words.len(), 16, "every kind of event has its own word: {words:?}");
     assert!(
         lines
             .iter()
@@ -132,6 +132,27 @@ fn frozen_values_still_load() {
     frozen("outputs.jsonl", &samples::outputs());
 }
 
+/// The rows of a store written before there were commands: what was added since is what it was without being written.
+#[test]
+fn a_store_from_before_commands_still_loads() {
+    let text = fs::read_to_string(frozen_path("rows-before-commands.jsonl")).expect("the frozen file is there");
+    let rows: Vec<[String; 3]> = text.lines().map(frozen_row).collect();
+    let refs = rows.iter().map(|[kind, key, value]| (kind.as_str(), key.as_str(), value.as_str()));
+    let loaded = snapshot(refs).expect("this version reads it");
+    assert_eq!((loaded.registrations.len(), loaded.activations.len()), (21, 7));
+    for registration in &loaded.registrations {
+        let added = (registration.paused, registration.last, registration.fresh_since, registration.overdue);
+        assert_eq!(added, (false, None, None, false), "{registration:?}");
+    }
+    for (_, activation) in &loaded.activations {
+        let added = (activation.failures, activation.not_before, activation.started, activation.message.as_ref());
+        assert_eq!(added, (0, None, None, None), "{activation:?}");
+        assert_eq!((activation.firing.lost, activation.firing.by_hand), (0, false), "{activation:?}");
+    }
+    let conditions = &loaded.registrations[1].conditions;
+    assert_eq!(conditions.iter().map(|it| it.name()).collect::<Vec<_>>(), ["UserPresent", "UserNotPresent"]);
+}
+
 #[test]
 fn a_frozen_store_still_loads() {
     let path = frozen_path("rows.jsonl");
@@ -159,6 +180,7 @@ proptest! {
             host: bgtask_core::HostId(boot),
             exit: bgtask_core::HostExit::NotStarted(tail.clone()),
             output_tail: tail,
+            usage: None,
         }]);
     }
 

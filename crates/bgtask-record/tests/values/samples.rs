@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bgtask_core::{
     AccessSetting, Activation, ActivationState, App, AppAccess, AppId, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice, CancellationReason, Change, Class,
-    ClassId, ClientId, Completion, Config, Consent, CustomSystemEventTriggerRecurrence, Details, Entry, EntryPoint,
-    Event, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, Limit, NewRegistration, Notice,
-    Outcome, Output, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, RequestId,
-    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, SystemConditionType, SystemTriggerType, TaskGroup,
-    TaskId, TaskType, Trigger, Unregistration, Update, Wake, WakeReason, WallTime, Zone,
+    BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice, CancellationReason, Cause, Change,
+    Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence,
+    DayWindow, Details, Entry, EntryPoint, Event, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input,
+    InstanceId, LastRun, Limit, NewRegistration, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
+    PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, RequestId, Retry, RunOrder, Server,
+    Sharing, Snapshot, SourceStatus, Standing, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType,
+    Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -35,11 +36,75 @@ fn triggers() -> Vec<Trigger> {
         Trigger::Application,
         Trigger::MediaProcessing,
     ];
-    systems.chain(events).chain(others).collect()
+    systems.chain(events).chain(others).chain(triggers_of_commands()).collect()
 }
 
-fn entries() -> [Entry; 3] {
-    [Entry::Component("Tasks.Example".into()), Entry::Class(CLASS), Entry::InProcess]
+fn triggers_of_commands() -> Vec<Trigger> {
+    let pace = Pace { accuracy: Duration::from_secs(60), jitter: Duration::from_micros(1) };
+    let calendar = |zone: Option<&str>, catch_up| Trigger::Calendar {
+        calendar: "*-*-* 03:00".into(),
+        zone: zone.map(Into::into),
+        catch_up,
+        pace: Pace::default(),
+        one_shot: false,
+    };
+    let mut all = vec![
+        Trigger::Interval { every: Duration::from_secs(21_600), pace, one_shot: false },
+        calendar(None, true),
+        calendar(Some("Europe/Paris"), false),
+        Trigger::Path { watch: watch(), one_shot: true },
+        Trigger::SessionStart { one_shot: false },
+    ];
+    all.extend(conditions().into_iter().map(|condition| Trigger::Condition { condition, one_shot: true }));
+    all
+}
+
+fn watch() -> PathWatch {
+    let on = PathEvents { deleted: false, ..PathEvents::default() };
+    PathWatch { path: "/home/anna/no\u{301}tes".into(), recursive: true, on, settle: Duration::from_millis(500) }
+}
+
+/// The eight of Windows, one for each other fact, and their opposites.
+fn conditions() -> Vec<Condition> {
+    let of_windows = SystemConditionType::ALL.iter().copied().map(Condition::System);
+    let beyond =
+        facts().into_iter().skip(3).flat_map(|fact| [true, false].map(|holds| Condition::Fact { fact, holds }));
+    // What is the same as a condition of Windows has its name.
+    let plain = |condition: &Condition| *condition != Condition::Fact { fact: Fact::FreeNetwork, holds: true };
+    of_windows.chain(beyond.filter(plain)).collect()
+}
+
+fn facts() -> Vec<Fact> {
+    let with_a_parameter = [
+        Fact::BatteryAbove(50),
+        Fact::Idle(Duration::from_secs(600)),
+        Fact::DiskFree(10 << 30),
+        Fact::LoadBelow(150),
+        Fact::Between(DayWindow { from: 22 * 60, to: 6 * 60 }),
+    ];
+    Fact::ALL.iter().copied().chain(with_a_parameter).collect()
+}
+
+fn command() -> Command {
+    Command {
+        env: [("LANG".into(), "C".into())].into(),
+        dir: "/srv".into(),
+        cpu: Some(Duration::from_secs(60)),
+        memory: Some(1 << 30),
+        network: false,
+        nice: true,
+        retry: Retry { times: 3, backoff: Duration::from_secs(30) },
+        fresh_within: Some(Duration::from_secs(86_400)),
+        checkpoint: true,
+        file: Some("/home/anna/.config/bgtask/tasks/backup.toml".into()),
+        ..Command::new(["restic", "backup", "a \"b\"\n"])
+    }
+}
+
+fn entries() -> [Entry; 5] {
+    let bare = Command::new(["true"]);
+    let [full, bare] = [command(), bare].map(|command| Entry::Command(command.into()));
+    [Entry::Component("Tasks.Example".into()), Entry::Class(CLASS), Entry::InProcess, full, bare]
 }
 
 fn group() -> TaskGroup {
@@ -51,7 +116,7 @@ fn zone() -> Zone {
 }
 
 fn firing() -> Firing {
-    Firing { at: WALL, count: u32::MAX, details: None }
+    Firing { at: WALL, count: u32::MAX, details: None, lost: 0, by_hand: false }
 }
 
 fn details() -> Details {
@@ -81,11 +146,12 @@ fn app() -> App {
         itself: Some(server("photos", Sharing::Together("".into()))),
         applications: vec!["Editor".into()],
         raises: vec!["org.example.jack".into()],
+        commands: None,
     }
 }
 
 fn bare_app() -> App {
-    let none = App { itself: None, applications: vec![], raises: vec![], ..app() };
+    let none = App { itself: None, applications: vec![], raises: vec![], ..App::of_commands() };
     App { entry_points: vec![], classes: vec![], ..none }
 }
 
@@ -94,7 +160,7 @@ fn new_registrations() -> [NewRegistration; 2] {
         name: "Sync ☃ \u{1F600}".into(),
         entry: Entry::Component("Tasks.Example".into()),
         trigger: Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: true },
-        conditions: SystemConditionType::ALL.to_vec(),
+        conditions: conditions(),
         cancel_on_condition_loss: true,
         is_network_requested: false,
         group: Some(group()),
@@ -113,12 +179,16 @@ pub(crate) fn registrations() -> Vec<Registration> {
         due: trigger.interval().map(|_| WALL),
         counted_in: matches!(trigger, Trigger::CustomSystemEvent { .. }).then(|| "session 1".into()),
         trigger,
-        conditions: SystemConditionType::ALL.iter().copied().take(usize::try_from(number % 4).unwrap_or(0)).collect(),
+        conditions: conditions().into_iter().rev().take(usize::try_from(number % 4).unwrap_or(0)).collect(),
         cancel_on_condition_loss: false,
         is_network_requested: true,
         group: number.is_multiple_of(3).then(group),
         registered_at: WALL,
         standing,
+        paused: number.is_multiple_of(2),
+        last: number.is_multiple_of(5).then_some(LastRun { at: WALL, ok: number.is_multiple_of(2) }),
+        fresh_since: number.is_multiple_of(3).then_some(WALL),
+        overdue: number.is_multiple_of(4),
     };
     (1..)
         .zip(triggers().into_iter().zip(standings.into_iter().cycle()).zip(entries().into_iter().cycle()))
@@ -139,8 +209,17 @@ pub(crate) fn activations() -> Vec<Activation> {
     ];
     let with = |(number, state): (u128, ActivationState)| Activation {
         instance: InstanceId::from_random(number),
-        firing: Firing { details: number.is_multiple_of(2).then(details), ..firing() },
+        firing: Firing {
+            details: number.is_multiple_of(2).then(details),
+            lost: u32::from(number == 2),
+            by_hand: number == 3,
+            ..firing()
+        },
         attempt: 3,
+        failures: u32::from(number == 1) * 2,
+        not_before: (number == 1).then_some(WALL),
+        message: (number == 4).then(|| "half of it".into()),
+        started: number.is_multiple_of(3).then_some(BOOT),
         state,
     };
     (1..).zip(states).map(with).collect()
@@ -157,7 +236,8 @@ pub(crate) fn outcomes() -> Vec<Outcome> {
     all.push(Outcome::Killed { reason, output_tail: output_tail.clone() });
     all.push(Outcome::Abandoned { attempts: 3 });
     for exit in exits() {
-        all.push(Outcome::HostFailed { exit, output_tail: output_tail.clone() });
+        all.push(Outcome::HostFailed { exit: exit.clone(), output_tail: output_tail.clone() });
+        all.push(Outcome::CommandFailed { exit, output_tail: output_tail.clone() });
     }
     all
 }
@@ -195,10 +275,12 @@ fn gates() -> Vec<Gate> {
         Gate::EnergySaver,
         Gate::Battery,
         Gate::MemoryPressure,
+        Gate::Paused,
+        Gate::Backoff,
         Gate::Running,
         Gate::Slot,
     ];
-    all.extend(SystemConditionType::ALL.iter().map(|condition| Gate::Condition(*condition)));
+    all.extend(conditions().into_iter().map(Gate::Condition));
     all.extend(BackgroundAccessStatus::ALL.iter().map(|status| Gate::Access(*status)));
     all
 }
@@ -218,17 +300,39 @@ fn event_kinds() -> Vec<EventKind> {
     all.extend([
         EventKind::Registered,
         EventKind::Latched(vec![]),
-        EventKind::Latched(SystemConditionType::ALL.to_vec()),
+        EventKind::Latched(conditions()),
         EventKind::Started { attempt: 2, warm: true },
         EventKind::Cancelled(notice(CancellationReason::LoggingOff)),
         EventKind::Interrupted { attempt: 2 },
+        EventKind::Missed { due: WALL },
+        EventKind::Retrying {
+            outcome: Outcome::CommandFailed { exit: HostExit::Code(3), output_tail: String::new() },
+            attempt: 2,
+            at: WALL,
+            used: used().last().copied().flatten(),
+        },
+        EventKind::Overdue { since: WALL },
+        EventKind::Paused(true),
+        EventKind::Paused(false),
         EventKind::Dropped,
         EventKind::CompletionLost { sequence: u64::MAX },
     ]);
     all.extend(unregistrations().map(EventKind::Unregistered));
-    all.extend(triggers().into_iter().map(|trigger| EventKind::Fired { trigger, count: 2 }));
-    all.extend(outcomes().into_iter().map(|outcome| EventKind::Completed { outcome, progress: Some(1) }));
+    let causes = [Cause::World, Cause::Timer { shared: 3 }, Cause::Hand];
+    let fired = triggers().into_iter().zip(causes.into_iter().cycle());
+    all.extend(fired.map(|(trigger, cause)| EventKind::Fired { trigger, count: 2, cause }));
+    let ended = outcomes().into_iter().zip(used().into_iter().cycle());
+    all.extend(ended.map(|(outcome, used)| EventKind::Completed { outcome, progress: Some(1), used }));
     all
+}
+
+fn usage() -> Usage {
+    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20) }
+}
+
+fn used() -> [Option<Used>; 3] {
+    let wall = Duration::from_secs(3);
+    [None, Some(Used { wall, usage: None }), Some(Used { wall, usage: Some(usage()) })]
 }
 
 fn events() -> Vec<Event> {
@@ -333,6 +437,10 @@ fn requests() -> Vec<Request> {
         Request::SetAccess(app.clone(), Some(AccessSetting::Managed)),
         Request::SetAccess(app.clone(), None),
         Request::SetBackground { enabled: false },
+        Request::RunNow { task: TASK, respect_conditions: true },
+        Request::SetPaused { task: TASK, paused: true },
+        Request::Cancel(TASK),
+        Request::ReportProgress { instance: INSTANCE, value: 40, message: "indexing".into() },
         Request::Terminate(app.clone()),
         Request::Activate { app: app.clone(), media: false, details: None },
         Request::Activate { app: app.clone(), media: true, details: Some(details()) },
@@ -349,13 +457,7 @@ fn reports() -> Vec<Report> {
         Report::TimeZone { zone: zone(), previous_offset_seconds: Some(-3_600) },
     ];
     for value in [true, false] {
-        all.extend([
-            Report::Internet(value),
-            Report::UserPresence(value),
-            Report::ExternalPower(value),
-            Report::EnergySaver(value),
-            Report::MemoryPressure(value),
-        ]);
+        all.extend(facts().into_iter().skip(1).map(|fact| Report::Level(fact, value)));
     }
     all
 }
@@ -375,19 +477,28 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::Detach(ClientId(0)),
         Input::HostStarted(HOST, INSTANCE),
         Input::HostProgress(HOST, INSTANCE, u32::MAX),
-        Input::HostFinished(HOST, INSTANCE, Ok(())),
-        Input::HostFinished(HOST, INSTANCE, Err(String::new())),
-        Input::HostUsage { host: HOST, cpu: Duration::from_micros(1), io: u64::MAX },
+        Input::HostFinished { host: HOST, instance: INSTANCE, result: Ok(()), usage: None },
+        Input::HostFinished { host: HOST, instance: INSTANCE, result: Err(String::new()), usage: Some(usage()) },
+        Input::HostUsage { host: HOST, usage: usage() },
+        Input::Planned { task: TASK, at: Some(WALL) },
+        Input::Planned { task: TASK, at: None },
+        Input::PathChanged { task: TASK, changes: details(), count: 2, lost: 1 },
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
+    all.extend(statuses().map(|status| Input::PathStatus(TASK, status)));
     all.extend((1..).zip(consents).map(|(id, consent)| Input::Consent(RequestId(id), consent)));
     all.extend(
-        Fact::ALL.iter().zip(statuses().into_iter().cycle()).map(|(fact, status)| Input::SourceStatus(*fact, status)),
+        facts().into_iter().zip(statuses().into_iter().cycle()).map(|(fact, status)| Input::SourceStatus(fact, status)),
     );
     all.extend(reports().into_iter().map(Input::Report));
     all.extend((1..).zip(requests()).map(|(id, request)| Input::Request(RequestId(id), request)));
-    all.extend(exits().map(|exit| Input::HostExited { host: HOST, exit, output_tail: "bye".into() }));
+    all.extend(exits().map(|exit| Input::HostExited {
+        host: HOST,
+        exit,
+        output_tail: "bye".into(),
+        usage: Some(usage()),
+    }));
     all
 }
 
@@ -399,7 +510,9 @@ fn replies() -> Vec<Reply> {
         Reply::Set,
         Reply::Terminated(2),
         Reply::Raised(u32::MAX),
+        Reply::Running(INSTANCE),
         Reply::Acknowledged,
+        Reply::Noted,
     ];
     let updates = [Update::Registered, Update::Unchanged, Update::Replaced];
     all.extend(updates.map(|update| Reply::Updated(TASK, update)));
@@ -422,6 +535,11 @@ fn refusals() -> Vec<Refusal> {
         Limit::ApplicationTriggers,
         Limit::MediaProcessingTriggers,
         Limit::Consents,
+        Limit::Arguments,
+        Limit::CommandBytes,
+        Limit::PathBytes,
+        Limit::CalendarBytes,
+        Limit::Sources,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![
@@ -431,6 +549,11 @@ fn refusals() -> Vec<Refusal> {
         Refusal::ClassNotDeclared { app: app_id(), class: CLASS },
         Refusal::NoProgram(app_id()),
         Refusal::MayNotRaise { app: app_id(), event: "org.example.jack".into() },
+        Refusal::OnlyForCommands("PathTrigger".into()),
+        Refusal::NameTaken("backup".into()),
+        Refusal::NotRunning(INSTANCE),
+        Refusal::NotACommand(TASK),
+        Refusal::Stopping,
         Refusal::InvalidArgument("the task has no name".into()),
         Refusal::EntryPointNotDeclared {
             app: app.clone(),
@@ -466,6 +589,12 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::Adopt { host: HOST, client: CLIENT },
         Output::Cancel(HOST, INSTANCE, notice(CancellationReason::EnergySaver)),
         Output::Sample(HOST),
+        Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },
+        Output::Plan { task: TASK, calendar: "0 3 * * *".into(), zone: Some("Asia/Tokyo".into()), after: WALL },
+        Output::WatchPath(TASK, watch()),
+        Output::UnwatchPath(TASK),
+        Output::Progressed { task: TASK, instance: INSTANCE, value: 10, message: None },
+        Output::Progressed { task: TASK, instance: INSTANCE, value: 10, message: Some("indexing".into()) },
         Output::Ask { request: RequestId(1), app: app_id(), reason: "We sync.".into() },
         Output::Retire(HOST),
         Output::Kill(HOST),
@@ -480,11 +609,14 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Retirement(HOST),
         WakeReason::Idle(HOST),
         WakeReason::Timer(TASK),
+        WakeReason::Retry(TASK),
+        WakeReason::Overdue(TASK),
+        WakeReason::Usage(HOST),
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));
     all.extend(orders().into_iter().map(|order| Output::Run(HOST, Box::new(order))));
     all.extend(reasons.map(|why| Output::Wake(Some(Wake { at: BOOT, why }))));
-    all.extend(Fact::ALL.iter().flat_map(|fact| [Output::Watch(*fact), Output::Unwatch(*fact)]));
+    all.extend(facts().into_iter().flat_map(|fact| [Output::Watch(fact), Output::Unwatch(fact)]));
     all.extend((1..).zip(answers).map(|(id, reply)| Output::Reply(RequestId(id), reply)));
     all.extend(changes().into_iter().map(Output::Persist));
     all

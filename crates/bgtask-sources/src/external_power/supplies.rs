@@ -9,7 +9,7 @@ use crate::path::{End, walk};
 use crate::world::World;
 
 /// Where the kernel shows them.
-pub(super) const SUPPLIES: &str = "sys/class/power_supply";
+pub(crate) const SUPPLIES: &str = "sys/class/power_supply";
 
 /// The folder of all classes of devices, without which nothing can be said of any.
 const CLASSES: &str = "sys/class";
@@ -18,13 +18,20 @@ const CLASSES: &str = "sys/class";
 const MAX_SUPPLIES: usize = 64;
 
 /// Whether the machine runs on external power, or a sentence why that cannot be read.
-pub(super) fn external_power(world: &World) -> Result<bool, String> {
+pub(crate) fn external_power(world: &World) -> Result<bool, String> {
     let supplies: Vec<Supply> = folders(world)?.iter().filter_map(|folder| Supply::read(folder)).collect();
     Ok(judge(&supplies))
 }
 
+/// How full the machine's batteries are, in percent: the mean of those that say it. `None` without one, or a sentence why
+/// that cannot be read.
+pub(crate) fn charge(world: &World) -> Result<Option<f64>, String> {
+    let charges: Vec<f64> = folders(world)?.iter().filter_map(|folder| capacity(folder)).collect();
+    Ok((!charges.is_empty()).then(|| charges.iter().sum::<f64>() / charges.len() as f64))
+}
+
 /// The folder of each supply, free of links.
-pub(super) fn folders(world: &World) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn folders(world: &World) -> Result<Vec<PathBuf>, String> {
     let unreadable = |error| format!("/{SUPPLIES} cannot be read: {error}");
     let class = match walk(world, Path::new(SUPPLIES)).end {
         End::Found(class) => class,
@@ -70,6 +77,15 @@ impl Supply {
             _ => None,
         }
     }
+}
+
+/// Percent, where it is a battery of the machine itself that is in its slot and knows.
+fn capacity(folder: &Path) -> Option<f64> {
+    let attribute = |name| attribute::read(&folder.join(name)).ok();
+    let of_machine = attribute("scope").as_deref() != Some("Device") && attribute("present").as_deref() != Some("0");
+    let stores = matches!(attribute("type")?.as_str(), "Battery" | "UPS");
+    let percent = attribute("capacity")?.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+    percent.filter(|_| of_machine && stores)
 }
 
 fn is_on(online: &str) -> bool {
@@ -148,6 +164,24 @@ mod tests {
             let folder = world.path(SUPPLIES).join(n.to_string());
             assert_eq!(Supply::read(&folder), *expected, "{attributes:?}");
         }
+    }
+
+    #[test]
+    fn the_charge_is_the_mean_of_the_batteries_that_know_it() {
+        let (_root, world) = world();
+        assert_eq!(charge(&world), Ok(None));
+        supply(&world, "AC", &[("type", "Mains"), ("capacity", "1")]);
+        supply(&world, "mouse", &[("type", "Battery"), ("capacity", "1"), ("scope", "Device")]);
+        supply(&world, "slot", &[("type", "Battery"), ("capacity", "1"), ("present", "0")]);
+        supply(&world, "mute", &[("type", "Battery")]);
+        for nonsense in ["", "full", "-1", "101", "NaN"] {
+            supply(&world, "mad", &[("type", "Battery"), ("capacity", nonsense)]);
+            assert_eq!(charge(&world), Ok(None), "{nonsense:?}");
+        }
+        supply(&world, "BAT0", &[("type", "Battery"), ("capacity", "40")]);
+        assert_eq!(charge(&world), Ok(Some(40.0)));
+        supply(&world, "BAT1", &[("type", "UPS"), ("capacity", "100"), ("present", "1")]);
+        assert_eq!(charge(&world), Ok(Some(70.0)));
     }
 
     /// In the real folder every supply is a link to its device.

@@ -18,7 +18,7 @@ const KERNEL_EVENTS: u32 = 1;
 
 /// Watches every supply.
 #[derive(Debug)]
-pub(super) struct SupplyWatch {
+pub(crate) struct SupplyWatch {
     world: World,
     means: Means,
 }
@@ -34,12 +34,12 @@ enum Means {
 }
 
 impl SupplyWatch {
-    pub(super) fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         Self { world: world.clone(), means: Means::new(world) }
     }
 
     /// Watches what is there now. To be called before each reading.
-    pub(super) fn rearm(&mut self) {
+    pub(crate) fn rearm(&mut self) {
         if let Means::Blind(_) = self.means {
             self.means = Means::new(&self.world);
         }
@@ -51,7 +51,7 @@ impl SupplyWatch {
     }
 
     /// Why changes are not heard at once, if so.
-    pub(super) fn problem(&self) -> Option<&str> {
+    pub(crate) fn problem(&self) -> Option<&str> {
         match &self.means {
             Means::Uevents(_) => None,
             Means::Files { class, .. } => class.problem(),
@@ -60,7 +60,7 @@ impl SupplyWatch {
     }
 
     /// Waits until a supply may have changed. Cancel safe.
-    pub(super) async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         match &self.means {
             Means::Uevents(socket) => heard(socket).await,
             Means::Files { class, inside } => tokio::select! {
@@ -68,6 +68,14 @@ impl SupplyWatch {
                 () = inside.wait(|_| true) => {}
             },
             Means::Blind(_) => sleep(BLIND_REREAD).await,
+        }
+    }
+
+    /// The same for a watch that may not be needed, which waits for ever.
+    pub(crate) async fn edge_of(watch: Option<&Self>) {
+        match watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
         }
     }
 }

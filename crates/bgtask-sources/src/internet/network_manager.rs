@@ -24,6 +24,9 @@ const CONNECTIVITY_UNKNOWN: u32 = 0;
 const CONNECTIVITY_FULL: u32 = 4;
 // `NMState`: 70 is a connection with global reach.
 const STATE_CONNECTED_GLOBAL: u32 = 70;
+// `NMMetered`: 0 unknown, 1 yes, 2 no, 3 guessed to be, 4 guessed not to be.
+const METERED_YES: u32 = 1;
+const METERED_GUESS_YES: u32 = 3;
 
 /// Asks NetworkManager. A captive portal and a network without internet are both "no".
 pub(super) async fn read(link: &Link) -> Result<Reading, CallError> {
@@ -34,6 +37,8 @@ pub(super) async fn read(link: &Link) -> Result<Reading, CallError> {
         CONNECTIVITY_UNKNOWN => properties.require::<u32>("State")? == STATE_CONNECTED_GLOBAL,
         _ => false,
     };
+    // Versions before 1.2 do not know.
+    let metered = matches!(properties.get("Metered")?, Some(METERED_YES | METERED_GUESS_YES));
     // Versions before 1.10 have neither property and say by `Connectivity` whether they checked.
     let possible = properties.get("ConnectivityCheckAvailable")?.unwrap_or(true);
     let wanted = properties.get("ConnectivityCheckEnabled")?.unwrap_or(true);
@@ -45,5 +50,5 @@ pub(super) async fn read(link: &Link) -> Result<Reading, CallError> {
             help: "set uri in the section [connectivity] of NetworkManager.conf".to_owned(),
         },
     };
-    Ok(Reading { status, online })
+    Ok(Reading { status, online, metered })
 }

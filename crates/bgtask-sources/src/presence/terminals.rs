@@ -28,7 +28,7 @@ const PSEUDO_TERMINALS: &str = "dev/pts";
 
 /// The terminals of the world's user.
 #[derive(Debug)]
-pub(super) struct Terminals {
+pub(crate) struct Terminals {
     world: World,
     /// The terminals as last seen, those last used first.
     seen: Vec<PathBuf>,
@@ -43,13 +43,13 @@ struct KeyWatch {
 }
 
 impl Terminals {
-    pub(super) fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         Self { world: world.clone(), seen: Vec::new(), watch: None }
     }
 
     /// When a key was last struck in any of them; `None` without terminals. While they are watched, new ones are watched
     /// from here on.
-    pub(super) fn last_input(&mut self) -> Option<SystemTime> {
+    pub(crate) fn last_input(&mut self) -> Option<SystemTime> {
         if let Some(watch) = &mut self.watch {
             watch.arm(&self.world, &paths(find(&self.world)));
         }
@@ -61,7 +61,7 @@ impl Terminals {
     }
 
     /// Starts or stops watching for a key. True if it was started just now.
-    pub(super) fn watch(&mut self, wanted: bool) -> bool {
+    pub(crate) fn watch(&mut self, wanted: bool) -> bool {
         if wanted == self.watch.is_some() {
             return false;
         }
@@ -74,7 +74,7 @@ impl Terminals {
     }
 
     /// Waits for a key or a new terminal; for ever while they are not watched. Cancel safe.
-    pub(super) async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         match &self.watch {
             Some(watch) => watch.changed().await,
             None => std::future::pending().await,
@@ -82,12 +82,12 @@ impl Terminals {
     }
 
     /// Why the next key would not be seen at once, if so.
-    pub(super) fn problem(&self) -> Option<&str> {
+    pub(crate) fn problem(&self) -> Option<&str> {
         self.watch.as_ref()?.problem.as_deref()
     }
 
     /// Whether there was no terminal at the last look.
-    pub(super) fn none(&self) -> bool {
+    pub(crate) fn none(&self) -> bool {
         self.seen.is_empty()
     }
 }

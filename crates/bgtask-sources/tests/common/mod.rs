@@ -1,6 +1,8 @@
 //! A world of files, a private system bus, and an inbox that waits.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod logind;
+
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -93,6 +95,14 @@ impl Inbox {
                 Report::Status(..) => {}
                 level => return level,
             }
+        }
+    }
+
+    /// The next level: whether what the source was asked holds.
+    pub(crate) async fn holds(&mut self) -> bool {
+        match self.level().await {
+            Report::Level(kind, holds) if kind == self.source.kind() => holds,
+            other => panic!("expected a level of {:?}, got {other:?}", self.source.kind()),
         }
     }
 

@@ -1,13 +1,12 @@
 //! Installed apps: the folders with manifests, read at start and again whenever something in them changes.
 
-mod as_core;
-
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bgtask_convert::core_app;
 use bgtask_core::{AppId, Input};
 use bgtask_manifest::{App, NotDeclared};
 use rustix::fs::inotify;
@@ -16,8 +15,6 @@ use tokio::sync::mpsc;
 use crate::failure::Failure;
 use crate::inbox::Incoming;
 use crate::ready;
-pub(crate) use as_core::Program;
-use as_core::core_app;
 
 /// How many manifests one folder may hold; what is beyond is not read, and the log says so.
 const MAX_MANIFESTS: usize = 4_096;
@@ -93,7 +90,9 @@ impl Apps {
         let before = std::mem::replace(&mut self.installed, found);
         let gone = before.keys().filter(|id| !self.installed.contains_key(id)).cloned().map(Input::AppRemoved);
         let new = self.installed.iter().filter(|(id, now)| before.get(id).is_none_or(|it| it.app != now.app));
-        new.map(|(id, installed)| Input::AppInstalled(core_app(id, &installed.app))).chain(gone).collect()
+        new.map(|(id, installed)| Input::AppInstalled(core_app(id, &installed.app, Path::is_file)))
+            .chain(gone)
+            .collect()
     }
 
     fn install(&self, path: &Path) -> Result<(AppId, Installed), String> {
@@ -115,7 +114,16 @@ impl Apps {
 
 /// Sends [`Incoming::Apps`] after every change in a folder that exists now.
 pub(crate) fn watch(folders: &[PathBuf], inbox: mpsc::Sender<Incoming>) -> Result<(), Failure> {
-    let cannot = |errno: rustix::io::Errno| Failure::new("the folders with manifests cannot be watched", errno);
+    watch_folders(folders, inbox, || Incoming::Apps)
+}
+
+/// Sends what `news` makes after every change in a folder that exists now.
+pub(crate) fn watch_folders(
+    folders: &[PathBuf],
+    inbox: mpsc::Sender<Incoming>,
+    news: fn() -> Incoming,
+) -> Result<(), Failure> {
+    let cannot = |errno: rustix::io::Errno| Failure::new("the watched folders cannot be watched", errno);
     let flags = inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC;
     let watcher = inotify::init(flags).map_err(cannot)?;
     let events = inotify::WatchFlags::CLOSE_WRITE
@@ -125,14 +133,11 @@ pub(crate) fn watch(folders: &[PathBuf], inbox: mpsc::Sender<Incoming>) -> Resul
         | inotify::WatchFlags::MOVED_TO;
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         inotify::add_watch(&watcher, folder, events).map_err(|errno| {
-            Failure::new(
-                format!("the apps folder {} cannot be watched, it has to be readable", folder.display()),
-                errno,
-            )
+            Failure::new(format!("the folder {} cannot be watched, it has to be readable", folder.display()), errno)
         })?;
     }
     let watcher =
-        ready::watch(watcher).map_err(|error| Failure::new("the folders with manifests cannot be watched", error))?;
+        ready::watch(watcher).map_err(|error| Failure::new("the watched folders cannot be watched", error))?;
     tokio::spawn(async move {
         let mut buffer = [const { std::mem::MaybeUninit::uninit() }; 4096];
         loop {
@@ -145,7 +150,7 @@ pub(crate) fn watch(folders: &[PathBuf], inbox: mpsc::Sender<Incoming>) -> Resul
             }
             ready.clear_ready();
             // What came while the folder settled wakes once more, and has been taken then.
-            if changed && inbox.send(Incoming::Apps).await.is_err() {
+            if changed && inbox.send(news()).await.is_err() {
                 return;
             }
         }

@@ -1,7 +1,6 @@
 //! Clients: who is connected, as whom they speak, and how answers and news reach them.
 
 mod bus;
-mod convert;
 mod entrance;
 mod identity;
 mod peer;
@@ -10,14 +9,14 @@ mod serve;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use bgtask_core::{AppId, ClientId, Event, Notice};
+use bgtask_core::{AppId, ClientId, Event, InstanceId, Notice, Registration};
 use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, PEER_NAME};
 use tokio::sync::{mpsc, oneshot};
 use zbus::Message;
 
 pub(crate) use bus::SessionBus;
-pub(crate) use convert::{cancel_call, event_info, run_call, task_failure};
 pub(crate) use entrance::{Entrance, MAX_CLIENTS};
 pub(crate) use identity::{Identity, Process};
 pub(crate) use peer::listen;
@@ -131,7 +130,7 @@ impl Clients {
     }
 
     pub(crate) fn deliver(&mut self, id: ClientId, notice: &Notice) {
-        match convert::notice_message(notice) {
+        match bgtask_convert::notice_message(notice) {
             Ok(message) => self.send(id, message),
             Err(error) => tracing::error!("a notice cannot be written: {error}"),
         }
@@ -139,16 +138,43 @@ impl Clients {
 
     /// Tells everybody who watches.
     pub(crate) fn announce(&mut self, event: &Event) {
-        let watches = |client: &Client| client.watching.as_ref().is_some_and(|scope| scope.covers(&event.app));
-        let watching: Vec<_> = self.connected.iter().filter(|(_, client)| watches(client)).map(|(id, _)| *id).collect();
+        let watching = self.watching(&event.app);
         if watching.is_empty() && self.bus.is_none() {
             return;
         }
-        let message =
-            Message::signal(BROKER_PATH, BROKER_INTERFACE, "Event").sender(PEER_NAME).build(&event_info(event));
+        let message = Message::signal(BROKER_PATH, BROKER_INTERFACE, "Event")
+            .sender(PEER_NAME)
+            .build(&bgtask_convert::event_info(event));
         let Ok(message) = message.inspect_err(|error| tracing::error!("an event cannot be written: {error}")) else {
             return;
         };
+        self.tell_all(watching, message);
+    }
+
+    /// Tells everybody who watches how far a task has come.
+    pub(crate) fn announce_progress(
+        &mut self,
+        of: &Registration,
+        instance: InstanceId,
+        value: u32,
+        words: Option<&Arc<str>>,
+    ) {
+        let watching = self.watching(&of.app);
+        if watching.is_empty() && self.bus.is_none() {
+            return;
+        }
+        match bgtask_convert::progress_message(of, instance, value, words) {
+            Ok(message) => self.tell_all(watching, message),
+            Err(error) => tracing::error!("a progress cannot be written: {error}"),
+        }
+    }
+
+    fn watching(&self, app: &AppId) -> Vec<ClientId> {
+        let watches = |client: &Client| client.watching.as_ref().is_some_and(|scope| scope.covers(app));
+        self.connected.iter().filter(|(_, client)| watches(client)).map(|(id, _)| *id).collect()
+    }
+
+    fn tell_all(&mut self, watching: Vec<ClientId>, message: Message) {
         for id in watching {
             self.send(id, message.clone());
         }

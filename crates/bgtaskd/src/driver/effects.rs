@@ -1,20 +1,33 @@
 //! Performing what the core ordered.
 
+use bgtask_convert::Program;
 use bgtask_core::{
-    AppId, CancelNotice, Event, EventKind, HostExit, HostId, Input, InstanceId, Outcome, Output, RunOrder,
-    Unregistration,
+    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Now, Outcome,
+    Output, RunOrder, Unregistration, Usage,
 };
+use bgtask_host::Running;
 use zbus::Message;
 
 use super::{Driver, LAUNCH_REST};
-use crate::apps::Program;
 use crate::clients;
+use crate::hosts::{Given, log_name};
 
 impl Driver {
     /// What an effect has for the core to know comes after it, in `follow_ups`.
     pub(super) fn perform(&mut self, effect: Output) {
         match effect {
             Output::Launch { host, app, program } => self.launch(host, &app, &program),
+            Output::Plan { task, calendar, zone, after } => {
+                let at = self.calendars.next(&calendar, zone.as_deref(), after);
+                self.follow_ups.push_back(Input::Planned { task, at });
+            }
+            Output::WatchPath(task, watch) => self.paths.watch(task, &watch),
+            Output::UnwatchPath(task) => self.paths.unwatch(task),
+            Output::Progressed { task, instance, value, message } => {
+                if let Some((registration, _)) = self.core.task(task) {
+                    self.clients.announce_progress(registration, instance, value, message.as_ref());
+                }
+            }
             Output::Adopt { host, client } => {
                 if let Some(process) = self.clients.process(client) {
                     self.hosts.adopt(host, client, process);
@@ -25,8 +38,7 @@ impl Driver {
             Output::Sample(host) => {
                 // What cannot be seen is not answered: it must not be taken for idleness.
                 let used = self.hosts.usage(host);
-                let usage = used.map(|used| Input::HostUsage { host, cpu: used.cpu, io: used.io });
-                self.follow_ups.extend(usage);
+                self.follow_ups.extend(used.map(|used| Input::HostUsage { host, usage: core_usage(used) }));
             }
             Output::Ask { request, app, reason } => self.consents.ask(request, app, reason),
             Output::Retire(host) => self.hosts.retire(host),
@@ -47,7 +59,10 @@ impl Driver {
     }
 
     fn run_instance(&mut self, host: HostId, order: &RunOrder) {
-        match clients::run_call(order) {
+        if let Entry::Command(command) = &order.entry {
+            return self.run_command(host, order, command);
+        }
+        match bgtask_convert::run_call(order) {
             Ok(call) => {
                 if self.hosts.begin(host, order.instance, &call) {
                     self.tell(host, call);
@@ -55,13 +70,17 @@ impl Driver {
             }
             Err(error) => {
                 let why = format!("what the trigger carries cannot be given to the task: {error}");
-                self.follow_ups.push_back(Input::HostFinished(host, order.instance, Err(why)));
+                let instance = order.instance;
+                self.follow_ups.push_back(Input::HostFinished { host, instance, result: Err(why), usage: None });
             }
         }
     }
 
     fn cancel(&mut self, host: HostId, instance: InstanceId, notice: &CancelNotice) {
-        match clients::cancel_call(instance, notice) {
+        if self.hosts.is_command(host) {
+            return self.hosts.cancel_command(host, notice.reason);
+        }
+        match bgtask_convert::cancel_call(instance, notice) {
             Ok(call) => self.tell(host, call),
             Err(error) => tracing::error!("a cancel notice cannot be written: {error}"),
         }
@@ -94,9 +113,47 @@ impl Driver {
         });
         if let Err(why) = launched {
             let exit = HostExit::NotStarted(why);
-            self.follow_ups.push_back(Input::HostExited { host, exit, output_tail: String::new() });
+            self.follow_ups.push_back(Input::HostExited { host, exit, output_tail: String::new(), usage: None });
         }
     }
+
+    fn run_command(&mut self, host: HostId, order: &RunOrder, command: &Command) {
+        let given =
+            Given::new(&self.places, &self.logs, order, command, self.environment.command(), self.environment.home());
+        if let Err(why) = given.and_then(|given| self.hosts.run_command(host, given)) {
+            let exit = HostExit::NotStarted(why);
+            self.follow_ups.push_back(Input::HostExited { host, exit, output_tail: String::new(), usage: None });
+        } else {
+            self.commands.insert(host, order.instance);
+        }
+    }
+
+    /// A command that is gone leaves nothing; one that another replaced left that what it had.
+    pub(super) fn put_away_after(&self, event: &Event) {
+        if event.app.as_str() != App::COMMANDS
+            || !matches!(event.kind, EventKind::Unregistered(Unregistration::Explicit { .. }))
+        {
+            return;
+        }
+        let name = log_name(&event.name);
+        let _none = std::fs::remove_file(self.places.checkpoint_of(&name));
+        if let Err(error) = self.logs.remove(&name) {
+            tracing::warn!("the log of {} cannot be removed: {error}", event.name);
+        }
+    }
+
+    /// A command has begun to run, or could not.
+    pub(super) fn command_started(&mut self, now: Now, host: HostId, started: Result<Running, String>) {
+        let Some(instance) = self.commands.remove(&host) else { return };
+        match self.hosts.command_started(host, started) {
+            Ok(()) => self.handle(now, Input::HostStarted(host, instance)),
+            Err(exit) => self.handle(now, Input::HostExited { host, exit, output_tail: String::new(), usage: None }),
+        }
+    }
+}
+
+pub(super) fn core_usage(used: bgtask_host::Usage) -> Usage {
+    Usage { cpu: used.cpu, io: used.io, memory_peak: None }
 }
 
 /// One record in the log for every state change, with the fields a person filters by.
@@ -115,6 +172,7 @@ pub(super) fn log(event: &Event) {
             outcome: Outcome::HostFailed { .. } | Outcome::Killed { .. } | Outcome::Abandoned { .. },
             ..
         } | EventKind::CompletionLost { .. }
+            | EventKind::Overdue { .. }
     );
     if trouble {
         tracing::warn!(app, name, task = %event.task, instance, event = word, reason, "{name}: {}", event.kind);

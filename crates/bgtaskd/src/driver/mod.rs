@@ -4,15 +4,17 @@ mod clock;
 mod durable;
 mod effects;
 mod start;
+mod task_files;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::BufWriter;
 use std::time::Duration;
 
-use bgtask_core::{ClientId, Core, HostId, Input, Now, Output, Request, RequestId, Wake};
+use bgtask_core::{ClientId, Core, HostId, Input, InstanceId, Now, Output, Refusal, Reply, Request, RequestId, Wake};
+use bgtask_log::Logs;
 use bgtask_record::Recorder;
-use bgtask_sources::Report;
+use bgtask_sources::{PathReport, Report};
 use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -20,16 +22,19 @@ use zbus::Message;
 use zbus::message::{Flags, Type as MessageType};
 
 use crate::apps::Apps;
+use crate::calendars::Calendars;
 use crate::clients::{self, Answer, Asked, Clients};
 use crate::consent::Consents;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
 use crate::options::Options;
+use crate::paths::Paths;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
 use crate::service_manager::Watchdog;
 use crate::sources::Sources;
+use crate::task_files::TaskFiles;
 use clock::Clock;
 use durable::Durable;
 
@@ -54,17 +59,27 @@ struct Driver {
     apps: Apps,
     clients: Clients,
     hosts: Hosts,
+    /// The commands whose program is being started.
+    commands: HashMap<HostId, InstanceId>,
+    /// What commands wrote.
+    logs: Logs,
     sources: Sources,
+    calendars: Calendars,
+    paths: Paths,
+    task_files: TaskFiles,
     policies: Policies,
     consents: Consents,
     places: Places,
     environment: start::Environment,
     inbox: mpsc::Receiver<Incoming>,
     reports: mpsc::Receiver<Report>,
+    path_reports: mpsc::Receiver<(u128, PathReport)>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Calls whose answer is the core's.
     asked: HashMap<RequestId, (ClientId, Message)>,
     last_request: u64,
+    /// What the driver itself asks the core, and the answer.
+    own_request: Option<(RequestId, Option<Result<Reply, Refusal>>)>,
     wake: Option<Wake>,
     /// What performing an order has brought about and the core has not heard yet.
     follow_ups: VecDeque<Input>,
@@ -101,6 +116,11 @@ impl Driver {
                     let input = self.sources.input(report);
                     self.handle(now, input);
                 }
+                Came::Path(key, report) => {
+                    if let Some(input) = self.paths.input(key, report) {
+                        self.handle(now, input);
+                    }
+                }
                 Came::Retry => {}
             }
             self.finish_turn()?;
@@ -124,6 +144,7 @@ impl Driver {
         tokio::select! {
             biased;
             Some(report) = self.reports.recv() => return Ok(Came::Report(report)),
+            Some((key, report)) = self.path_reports.recv() => return Ok(Came::Path(key, report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => return rang.map(|()| Came::Wake).map_err(clock),
             came = after(pause) => return Ok(came),
@@ -158,10 +179,12 @@ impl Driver {
             Incoming::Host(id, message) => self.host_said(now, id, &message),
             Incoming::HostEnded(id) => self.hosts.ended(id),
             Incoming::HostSilent(host, output_tail) => {
-                if let Some(exit) = self.hosts.bury(host) {
-                    self.handle(now, Input::HostExited { host, exit, output_tail });
+                if let Some((exit, usage)) = self.hosts.bury(host) {
+                    self.handle(now, Input::HostExited { host, exit, output_tail, usage });
                 }
             }
+            Incoming::Started(host, started) => self.command_started(now, host, *started),
+            Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
                 for input in self.apps.read() {
                     self.handle(now, input);
@@ -203,6 +226,9 @@ impl Driver {
             apps: &self.apps,
             store: self.durable.store(),
             places: &self.places,
+            logs: &self.logs,
+            calendars: &self.calendars,
+            task_files: &self.task_files,
             identity: &client.identity,
             door: client.door,
         };
@@ -256,8 +282,9 @@ impl Driver {
                 None => None,
             },
             MessageType::MethodReturn | MessageType::Error => self.hosts.completes(host, message).map(|instance| {
-                let result = clients::task_failure(message).map_or(Ok(()), Err);
-                Input::HostFinished(host, instance, result)
+                let result = bgtask_convert::task_failure(message).map_or(Ok(()), Err);
+                let usage = self.hosts.usage(host).map(effects::core_usage);
+                Input::HostFinished { host, instance, result, usage }
             }),
             MessageType::MethodCall => None,
         };
@@ -295,6 +322,7 @@ impl Driver {
                     break;
                 }
                 Output::Persist(change) => self.durable.change(change),
+                Output::Reply(id, reply) if self.is_own(id) => self.own_request = Some((id, Some(reply))),
                 effect if effect.needs_commit() => self.durable.effect(effect),
                 effect => self.perform(effect),
             }
@@ -302,6 +330,10 @@ impl Driver {
         if let Some(input) = recorded {
             self.record(now, &input, &outputs);
         }
+    }
+
+    fn is_own(&self, id: RequestId) -> bool {
+        self.own_request.as_ref().is_some_and(|(own, _)| *own == id)
     }
 
     fn record(&mut self, now: Now, input: &Input, outputs: &[Output]) {
@@ -331,6 +363,7 @@ impl Driver {
             for event in committed.events {
                 self.untidy.get_or_insert(STORE_REST);
                 effects::log(&event);
+                self.put_away_after(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));
@@ -354,6 +387,7 @@ impl Driver {
 /// What ended a wait.
 enum Came {
     Report(Report),
+    Path(u128, PathReport),
     Inbox,
     Wake,
     Retry,

@@ -6,8 +6,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use bgtask_core::{AppId, Core, Input, Snapshot};
+use bgtask_convert::Program;
+use bgtask_core::{App, AppId, Core, Input, Snapshot};
 use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
+use bgtask_log::Logs;
 use bgtask_record::{Recorder, snapshot};
 use bgtask_sources::World;
 use bgtask_store::Store;
@@ -19,19 +21,22 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::durable::Durable;
 use super::{Driver, STORE_REST};
-use crate::apps::{self, Apps, Program};
+use crate::apps::{self, Apps};
+use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
 use crate::consent::Consents;
 use crate::failure::Failure;
-use crate::hosts::Hosts;
+use crate::hosts::{self, Hosts};
 use crate::inbox::{Incoming, MAX_WAITING};
 use crate::options::Options;
+use crate::paths::Paths;
 use crate::places::Places;
 use crate::policy::{self, Policies};
 use crate::service_manager::{self, Watchdog};
 use crate::session;
 use crate::sources::Sources;
+use crate::task_files::{self, TaskFiles};
 
 /// The variables of the broker's own environment that a host gets, if set; and every `LC_*`.
 const PASSED_ON: &[&str] = &[
@@ -65,6 +70,8 @@ const LAUNCHER_PLACES: &[&str] = &["/usr/libexec/bgtask", "/usr/lib/bgtask"];
 pub(super) struct Environment {
     passed_on: Vec<(OsString, OsString)>,
     address: Address,
+    /// What every command has.
+    commands: Vec<(OsString, OsString)>,
     home: PathBuf,
 }
 
@@ -76,6 +83,7 @@ impl Driver {
         let store = Store::open(&places.state).map_err(|error| Failure::new("the store cannot be opened", error))?;
         let (post, inbox) = mpsc::channel(MAX_WAITING);
         let (heard, reports) = mpsc::channel(MAX_WAITING);
+        let (seen, path_reports) = mpsc::channel(MAX_WAITING);
         let hosts = Hosts::new(spawner(&places, &config)?, post.clone());
         make_room_for_files();
         let seed = seed()?;
@@ -90,13 +98,21 @@ impl Driver {
             apps: Apps::new(places.apps.clone()),
             clients: Clients::new(bus),
             hosts,
+            commands: HashMap::new(),
+            logs: Logs::open(places.logs())
+                .map_err(|error| Failure::new("the logs of commands cannot be kept", error))?,
             sources: Sources::new(World::new(&options.sysroot), heard),
+            calendars: Calendars::new(&options.sysroot),
+            paths: Paths::new(World::new("/"), seen),
+            task_files: TaskFiles::new(places.task_files()),
             environment: Environment::of(&places),
             inbox,
             reports,
+            path_reports,
             recorder,
             asked: HashMap::new(),
             last_request: 0,
+            own_request: None,
             wake: None,
             follow_ups: VecDeque::new(),
             untidy: Some(STORE_REST),
@@ -109,6 +125,7 @@ impl Driver {
         };
         policy::watch(&options.sysroot.join(policy::FOLDER), post.clone())?;
         apps::watch(&driver.places.apps, post.clone())?;
+        task_files::watch(&driver.places.task_files(), post.clone())?;
         driver.restore()?;
         obey_signals(&post)?;
         clients::listen(&driver.places.socket(), entrance)?;
@@ -127,11 +144,13 @@ impl Driver {
         for input in self.apps.read() {
             self.handle(now, input);
         }
+        self.handle(now, Input::AppInstalled(App::of_commands()));
         let gone = self.gone(&snapshot);
         self.handle(now, Input::Restore(Box::new(snapshot)));
         for app in gone {
             self.handle(now, Input::AppRemoved(app));
         }
+        self.read_task_files(now);
         self.finish_turn()
     }
 
@@ -155,7 +174,12 @@ impl Driver {
         let registered = snapshot.registrations.iter().map(|registration| &registration.app);
         let unread = snapshot.completions.iter().map(|completion| &completion.app);
         let seen = snapshot.versions.iter().map(|(app, _)| app);
-        registered.chain(unread).chain(seen).filter(|app| self.apps.is_gone(app)).cloned().collect()
+        registered
+            .chain(unread)
+            .chain(seen)
+            .filter(|app| app.as_str() != App::COMMANDS && self.apps.is_gone(app))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn announce_ready(&self) {
@@ -177,9 +201,19 @@ impl Environment {
             |name: &OsString| name.to_str().is_some_and(|name| PASSED_ON.contains(&name) || name.starts_with("LC_"));
         Self {
             passed_on: std::env::vars_os().filter(|(name, _)| wanted(name)).collect(),
+            commands: hosts::environment_of_commands(&Address::of_path(places.socket())),
             address: Address::of_path(places.socket()),
             home: std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from),
         }
+    }
+
+    pub(super) fn command(&self) -> Vec<(OsString, OsString)> {
+        self.commands.clone()
+    }
+
+    /// The user's home folder, or what there is.
+    pub(super) fn home(&self) -> &Path {
+        if self.home.is_dir() { &self.home } else { Path::new("/") }
     }
 
     /// What a host of this app is given.
@@ -190,9 +224,8 @@ impl Environment {
         set(host_names::APP_VARIABLE, app.as_str().into());
         set(host_names::DATA_VARIABLE, data.into());
         set(host_names::CHANNEL_VARIABLE, "3".into());
-        let dir = if self.home.is_dir() { self.home.clone() } else { "/".into() };
         let args = program.arguments.into_iter().map(Into::into).collect();
-        HostSpec { program: program.path, args, env, dir }
+        HostSpec { program: program.path, args, env, dir: self.home().to_owned() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod adopted;
 mod calls;
+mod command;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -27,6 +28,7 @@ use crate::ready::{self, Ready};
 use adopted::Adopted;
 pub(crate) use adopted::AppProcess;
 use calls::Calls;
+pub(crate) use command::{Given, environment_of_commands, log_name};
 
 /// How many messages may wait for a host that does not read; one more and it is killed.
 const MAX_OUTBOX: usize = 64;
@@ -39,6 +41,7 @@ pub(crate) struct Hosts {
     // Before the spawner, so that its hosts are gone when it clears their place away.
     running: HashMap<HostId, Entry>,
     adopted: Adopted,
+    starting: command::Starting,
     spawner: Spawner,
     inbox: mpsc::Sender<Incoming>,
     guid: Guid<'static>,
@@ -46,13 +49,25 @@ pub(crate) struct Hosts {
 
 struct Entry {
     host: Host,
-    start: Start,
     exit: Option<HostExit>,
-    outbox: Option<mpsc::Sender<Message>>,
     tail: Arc<Mutex<Tail>>,
     listener: Option<JoinHandle<()>>,
+    kind: Kind,
+}
+
+/// What a process is to the broker.
+enum Kind {
+    /// A program that speaks with it.
+    Program(Box<Program>),
+    /// A command, which only runs.
+    Command(command::Files),
+}
+
+struct Program {
+    start: Start,
+    outbox: Option<mpsc::Sender<Message>>,
     conversation: Option<JoinHandle<()>>,
-    program: PathBuf,
+    path: PathBuf,
     /// What the program was when it started.
     stamp: Option<Stamp>,
     calls: Calls,
@@ -65,7 +80,14 @@ type Stamp = (u64, u64, i64, i64);
 
 impl Hosts {
     pub(crate) fn new(spawner: Spawner, inbox: mpsc::Sender<Incoming>) -> Self {
-        Self { spawner, inbox, guid: Guid::generate(), running: HashMap::new(), adopted: Adopted::default() }
+        Self {
+            spawner,
+            inbox,
+            guid: Guid::generate(),
+            running: HashMap::new(),
+            adopted: Adopted::default(),
+            starting: command::Starting::default(),
+        }
     }
 
     /// Starts a host. What went wrong comes back like any other end of a host.
@@ -87,7 +109,8 @@ impl Hosts {
     pub(crate) fn send(&mut self, id: HostId, message: Message) {
         // Who has ended hears nothing more, but what he said before is still being heard.
         let Some(entry) = self.running.get(&id).filter(|entry| entry.exit.is_none()) else { return };
-        let full = entry.outbox.as_ref().is_some_and(|outbox| outbox.try_send(message).is_err());
+        let outbox = entry.program().and_then(|program| program.outbox.as_ref());
+        let full = outbox.is_some_and(|outbox| outbox.try_send(message).is_err());
         if full {
             self.kill(id);
         }
@@ -100,13 +123,13 @@ impl Hosts {
             app.calls.sent(call, instance);
             return true;
         }
-        let Some(entry) = self.running.get_mut(&id) else { return false };
-        let lingers = std::mem::replace(&mut entry.used, true) && entry.calls.is_empty();
-        if lingers && entry.stamp.is_some() && entry.stamp != stamp(&entry.program) {
+        let Some(program) = self.running.get_mut(&id).and_then(Entry::program_mut) else { return false };
+        let lingers = std::mem::replace(&mut program.used, true) && program.calls.is_empty();
+        if lingers && program.stamp.is_some() && program.stamp != stamp(&program.path) {
             self.kill(id);
             return false;
         }
-        entry.calls.sent(call, instance);
+        program.calls.sent(call, instance);
         true
     }
 
@@ -114,7 +137,7 @@ impl Hosts {
     pub(crate) fn completes(&mut self, id: HostId, reply: &Message) -> Option<InstanceId> {
         match self.adopted.get_mut(id) {
             Some(app) => app.calls.answered(reply),
-            None => self.running.get_mut(&id)?.calls.answered(reply),
+            None => self.running.get_mut(&id)?.program_mut()?.calls.answered(reply),
         }
     }
 
@@ -148,13 +171,14 @@ impl Hosts {
 
     /// Closes the channel: a host ends itself when its broker is gone.
     pub(crate) fn retire(&mut self, id: HostId) {
-        if let Some(entry) = self.running.get_mut(&id) {
-            entry.outbox = None;
+        if let Some(program) = self.running.get_mut(&id).and_then(Entry::program_mut) {
+            program.outbox = None;
         }
     }
 
     /// Kills a host and everything it started; of an app that runs by itself only its own process.
-    pub(crate) fn kill(&self, id: HostId) {
+    pub(crate) fn kill(&mut self, id: HostId) {
+        self.starting.kill(id);
         if let Some(app) = self.adopted.get(id) {
             app.kill();
         }
@@ -167,7 +191,7 @@ impl Hosts {
     pub(crate) fn ended(&mut self, id: HostId) {
         let Some(entry) = self.running.get_mut(&id) else { return };
         if entry.exit.is_none() {
-            entry.exit = how_it_ended(&entry.host, &entry.start);
+            entry.exit = entry.how_it_ended();
         }
         self.kill(id);
         let Some(entry) = self.running.get_mut(&id) else { return };
@@ -188,9 +212,18 @@ impl Hosts {
     }
 
     /// Forgets a host of which nothing is left.
-    pub(crate) fn bury(&mut self, id: HostId) -> Option<HostExit> {
-        let entry = self.running.remove(&id)?;
-        Some(entry.exit.unwrap_or(HostExit::NotStarted("how it ended is not known".into())))
+    pub(crate) fn bury(&mut self, id: HostId) -> Option<(HostExit, Option<bgtask_core::Usage>)> {
+        let mut entry = self.running.remove(&id)?;
+        let exit = entry.exit.take().unwrap_or(HostExit::NotStarted("how it ended is not known".into()));
+        if let Kind::Command(files) = entry.kind {
+            files.put_away(&exit);
+        }
+        let usage = entry.host.final_usage().map(|all| bgtask_core::Usage {
+            cpu: all.used.cpu,
+            io: all.used.io,
+            memory_peak: all.memory_peak,
+        });
+        Some((exit, usage))
     }
 
     pub(crate) fn containment(&self) -> &bgtask_host::Containment {
@@ -200,7 +233,8 @@ impl Hosts {
     fn hear_last_words(&mut self, id: HostId) {
         let Some(entry) = self.running.get_mut(&id) else { return };
         // Its end may be noticed before its last messages are read, and among them may be a completion.
-        let heard = join_all(entry.conversation.take().into_iter().chain(entry.listener.take()));
+        let conversation = entry.program_mut().and_then(|program| program.conversation.take());
+        let heard = join_all(conversation.into_iter().chain(entry.listener.take()));
         let (tail, inbox) = (Arc::clone(&entry.tail), self.inbox.clone());
         tokio::spawn(async move {
             let _in_time = tokio::time::timeout(LAST_WORDS, heard).await;
@@ -216,19 +250,46 @@ impl Hosts {
         let output = ready::watch(OwnedFd::from(launch.output))?;
         tokio::spawn(tell_when_readable(ended, self.inbox.clone(), id));
         let conversation = converse(launch.channel, self.guid.clone(), orders, self.inbox.clone(), id);
-        Ok(Entry {
-            host: launch.host,
+        let program = Program {
             start: launch.start,
-            exit: None,
             outbox: Some(outbox),
-            listener: Some(tokio::spawn(listen(output, Arc::clone(&tail)))),
             conversation: Some(tokio::spawn(conversation)),
-            tail,
-            program: spec.program.clone(),
+            path: spec.program.clone(),
             stamp: stamp(&spec.program),
             calls: Calls::default(),
             used: false,
+        };
+        Ok(Entry {
+            host: launch.host,
+            exit: None,
+            listener: Some(tokio::spawn(listen(output, Arc::clone(&tail), None))),
+            tail,
+            kind: Kind::Program(Box::new(program)),
         })
+    }
+}
+
+impl Entry {
+    fn program(&self) -> Option<&Program> {
+        if let Kind::Program(program) = &self.kind { Some(program) } else { None }
+    }
+
+    fn program_mut(&mut self) -> Option<&mut Program> {
+        if let Kind::Program(program) = &mut self.kind { Some(program) } else { None }
+    }
+
+    fn how_it_ended(&self) -> Option<HostExit> {
+        if let Some(program) = self.program()
+            && let Poll::Ready(Err(error)) = program.start.outcome()
+        {
+            return Some(HostExit::NotStarted(chain(&error)));
+        }
+        match self.host.try_exit() {
+            Ok(Some(Exit::Code(code))) => Some(HostExit::Code(code)),
+            Ok(Some(Exit::Signal(signal))) => Some(HostExit::Signal(signal)),
+            Ok(None) => None,
+            Err(error) => Some(HostExit::NotStarted(chain(&error))),
+        }
     }
 }
 
@@ -268,8 +329,9 @@ async fn connect(channel: UnixStream, guid: Guid<'static>) -> zbus::Result<Messa
     zbus::connection::Builder::authenticated_socket(socket, guid).p2p().build_message_stream().await
 }
 
-async fn listen(output: Ready, tail: Arc<Mutex<Tail>>) {
-    let mut buffer = [0; 4096];
+/// Keeps the last of what a host writes, and all of it, within bounds, where there is a log.
+async fn listen(output: Ready, tail: Arc<Mutex<Tail>>, log: Option<command::Log>) {
+    let mut buffer = [0; 16_384];
     loop {
         let Ok(mut ready) = output.readable().await else { return };
         match ready.try_io(|output| Ok(rustix::io::read(output, &mut buffer[..])?)) {
@@ -277,6 +339,9 @@ async fn listen(output: Ready, tail: Arc<Mutex<Tail>>) {
             Ok(Ok(read)) => {
                 if let Ok(mut tail) = tail.lock() {
                     tail.push(&buffer[..read]);
+                }
+                if let Some(log) = &log {
+                    log.append(&buffer[..read]);
                 }
             }
             Err(_would_block) => {}
@@ -291,18 +356,6 @@ async fn tell_when_readable(fd: OwnedFd, inbox: mpsc::Sender<Incoming>, id: Host
         Err(error) => tracing::error!("the end of a host cannot be watched: {error}"),
     }
     let _stopping = inbox.send(Incoming::HostEnded(id)).await;
-}
-
-fn how_it_ended(host: &Host, start: &Start) -> Option<HostExit> {
-    if let Poll::Ready(Err(error)) = start.outcome() {
-        return Some(HostExit::NotStarted(chain(&error)));
-    }
-    match host.try_exit() {
-        Ok(Some(Exit::Code(code))) => Some(HostExit::Code(code)),
-        Ok(Some(Exit::Signal(signal))) => Some(HostExit::Signal(signal)),
-        Ok(None) => None,
-        Err(error) => Some(HostExit::NotStarted(chain(&error))),
-    }
 }
 
 fn own(fd: std::os::fd::BorrowedFd<'_>) -> std::io::Result<OwnedFd> {

@@ -1,12 +1,16 @@
+mod command;
+
+use std::collections::BTreeSet;
+
 use crate::broker::{Core, Task};
 use crate::ids::{AppId, TaskId};
 use crate::input::SourceStatus;
 use crate::limits::{
     MAX_CONDITIONS, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_FRESHNESS, MAX_GROUP_BYTES, MAX_NAME_BYTES,
-    MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
+    MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
-use crate::model::condition::SystemConditionType;
+use crate::model::condition::{Condition, SystemConditionType};
 use crate::model::fact::Fact;
 use crate::model::registration::{Entry, NewRegistration, Standing};
 use crate::model::trigger::{SystemTriggerType, Trigger};
@@ -54,7 +58,10 @@ impl Core {
                 return Err(Refusal::ClassNotDeclared { app: app.clone(), class: *class });
             }
             Entry::InProcess if declared.itself.is_none() => return Err(Refusal::NoProgram(app.clone())),
-            Entry::Class(_) | Entry::InProcess => return Ok(()),
+            Entry::Command(_) if declared.commands.is_none() => {
+                return Err(Refusal::InvalidArgument(format!("{app} is an app: only the user has commands")));
+            }
+            Entry::Class(_) | Entry::InProcess | Entry::Command(_) => return Ok(()),
         };
         let wanted = task_types(&new.trigger);
         let Some(entry) = declared.entry_point(name) else {
@@ -80,15 +87,31 @@ impl Core {
             Trigger::Maintenance { .. } => {
                 self.check_fact(Some(Fact::ExternalPower), || "a MaintenanceTrigger".to_owned())?;
             }
+            Trigger::Condition { condition, .. } => {
+                self.check_fact(condition.fact(), || format!("the beginning of {}", condition.word()))?;
+            }
             Trigger::Time { .. }
             | Trigger::Application
             | Trigger::MediaProcessing
-            | Trigger::CustomSystemEvent { .. } => {}
+            | Trigger::CustomSystemEvent { .. }
+            | Trigger::Interval { .. }
+            | Trigger::Calendar { .. }
+            | Trigger::Path { .. }
+            | Trigger::SessionStart { .. } => {}
         }
         for condition in &new.conditions {
-            self.check_fact(Fact::of_condition(*condition), || format!("the condition {condition}"))?;
+            self.check_fact(condition.fact(), || format!("the condition {condition}"))?;
         }
-        Ok(())
+        self.check_sources(new)
+    }
+
+    /// Every fact with a parameter is a source of its own.
+    fn check_sources(&self, new: &NewRegistration) -> Result<(), Refusal> {
+        let conditions = new.conditions.iter().filter_map(|condition| condition.fact());
+        let wanted: BTreeSet<_> = conditions.chain(Fact::behind(&new.trigger)).collect();
+        let more = wanted.into_iter().filter(|fact| !self.facts.is_watched(*fact)).count();
+        let room = more == 0 || self.facts.watched().count() + more <= MAX_SOURCES;
+        if room { Ok(()) } else { Err(Refusal::LimitReached(Limit::Sources)) }
     }
 
     fn check_fact(&self, fact: Option<Fact>, what: impl Fn() -> String) -> Result<(), Refusal> {
@@ -155,8 +178,14 @@ fn check_shape(new: &NewRegistration) -> Result<(), Refusal> {
     if new.conditions.len() > MAX_CONDITIONS {
         return Err(Refusal::LimitReached(Limit::Conditions));
     }
+    new.conditions.iter().copied().try_for_each(check_condition)?;
     check_group(new)?;
-    check_trigger(&new.trigger)
+    check_trigger(&new.trigger)?;
+    match &new.entry {
+        Entry::Command(command) => command::check(command, &new.trigger),
+        _ if new.trigger.is_for_commands() => Err(Refusal::OnlyForCommands(new.trigger.class().to_owned())),
+        _ => Ok(()),
+    }
 }
 
 fn check_group(new: &NewRegistration) -> Result<(), Refusal> {
@@ -173,8 +202,17 @@ fn check_group(new: &NewRegistration) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A condition that its own name does not lead back to could not be kept: it is out of range, or of no level.
+fn check_condition(condition: Condition) -> Result<(), Refusal> {
+    if Condition::from_name(&condition.name()) == Some(condition) {
+        return Ok(());
+    }
+    Err(Refusal::InvalidArgument(format!("{} is no condition: `bgtask conditions` lists them", condition.name())))
+}
+
 fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
     match trigger {
+        Trigger::Condition { condition, .. } => check_condition(*condition),
         Trigger::System { kind: SystemTriggerType::ControlChannelReset, one_shot: true } => Err(
             Refusal::InvalidArgument("ControlChannelReset cannot be one-shot (SYS-2): pass one_shot = false".into()),
         ),
@@ -199,7 +237,12 @@ fn task_types(trigger: &Trigger) -> &'static [TaskType] {
         Trigger::System { .. }
         | Trigger::Maintenance { .. }
         | Trigger::Application
-        | Trigger::CustomSystemEvent { .. } => &[TaskType::SystemEvent, TaskType::General],
+        | Trigger::CustomSystemEvent { .. }
+        | Trigger::Interval { .. }
+        | Trigger::Calendar { .. }
+        | Trigger::Path { .. }
+        | Trigger::Condition { .. }
+        | Trigger::SessionStart { .. } => &[TaskType::SystemEvent, TaskType::General],
     }
 }
 

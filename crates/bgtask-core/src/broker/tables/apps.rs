@@ -76,6 +76,8 @@ impl Apps {
         let grant = kept.and_then(|kept| kept.grants.get(application));
         let granted = grant.and_then(|grant| if standby { grant.standby } else { grant.awake });
         let by_grant = match granted {
+            // The user's own commands are asked for by the user.
+            None if self.get(id).is_some_and(|app| app.commands.is_some()) => Status::AllowedSubjectToSystemPolicy,
             None => Status::Unspecified,
             Some(BackgroundAccessRequestKind::AlwaysAllowed) => Status::AlwaysAllowed,
             Some(BackgroundAccessRequestKind::AllowedSubjectToSystemPolicy) => Status::AllowedSubjectToSystemPolicy,
@@ -101,6 +103,9 @@ impl Apps {
             (Some(entry), _) => format!("the policy {}", entry.file),
             (None, _) if self.switched_off => "the user's switch for all background work".to_owned(),
             (None, Some(_)) => "the user's setting".to_owned(),
+            (None, None) if self.get(id).is_some_and(|app| app.commands.is_some()) => {
+                "the user, who added it".to_owned()
+            }
             (None, None) => "BackgroundExecutionManager".to_owned(),
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::input::SourceStatus;
-use crate::model::condition::{Levels, SystemConditionType};
+use crate::model::condition::{Condition, Levels};
 use crate::model::fact::{Fact, Zone};
 
 /// What is known about the machine, and who needs to know.
@@ -73,7 +73,7 @@ impl Facts {
     }
 
     /// The conditions that do not hold, in the order given.
-    pub(in crate::broker) fn missing(&self, conditions: &[SystemConditionType]) -> Vec<SystemConditionType> {
+    pub(in crate::broker) fn missing(&self, conditions: &[Condition]) -> Vec<Condition> {
         conditions.iter().copied().filter(|condition| !self.levels.holds(*condition)).collect()
     }
 }

@@ -5,6 +5,7 @@ use crate::BootTime;
 use crate::host::{Activity, Host, HostKind, HostState};
 use crate::ids::{ClientId, HostId};
 use crate::model::app::{App, Server, Sharing};
+use crate::model::command::Usage;
 
 /// The hosts there are.
 #[derive(Default)]
@@ -41,7 +42,19 @@ impl Hosts {
         let id = HostId(self.last);
         let (app, version) = (app.id.clone(), Arc::clone(&app.version));
         let activity = Activity::at(now);
-        self.by_id.insert(id, Host { id, app, version, kind, state, worn: false, condemned_by: None, activity });
+        let host = Host {
+            id,
+            app,
+            version,
+            kind,
+            state,
+            worn: false,
+            condemned_by: None,
+            activity,
+            charged: Usage::default(),
+            look_at: None,
+        };
+        self.by_id.insert(id, host);
         id
     }
 

@@ -10,4 +10,4 @@ pub(super) use apps::Apps;
 pub(super) use facts::Facts;
 pub(super) use hosts::Hosts;
 pub(super) use mail::Mailboxes;
-pub(super) use tasks::{Task, Tasks};
+pub(super) use tasks::{Alarm, Task, Tasks};

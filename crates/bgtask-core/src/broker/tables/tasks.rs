@@ -4,9 +4,10 @@ use super::Facts;
 use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
+use crate::input::SourceStatus;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
-use crate::time::WallTime;
+use crate::time::{BootTime, WallTime};
 
 /// One registration and what is going on with it.
 pub(in crate::broker) struct Task {
@@ -17,12 +18,31 @@ pub(in crate::broker) struct Task {
     pub(in crate::broker) running: Vec<Activation>,
     /// What its first waiting activation was last said to wait for: only a change of it is news.
     pub(in crate::broker) gate: Option<Gate>,
+    /// From when on its timer may fire, with whatever wakes the broker.
+    early: Option<WallTime>,
+    /// What it wants to be woken for.
+    alarms: BTreeMap<Alarm, WallTime>,
+    /// How many orders to plan its calendar have not been answered.
+    pub(in crate::broker) plans: u32,
+    /// How well its path is watched.
+    pub(in crate::broker) path: Option<SourceStatus>,
+}
+
+/// What time alone brings about for a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::broker) enum Alarm {
+    /// Its timer fires at the latest.
+    Fire,
+    /// A failed try may be repeated.
+    Retry,
+    /// It has not succeeded for too long.
+    Overdue,
 }
 
 impl Task {
     /// Every fact it stands on; a fact counts once for each use.
     fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
-        let conditions = self.registration.conditions.iter().copied().filter_map(Fact::of_condition);
+        let conditions = self.registration.conditions.iter().filter_map(|condition| condition.fact());
         Fact::behind(&self.registration.trigger).into_iter().chain(conditions).chain(Fact::OF_EVERY_TASK)
     }
 
@@ -40,7 +60,7 @@ impl Task {
     }
 }
 
-/// All registrations, the waiting ones by app in the order they fired, and the timers by when they are due.
+/// All registrations, the waiting ones by app in the order they fired, and what time brings about in its order.
 #[derive(Default)]
 pub(in crate::broker) struct Tasks {
     by_id: BTreeMap<TaskId, Task>,
@@ -49,7 +69,10 @@ pub(in crate::broker) struct Tasks {
     places: BTreeMap<TaskId, u64>,
     last_place: u64,
     occupied: BTreeMap<InstanceId, TaskId>,
-    timers: BTreeSet<(WallTime, TaskId)>,
+    early: BTreeSet<(WallTime, TaskId)>,
+    alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
+    /// The waiting ones that promise to succeed within some time.
+    promising: BTreeSet<TaskId>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
 }
@@ -83,8 +106,16 @@ impl Tasks {
     pub(in crate::broker) fn insert(&mut self, registration: Registration, facts: &mut Facts) {
         let id = registration.id;
         *self.per_app.entry(registration.app.clone()).or_default() += 1;
-        self.timers.extend(registration.due.map(|due| (due, id)));
-        let task = Task { registration, waiting: VecDeque::new(), running: Vec::new(), gate: None };
+        let task = Task {
+            registration,
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            gate: None,
+            early: None,
+            alarms: BTreeMap::new(),
+            plans: 0,
+            path: None,
+        };
         facts.need(task.facts());
         self.by_id.insert(id, task);
     }
@@ -92,8 +123,11 @@ impl Tasks {
     pub(in crate::broker) fn remove(&mut self, id: TaskId, facts: &mut Facts) -> Option<Registration> {
         let task = self.by_id.remove(&id)?;
         facts.release(task.facts());
-        if let Some(due) = task.registration.due {
-            self.timers.remove(&(due, id));
+        for (alarm, at) in task.alarms {
+            self.alarms.remove(&(at, id, alarm));
+        }
+        if let Some(early) = task.early {
+            self.early.remove(&(early, id));
         }
         let app = &task.registration.app;
         if let Some(count) = self.per_app.get_mut(app) {
@@ -112,6 +146,13 @@ impl Tasks {
         Some(last)
     }
 
+    /// The first waiting activation of a task, to change it.
+    pub(in crate::broker) fn first_waiting_mut(&mut self, id: TaskId) -> Option<&mut Activation> {
+        let first = self.by_id.get_mut(&id)?.waiting.front_mut()?;
+        self.dirty.insert(first.instance, id);
+        Some(first)
+    }
+
     /// Another activation waits, behind those that do already.
     pub(in crate::broker) fn wait(&mut self, id: TaskId, activation: Activation) {
         self.dirty.insert(activation.instance, id);
@@ -121,19 +162,40 @@ impl Tasks {
         }
     }
 
+    /// Takes what waits away, to let it wait elsewhere.
+    pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> VecDeque<Activation> {
+        let waiting = self.by_id.get_mut(&id).map(|task| std::mem::take(&mut task.waiting));
+        self.dequeue(id);
+        waiting.unwrap_or_default()
+    }
+
     /// A running activation waits again, before all others of its task.
     pub(in crate::broker) fn wait_again(&mut self, instance: InstanceId, event: ActivationEvent) {
         let Some((id, mut activation)) = self.take_running(instance) else { return };
         activation.apply(event);
-        self.by_id.get_mut(&id).expect("it ran").waiting.push_front(activation);
-        self.enqueue(id);
+        self.wait_first(id, activation);
+    }
+
+    /// An activation waits before all others of its task.
+    pub(in crate::broker) fn wait_first(&mut self, id: TaskId, activation: Activation) {
+        self.dirty.insert(activation.instance, id);
+        if let Some(task) = self.by_id.get_mut(&id) {
+            task.waiting.push_front(activation);
+            self.enqueue(id);
+        }
     }
 
     /// The first waiting activation of a task goes to a host.
-    pub(in crate::broker) fn launch(&mut self, id: TaskId, event: ActivationEvent) -> Option<&Activation> {
+    pub(in crate::broker) fn launch(
+        &mut self,
+        id: TaskId,
+        event: ActivationEvent,
+        now: BootTime,
+    ) -> Option<&Activation> {
         let task = self.by_id.get_mut(&id)?;
         let mut activation = task.waiting.pop_front()?;
         activation.apply(event);
+        (activation.started, activation.not_before) = (Some(now), None);
         task.gate = None;
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
@@ -185,25 +247,55 @@ impl Tasks {
         self.dirty.insert(instance, id);
     }
 
-    /// When a timer is due next.
-    pub(in crate::broker) fn set_due(&mut self, id: TaskId, due: WallTime) {
+    /// Its timer may fire from the first time on and does at the latest at the second, or not at all.
+    pub(in crate::broker) fn set_timer(&mut self, id: TaskId, window: Option<(WallTime, WallTime)>) {
         let Some(task) = self.by_id.get_mut(&id) else { return };
-        if let Some(before) = task.registration.due.replace(due) {
-            self.timers.remove(&(before, id));
+        let early = window.map(|(early, _)| early);
+        if let Some(before) = std::mem::replace(&mut task.early, early) {
+            self.early.remove(&(before, id));
         }
-        self.timers.insert((due, id));
+        self.early.extend(early.map(|at| (at, id)));
+        self.set_alarm(id, Alarm::Fire, window.map(|(_, latest)| latest));
     }
 
-    /// The timer fires no more.
-    pub(in crate::broker) fn clear_due(&mut self, id: TaskId) {
-        if let Some(due) = self.by_id.get_mut(&id).and_then(|task| task.registration.due.take()) {
-            self.timers.remove(&(due, id));
+    /// The timers that may fire by then, the earliest first.
+    pub(in crate::broker) fn timers_until(&self, now: WallTime) -> Vec<TaskId> {
+        self.early.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
+    }
+
+    /// Rings then, or not at all.
+    pub(in crate::broker) fn set_alarm(&mut self, id: TaskId, alarm: Alarm, at: Option<WallTime>) {
+        let Some(task) = self.by_id.get_mut(&id) else { return };
+        let before = match at {
+            Some(at) => task.alarms.insert(alarm, at),
+            None => task.alarms.remove(&alarm),
+        };
+        if let Some(before) = before {
+            self.alarms.remove(&(before, id, alarm));
+        }
+        self.alarms.extend(at.map(|at| (at, id, alarm)));
+    }
+
+    /// What time brings about first.
+    pub(in crate::broker) fn first_alarm(&self) -> Option<(WallTime, TaskId, Alarm)> {
+        self.alarms.first().copied()
+    }
+
+    /// What rings by then, the earliest first.
+    pub(in crate::broker) fn alarms_until(&self, now: WallTime) -> Vec<(TaskId, Alarm)> {
+        self.alarms.iter().take_while(|(at, ..)| *at <= now).map(|(_, id, alarm)| (*id, *alarm)).collect()
+    }
+
+    /// How well a path is watched.
+    pub(in crate::broker) fn set_path_status(&mut self, id: TaskId, status: SourceStatus) {
+        if let Some(task) = self.by_id.get_mut(&id) {
+            task.path = Some(status);
         }
     }
 
-    /// The timers, the earliest first.
-    pub(in crate::broker) fn timers(&self) -> impl Iterator<Item = (WallTime, TaskId)> {
-        self.timers.iter().copied()
+    /// The waiting registrations that promise to succeed within some time.
+    pub(in crate::broker) fn promising(&self) -> impl Iterator<Item = &Task> {
+        self.promising.iter().filter_map(|id| self.by_id.get(id))
     }
 
     fn enqueue(&mut self, id: TaskId) {
@@ -211,13 +303,18 @@ impl Tasks {
             return;
         }
         self.last_place += 1;
-        let app = self.by_id[&id].registration.app.clone();
+        let registration = &self.by_id[&id].registration;
+        if registration.fresh_within().is_some() {
+            self.promising.insert(id);
+        }
+        let app = registration.app.clone();
         self.places.insert(id, self.last_place);
         self.waiting.entry(app).or_default().insert(self.last_place, id);
     }
 
     fn dequeue(&mut self, id: TaskId) {
         let Some(place) = self.places.remove(&id) else { return };
+        self.promising.remove(&id);
         let app = &self.by_id[&id].registration.app;
         let Some(queue) = self.waiting.get_mut(app) else { return };
         queue.remove(&place);

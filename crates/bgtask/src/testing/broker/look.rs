@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use bgtask_core::{ActivationState, AppId, Event, EventKind, Registration, Request};
 
 use super::TestBroker;
-use super::convert::{core_id, entry_names, instance_id, outcome_info, same, task_id};
+use super::convert::{core_id, entry_names, instance_id, same, task_id};
 use crate::event_args::time_of;
 use crate::host::RegisteredTask;
 use crate::storage::{ApplicationDataContainer, SettingsError};
@@ -106,7 +106,7 @@ impl TestBroker {
             acknowledged.expect("what was delivered can be acknowledged");
         }
         let heard = |one: bgtask_core::Completion| {
-            let info = outcome_info(&one.outcome, one.progress, one.at);
+            let info = bgtask_convert::outcome_info(&one.outcome, one.progress, one.at);
             let (task, instance) = (task_id(one.task), instance_id(one.instance));
             BackgroundTaskCompletedEventArgs::new(task, one.name.to_string(), instance, info)
         };
@@ -168,10 +168,10 @@ fn line(event: &Event) -> TestEvent {
 }
 
 fn outcome(event: &Event) -> Option<BackgroundTaskCompletedEventArgs> {
-    let (EventKind::Completed { outcome, progress }, Some(instance)) = (&event.kind, event.instance) else {
+    let (EventKind::Completed { outcome, progress, .. }, Some(instance)) = (&event.kind, event.instance) else {
         return None;
     };
-    let info = outcome_info(outcome, *progress, event.at);
+    let info = bgtask_convert::outcome_info(outcome, *progress, event.at);
     let (task, instance) = (task_id(event.task), instance_id(instance));
     Some(BackgroundTaskCompletedEventArgs::new(task, event.name.to_string(), instance, info))
 }

@@ -22,6 +22,8 @@ use bgtask_wire::ErrorKind;
 use tempfile::TempDir;
 use tokio::task::AbortHandle;
 
+use bgtask_convert::{cannot_run, core_app};
+
 use crate::core_application::{BackgroundActivatedEventArgs, entry};
 use crate::host::{Activated, Entries, Host, TaskError};
 use crate::{
@@ -227,7 +229,7 @@ impl TestBroker {
     /// [`is_invalid_argument`](Error::is_invalid_argument): the manifest has mistakes; the text tells each, with its place.
     pub fn install(&mut self, manifest: &str) -> Result<String, Error> {
         let (id, app) = manifest::read(manifest)?;
-        let installed = manifest::core_app(&id, &app);
+        let installed = core_app(&id, &app, |_| true);
         self.apps.insert(id.clone(), app);
         self.tell(Input::AppInstalled(installed));
         self.welcome(&id);
@@ -374,7 +376,7 @@ impl TestBroker {
         builder: &BackgroundTaskBuilder,
     ) -> Result<(AppId, bgtask_core::NewRegistration), Error> {
         let (id, new) = (app_id(app)?, new_registration(builder)?);
-        if let Some(why) = self.apps.get(&id).and_then(|app| manifest::cannot_run(app, &new.entry)) {
+        if let Some(why) = self.apps.get(&id).and_then(|app| cannot_run(app, &new.entry)) {
             let what = match &new.entry {
                 Entry::Component(name) => format!("{name:?}"),
                 other => format!("the class {other}"),

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use bgtask_core::{CancelNotice, HostExit, HostId, Input, InstanceId, RunOrder};
+use bgtask_core::{CancelNotice, HostExit, HostId, Input, InstanceId, RunOrder, Usage};
 use bgtask_wire::HostSignal;
 use futures_util::stream::poll_fn;
 use tokio::sync::mpsc;
@@ -14,7 +13,8 @@ use tokio::task::AbortHandle;
 use zbus::Message;
 use zbus::message::Type;
 
-use super::convert::{cancel_call, failure, run_call};
+use bgtask_convert::{cancel_call, run_call, task_failure};
+
 use crate::host::{CANCEL_GRACE, Channel, Entries, Entry, serve};
 
 /// How a killed process ends.
@@ -101,7 +101,7 @@ impl Processes {
     /// CA-9: a task that was woken has done something; what it did then cannot be measured here.
     pub(super) fn usage(&self, host: HostId) -> Input {
         let io = self.alive.get(&host).map_or(0, |process| process.woken.load(Ordering::Relaxed));
-        Input::HostUsage { host, cpu: Duration::ZERO, io }
+        Input::HostUsage { host, usage: Usage { io, ..Usage::default() } }
     }
 
     /// Nothing more is asked of it: it ends by itself.
@@ -138,12 +138,13 @@ impl Processes {
         }
         let answered = message.header().reply_serial()?.get();
         let instance = self.alive.get_mut(&host)?.unanswered.remove(&answered)?;
-        Some(Input::HostFinished(host, instance, failure(&message).map_or(Ok(()), Err)))
+        let result = task_failure(&message).map_or(Ok(()), Err);
+        Some(Input::HostFinished { host, instance, result, usage: None })
     }
 }
 
 fn exited(host: HostId, exit: HostExit) -> Input {
-    Input::HostExited { host, exit, output_tail: String::new() }
+    Input::HostExited { host, exit, output_tail: String::new(), usage: None }
 }
 
 /// The same entries, which tell when they are woken.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bgtask_convert::core_app;
 use bgtask_core::{Config, Consent, Core, Fact, Input, Notice, Output, SourceStatus};
 use tokio::time::{Instant, sleep_until};
 
@@ -113,6 +114,10 @@ impl TestBroker {
                 let data_dir = self.data_dir(app.as_str());
                 self.processes.launch(host, &self.entries, data_dir);
             }
+            Output::Progressed { .. } => {}
+            Output::Plan { .. } | Output::WatchPath(..) | Output::UnwatchPath(_) => {
+                unreachable!("no app has what only commands have")
+            }
             Output::Adopt { .. } => unreachable!("no client activates its app"),
             Output::Run(host, order) => self.processes.run(host, &order),
             Output::Cancel(host, instance, notice) => self.processes.cancel(host, instance, &notice),
@@ -158,7 +163,7 @@ impl TestBroker {
         self.lives += 1;
         self.core = Some(Core::new(Config::default(), self.lives));
         self.tell(Input::Policy(self.policy.clone()));
-        let installed: Vec<_> = self.apps.iter().map(|(id, app)| super::manifest::core_app(id, app)).collect();
+        let installed: Vec<_> = self.apps.iter().map(|(id, app)| core_app(id, app, |_| true)).collect();
         installed.into_iter().for_each(|app| self.tell(Input::AppInstalled(app)));
         self.tell(Input::Restore(Box::new(self.store.snapshot())));
         self.apps.keys().cloned().collect::<Vec<_>>().iter().for_each(|app| self.welcome(app));

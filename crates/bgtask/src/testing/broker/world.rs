@@ -15,6 +15,7 @@ impl World {
     pub(super) fn new() -> Self {
         let levels = [
             (Fact::Internet, true),
+            (Fact::FreeNetwork, true),
             (Fact::UserPresence, true),
             (Fact::ExternalPower, true),
             (Fact::EnergySaver, false),
@@ -49,11 +50,7 @@ impl World {
         let level = self.level(fact);
         match fact {
             Fact::TimeZone => Report::TimeZone { zone: self.zone.clone(), previous_offset_seconds: None },
-            Fact::Internet => Report::Internet(level),
-            Fact::UserPresence => Report::UserPresence(level),
-            Fact::ExternalPower => Report::ExternalPower(level),
-            Fact::EnergySaver => Report::EnergySaver(level),
-            Fact::MemoryPressure => Report::MemoryPressure(level),
+            fact => Report::Level(fact, level),
         }
     }
 }

@@ -5,8 +5,10 @@ use bgtask_core::{
 };
 use bgtask_wire::{Call, Error, ErrorKind, Registering};
 
-use super::super::convert::{details, new_registration, setting_word};
+use bgtask_convert::{cannot_run, details, new_registration, setting_word};
+
 use super::{Asked, Identity};
+use crate::task_files::described;
 
 /// Takes the user's decision about an app back.
 const DEFAULT: &str = "default";
@@ -57,9 +59,49 @@ impl Asked<'_> {
                 Request::Activate { app: one(&app)?, media: is_media(&class)?, details: details(given)? }
             }
             Call::Raise(event) => Request::Raise { by: self.raiser(&event)?, event },
+            Call::AddTask { name, definition, replace } => self.add_task(&name, &definition, replace)?,
+            Call::RunNow { task, respect_conditions } => {
+                Request::RunNow { task: self.own_command(&task, "runs a command by hand")?, respect_conditions }
+            }
+            Call::SetPaused(task, paused) => {
+                Request::SetPaused { task: self.own_command(&task, "pauses a command")?, paused }
+            }
+            Call::Cancel(task) => Request::Cancel(self.own_command(&task, "cancels a command")?),
+            Call::ReportProgress { instance, value, message } => {
+                self.only_the_user("has commands that report progress")?;
+                let instance = instance.parse().map_err(|error: bgtask_core::InvalidId| invalid(error.to_string()))?;
+                Request::ReportProgress { instance, value, message }
+            }
             Call::Acknowledge(app, sequence) => Request::Acknowledge(one(&app)?, sequence),
             other => unreachable!("answered before: {other:?}"),
         })
+    }
+
+    /// A command by its task file.
+    fn add_task(&self, name: &str, definition: &str, replace: bool) -> Result<Request, Error> {
+        self.only_the_user("adds commands")?;
+        let shown = if name.is_empty() { "the task" } else { name };
+        let mut new = bgtask_taskfile::parse(shown, definition)
+            .map_err(|problems| invalid(described(shown, definition, &problems)))?
+            .registration;
+        if !name.is_empty() {
+            name.clone_into(&mut new.name);
+        }
+        self.calendars.check(&new, self.now.wall)?;
+        let file_of = |registration: &bgtask_core::Registration| {
+            (*registration.name == *new.name).then(|| registration.entry.command()?.file.clone()).flatten()
+        };
+        if let Some(file) = self.core.registrations(None).into_iter().find_map(file_of) {
+            let text = format!("the command {:?} stands in {file}: change that file, or choose another name", new.name);
+            return Err(Error::new(ErrorKind::NameTaken, text));
+        }
+        let commands = AppId::new(bgtask_core::App::COMMANDS).expect("it is an app id");
+        Ok(if replace { Request::RegisterOrUpdate(commands, new) } else { Request::Register(commands, new) })
+    }
+
+    fn own_command(&self, task: &str, does: &str) -> Result<TaskId, Error> {
+        self.only_the_user(does)?;
+        task_id(task)
     }
 
     fn registration(&self, given: &Registering) -> Result<(AppId, NewRegistration), Error> {
@@ -72,11 +114,7 @@ impl Asked<'_> {
     /// D16: what no program here can run is refused when it is registered.
     fn check_can_run(&self, app: &AppId, entry: &Entry) -> Result<(), Error> {
         let declared = self.apps.get(app).map(|installed| &installed.app);
-        let why = match entry {
-            Entry::Component(name) => declared.and_then(|app| app.entry_point(name)?.cannot_run.as_deref()),
-            Entry::Class(class) => declared.and_then(|app| app.class_server(&class.to_string())?.cannot_run.as_deref()),
-            Entry::InProcess => None,
-        };
+        let why = declared.and_then(|app| cannot_run(app, entry));
         let what = match entry {
             Entry::Component(name) => format!("{name:?}"),
             other => format!("the class {other}"),
@@ -98,7 +136,7 @@ impl Asked<'_> {
         if first.is_some_and(|first| *first == named) { String::new() } else { named }
     }
 
-    fn only_the_user(&self, does: &str) -> Result<(), Error> {
+    pub(super) fn only_the_user(&self, does: &str) -> Result<(), Error> {
         match self.identity {
             Identity::User => Ok(()),
             Identity::Apps(_) => Err(Error::new(

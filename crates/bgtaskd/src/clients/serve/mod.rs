@@ -1,11 +1,13 @@
 //! From a call to an answer: what only reads is answered here, what changes something is asked of the core.
 
 mod ask;
+mod describe;
 mod read;
 mod reply;
 mod standard;
 
 use bgtask_core::{AppId, Core, Now, Request};
+use bgtask_log::Logs;
 use bgtask_store::Store;
 use bgtask_wire::{Call, Error, ErrorKind, Standard};
 use serde::Serialize;
@@ -13,7 +15,9 @@ use zbus::{Message, Type};
 
 use super::{Door, Identity, Scope};
 use crate::apps::Apps;
+use crate::calendars::Calendars;
 use crate::places::Places;
+use crate::task_files::TaskFiles;
 pub(crate) use reply::{refusal, reply};
 
 /// What a call comes to.
@@ -42,6 +46,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) apps: &'a Apps,
     pub(crate) store: &'a Store,
     pub(crate) places: &'a Places,
+    pub(crate) logs: &'a Logs,
+    pub(crate) calendars: &'a Calendars,
+    pub(crate) task_files: &'a TaskFiles,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }
@@ -64,7 +71,7 @@ impl Asked<'_> {
     /// BLD-9: an app that runs its tasks itself does so on the very connection on which it attached.
     fn attach(&self, app: &str, activates: bool, message: &Message) -> Result<Answer, Error> {
         let app = self.identity.one(app)?;
-        if self.apps.get(&app).is_none() {
+        if self.apps.get(&app).is_none() && app.as_str() != bgtask_core::App::COMMANDS {
             return Err(self.refused(&bgtask_core::Refusal::UnknownApp(app)));
         }
         if activates && self.door == Door::SessionBus {

@@ -1,12 +1,21 @@
 //! Calls that only look.
 
-use bgtask_core::{AppId, TaskId};
+use std::path::Path;
+
+use bgtask_core::{AppId, Registration, TaskId};
 use bgtask_store::HISTORY_PAGE_MAX;
-use bgtask_wire::{AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
+use bgtask_wire::{
+    AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
+};
 use zbus::Message;
 
-use super::super::convert::{app_info, history_info, source_info, task_info, why_info, why_of};
+use bgtask_convert::{source_info, task_info, why_info};
+
 use super::ask::task_id;
+use super::describe::{app_info, history_info};
+use crate::hosts::log_name;
+use crate::task_files::Outcome;
+
 use super::{Asked, Scope, answered};
 
 /// Lines of history where a query does not say how many.
@@ -31,6 +40,7 @@ impl Asked<'_> {
                 answered(message, &sources.collect::<Vec<_>>())
             }
             Call::ListApps => answered(message, &self.list_apps()),
+            Call::ListTaskFiles => answered(message, &self.list_task_files()?),
             _ => return Ok(None),
         };
         reply.map(Some)
@@ -56,16 +66,16 @@ impl Asked<'_> {
             Scope::All => None,
             Scope::App(app) => Some(app),
         };
-        self.core.registrations(app).into_iter().map(|registration| task_info(self.core, registration)).collect()
+        self.core.registrations(app).into_iter().map(|registration| self.described(registration)).collect()
     }
 
     fn task(&self, task: &str) -> Result<TaskInfo, Error> {
-        Ok(task_info(self.core, self.visible(task_id(task)?)?))
+        Ok(self.described(self.visible(task_id(task)?)?))
     }
 
     fn why(&self, task: &str) -> Result<WhyInfo, Error> {
         let registration = self.visible(task_id(task)?)?;
-        let mut why = why_of(self.core, registration, self.now);
+        let mut why = self.core.why(registration.id, self.now).expect("the registration was just seen");
         if why.phase == "idle"
             && let Some(last) = self.last_outcome(registration.id)
         {
@@ -88,7 +98,24 @@ impl Asked<'_> {
 
     fn list_apps(&self) -> Vec<AppInfo> {
         let visible = self.core.apps().filter(|app| self.identity.may_act_for(&app.id));
-        visible.filter_map(|app| Some(app_info(&app.id, self.apps.get(&app.id)?, self.core))).collect()
+        visible.map(|app| app_info(app, self.apps.get(&app.id), self.core)).collect()
+    }
+
+    /// A registration with the places that only the broker knows.
+    fn described(&self, registration: &Registration) -> TaskInfo {
+        let log = registration.entry.command().and_then(|_| self.logs.path(&log_name(&registration.name)).ok());
+        let log = log.map(|log| log.to_string_lossy().into_owned());
+        TaskInfo { log, ..task_info(self.core, registration) }
+    }
+
+    fn list_task_files(&self) -> Result<Vec<TaskFileInfo>, Error> {
+        self.only_the_user("has task files")?;
+        let info = |(path, outcome): (&Path, &Outcome)| TaskFileInfo {
+            file: path.to_string_lossy().into_owned(),
+            task: if let Outcome::Registered(task) = outcome { Some(task.to_string()) } else { None },
+            problem: if let Outcome::Wrong(why) = outcome { Some(why.clone()) } else { None },
+        };
+        Ok(self.task_files.iter().map(info).collect())
     }
 
     fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryInfo>, Error> {
@@ -108,6 +135,7 @@ impl Asked<'_> {
             name: query.name.clone(),
             instance: query.instance.clone(),
             since: query.since,
+            until: query.until,
             before_seq: query.before,
             ..history_query(limit)
         };

@@ -1,0 +1,110 @@
+//! What a trigger carries, between its two ends.
+//!
+//! The core keeps it as bytes it does not read. Those bytes are the D-Bus marshalling of one `a{sv}`: little endian, from
+//! offset 0, keys in order. They are in the store while an activation waits, so this is a file format too.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bgtask_core::{Details, Limit, limits};
+use bgtask_wire::{Error, ErrorKind};
+use zbus::OwnedVariant;
+use zbus::wire::serialized::{Context, Data};
+use zbus::wire::{Endian, to_bytes};
+
+/// The arguments of a trigger as the core keeps them; none at all is nothing carried.
+///
+/// # Errors
+///
+/// They are too long, or there is a file descriptor in them.
+pub fn details(given: HashMap<String, OwnedVariant>) -> Result<Option<Details>, Error> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let ordered: BTreeMap<_, _> = given.into_iter().collect();
+    let data = to_bytes(context(), &ordered)
+        .map_err(|error| invalid(format!("the arguments of the trigger cannot be kept: {error}")))?;
+    if !data.fds().is_empty() {
+        let text = "the arguments of a trigger have a file descriptor in them, which cannot be kept until the task runs: \
+                    pass the name of the file";
+        return Err(invalid(text.into()));
+    }
+    if data.bytes().len() > limits::MAX_DETAILS_BYTES {
+        let text = format!("{}: they take {} as they are marshalled", Limit::DetailsBytes, data.bytes().len());
+        return Err(Error::new(ErrorKind::LimitReached, text));
+    }
+    Ok(Some(Details(data.bytes().into())))
+}
+
+/// The same on the way to the task.
+pub(crate) fn trigger_details(kept: &Details) -> zbus::Result<HashMap<String, OwnedVariant>> {
+    Ok(Data::new(&*kept.0, context()).deserialize()?.0)
+}
+
+fn context() -> Context {
+    Context::new(Endian::Little, 0)
+}
+
+fn invalid(text: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use zbus::{Fd, Variant};
+
+    use super::*;
+
+    fn given<'a>(arguments: impl IntoIterator<Item = (&'a str, Variant<'a>)>) -> HashMap<String, OwnedVariant> {
+        let owned = |value: &Variant<'_>| value.try_to_owned().expect("it can be owned");
+        arguments.into_iter().map(|(name, value)| (name.to_owned(), owned(&value))).collect()
+    }
+
+    /// REQ-4: what the app gives is what its task gets, whatever D-Bus has a type for.
+    #[test]
+    fn arguments_come_back_as_they_were_given() {
+        let nested = given([("inner", 7u8.into())]);
+        let arguments = given([
+            ("text", "ä".into()),
+            ("number", 1.5f64.into()),
+            ("list", vec![1u32, 2].into()),
+            ("nested", nested.into()),
+        ]);
+        let copy = arguments.iter().map(|(name, value)| (name.clone(), value.try_clone().expect("no descriptors")));
+        let kept = details(copy.collect()).expect("they fit").expect("there are some");
+        assert_eq!(trigger_details(&kept).expect("they are read"), arguments);
+        assert_eq!(details(HashMap::new()), Ok(None), "no arguments are none");
+    }
+
+    #[test]
+    fn the_same_arguments_are_the_same_bytes() {
+        let names: Vec<_> = (0..50).map(|number| format!("name {number}")).collect();
+        let arguments = || given(names.iter().map(|name| (name.as_str(), true.into())));
+        assert_eq!(details(arguments()), details(arguments()));
+        let one = details(given([("a", 1u32.into())])).expect("it fits").expect("there is one");
+        let marshalled = [16, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, b'a', 0, 1, b'u', 0, 0, 0, 0, 1, 0, 0, 0];
+        assert_eq!(*one.0, marshalled, "the format of the store");
+    }
+
+    /// REQ-4: the bound is on what is marshalled, and the error says both numbers.
+    #[test]
+    fn too_many_bytes_are_refused_with_the_bound() {
+        let long = |bytes: usize| details(given([("a", "x".repeat(bytes).into())]));
+        let frame = 25;
+        assert!(long(limits::MAX_DETAILS_BYTES - frame).is_ok());
+        let error = long(limits::MAX_DETAILS_BYTES - frame + 1).expect_err("one byte too many");
+        assert_eq!(error.kind, ErrorKind::LimitReached);
+        assert!(error.message.contains("65536") && error.message.contains("65537"), "{error}");
+    }
+
+    #[test]
+    fn a_file_descriptor_is_refused_wherever_it_is() {
+        let file = std::fs::File::open("/dev/null").expect("it is there");
+        let fd = || Variant::from(Fd::from(&file));
+        let inside = Variant::from(given([("fd", fd())]));
+        for value in [fd(), inside] {
+            let error = details(given([("a", value)])).expect_err("a descriptor");
+            assert_eq!(error.kind, ErrorKind::InvalidArgument);
+            assert!(error.message.contains("file descriptor"), "{error}");
+        }
+    }
+}

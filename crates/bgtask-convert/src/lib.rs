@@ -1,0 +1,29 @@
+//! Between the wire and the core, by hand: a change of the core never changes the contract by accident.
+//!
+//! | from | to | with |
+//! |---|---|---|
+//! | the arguments of `Register` | a registration | [`new_registration`] |
+//! | a registration as it stands | what clients see | [`task_info`], [`why_info`], [`source_info`] |
+//! | what clients see of a task | a registration | [`registration_of`] |
+//! | an order to run or to stop | a message to a host | [`run_call`], [`cancel_call`] |
+//! | an event, a notice | a message to a client | [`event_info`], [`notice_message`], [`progress_message`] |
+//! | a manifest | an app | [`core_app`] |
+//! | a refusal | an error of the contract | [`error_kind`] |
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod details;
+mod host;
+mod info;
+mod manifest;
+mod news;
+mod refusal;
+mod register;
+
+pub use details::details;
+pub use host::{cancel_call, run_call, task_failure};
+pub use info::{registration_of, setting_word, source_info, task_info, why_info};
+pub use manifest::{Program, cannot_run, core_app};
+pub use news::{event_info, event_text, notice_message, outcome_info, progress_message};
+pub use refusal::error_kind;
+pub use register::new_registration;

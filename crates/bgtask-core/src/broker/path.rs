@@ -1,0 +1,71 @@
+//! Paths that are watched for triggers, and what changes there.
+
+use super::Core;
+use super::fire::Occurrence;
+use crate::activation::Firing;
+use crate::ids::TaskId;
+use crate::limits::MAX_DETAILS_BYTES;
+use crate::model::registration::Standing;
+use crate::model::trigger::{Details, Trigger};
+use crate::output::Output;
+
+impl Core {
+    /// Something changed at a path: it fires, or is told with what waits already.
+    pub(super) fn path_changed(&mut self, id: TaskId, changes: Details, count: u32, lost: u32) {
+        let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
+        let count = count.saturating_add(lost);
+        if count > 0
+            && matches!(registration.trigger, Trigger::Path { .. })
+            && registration.standing == Standing::Active
+        {
+            self.accept(id, Occurrence { details: Some(changes), count, lost, ..Occurrence::default() });
+        }
+    }
+
+    /// Has the path of a registration watched that fires.
+    pub(super) fn watch_path(&mut self, id: TaskId) {
+        let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
+        if let Trigger::Path { watch, .. } = &registration.trigger
+            && registration.fires()
+        {
+            let order = Output::WatchPath(id, watch.clone());
+            self.outputs.push_back(order);
+        }
+    }
+
+    /// Has a path watched no more; what was known of it may have changed when it is watched again.
+    pub(super) fn unwatch_path(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        if matches!(task.registration.trigger, Trigger::Path { .. }) {
+            task.path = None;
+            self.outputs.push_back(Output::UnwatchPath(id));
+        }
+    }
+}
+
+impl Firing {
+    /// Takes in another occurrence. Changes that find no room are counted as lost.
+    pub(super) fn gather(&mut self, more: Occurrence) {
+        self.count = self.count.saturating_add(more.count);
+        self.lost = self.lost.saturating_add(more.lost);
+        let Some(new) = more.details else { return };
+        let Some(old) = self.details.as_ref().filter(|old| !old.0.is_empty()) else {
+            return self.take_whole_lines(&[], &new.0);
+        };
+        let mut old = old.0.to_vec();
+        if old.last() != Some(&b'\n') {
+            old.push(b'\n');
+        }
+        self.take_whole_lines(&old, &new.0);
+    }
+
+    fn take_whole_lines(&mut self, old: &[u8], new: &[u8]) {
+        let room = MAX_DETAILS_BYTES.saturating_sub(old.len());
+        let line_end = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+        let end = if new.len() <= room { new.len() } else { line_end(&new[..room]) };
+        let (kept, left) = new.split_at(end);
+        let lines_left = left.split_inclusive(|byte| *byte == b'\n').count();
+        self.lost = self.lost.saturating_add(u32::try_from(lines_left).unwrap_or(u32::MAX));
+        self.details = Some(Details(old.iter().chain(kept).copied().collect()));
+    }
+}

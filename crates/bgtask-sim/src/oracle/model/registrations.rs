@@ -1,0 +1,117 @@
+//! Registrations as the rules have them, against those that the core has written.
+
+use std::sync::Arc;
+
+use bgtask_core::{
+    AppId, Cause, NewRegistration, Registration, Standing, TaskId, Trigger, WallTime,
+};
+
+use super::super::{Verdict, check};
+use super::held::By;
+use super::{Model, Owed};
+
+/// What may be registered by a request.
+#[derive(Clone, Debug)]
+pub(super) struct Registering {
+    pub(super) app: AppId,
+    pub(super) new: NewRegistration,
+    /// The command whose place it takes: what that has come to is not forgotten.
+    pub(super) before: Option<Registration>,
+}
+
+impl Model {
+    pub(super) fn written(&mut self, written: &Registration, owed: &mut Owed) -> Verdict {
+        let id = written.id;
+        if !self.registrations.contains_key(&id) {
+            let asked = owed.registering.take();
+            let asked = asked.ok_or_else(|| format!("nobody asked for this: {written:?}"))?;
+            self.enters(id, asked, owed);
+        } else if owed.may_come_due.contains_key(&id) && written.due != self.registrations[&id].due {
+            self.comes_due(id, owed);
+        }
+        self.kept_registrations.insert(id, written.clone());
+        Ok(())
+    }
+
+    fn enters(&mut self, id: TaskId, asked: Registering, owed: &mut Owed) {
+        let Registering { app, new, before } = asked;
+        let is_command = new.entry.command().is_some();
+        let promise = new.entry.command().and_then(|command| command.fresh_within);
+        let in_this_session = matches!(new.trigger, Trigger::SessionStart { .. });
+        let before = before.as_ref();
+        let fresh_since = before.map_or(is_command.then_some(self.now.wall), |before| before.fresh_since);
+        let broken = promise.zip(fresh_since).is_some_and(|(within, since)| since + within <= self.now.wall);
+        let its = Registration {
+            id,
+            app,
+            due: new.trigger.interval().map(|interval| self.now.wall + interval),
+            name: new.name.into(),
+            entry: new.entry,
+            trigger: new.trigger,
+            conditions: new.conditions.into(),
+            cancel_on_condition_loss: new.cancel_on_condition_loss,
+            is_network_requested: new.is_network_requested,
+            group: new.group,
+            registered_at: self.now.wall,
+            counted_in: in_this_session.then(|| Arc::clone(&self.session)),
+            standing: Standing::Active,
+            paused: before.is_some_and(|before| before.paused),
+            last: before.and_then(|before| before.last),
+            fresh_since,
+            overdue: broken && before.is_some_and(|before| before.overdue),
+        };
+        if matches!(its.trigger, Trigger::Calendar { .. }) {
+            owed.plans.entry(id).or_default().push(self.now.wall);
+        }
+        self.registrations.insert(id, its);
+    }
+
+    /// What is written is what is right, and what is to be watched is.
+    pub(super) fn registrations_are_right(&self) -> Verdict {
+        let all = self.registrations.keys().chain(self.kept_registrations.keys());
+        for id in all {
+            let (right, written) = (self.registrations.get(id), self.kept_registrations.get(id));
+            check(right == written, || format!("written is {written:?}, right is {right:?}"))?;
+        }
+        let listed = self.registrations.values().filter(|it| it.standing != Standing::Unregistered);
+        let mut commands: Vec<_> = listed.filter(|it| it.entry.command().is_some()).map(|it| &it.name).collect();
+        commands.sort();
+        let twice = commands.windows(2).find(|pair| pair[0] == pair[1]);
+        check(twice.is_none(), || format!("two commands are of one name: {twice:?}"))?;
+        let is_path = |it: &&Registration| matches!(it.trigger, Trigger::Path { .. });
+        let active = self.registrations.values().filter(|it| it.standing == Standing::Active);
+        let wanted: Vec<_> = active.filter(is_path).map(|it| it.id).collect();
+        check(wanted.iter().eq(&self.paths), || format!("watched are {:?}, to be watched are {wanted:?}", self.paths))
+    }
+
+    /// In the end every calendar that comes true again has a time.
+    pub(in crate::oracle) fn calendars_are_planned(&self) -> Verdict {
+        let active = self.registrations.values().filter(|it| it.standing == Standing::Active && it.due.is_none());
+        let sleeps = active.filter(|it| matches!(it.trigger, Trigger::Calendar { .. }));
+        let forgotten = sleeps.map(|it| (it.id, &it.name)).find(|(id, _)| !self.never_again.contains(id));
+        check(forgotten.is_none(), || format!("a calendar waits for nothing: {forgotten:?}"))
+    }
+}
+
+impl Owed {
+    pub(super) fn cause_is_right(&self, by: By, cause: Cause) -> Verdict {
+        let right = match (by, cause) {
+            (By::World, Cause::World) | (By::Hand, Cause::Hand) => true,
+            // Those that are paused or missed their time are served by the wake-up too.
+            (By::Timer, Cause::Timer { shared }) => (self.served.0..=self.served.1).contains(&shared),
+            _ => false,
+        };
+        check(right, || format!("it fires by {cause:?}, right is {by:?}, {:?} were served", self.served))
+    }
+
+    pub(super) fn planned(&mut self, task: TaskId, after: WallTime) -> Verdict {
+        let orders = self.plans.get_mut(&task);
+        let place = orders.as_ref().and_then(|orders| orders.iter().position(|its| *its == after));
+        let Some((orders, place)) = orders.zip(place) else {
+            return Err(format!("{task} is planned after {after:?}, to be are {:?}", self.plans));
+        };
+        orders.remove(place);
+        self.plans.retain(|_, orders| !orders.is_empty());
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! Every word there is for a trigger or a condition, with its meaning.
+
+use std::time::Duration;
+
+use bgtask_core::{DayWindow, Fact};
+
+/// One word for a trigger or a condition.
+///
+/// Whether it works on *this* machine is what the broker says about the source of its [`fact`](Self::fact).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The word, without what stands behind its colon: `battery-above`.
+    pub word: &'static str,
+    /// How it is written, with capital letters for what is to be filled in: `battery-above:N`.
+    pub form: &'static str,
+    /// What it means, as one line without a final stop.
+    pub meaning: &'static str,
+    /// A word that is taken as it stands, and begins a task file's `on` or the items of its `when`.
+    pub example: &'static str,
+    /// The name Windows has for it; taken too.
+    pub windows: Option<&'static str>,
+    /// What it stands on, for the example where it has a value; `None` if it needs no source, or there is none.
+    pub fact: Option<Fact>,
+    /// Why this build cannot serve it on any machine, and what to use instead.
+    pub unavailable: Option<&'static str>,
+}
+
+impl Entry {
+    /// Whether something is to be filled in behind a colon.
+    pub const fn takes_value(&self) -> bool {
+        self.form.len() > self.word.len()
+    }
+}
+
+/// The triggers by their words. Beside these, every word of [`conditions`] is a trigger: the moment it begins to hold.
+///
+/// ```
+/// let every = bgtask_taskfile::catalog::triggers().iter().find(|entry| entry.word == "every").unwrap();
+/// assert_eq!((every.form, every.example), ("every:TIME", "every:6h"));
+/// ```
+pub fn triggers() -> &'static [Entry] {
+    TRIGGERS
+}
+
+/// The conditions by their words.
+///
+/// ```
+/// for entry in bgtask_taskfile::catalog::conditions().iter().filter(|entry| entry.unavailable.is_none()) {
+///     assert!(bgtask_taskfile::condition(entry.example).is_ok());
+/// }
+/// ```
+pub fn conditions() -> &'static [Entry] {
+    CONDITIONS
+}
+
+const fn trigger(form: &'static str, example: &'static str, meaning: &'static str) -> Entry {
+    let word = before_colon(form);
+    Entry { word, form, meaning, example, windows: None, fact: None, unavailable: None }
+}
+
+const fn of_windows(word: &'static str, windows: &'static str, fact: Option<Fact>, meaning: &'static str) -> Entry {
+    Entry { windows: Some(windows), fact, ..trigger(word, word, meaning) }
+}
+
+const fn absent(word: &'static str, windows: &'static str, meaning: &'static str, why: &'static str) -> Entry {
+    Entry { unavailable: Some(why), ..of_windows(word, windows, None, meaning) }
+}
+
+const fn level(form: &'static str, example: &'static str, fact: Fact, meaning: &'static str) -> Entry {
+    Entry { fact: Some(fact), ..trigger(form, example, meaning) }
+}
+
+const fn before_colon(form: &'static str) -> &'static str {
+    let mut end = 0;
+    while end < form.len() && form.as_bytes()[end] != b':' {
+        end += 1;
+    }
+    form.split_at(end).0
+}
+
+const TRIGGERS: &[Entry] = &[
+    trigger("every:TIME", "every:6h", "again and again, from one second up"),
+    Entry {
+        fact: Some(Fact::TimeZone),
+        ..trigger("at:CALENDAR", "at:Mon..Fri 09:00", "when a calendar expression, of cron or of systemd, comes true")
+    },
+    trigger("path:PATH", "path:~/notes", "something is created, written, deleted or moved at a path"),
+    trigger("session-start", "session-start", "the user's session begins: a log-in"),
+    trigger(
+        "event:ID",
+        "event:org.example.Photos.imported",
+        "a program raises this event; with `once`, at most once in a session",
+    ),
+    Entry {
+        windows: Some("TimeTrigger"),
+        ..trigger(
+            "timer:MINUTES",
+            "timer:15min",
+            "the timer of Windows: every 15 minutes or more, on a tick all timers share",
+        )
+    },
+    Entry {
+        windows: Some("MaintenanceTrigger"),
+        fact: Some(Fact::ExternalPower),
+        ..trigger("maintenance:MINUTES", "maintenance:60min", "as timer, but only on external power")
+    },
+    of_windows("time-zone-change", "TimeZoneChange", Some(Fact::TimeZone), "the wall clock moves to another time zone"),
+    of_windows("internet", "InternetAvailable", Some(Fact::Internet), "the internet becomes reachable"),
+    of_windows("user-present", "UserPresent", Some(Fact::UserPresence), "the user comes back to the machine"),
+    of_windows("user-away", "UserAway", Some(Fact::UserPresence), "the user leaves the machine"),
+    absent(
+        "session-connected",
+        "SessionConnected",
+        "the user's session is connected",
+        "this version cannot see how a session is connected: use session-start or user-present",
+    ),
+    absent(
+        "network-state-change",
+        "NetworkStateChange",
+        "the connectivity or the cost of the network changes",
+        "this version only sees levels of the network: use internet, no-internet, unmetered or not:unmetered",
+    ),
+    absent(
+        "power-state-change",
+        "PowerStateChange",
+        "the state of the battery changes",
+        "this version only sees levels of the power supply: use ac-power, not:ac-power or battery-above:N",
+    ),
+    absent(
+        "background-work-cost-change",
+        "BackgroundWorkCostChange",
+        "the cost of work in the background changes",
+        "this version does not rate the cost: use ac-power, energy-saver or memory-pressure",
+    ),
+    absent(
+        "servicing-complete",
+        "ServicingComplete",
+        "the app was updated",
+        "it is for tasks of apps: a command is never updated by itself",
+    ),
+    absent(
+        "sms-received",
+        "SmsReceived",
+        "a text message arrives",
+        "this version has no source for text messages: use event:ID and raise it from what receives them",
+    ),
+    absent(
+        "control-channel-reset",
+        "ControlChannelReset",
+        "a control channel is reset",
+        "Linux has no control channels: use internet",
+    ),
+    absent(
+        "lock-screen-application-added",
+        "LockScreenApplicationAdded",
+        "the app is put on the lock screen",
+        "the lock screens of Linux have no apps: use event:ID",
+    ),
+    absent(
+        "lock-screen-application-removed",
+        "LockScreenApplicationRemoved",
+        "the app is taken off the lock screen",
+        "the lock screens of Linux have no apps: use event:ID",
+    ),
+    absent(
+        "online-id-connected-state-change",
+        "OnlineIdConnectedStateChange",
+        "the connected online account changes",
+        "this version has no source for online accounts: use event:ID",
+    ),
+    absent(
+        "default-sign-in-account-change",
+        "DefaultSignInAccountChange",
+        "the default account for signing in changes",
+        "this version has no source for online accounts: use event:ID",
+    ),
+];
+
+const CONDITIONS: &[Entry] = &[
+    of_windows("internet", "InternetAvailable", Some(Fact::Internet), "the internet is reachable"),
+    of_windows("no-internet", "InternetNotAvailable", Some(Fact::Internet), "the internet is not reachable"),
+    of_windows(
+        "unmetered",
+        "FreeNetworkAvailable",
+        Some(Fact::FreeNetwork),
+        "a network that costs nothing is available",
+    ),
+    of_windows("user-present", "UserPresent", Some(Fact::UserPresence), "the user is at the machine"),
+    of_windows("user-away", "UserNotPresent", Some(Fact::UserPresence), "the user is away from the machine"),
+    level("idle:TIME", "idle:10min", Fact::Idle(Duration::from_secs(600)), "the user has done nothing for so long"),
+    level("ac-power", "ac-power", Fact::ExternalPower, "the machine is on external power, or has no battery"),
+    level(
+        "battery-above:N",
+        "battery-above:50",
+        Fact::BatteryAbove(50),
+        "the battery has more than N percent, or there is none",
+    ),
+    level("energy-saver", "energy-saver", Fact::EnergySaver, "the user saves energy"),
+    level("disk-free:SIZE", "disk-free:10G", Fact::DiskFree(10 << 30), "the disk of the home folder has so much room"),
+    level("load-below:N", "load-below:1.5", Fact::LoadBelow(150), "the load of the last minute is below N"),
+    level("memory-pressure", "memory-pressure", Fact::MemoryPressure, "the machine is short of memory"),
+    level(
+        "between:TIME-TIME",
+        "between:22:00-06:00",
+        Fact::Between(DayWindow { from: 22 * 60, to: 6 * 60 }),
+        "it is that time of the day; over midnight where the end is earlier",
+    ),
+    Entry {
+        fact: Some(Fact::ExternalPower),
+        ..trigger("not:CONDITION", "not:ac-power", "the opposite of any condition but cost-not-high")
+    },
+    absent(
+        "session-connected",
+        "SessionConnected",
+        "the user's session is connected",
+        "this version cannot see how a session is connected: use user-present",
+    ),
+    absent(
+        "session-disconnected",
+        "SessionDisconnected",
+        "the user's session is disconnected",
+        "this version cannot see how a session is connected: use user-away",
+    ),
+    absent(
+        "cost-not-high",
+        "BackgroundWorkCostNotHigh",
+        "the cost of work in the background is not high",
+        "this version does not rate the cost: use ac-power, not:energy-saver or not:memory-pressure",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use bgtask_core::{Condition, Fact, SystemConditionType, SystemTriggerType};
+
+    use super::*;
+    use crate::{Options, condition, trigger};
+
+    #[test]
+    fn every_entry_is_taken_as_its_example_shows_and_stands_on_the_fact_it_names() {
+        let options = Options::at_home("/home/me");
+        for entry in TRIGGERS {
+            assert_eq!(entry.unavailable.is_some(), trigger(entry.example, &options).is_err(), "{entry:?}");
+            if let Ok(trigger) = trigger(entry.example, &options) {
+                assert_eq!(Fact::behind(&trigger), entry.fact, "{entry:?}");
+            }
+        }
+        for entry in CONDITIONS {
+            assert_eq!(entry.unavailable.is_some(), condition(entry.example).is_err(), "{entry:?}");
+            let condition = Condition::from_name(entry.example).unwrap();
+            assert_eq!(condition.fact(), entry.fact, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn every_trigger_and_condition_of_windows_that_a_command_may_have_is_listed() {
+        let of = |entries: &[Entry]| entries.iter().filter_map(|entry| entry.windows).collect::<BTreeSet<_>>();
+        let triggers = SystemTriggerType::ALL.iter().map(|kind| kind.name());
+        assert_eq!(of(TRIGGERS), triggers.chain(["TimeTrigger", "MaintenanceTrigger"]).collect());
+        assert_eq!(of(CONDITIONS), SystemConditionType::ALL.iter().map(|kind| kind.name()).collect());
+    }
+
+    #[test]
+    fn lines_fit_a_terminal_and_words_are_listed_once() {
+        for entries in [TRIGGERS, CONDITIONS] {
+            let words: BTreeSet<_> = entries.iter().map(|entry| entry.word).collect();
+            assert_eq!(words.len(), entries.len());
+            for entry in entries {
+                assert!(!entry.meaning.is_empty() && entry.meaning.len() < 90, "{}", entry.meaning);
+                assert!(entry.form.starts_with(entry.word) && entry.example.starts_with(entry.word), "{entry:?}");
+                assert_eq!(entry.takes_value(), entry.form.contains(':'));
+            }
+        }
+    }
+}
