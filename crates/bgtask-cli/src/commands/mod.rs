@@ -9,6 +9,7 @@ mod history;
 mod list;
 mod man;
 mod manifest;
+mod next;
 mod pause;
 mod progress;
 mod raise;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Why(why::Args),
+    Next(next::Args),
     History(history::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
@@ -88,6 +90,7 @@ impl Command {
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
+            Self::Next(args) => next::run(args, &target.connect().await?, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
@@ -115,6 +118,7 @@ impl Command {
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
+            Self::Next(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,

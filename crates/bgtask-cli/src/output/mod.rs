@@ -2,6 +2,7 @@
 
 pub(crate) mod json;
 pub(crate) mod progress;
+pub(crate) mod quantity;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod task;
