@@ -7,6 +7,7 @@ mod completions;
 mod export;
 mod history;
 mod list;
+mod logs;
 mod man;
 mod manifest;
 mod next;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Why(why::Args),
     Next(next::Args),
     History(history::Args),
+    Logs(logs::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -92,6 +94,7 @@ impl Command {
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
             Self::Next(args) => next::run(args, &target.connect().await?, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
+            Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -120,6 +123,7 @@ impl Command {
             Self::Why(args) => args.format.json,
             Self::Next(args) => args.format.json,
             Self::History(args) => args.format.json,
+            Self::Logs(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
@@ -133,4 +137,13 @@ impl Command {
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%~".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -197,7 +197,7 @@ fn write(entries: &[Entry<'_>], until: i64, screen: &mut Screen<'_>) -> std::io:
                 waits_for(it),
             ]);
         }
-        table.write(screen.out, "  ")?;
+        table.write(screen, "  ")?;
     }
     Ok(())
 }
@@ -216,7 +216,7 @@ fn write_timed(timed: &[&Entry<'_>], screen: &mut Screen<'_>) -> std::io::Result
             waits_for(it),
         ]);
     }
-    table.write(screen.out, "")
+    table.write(screen, "")
 }
 
 /// The user's own commands go without saying.

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use bgtask_core::EventKind;
-use bgtask_record::Record as _;
 use bgtask_wire::{BrokerProxy, GateInfo, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
 use serde_json::{Value, json};
 
+use crate::commands::history::durations;
 use crate::failure::Failure;
 use crate::output::quantity::span;
 use crate::output::text::printable;
@@ -128,17 +127,9 @@ fn together<'a>(closed: impl Iterator<Item = &'a GateInfo>) -> String {
 }
 
 fn ended(line: &HistoryInfo, clock: &Clock) -> String {
-    let took = took(line).map_or_else(String::new, |took| format!("; it took {}", span(took)));
+    let took = durations(std::slice::from_ref(line)).into_iter().next();
+    let took = took.map_or_else(String::new, |took| format!("; it took {}", span(took)));
     format!("{}: {}{took}", clock.absolute(line.at), line.text)
-}
-
-/// How long the run took that ended with this line.
-pub(crate) fn took(line: &HistoryInfo) -> Option<Duration> {
-    let detail = serde_json::from_str::<Value>(&line.detail).ok()?;
-    match EventKind::from_json(&detail).ok()? {
-        EventKind::Completed { used, .. } | EventKind::Retrying { used, .. } => Some(used?.wall),
-        _ => None,
-    }
 }
 
 fn micros(time: Duration) -> u64 {

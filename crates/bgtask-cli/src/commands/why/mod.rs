@@ -72,5 +72,5 @@ fn write_gates(why: &WhyInfo, screen: &mut Screen<'_>) -> std::io::Result<()> {
             Cell::new(&gate.source),
         ]);
     }
-    table.write(screen.out, "  ")
+    table.write(screen, "  ")
 }
