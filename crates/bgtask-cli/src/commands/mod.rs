@@ -17,6 +17,7 @@ mod raise;
 mod replay;
 mod run;
 mod show;
+mod simulate;
 mod sources;
 mod stop;
 mod trigger;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Show(show::Args),
     Why(why::Args),
     Next(next::Args),
+    Simulate(simulate::Args),
     History(history::Args),
     Logs(logs::Args),
     Watch(watch::Args),
@@ -93,6 +95,7 @@ impl Command {
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
             Self::Next(args) => next::run(args, &target.connect().await?, screen).await,
+            Self::Simulate(args) => simulate::run(args, target, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
             Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
@@ -122,6 +125,7 @@ impl Command {
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
             Self::Next(args) => args.format.json,
+            Self::Simulate(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Logs(args) => args.format.json,
             Self::Watch(args) => args.format.json,
