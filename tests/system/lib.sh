@@ -1,12 +1,34 @@
 # What the cases share. Each case is a person at a shell of the container.
 
-uid=$(id -u tester)
+user=${user:-tester}
+uid=$(id -u "$user")
 app=org.example.Sample
 
 # Runs a command as the user, with the session's bus and run-time folder.
 as_user() {
-  runuser -u tester -- env XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" HOME=/home/tester "$@"
+  runuser -u "$user" -- env XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" HOME="/home/$user" "$@"
 }
+
+# A session of the user, in which a command runs. A log-in without a terminal has to say that it is a person's.
+session() { systemd-run --quiet --collect -p PAMName=login -p User="$user" -p Environment=XDG_SESSION_CLASS=user "$@"; }
+
+# Logs the user in, runs a command in that session, and ends it.
+in_session() { session --wait --pipe "$@"; }
+
+log_in() {
+  session --unit="session-of-$user" sleep infinity
+  eventually as_user systemctl --user is-active default.target
+}
+
+# Ends the session, and everything of a user who does not linger.
+log_out() {
+  systemctl stop "session-of-$user"
+  loginctl terminate-user "$user" || true # it may be gone by now
+  eventually manager_is inactive
+}
+
+manager_is() { [ "$(systemctl is-active "user@$uid.service")" = "$1" ]; }
+broker_is() { [ "$(as_user systemctl --user is-active bgtask)" = "$1" ]; }
 
 # Waits until a command succeeds: about a minute at most, looking five times a second.
 eventually() {

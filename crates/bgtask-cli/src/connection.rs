@@ -37,7 +37,12 @@ impl Target {
         let address = self.address()?;
         tokio::time::timeout(PATIENCE, self.open(&address)).await.unwrap_or_else(|_elapsed| {
             let path = address.path().to_string_lossy();
-            let message = format!("what listens at {} does not answer: is it a broker?", printable(&path));
+            // A socket unit listens also while its broker cannot start.
+            let message = format!(
+                "what listens at {} does not answer: is it a broker?\nif systemd starts it, \
+                 `systemctl --user status bgtask` says what became of it",
+                printable(&path)
+            );
             Err(Failure::new(Exit::Unreachable, message))
         })
     }

@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 mod commands;
+mod complete;
 mod connection;
 mod demo;
 mod failure;
@@ -56,6 +57,7 @@ pub fn main() -> ExitCode {
     if let Some(exit) = demo::play_part() {
         return exit;
     }
+    complete::answer_shell();
     let cli = Cli::parse();
     let (mut out, mut err) = (anstream::stdout().lock(), anstream::stderr());
     ExitCode::from(cli.run(Clock::system(), &mut out, &mut err) as u8)

@@ -80,6 +80,7 @@ pub(crate) fn task(id: &str, app: &str, name: &str) -> TaskInfo {
         instance: None,
         attempt: None,
         progress: None,
+        ..TaskInfo::default()
     }
 }
 

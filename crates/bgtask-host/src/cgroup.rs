@@ -166,6 +166,9 @@ impl Cgroup {
 
     /// Kills every process in it and below; they are gone once it is empty.
     pub(crate) fn kill(&self) -> io::Result<()> {
+        if self.is_empty()? {
+            return Ok(());
+        }
         match write_file(&self.path.join("cgroup.kill"), "1") {
             // Before Linux 5.14.
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.kill_each(),
@@ -253,7 +256,9 @@ impl Cgroup {
 
     /// CPU time of all its processes, dead or alive.
     pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
-        let text = fs::read_to_string(self.path.join("cpu.stat"))?;
+        let mut text = [0; 64];
+        let length = File::open(self.path.join("cpu.stat"))?.read_at(&mut text, 0)?;
+        let text = str::from_utf8(&text[..length]).unwrap_or_default();
         let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
         let usage = usage.and_then(|usage| usage.parse().ok());
         usage.map(Duration::from_micros).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
@@ -261,6 +266,9 @@ impl Cgroup {
 
     /// Removes it and what was made below it. Fails with `EBUSY` while a process is in it.
     pub(crate) fn remove(&self) -> io::Result<()> {
+        if fs::remove_dir(&self.path).is_ok() {
+            return Ok(());
+        }
         for dir in self.nested().iter().rev() {
             match fs::remove_dir(dir) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -81,6 +81,7 @@ pub struct Prepared {
     stdin: OwnedFd,
     output: (PipeReader, PipeWriter),
     home: Home,
+    own_session: bool,
     nice: bool,
     network: bool,
     memory: Option<(u64, MemoryBound)>,
@@ -166,6 +167,9 @@ impl Spawner {
             descriptors: spec.descriptors.into_iter().map(|(_, fd)| fd).collect(),
             stdin,
             output,
+            // A session takes the kernel longer than all the rest. It is worth that where it is what holds the command
+            // together, and where the command would find the terminal of the broker without it.
+            own_session: home.cgroup().is_none() || self.has_terminal(),
             home,
             nice: spec.nice,
             network: spec.network,
@@ -248,7 +252,7 @@ impl Prepared {
         let (soft, hard) = (self.open_files.current, self.open_files.maximum);
         let unlimited = |limit: Option<u64>| limit.unwrap_or(libc::RLIM_INFINITY);
         let mut confine = vec![
-            Step::Session,
+            if self.own_session { Step::Session } else { Step::Group },
             Step::DefaultSignals,
             Step::Limit(Resource::Files, unlimited(soft), unlimited(hard)),
             Step::Try(c"/proc/self/oom_score_adj", &self.oom_score),

@@ -14,7 +14,7 @@ use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
 use crate::cgroup::Cgroup;
 use crate::ledger::Record;
 use crate::session::{self, remaining};
-use crate::usage::{RESIDENT_ERROR, resident_peak};
+use crate::usage::RESIDENT_ERROR;
 use crate::{FinalUsage, HostError, Usage, raw};
 
 /// How long dropping a [`Host`] waits for its processes to die of being killed.
@@ -215,7 +215,7 @@ impl Host {
     fn used_in_all(&self) -> Option<FinalUsage> {
         let own = Usage::of_process(self.pid.as_raw_nonzero().get()).unwrap_or_default();
         let resources = raw::resources_of_ended(self.pidfd.as_fd()).ok()?;
-        let largest = (resources.largest > resident_peak() + RESIDENT_ERROR).then_some(resources.largest);
+        let largest = (resources.largest > raw::own_peak() + RESIDENT_ERROR).then_some(resources.largest);
         Some(match &self.place {
             Place::Cgroup(cgroup) => FinalUsage {
                 used: Usage { cpu: cgroup.cpu_time().ok()?, io: own.io },

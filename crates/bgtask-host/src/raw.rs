@@ -41,8 +41,10 @@ pub(crate) enum Step<'a> {
     Seat(BorrowedFd<'a>, c_int),
     /// Closes every descriptor from this number on.
     CloseFrom(u32),
-    /// A session, and a process group, of its own.
+    /// A session of its own, and a process group with it.
     Session,
+    /// A process group of its own.
+    Group,
     /// Every signal does what it does by default, and none is blocked.
     DefaultSignals,
     /// Soft and hard limit.
@@ -127,6 +129,17 @@ pub(crate) struct Resources {
     pub(crate) cpu: Duration,
     /// The memory of the largest of them, in bytes. What a child shared with its parent until it executed counts as its own.
     pub(crate) largest: u64,
+}
+
+/// The most memory this process had at a time, in bytes.
+pub(crate) fn own_peak() -> u64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the place is as large as what is written, and all zeros are a valid value if nothing is.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    usage.ru_maxrss.unsigned_abs() * 1024
 }
 
 /// Of a child that has ended and is not reaped by this.
@@ -397,6 +410,7 @@ fn perform(step: &Step<'_>, excuse: c_int) -> Result<(), c_int> {
             Step::Seat(source, number) => done(libc::dup2(source.as_raw_fd(), number).into()),
             Step::CloseFrom(first) => close_all_but(excuse.cast_unsigned(), first),
             Step::Session => done(libc::setsid().into()),
+            Step::Group => done(libc::setpgid(0, 0).into()),
             Step::DefaultSignals => {
                 default_signals();
                 let none = 0_u64;

@@ -71,6 +71,7 @@ pub struct Spawner {
     open_files: Rlimit,
     /// What the out-of-memory killer is told about a command.
     oom_score: String,
+    has_terminal: bool,
     /// `/dev/null`
     nothing: OwnedFd,
     /// Whether the kernel has spawned into a cgroup.
@@ -118,6 +119,7 @@ impl Spawner {
             ledger,
             open_files: getrlimit(Resource::Nofile),
             oom_score: launcher::raised_oom_score().unwrap_or_default(),
+            has_terminal: File::open("/dev/tty").is_ok(),
             nothing: nothing()?,
             cgroups_work: false,
         };
@@ -196,6 +198,11 @@ impl Spawner {
     /// Standard input of a command.
     pub(crate) fn nothing(&self) -> io::Result<OwnedFd> {
         self.nothing.try_clone()
+    }
+
+    /// Whether this process has a terminal, which a command must not find.
+    pub(crate) fn has_terminal(&self) -> bool {
+        self.has_terminal
     }
 
     pub(crate) fn open_files(&self) -> Rlimit {

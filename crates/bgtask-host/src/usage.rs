@@ -54,15 +54,6 @@ impl Add for Usage {
 /// How far the kernel's two counts of the memory of a process may be apart, in bytes.
 pub(crate) const RESIDENT_ERROR: u64 = 1 << 20;
 
-/// The most memory this process had at a time, in bytes. A child that shared it until it executed is counted as if it had
-/// been its own.
-pub(crate) fn resident_peak() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    peak.unwrap_or_default() * 1024
-}
-
 /// The bytes that these processes have read and written.
 pub(crate) fn io_of_all(pids: impl Iterator<Item = Pid>) -> u64 {
     pids.map(|pid| io_of(pid.as_raw_nonzero().get())).fold(0, u64::saturating_add)

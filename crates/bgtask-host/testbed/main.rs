@@ -48,9 +48,11 @@ fn probe() {
         }
     }
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3);
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let own = std::process::id().to_string();
-    println!("leads its session: {}", session == Some(own.as_str()));
+    println!("leads its group: {}", fields[2] == own);
+    println!("leads its session: {}", fields[3] == own);
+    println!("terminal: {}", fields[4] != "0");
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core"));
     let core = core.unwrap().split_whitespace().collect::<Vec<_>>();

@@ -93,7 +93,9 @@ fn a_command_finds_what_is_promised_and_nothing_else() {
             "args [\"an arg\", \"\"]",
             "dir /usr",
             "NoNewPrivs: 0",
-            "leads its session: true",
+            "leads its group: true",
+            &format!("leads its session: {}", place.cgroup().is_none() || fs::File::open("/dev/tty").is_ok()),
+            "terminal: false",
             &core.split_whitespace().collect::<Vec<_>>().join(" "),
             &format!("oom {}", (own_oom + 200).min(1000)),
         ];

@@ -1,19 +1,19 @@
 //! inotify as a future: wait until something happened that matters.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
 use crate::ready::{self, Ready};
 
-/// How often a level is read again where the kernel refuses to watch it. The one place where a source polls, and its
-/// status says so.
+/// How often a level is read again where the kernel refuses to watch it. Its status says so.
 pub(crate) const BLIND_REREAD: Duration = Duration::from_secs(30);
 
 /// What to do when the kernel refuses a watch.
@@ -35,6 +35,14 @@ pub(crate) struct Event<'a> {
     pub(crate) watch: i32,
     pub(crate) what: ReadFlags,
     pub(crate) name: Option<&'a OsStr>,
+}
+
+/// The same, to keep.
+#[derive(Debug)]
+pub(crate) struct OwnedEvent {
+    pub(crate) watch: i32,
+    pub(crate) what: ReadFlags,
+    pub(crate) name: Option<OsString>,
 }
 
 impl Inotify {
@@ -67,6 +75,40 @@ impl Inotify {
                 return;
             }
         }
+    }
+
+    /// Waits until there is something to [`Self::take`]. Cancel safe.
+    pub(crate) async fn readable(&self) {
+        match self.fd.readable().await {
+            Ok(mut guard) => guard.retain_ready(),
+            // Only at the end of the runtime.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Takes the events that wait, up to `most` and a few more, and says whether those were all.
+    pub(crate) fn take(&self, most: usize) -> (Vec<OwnedEvent>, bool) {
+        // Taken before the first read, so that it does not stand for an event that comes after the last.
+        let ready = self.fd.readable().now_or_never();
+        let mut buffer = [MaybeUninit::uninit(); EVENT_BUFFER];
+        let mut reader = Reader::new(self.fd.get_ref(), &mut buffer);
+        let mut events = Vec::new();
+        while events.len() < most || !reader.is_buffer_empty() {
+            match reader.next() {
+                Ok(event) => {
+                    let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
+                    events.push(OwnedEvent { watch: event.wd(), what: event.events(), name });
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => {
+                    if let Some(Ok(mut ready)) = ready {
+                        ready.clear_ready();
+                    }
+                    return (events, true);
+                }
+            }
+        }
+        (events, false)
     }
 
     fn drain(&self, matters: impl Fn(&Event<'_>) -> bool) -> bool {

@@ -19,7 +19,7 @@ use crate::world::World;
 pub(crate) const MAX_LINKS: usize = 16;
 
 /// Looks until two in a row agree. A path that changes faster than that is looked at again on its next event.
-const MAX_LOOKS: usize = 4;
+pub(crate) const MAX_LOOKS: usize = 4;
 
 /// One place a walk looked at: a name in a directory, as seen from inside the root.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Step {
 pub(crate) struct Walk {
     pub(crate) steps: Vec<Step>,
     pub(crate) end: End,
+    /// Whether the last step is what the path itself names, there or not, and not something on the way.
+    pub(crate) arrived: bool,
 }
 
 /// How a walk ended.
@@ -49,13 +51,13 @@ pub(crate) enum End {
 /// Follows `path` inside the world's root: an absolute link starts again at the root, and `..` cannot leave it.
 pub(crate) fn walk(world: &World, path: &Path) -> Walk {
     let mut steps = Vec::new();
-    let end = follow(world, path, &mut steps);
-    Walk { steps, end }
+    let mut ahead = names(path).collect();
+    let end = follow(world, path, &mut ahead, &mut steps);
+    Walk { steps, end, arrived: ahead.is_empty() }
 }
 
-fn follow(world: &World, path: &Path, steps: &mut Vec<Step>) -> End {
+fn follow(world: &World, path: &Path, ahead: &mut VecDeque<OsString>, steps: &mut Vec<Step>) -> End {
     let mut here = PathBuf::from("/");
-    let mut ahead: VecDeque<OsString> = names(path).collect();
     let mut links = 0;
     while let Some(name) = ahead.pop_front() {
         if name == ".." {
@@ -271,6 +273,8 @@ mod tests {
         fs::write(world.path("etc/file"), "x").unwrap();
         assert_eq!(walk(&world, Path::new("etc/file/deeper")).end, End::Absent);
         assert_eq!(walk(&world, Path::new("no/such")).end, End::Absent);
+        assert!(!walk(&world, Path::new("no/such")).arrived);
+        assert!(walk(&world, Path::new("etc/none")).arrived && walk(&world, Path::new("etc/file")).arrived);
     }
 
     #[test]

@@ -1,14 +1,44 @@
 //! Watching what happens at a path: a file, a folder, or a whole tree of folders.
+//!
+//! Here, and only here, what the kernel says is not a nudge but the news itself: that a file was written is no level that
+//! could be read again. So every event is passed on, in its order, and where some were lost that is said.
+//!
+//! * **The path counts, not what was there first.** Every folder on the way to it is watched for the next name on the way.
+//!   What is deleted, moved away or replaced is let go, and what appears at the path is taken up: with all that is in it,
+//!   which counts as created, whether or not something like it was there before.
+//! * **A folder that appears is watched, then read**, so what came into it first is told too, and nothing twice.
+//! * **One inotify instance** serves all watches of a world, since the kernel gives a user only 128. One task reads it
+//!   (`reader`); each watch has a task of its own that waits until it is quiet and then tells (`outbox`).
+//!
+//! What cannot be seen: changes made through another name of a file (a hard link, another mount) or on another machine
+//! that shares the disk, and something mounted over a folder that is watched.
+
+mod change;
+mod marks;
+mod outbox;
+mod reader;
+mod tree;
 
 use std::ops::BitOr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::report::Status;
+use crate::watch_path::marks::WatchId;
+use crate::watch_path::outbox::Outbox;
+pub(crate) use crate::watch_path::reader::Hub;
 use crate::world::World;
+
+/// Changes that are held until they are told. More are counted in [`PathBurst::lost`].
+pub const MAX_PATH_CHANGES: usize = 1024;
+
+/// Folders that one recursive watch hears. What happens in more is not seen, and the status says so. A kernel allows a user
+/// 8192 watches at least, and some hundred thousand on a machine of today.
+pub const MAX_PATH_FOLDERS: usize = 8192;
 
 /// What to watch, and for what.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,7 +68,7 @@ impl PathEvents {
     pub const NONE: Self = Self(0);
     /// Something was made.
     pub const CREATED: Self = Self(1);
-    /// A file's content is changing: told for every write, finished or not.
+    /// A file's content is changing: told while it is written, finished or not.
     pub const CHANGED: Self = Self(1 << 1);
     /// A file was closed by who had it open for writing, or another was put in its place: its content is whole.
     pub const WRITTEN: Self = Self(1 << 2);
@@ -89,6 +119,13 @@ pub struct PathChange {
     pub at_micros: i64,
 }
 
+impl PathChange {
+    /// Whether it says once more that the same file is being written.
+    fn repeats(&self, before: &Self) -> bool {
+        self.kind == ChangeKind::Changed && before.kind == self.kind && before.path == self.path
+    }
+}
+
 /// What happened to a file or folder.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChangeKind {
@@ -100,10 +137,23 @@ pub enum ChangeKind {
     Written,
     /// It is gone.
     Deleted,
-    /// It was moved to here.
+    /// It was moved to here. Where moves are not asked for it counts as created, or else as written.
     MovedIn,
-    /// It was moved away from here.
+    /// It was moved away from here. Where moves are not asked for it counts as deleted.
     MovedOut,
+}
+
+impl ChangeKind {
+    /// The set it is asked for with.
+    const fn event(self) -> PathEvents {
+        match self {
+            Self::Created => PathEvents::CREATED,
+            Self::Changed => PathEvents::CHANGED,
+            Self::Written => PathEvents::WRITTEN,
+            Self::Deleted => PathEvents::DELETED,
+            Self::MovedIn | Self::MovedOut => PathEvents::MOVED,
+        }
+    }
 }
 
 /// One thing a path watch says.
@@ -119,26 +169,47 @@ pub enum PathReport {
 #[derive(Debug)]
 #[must_use = "dropping a path watch stops it"]
 pub struct PathWatching {
-    task: JoinHandle<()>,
+    id: WatchId,
+    hub: Arc<Hub>,
+    delivery: JoinHandle<()>,
 }
 
 impl Drop for PathWatching {
     fn drop(&mut self) {
-        self.task.abort();
+        self.delivery.abort();
+        self.hub.remove(self.id);
     }
 }
 
 /// Starts watching `spec` in `world`. Each report comes with `key`, whose meaning is the caller's.
 ///
+/// The first report is a [`PathReport::Status`]. Whatever happens after it is told; what was there before is not.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use bgtask_sources::{PathEvents, PathReport, PathSpec, World, watch_path};
+///
+/// let (reports, mut inbox) = tokio::sync::mpsc::channel(16);
+/// let on = PathEvents::default();
+/// let spec = PathSpec { path: "/home/me/notes".into(), recursive: true, on, settle: std::time::Duration::ZERO };
+/// let _watching = watch_path(1, spec, &World::new("/"), reports);
+/// while let Some((_, report)) = inbox.recv().await {
+///     match report {
+///         PathReport::Status(status) => println!("{status}"),
+///         PathReport::Burst(burst) => println!("{:?}, and {} more", burst.changes, burst.lost),
+///     }
+/// }
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Outside a tokio runtime with I/O and time enabled, as [`tokio::spawn`] does.
 pub fn watch_path(key: u128, spec: PathSpec, world: &World, reports: mpsc::Sender<(u128, PathReport)>) -> PathWatching {
-    let why = format!("{} is not watched yet", world.path(spec.path).display());
-    let status = Status::Missing { why, help: "update bgtask".to_owned() };
-    let task = tokio::spawn(async move {
-        let _ = reports.send((key, PathReport::Status(status))).await;
-        reports.closed().await;
-    });
-    PathWatching { task }
+    let hub = world.hub().clone();
+    let outbox = Arc::new(Outbox::default());
+    let settle = spec.settle;
+    let id = hub.add(spec, world.clone(), outbox.clone());
+    let delivery = tokio::spawn(async move { outbox.deliver(key, settle, reports).await });
+    PathWatching { id, hub, delivery }
 }

@@ -1,6 +1,9 @@
 //! Where facts are read from.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::watch_path::Hub;
 
 /// The address of the system bus below a root, in the words of the D-Bus specification.
 const SYSTEM_BUS_SOCKET: &str = "run/dbus/system_bus_socket";
@@ -15,6 +18,7 @@ pub struct World {
     sysroot: PathBuf,
     uid: u32,
     bus_address: String,
+    hub: Arc<Hub>,
 }
 
 impl World {
@@ -30,7 +34,7 @@ impl World {
         };
         let bus_address =
             from_environment.unwrap_or_else(|| format!("unix:path={}", sysroot.join(SYSTEM_BUS_SOCKET).display()));
-        Self { sysroot, uid: rustix::process::getuid().as_raw(), bus_address }
+        Self { sysroot, uid: rustix::process::getuid().as_raw(), bus_address, hub: Arc::default() }
     }
 
     /// The root that every path is below.
@@ -61,6 +65,11 @@ impl World {
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.sysroot.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// What reads for all path watches of this world.
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// Whether this is the machine itself, so that kernel interfaces without a path may be asked too.

@@ -111,19 +111,23 @@ fn clamped(text: &str, span: &Range<usize>) -> Range<usize> {
 /// The task, unless a part of it is missing; its mistakes are noted in `fields`.
 fn read(fields: &Fields<'_>, file_name: &str, home: &str) -> Option<Task> {
     only_known_keys(fields);
-    let name = name(fields, file_name);
-    let command = command(fields, home);
-    let trigger = trigger_of(fields, home);
+    // Every part is read before one that is missing ends it, so that all mistakes are found.
+    let (name, command, trigger) = (name(fields, file_name), command(fields, home), trigger_of(fields, home));
+    let conditions = conditions(fields);
+    let cancel_on_condition_loss = fields.flag("cancel-on-condition-loss");
+    let is_network_requested = fields.flag("network-requested");
+    let paused = fields.flag("paused");
+    let (entry, trigger) = (Entry::Command(Arc::new(command?)), trigger?);
     let registration = NewRegistration {
         name,
-        entry: Entry::Command(Arc::new(command?)),
-        trigger: trigger?,
-        conditions: conditions(fields),
-        cancel_on_condition_loss: fields.flag("cancel-on-condition-loss"),
-        is_network_requested: fields.flag("network-requested"),
+        entry,
+        trigger,
+        conditions,
+        cancel_on_condition_loss,
+        is_network_requested,
         group: None,
     };
-    Some(Task { registration, paused: fields.flag("paused") })
+    Some(Task { registration, paused })
 }
 
 fn only_known_keys(fields: &Fields<'_>) {
@@ -324,4 +328,18 @@ fn conditions(fields: &Fields<'_>) -> Vec<Condition> {
         condition(&word).map_err(|error| fields.refuse("task/condition", error, Some(span))).ok()
     };
     words.into_iter().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_documented() {
+        let documentation = include_str!("lib.rs");
+        for key in KEYS {
+            let row = |line: &str| line.starts_with("//! |") && line.contains(&format!("`{key}`"));
+            assert!(documentation.lines().any(row), "{key}");
+        }
+    }
 }

@@ -302,6 +302,10 @@ fn no_trigger(word: &str) -> WordError {
         return WordError::new("the trigger is empty", "write one such as every:6h; `bgtask triggers` lists them");
     }
     let wrong = format!("{} is no trigger", quoted(word));
+    let listed = of_entry(word, catalog::triggers()).or_else(|| of_entry(word, catalog::conditions()));
+    if let Some(error) = listed {
+        return error;
+    }
     let meant = if word.starts_with(['/', '~', '.']) {
         Some(format!("path:{word}"))
     } else if quantity::duration(word).is_ok() {
@@ -313,9 +317,7 @@ fn no_trigger(word: &str) -> WordError {
     };
     match meant {
         Some(meant) => WordError::new(wrong, format!("did you mean {}?", quoted(&meant))),
-        None => of_entry(word, catalog::triggers())
-            .or_else(|| of_entry(word, catalog::conditions()))
-            .unwrap_or_else(|| WordError::new(wrong, "`bgtask triggers` lists what there is")),
+        None => WordError::new(wrong, "`bgtask triggers` lists what there is"),
     }
 }
 
@@ -358,7 +360,11 @@ fn of_entry(word: &str, entries: &[Entry]) -> Option<WordError> {
         Some(_) if !entry.takes_value() => format!("{} takes no value", entry.word),
         Some(value) => format!("{} is no value for {}", quoted(value), entry.word),
     };
-    Some(WordError::new(wrong, format!("write {}, such as {}", entry.form, entry.example)))
+    let help = match entry.takes_value() {
+        true => format!("write {}, such as {}", entry.form, entry.example),
+        false => "write it alone".to_owned(),
+    };
+    Some(WordError::new(wrong, help))
 }
 
 /// The listed word nearest to this one, with the value this one has.

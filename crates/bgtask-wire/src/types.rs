@@ -83,7 +83,7 @@ pub struct AppInfo {
 }
 
 /// A registration as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]
 pub struct TaskInfo {
     /// Its `TaskId`.
@@ -185,7 +185,7 @@ pub struct TaskFileInfo {
 }
 
 /// Why a task is where it is.
-#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]
 pub struct WhyInfo {
     /// One sentence.

@@ -170,14 +170,18 @@ mod tests {
         assert_eq!(file.checked().map(|config| config.core), Ok(wanted));
     }
 
-    /// The page for the owner of the machine shows every key with its default.
+    /// The page for the owner of the machine and the example of the package show every key with its default.
     #[test]
     fn the_documented_configuration_is_the_default_one() {
         let page = include_str!("../../../docs/operating.md");
         let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
-        let file: File = toml::from_str(block).expect("known keys");
-        let config = file.checked().expect("legal values");
-        assert_eq!((config.core, config.waiting_launchers), (bgtask_core::Config::default(), 1));
-        assert_eq!(block.lines().filter(|line| line.contains('=')).count(), 11, "every key is shown");
+        let example = include_str!("../../../packaging/config.toml").lines().filter(|line| line.contains(" = "));
+        let example = example.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect::<String>();
+        for text in [block, &example] {
+            let file: File = toml::from_str(text).expect("known keys");
+            let config = file.checked().expect("legal values");
+            assert_eq!((config.core, config.waiting_launchers), (bgtask_core::Config::default(), 1));
+            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 11, "every key is shown");
+        }
     }
 }

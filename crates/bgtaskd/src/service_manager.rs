@@ -4,13 +4,13 @@
 //! Where there is none, all of this is nothing.
 
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use listenfd::ListenFd;
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::sockopt::socket_acceptconn;
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use sd_notify::NotifyState;
 
 /// How often a broker that works without a rest says that it lives, while the manager waits for a word.
@@ -28,22 +28,17 @@ pub(crate) fn ready() {
 ///
 /// What the manager handed over cannot be taken.
 pub(crate) fn listener(path: &Path) -> io::Result<Option<UnixListener>> {
-    for number in sd_notify::listen_fds()? {
-        let listener = UnixListener::from(taken(number)?);
-        let at = listener.local_addr().ok();
-        if at.as_ref().and_then(|at| at.as_pathname()) == Some(path) && socket_acceptconn(&listener)? {
+    let mut handed_over = ListenFd::from_env();
+    for place in 0..handed_over.len() {
+        let Some(listener) = handed_over.take_unix_listener(place)? else { continue };
+        fcntl_setfd(&listener, FdFlags::CLOEXEC)?;
+        if listener.local_addr()?.as_pathname() == Some(path) && socket_acceptconn(&listener)? {
             listener.set_nonblocking(true)?;
             return Ok(Some(listener));
         }
         tracing::warn!("a socket of the service manager is not used: it does not listen at {}", path.display());
     }
     Ok(None)
-}
-
-/// A second descriptor of what this process got under a number, made by the kernel so that nobody has to vouch for it.
-fn taken(number: RawFd) -> io::Result<OwnedFd> {
-    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
-    Ok(pidfd_getfd(this, number, PidfdGetfdFlags::empty())?)
 }
 
 /// The manager's watchdog, which ends a broker that hangs and starts it again.

@@ -1,11 +1,10 @@
-use clap::CommandFactory as _;
 use clap_complete::Shell;
+use clap_complete::env::Shells;
 
-use crate::Cli;
 use crate::failure::Failure;
 use crate::output::Screen;
 
-/// Write the completions for a shell
+/// Write the script that lets a shell complete bgtask commands
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shell
@@ -13,8 +12,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    // Its writer may not fail, so it is given one that cannot.
+    let (shells, name) = (Shells::builtins(), args.shell.to_string());
+    let Some(shell) = shells.completer(&name) else {
+        return Err(Failure::failed(format!("nothing is known of the shell {name}")));
+    };
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "bgtask", &mut script);
+    shell.write_registration("COMPLETE", "bgtask", "bgtask", "bgtask", &mut script)?;
     Ok(screen.out.write_all(&script)?)
 }

@@ -1,13 +1,19 @@
 //! The commands, one file each.
 
 mod access;
+mod add;
 mod apps;
 mod completions;
+mod export;
 mod history;
 mod list;
+mod man;
 mod manifest;
+mod pause;
+mod progress;
 mod raise;
 mod replay;
+mod run;
 mod show;
 mod sources;
 mod stop;
@@ -22,10 +28,23 @@ use crate::connection::Target;
 use crate::demo;
 use crate::failure::Failure;
 use crate::output::Screen;
+use pause::Deed;
 
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Add(Box<add::Args>),
+    Run(run::Args),
+    /// Switch commands off for a while
+    Pause(pause::Args),
+    /// Switch paused commands on again
+    Resume(pause::Args),
+    /// Stop what runs of commands, and give up what waits
+    Cancel(pause::Args),
+    /// Remove commands: they never run again
+    Remove(pause::Args),
+    Export(export::Args),
+    Progress(progress::Args),
     List(list::Args),
     Show(show::Args),
     Why(why::Args),
@@ -43,6 +62,8 @@ pub(crate) enum Command {
     Replay(replay::Args),
     Demo(demo::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// The form of the answer.
@@ -56,6 +77,14 @@ pub(crate) struct Format {
 impl Command {
     pub(crate) async fn run(&self, target: &Target, screen: &mut Screen<'_>) -> Result<(), Failure> {
         match self {
+            Self::Add(args) => add::run(args, target, screen).await,
+            Self::Run(args) => run::run(args, &target.connect().await?, screen).await,
+            Self::Pause(args) => pause::run(Deed::Pause, args, &target.connect().await?, screen).await,
+            Self::Resume(args) => pause::run(Deed::Resume, args, &target.connect().await?, screen).await,
+            Self::Cancel(args) => pause::run(Deed::Cancel, args, &target.connect().await?, screen).await,
+            Self::Remove(args) => pause::run(Deed::Remove, args, &target.connect().await?, screen).await,
+            Self::Export(args) => export::run(args, &target.connect().await?, screen).await,
+            Self::Progress(args) => progress::run(args, target).await,
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
@@ -72,12 +101,17 @@ impl Command {
             Self::Replay(args) => replay::run(args, screen),
             Self::Demo(_) => demo::run(screen).await,
             Self::Completions(args) => completions::run(args, screen),
+            Self::Man(args) => man::run(args, screen),
         }
     }
 
     /// Whether a failure is to be told as JSON.
     pub(crate) fn wants_json(&self) -> bool {
         match self {
+            Self::Add(args) => args.format.json,
+            Self::Run(args) => args.format.json,
+            Self::Pause(args) | Self::Resume(args) | Self::Cancel(args) | Self::Remove(args) => args.format.json,
+            Self::Export(_) | Self::Progress(_) => false,
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
@@ -92,7 +126,7 @@ impl Command {
             Self::Sources(args) => args.format.json,
             Self::Manifest(command) => command.format().json,
             Self::Replay(args) => args.format.json,
-            Self::Demo(_) | Self::Completions(_) => false,
+            Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How commands show what they found: text for people, JSON for programs.
 
 pub(crate) mod json;
+pub(crate) mod progress;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod task;

@@ -82,11 +82,11 @@ fn help_tells_the_exit_codes() {
 }
 
 #[test]
-fn completions_name_every_command() {
-    let ran = bgtask(&["completions", "bash"]);
-    assert_eq!(ran.exit, 0);
-    for command in Cli::command().get_subcommands() {
-        assert!(ran.out.contains(&format!("bgtask__subcmd__{}", command.get_name())), "{}", command.get_name());
+fn every_shell_is_told_to_ask_the_program_itself() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ran = bgtask(&["completions", shell]);
+        assert_eq!(ran.exit, 0, "{shell}");
+        assert!(ran.out.contains("COMPLETE") && ran.out.contains("bgtask"), "{shell}: {}", ran.out);
     }
 }
 
@@ -102,7 +102,7 @@ fn the_documentation_names_every_command_and_option() {
             assert!(synopsis.contains(&format!("--{option}")), "{words} --{option}");
         }
     };
-    for command in Cli::command().get_subcommands() {
+    for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
         let words = format!("bgtask {}", command.get_name());
         if !command.has_subcommands() || command.get_positionals().next().is_some() {
             named(command, &words);

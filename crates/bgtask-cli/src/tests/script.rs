@@ -204,6 +204,7 @@ fn why() -> WhyInfo {
             gate("ExternalPower", true, "true", None),
             gate("MemoryPressure", true, "false", None),
         ],
+        ..WhyInfo::default()
     }
 }
 

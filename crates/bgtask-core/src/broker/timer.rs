@@ -127,12 +127,14 @@ impl Core {
             let due = registration.due.map(|due| at_most.map_or(due, |most| due.min(most)));
             let fresh_since = registration.fresh_since.map(|since| since.min(self.now.wall));
             if (due, fresh_since) != (registration.due, registration.fresh_since) {
-                self.tasks.get_mut(id).expect("just seen").registration.fresh_since = fresh_since;
-                self.set_due(id, due);
+                let its = &mut self.tasks.get_mut(id).expect("just seen").registration;
+                (its.due, its.fresh_since) = (due, fresh_since);
                 self.persist_registration(id);
             }
             self.shorten_backoff(id);
+            self.arm(id);
         }
+        self.refresh_gates();
     }
 
     fn shorten_backoff(&mut self, id: TaskId) {
@@ -141,7 +143,6 @@ impl Core {
         let latest = self.now.wall + command.retry.pause_after(first.failures);
         if first.not_before.is_some_and(|at| at > latest) {
             self.tasks.first_waiting_mut(id).expect("just seen").not_before = Some(latest);
-            self.arm(id);
         }
     }
 

@@ -147,6 +147,7 @@ fn task_info(name: &str, registered_at: i64) -> TaskInfo {
         instance: None,
         attempt: None,
         progress: None,
+        ..TaskInfo::default()
     }
 }
 

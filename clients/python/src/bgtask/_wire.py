@@ -1,0 +1,224 @@
+"""D-Bus messages over a Unix socket: the only module that knows the D-Bus library.
+
+jeepney only writes and reads messages; sockets and their order are ours, because neither door is a bus: the broker's socket
+has no `Hello`, and the channel of a host has no authentication either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from jeepney.auth import BEGIN, AuthenticationError, Authenticator
+from jeepney.low_level import Endianness, HeaderFields, Message, MessageFlag, calc_msg_size, parse_signature
+from jeepney.wrappers import DBusAddress, new_error, new_method_call, new_method_return, new_signal
+
+from .errors import InvalidArgumentError, LimitReachedError
+
+BROKER_PATH = "/org/bgtask/Broker1"
+BROKER_NAME = BROKER_INTERFACE = "org.bgtask.Broker1"
+HOST_PATH = "/org/bgtask/Host1"
+HOST_INTERFACE = "org.bgtask.Host1"
+
+MAX_CALL_BYTES = 256 << 10
+"""The broker cuts off who sends a longer message."""
+MAX_VALUE_SET_BYTES = 64 << 10
+"""Bytes of the arguments of a trigger, as D-Bus marshals them."""
+_MAX_MESSAGE_BYTES = 128 << 20
+_HEAD_BYTES = 16
+
+Variants = Mapping[str, tuple[str, Any]]
+"""An `a{sv}`: each value with its signature."""
+
+
+class ChannelError(Exception):
+    """What comes over the channel is no D-Bus."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message that came."""
+
+    kind: str
+    """`method_call`, `method_return`, `error` or `signal`."""
+    reply_to: int | None
+    interface: str
+    member: str
+    error_name: str
+    signature: str
+    body: tuple[Any, ...]
+    expects_reply: bool
+    message: Any
+
+
+class Channel:
+    """One connection, whichever way it was made."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._serials = itertools.count(1)
+
+    @classmethod
+    async def connect(cls, path: str) -> Self:
+        """Connects to a broker's socket, and says who this is (`EXTERNAL`)."""
+        reader, writer = await asyncio.open_unix_connection(path)
+        try:
+            await _introduce(reader, writer)
+        except BaseException:
+            writer.close()
+            raise
+        return cls(reader, writer)
+
+    @classmethod
+    async def over(cls, connected: socket.socket) -> Self:
+        """Takes over a socket whose first byte is the first message."""
+        reader, writer = await asyncio.open_unix_connection(sock=connected)
+        return cls(reader, writer)
+
+    def send(self, message: Any) -> int:
+        """Sends a message after those before it, and gives its serial number."""
+        data = _serialised(message, serial := next(self._serials))
+        if not self._writer.is_closing():
+            self._writer.write(data)
+        return serial
+
+    async def receive(self) -> Received | None:
+        """The next message; `None` at the end."""
+        try:
+            head = await self._reader.readexactly(_HEAD_BYTES)
+            size = _size(head)
+            data = head + await self._reader.readexactly(size - _HEAD_BYTES)
+        except (asyncio.IncompleteReadError, OSError):
+            return None
+        return _read(data)
+
+    async def drain(self) -> None:
+        """Waits until what was sent is on its way."""
+        try:
+            await self._writer.drain()
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Ends the connection. What was sent still goes."""
+        self._writer.close()
+
+
+async def _introduce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    authenticator = Authenticator()
+    for line in authenticator:
+        writer.write(line)
+        try:
+            answer = await reader.readline()
+            if not answer:
+                raise ChannelError("it hung up")
+            authenticator.feed(answer)
+        except (AuthenticationError, ValueError) as error:
+            raise ChannelError(str(error)) from None
+    writer.write(BEGIN)
+
+
+def _serialised(message: Any, serial: int) -> bytes:
+    try:
+        data: bytes = message.serialise(serial)
+    except Exception as error:  # jeepney raises whatever struct, str and its own checks raise.
+        raise InvalidArgumentError(f"an argument has another type than the call takes: {error}") from error
+    if len(data) > MAX_CALL_BYTES:
+        member = message.header.fields.get(HeaderFields.member, "a reply")
+        raise LimitReachedError(
+            f"{member} would be a message of {len(data)} bytes; at most {MAX_CALL_BYTES} are allowed"
+        )
+    return data
+
+
+def _size(head: bytes) -> int:
+    try:
+        size = int(calc_msg_size(head))
+    except Exception as error:
+        raise ChannelError("what came is no D-Bus message") from error
+    if not _HEAD_BYTES <= size <= _MAX_MESSAGE_BYTES:
+        raise ChannelError(f"a message of {size} bytes came")
+    return size
+
+
+def _read(data: bytes) -> Received:
+    try:
+        message = Message.from_buffer(data)
+        header = message.header
+        fields = header.fields
+        return Received(
+            kind=header.message_type.name,
+            reply_to=fields.get(HeaderFields.reply_serial),
+            interface=fields.get(HeaderFields.interface, ""),
+            member=fields.get(HeaderFields.member, ""),
+            error_name=fields.get(HeaderFields.error_name, ""),
+            signature=fields.get(HeaderFields.signature, ""),
+            body=message.body,
+            expects_reply=not header.flags & MessageFlag.no_reply_expected,
+            message=message,
+        )
+    except Exception as error:  # Whatever a malformed message makes jeepney raise.
+        raise ChannelError(f"a message that cannot be read came: {error}") from error
+
+
+def call(member: str, signature: str = "", *body: Any, reply: bool = True) -> Any:
+    """A call of a method of the broker."""
+    _check_texts(member, body)
+    # The socket has one peer, but jeepney wants a name; the broker takes its own.
+    message = new_method_call(DBusAddress(BROKER_PATH, BROKER_NAME, BROKER_INTERFACE), member, signature or None, body)
+    if not reply:
+        message.header.flags |= MessageFlag.no_reply_expected
+    return message
+
+
+def host_signal(member: str, signature: str, *body: Any) -> Any:
+    """A signal of a host to its broker."""
+    return new_signal(DBusAddress(HOST_PATH, None, HOST_INTERFACE), member, signature, body)
+
+
+def answer(to: Received) -> Any:
+    """The empty reply to a call."""
+    return new_method_return(to.message)
+
+
+def refusal(to: Received, name: str, text: str) -> Any:
+    """The error reply to a call."""
+    return new_error(to.message, f"org.bgtask.Error.{name}", "s", (text.replace("\0", "\N{SYMBOL FOR NULL}"),))
+
+
+def bytes_of(values: Variants) -> int:
+    """How many bytes an `a{sv}` has as D-Bus marshals it."""
+    return len(parse_signature(list("a{sv}")).serialise(dict(values), 0, Endianness.little))
+
+
+def plain(variants: Variants) -> dict[str, Any]:
+    """An `a{sv}` without the signatures of its values."""
+    return {name: value for name, (_signature, value) in variants.items()}
+
+
+def _check_texts(member: str, value: Any) -> None:
+    """D-Bus texts are UTF-8 without NUL; the broker cuts off who sends others."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidArgumentError(f"{member}: the text {value!r} has a NUL character, which D-Bus cannot carry")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidArgumentError(f"{member}: the text {value!r} has half a surrogate pair") from None
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            _check_texts(member, key)
+            _check_texts(member, one)
+    elif isinstance(value, (tuple, list)):
+        for one in value:
+            _check_texts(member, one)
+
+
+def member_of(message: Any) -> str:
+    """What a call calls."""
+    return str(message.header.fields[HeaderFields.member])

@@ -1,0 +1,167 @@
+"""Enumerations with the names and numbers of Windows."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Self
+
+from .errors import protocol
+
+
+class _WindowsEnum(IntEnum):
+    """Values whose names are those of Windows, as the broker writes them."""
+
+    @classmethod
+    def _of_number(cls, number: int) -> Self:
+        try:
+            return cls(number)
+        except ValueError:
+            raise protocol(f"{number} as a {cls.__name__}") from None
+
+    @classmethod
+    def _of_name(cls, name: str) -> Self | None:
+        return cls.__members__.get(name)
+
+
+class SystemTriggerType(_WindowsEnum):
+    """The system events a `SystemTrigger` can wait for (SYS-1).
+
+    All of them exist in the model; which ones this machine can report is decided when a task is registered: a registration
+    for one that it cannot raises `NotSupportedError`.
+    """
+
+    SmsReceived = 1
+    UserPresent = 2
+    UserAway = 3
+    NetworkStateChange = 4
+    ControlChannelReset = 5
+    InternetAvailable = 6
+    SessionConnected = 7
+    ServicingComplete = 8
+    LockScreenApplicationAdded = 9
+    LockScreenApplicationRemoved = 10
+    TimeZoneChange = 11
+    OnlineIdConnectedStateChange = 12
+    BackgroundWorkCostChange = 13
+    PowerStateChange = 14
+    DefaultSignInAccountChange = 15
+
+
+class SystemConditionType(_WindowsEnum):
+    """The states a `SystemCondition` can require (CND-1)."""
+
+    UserPresent = 1
+    UserNotPresent = 2
+    InternetAvailable = 3
+    InternetNotAvailable = 4
+    SessionConnected = 5
+    SessionDisconnected = 6
+    FreeNetworkAvailable = 7
+    BackgroundWorkCostNotHigh = 8
+
+
+class CustomSystemEventTriggerRecurrence(_WindowsEnum):
+    """How often a custom event counts (SYS-6): at most once until the user logs out, or every time."""
+
+    Once = 0
+    Always = 1
+
+
+class BackgroundTaskCancellationReason(_WindowsEnum):
+    """Why a running task was told to stop (CAN-1). It has 5 seconds to end; then its process is killed (CA-3)."""
+
+    Abort = 0
+    """The app took the registration away and asked for this, or a maintenance task lost AC power (CAN-2)."""
+    Terminating = 1
+    """The user, or policy, ends the app."""
+    LoggingOff = 2
+    ServicingUpdate = 3
+    """The app is being updated."""
+    IdleTask = 4
+    """It was active but did no work."""
+    Uninstall = 5
+    ConditionLoss = 6
+    """A condition stopped holding, and the registration asked to be cancelled then (CND-6)."""
+    SystemPolicy = 7
+    """The system's policy, or the broker went away (D7)."""
+    QuietHoursEntered = 8
+    ExecutionTimeExceeded = 9
+    """It ran longer than it may (D10)."""
+    ResourceRevocation = 10
+    """The system needs the resources back."""
+    EnergySaver = 11
+
+
+class BackgroundAccessStatus(_WindowsEnum):
+    """Whether an app may run in the background. 1 to 3 belonged to the lock screen of Windows 8 (ACC-9)."""
+
+    Unspecified = 0
+    """Nobody was asked yet; the app does nothing in the background (ACC-8)."""
+    AlwaysAllowed = 4
+    AllowedSubjectToSystemPolicy = 5
+    DeniedBySystemPolicy = 6
+    DeniedByUser = 7
+
+    @property
+    def allows(self) -> bool:
+        """Whether tasks may run. Where they may not they can be registered, and wait (D13)."""
+        return self in (self.AlwaysAllowed, self.AllowedSubjectToSystemPolicy)
+
+
+class BackgroundAccessRequestKind(_WindowsEnum):
+    """How much background access an app asks for (ACC-20)."""
+
+    AlwaysAllowed = 0
+    """To run even while energy is being saved."""
+    AllowedSubjectToSystemPolicy = 1
+    """To run as far as the user's and the system's limits for the battery go."""
+
+
+class ApplicationTriggerResult(_WindowsEnum):
+    """What became of a request to an `ApplicationTrigger` (REQ-2)."""
+
+    Allowed = 0
+    """It fired: the task will run."""
+    CurrentlyRunning = 1
+    """It did not fire: an earlier request still runs, or waits to, and nothing is queued (REQ-3)."""
+    DisabledByPolicy = 2
+    """The user or the policy does not let the app run in the background."""
+    UnknownError = 3
+    """It did not fire for another reason, such as no task being registered with it."""
+
+
+class MediaProcessingTriggerResult(_WindowsEnum):
+    """What became of a request to a `MediaProcessingTrigger` (REQ-7): as `ApplicationTriggerResult`."""
+
+    Allowed = 0
+    CurrentlyRunning = 1
+    DisabledByPolicy = 2
+    UnknownError = 3
+
+
+class RegistrationUpdate(StrEnum):
+    """What `BackgroundTaskBuilder.register_or_update` came to (D5)."""
+
+    Registered = "registered"
+    """There was no task of that name: it is registered."""
+    Unchanged = "unchanged"
+    """It was registered just so: nothing changed, and a timer goes on as it was."""
+    Replaced = "replaced"
+    """It was registered otherwise: this took its place, in one step."""
+
+
+class TaskFailureKind(StrEnum):
+    """In which way an activation failed."""
+
+    Failed = "failed"
+    """The task raised an exception."""
+    Cancelled = "cancelled"
+    """It was told to stop, and then raised an exception."""
+    Killed = "killed"
+    """It was told to stop, did not end in time, and its process was killed (CA-4)."""
+    HostFailed = "host-failed"
+    """Its process could not be started, ended, or was lost (D8)."""
+    Abandoned = "abandoned"
+    """The broker ended during every attempt (D7)."""
+    Other = "other"
+    """A way this version does not know."""

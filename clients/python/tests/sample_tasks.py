@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""The task program of the tests."""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from uuid import UUID
+
+from bgtask import BackgroundTaskDeferral, TaskInstance, host
+
+CLASS = UUID("3f2504e0-4f89-41d3-9a0c-0305e82c3301")
+
+
+class Example:
+    """The sample of Windows: it counts, until it is done or has to stop."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        settings = task_instance.local_settings()
+        must_stop = asyncio.ensure_future(task_instance.cancelled())
+        tick = settings.get("tick", 0.01)
+        for step in range(1, 11):
+            task_instance.progress = step * 10
+            await asyncio.wait([must_stop], timeout=tick)
+            if must_stop.done():
+                settings[task_instance.task.name] = f"Canceled with reason: {must_stop.result().name}"
+                return
+        settings[task_instance.task.name] = "Completed"
+
+
+class Blocking:
+    """As `Example`, on a thread of its own, with a handler."""
+
+    def run(self, task_instance: TaskInstance) -> None:
+        settings = task_instance.local_settings()
+        heard: list[str] = []
+        task_instance.on_canceled(lambda instance, reason: heard.append(f"{reason.name} of {instance.task.name}"))
+        task_instance.progress = 1
+        reason = task_instance.wait_cancelled(60)
+        assert reason is not None
+        settings[task_instance.task.name] = f"{heard} {task_instance.cancel_notice}"
+
+
+class Fails:
+    def run(self, task_instance: TaskInstance) -> None:
+        try:
+            raise OSError("no route")
+        except OSError as error:
+            raise ValueError("the server said no") from error
+
+
+class Defers:
+    """Work that goes on after `run` has returned."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        deferral = task_instance.get_deferral()
+        threading.Thread(target=self._work, args=(task_instance, deferral)).start()
+
+    def _work(self, task_instance: TaskInstance, deferral: BackgroundTaskDeferral) -> None:
+        with deferral:
+            time.sleep(0.2)
+            task_instance.progress = 42
+
+
+class Floods:
+    def run(self, task_instance: TaskInstance) -> None:
+        for value in range(100_000):
+            task_instance.progress = value
+
+
+class Tells:
+    """What it is told."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        task_instance.local_settings()["told"] = {
+            "details": task_instance.trigger_details or {"none": True},
+            "event": task_instance.event_id or "",
+            "task": task_instance.task.task_id,
+            "instance": task_instance.instance_id,
+            "fired": task_instance.fired_at,
+            "count": task_instance.fired_count,
+            "attempt": task_instance.attempt,
+            "budget": task_instance.budget,
+            "suspended": task_instance.suspended_count,
+            "class": str(task_instance.task.task_entry_point_clsid),
+        }
+
+
+class Exits:
+    def run(self, task_instance: TaskInstance) -> None:
+        print("no more paper", file=sys.stderr, flush=True)
+        os._exit(3)
+
+
+class Hangs:
+    def run(self, task_instance: TaskInstance) -> None:
+        task_instance.progress = 1
+        while True:
+            time.sleep(60)
+
+
+TASKS: Mapping[str | UUID, type[host.BackgroundTask]] = {
+    "Tasks.Example": Example,
+    "Tasks.Blocking": Blocking,
+    "Tasks.Fails": Fails,
+    "Tasks.Defers": Defers,
+    "Tasks.Floods": Floods,
+    "Tasks.Tells": Tells,
+    "Tasks.Exits": Exits,
+    "Tasks.Hangs": Hangs,
+    CLASS: Tells,
+}
+
+if __name__ == "__main__":
+    sys.exit(host.run(TASKS))

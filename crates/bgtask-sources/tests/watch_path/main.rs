@@ -1,0 +1,12 @@
+//! Path watches on real folders.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bounds;
+mod files;
+mod folders;
+mod scene;
+mod settling;
+mod sharing;
+mod ways;

@@ -1,0 +1,2 @@
+# The program completes itself: it knows its commands, and asks the broker for tasks and apps.
+source <(COMPLETE=bash bgtask)
