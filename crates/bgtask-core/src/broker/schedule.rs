@@ -14,7 +14,7 @@ use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
-use crate::model::registration::{Entry, Registration};
+use crate::model::registration::{Entry, Registration, Standing};
 use crate::model::trigger::Trigger;
 use crate::output::{Output, RunOrder};
 
@@ -144,7 +144,8 @@ impl Core {
         let backoff = not_before.filter(|at| *at > self.now.wall).map(|_| Gate::Backoff);
         match first {
             Some(first) if first.firing.by_hand => backoff,
-            _ if task.registration.paused => Some(Gate::Paused),
+            // Who cannot be resumed any more is not paused.
+            _ if task.registration.paused && task.registration.standing != Standing::Unregistered => Some(Gate::Paused),
             _ => self.held_by_levels(&task.registration, access).or(backoff),
         }
     }
