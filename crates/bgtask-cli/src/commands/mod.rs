@@ -7,14 +7,17 @@ mod completions;
 mod export;
 mod history;
 mod list;
+mod logs;
 mod man;
 mod manifest;
+mod next;
 mod pause;
 mod progress;
 mod raise;
 mod replay;
 mod run;
 mod show;
+mod simulate;
 mod sources;
 mod stop;
 mod trigger;
@@ -48,7 +51,10 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Why(why::Args),
+    Next(next::Args),
+    Simulate(simulate::Args),
     History(history::Args),
+    Logs(logs::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -88,7 +94,10 @@ impl Command {
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
+            Self::Next(args) => next::run(args, &target.connect().await?, screen).await,
+            Self::Simulate(args) => simulate::run(args, target, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
+            Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -115,7 +124,10 @@ impl Command {
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
+            Self::Next(args) => args.format.json,
+            Self::Simulate(args) => args.format.json,
             Self::History(args) => args.format.json,
+            Self::Logs(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
@@ -129,4 +141,13 @@ impl Command {
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%~".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
