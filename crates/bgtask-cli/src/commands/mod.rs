@@ -7,6 +7,7 @@ mod completions;
 mod export;
 mod history;
 mod list;
+mod logs;
 mod man;
 mod manifest;
 mod pause;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Show(show::Args),
     Why(why::Args),
     History(history::Args),
+    Logs(logs::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -89,6 +91,7 @@ impl Command {
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
+            Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -116,6 +119,7 @@ impl Command {
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
             Self::History(args) => args.format.json,
+            Self::Logs(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
@@ -129,4 +133,13 @@ impl Command {
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%~".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -46,5 +46,5 @@ pub(super) fn write(why: &WhyInfo, screen: &mut Screen<'_>) -> std::io::Result<(
             Cell::new(&gate.source),
         ]);
     }
-    table.write(screen.out, "  ")
+    table.write(screen, "  ")
 }

@@ -28,9 +28,9 @@ pub(crate) fn of_phase(phase: &str) -> Style {
 /// The colour of what happened to a task: one word, and the text that tells a good end from a bad one.
 pub(crate) fn of_event(event: &str, text: &str) -> Style {
     match event {
-        "latched" | "buffered" | "interrupted" => WAITING,
+        "latched" | "buffered" | "interrupted" | "retrying" | "paused" => WAITING,
         "started" | "fired" => ACTIVE,
-        "cancelled" | "dropped" | "completion-lost" => BAD,
+        "cancelled" | "dropped" | "completion-lost" | "overdue" | "missed" => BAD,
         "completed" if text.starts_with("succeeded") => GOOD,
         "completed" => BAD,
         _ => Style::new(),

@@ -50,7 +50,8 @@ fn list_as_json() {
         "one_shot": true, "conditions": [],
         "cancel_on_condition_loss": false, "is_network_requested": false,
         "registered_at": "2026-07-28T11:57:00.000000Z", "phase": "running", "instance": INSTANCE, "attempt": 2,
-        "progress": 40,
+        "progress": 40, "message": null, "word": "", "definition": null, "file": null, "log": null, "paused": false,
+        "retry_at": null, "last_at": null, "last_ok": null, "fresh_since": null, "overdue": false,
     }]);
     assert_eq!((json(&ran.out), ran.exit), (expected, 0));
 
