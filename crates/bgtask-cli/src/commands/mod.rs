@@ -10,12 +10,14 @@ mod list;
 mod logs;
 mod man;
 mod manifest;
+mod next;
 mod pause;
 mod progress;
 mod raise;
 mod replay;
 mod run;
 mod show;
+mod simulate;
 mod sources;
 mod stop;
 mod trigger;
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Why(why::Args),
+    Next(next::Args),
+    Simulate(simulate::Args),
     History(history::Args),
     Logs(logs::Args),
     Watch(watch::Args),
@@ -90,6 +94,8 @@ impl Command {
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
+            Self::Next(args) => next::run(args, &target.connect().await?, screen).await,
+            Self::Simulate(args) => simulate::run(args, target, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
             Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
@@ -118,6 +124,8 @@ impl Command {
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
+            Self::Next(args) => args.format.json,
+            Self::Simulate(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Logs(args) => args.format.json,
             Self::Watch(args) => args.format.json,
