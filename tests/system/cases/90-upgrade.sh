@@ -7,6 +7,9 @@ eventually source_is time-zone available
 eventually source_knows time-zone
 timedatectl set-timezone America/Lima
 eventually phase_is upgraded running
+as_user bgtask add long --every 1h -- sleep 1000
+as_user bgtask run long
+eventually phase_is long running
 before=$(as_user systemctl --user show --property=MainPID bgtask)
 apt-get install -qy --no-install-recommends /opt/packages/bgtask-next.deb
 dpkg-query -W bgtask | grep -q next
@@ -14,9 +17,12 @@ as_user bgtask list | grep upgraded
 eventually broker_is active
 [ "$(as_user systemctl --user show --property=MainPID bgtask)" != "$before" ]
 history_has "$task" 'LoggingOff'
+history_has long 'LoggingOff'
+as_user bgtask list | grep long
 
 # What the machine's owner has switched off stays off.
 systemctl --global disable bgtask.service bgtask.socket
 apt-get install -qy --no-install-recommends --allow-downgrades /opt/packages/bgtask.deb
 [ "$(systemctl --global is-enabled bgtask.service)" = disabled ]
 as_user bgtask unregister "$task"
+as_user bgtask remove long

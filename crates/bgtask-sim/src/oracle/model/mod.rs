@@ -344,7 +344,6 @@ impl Model {
                 let same = matches!(right, Some(Trigger::Calendar { calendar: its, zone: its_zone, .. })
                     if (its, its_zone) == (calendar, zone));
                 check(same, || format!("{task} is planned as {calendar} in {zone:?}, it is {right:?}"))?;
-                *self.orders.entry(*task).or_default() += 1;
                 owed.planned(*task, *after)
             }
             Output::WatchPath(task, watch) => {

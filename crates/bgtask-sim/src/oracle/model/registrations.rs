@@ -65,7 +65,7 @@ impl Model {
         let waiting = self.waiting.values_mut().filter(|held| alike.is_some_and(|before| before.id == held.task));
         waiting.for_each(|held| held.task = id);
         if matches!(its.trigger, Trigger::Calendar { .. }) && its.due.is_none() {
-            owed.plans.entry(id).or_default().push(self.now.wall);
+            self.order_plan(id, self.now.wall, owed);
         }
         self.registrations.insert(id, its);
     }

@@ -145,7 +145,9 @@ impl Model {
     /// Its facts have a source.
     fn is_supported(&self, new: &NewRegistration) -> bool {
         let conditions = new.conditions.iter().filter_map(|condition| condition.fact());
-        let trigger = bgtask_core::Fact::behind(&new.trigger);
+        // A calendar comes true without a source too; then nobody says that the zone has changed.
+        let by_time = matches!(new.trigger, Trigger::Calendar { .. });
+        let trigger = bgtask_core::Fact::behind(&new.trigger).filter(|_| !by_time);
         !conditions.chain(trigger).any(|fact| self.missing.contains(&fact))
     }
 

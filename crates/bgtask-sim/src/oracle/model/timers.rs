@@ -61,6 +61,10 @@ impl Model {
         if let Some(pace) = its.trigger.pace().filter(|_| owed.may_come_due.remove(&id).is_some()) {
             let share = self.shares.entry(its.name.clone()).or_default();
             share.most = share.most.min(part(self.now.wall - due, pace.jitter));
+            // What is spent promises nothing any more.
+            if its.trigger.one_shot() && owed.overdue.remove(&id).is_some() {
+                self.registrations.get_mut(&id).expect("just seen").overdue = false;
+            }
         }
         let its = &self.registrations[&id];
         let late = self.now.wall - due;
@@ -86,7 +90,7 @@ impl Model {
         let its = self.registrations.get_mut(&id).expect("it is due");
         its.due = next;
         if matches!(its.trigger, Trigger::Calendar { .. }) && its.standing == Standing::Active {
-            owed.plans.entry(id).or_default().push(self.now.wall.max(due));
+            self.order_plan(id, self.now.wall.max(due), owed);
         }
     }
 
@@ -160,12 +164,17 @@ impl Model {
     }
 
     /// Calendars come true at other times now; what is due already stays due.
-    pub(super) fn plan_again(&self, chosen: impl Fn(&Registration) -> bool, owed: &mut Owed) {
+    pub(super) fn plan_again(&mut self, chosen: impl Fn(&Registration) -> bool, owed: &mut Owed) {
         let active = self.registrations.values().filter(|it| it.standing == Standing::Active && chosen(it));
         let to_come = active.filter(|it| it.due.is_none_or(|due| due > self.now.wall));
-        for its in to_come.filter(|it| matches!(it.trigger, Trigger::Calendar { .. })) {
-            owed.plans.entry(its.id).or_default().push(self.now.wall);
-        }
+        let calendars = to_come.filter(|it| matches!(it.trigger, Trigger::Calendar { .. }));
+        let calendars: Vec<_> = calendars.map(|it| it.id).collect();
+        calendars.into_iter().for_each(|id| self.order_plan(id, self.now.wall, owed));
+    }
+
+    pub(super) fn order_plan(&mut self, id: TaskId, after: WallTime, owed: &mut Owed) {
+        *self.orders.entry(id).or_default() += 1;
+        owed.plans.entry(id).or_default().push(after);
     }
 
     fn promises_break(&mut self, owed: &mut Owed) {
