@@ -26,6 +26,11 @@ impl Clock {
         self.fixed.unwrap_or_else(Timestamp::now)
     }
 
+    /// What the clock on the wall goes by.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// `3 min ago`, as one says it.
     pub(crate) fn relative(&self, microseconds: i64) -> String {
         const UNITS: [(u64, &str, &str); 4] =
