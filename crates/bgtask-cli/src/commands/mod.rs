@@ -5,6 +5,7 @@ mod add;
 mod apps;
 mod catalog;
 mod completions;
+mod doctor;
 mod export;
 pub(crate) mod history;
 mod lint;
@@ -61,6 +62,7 @@ pub(crate) enum Command {
     Why(why::Args),
     Next(next::Args),
     Simulate(simulate::Args),
+    Doctor(doctor::Args),
     History(history::Args),
     Logs(logs::Args),
     Watch(watch::Args),
@@ -107,6 +109,7 @@ impl Command {
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
             Self::Next(args) => next::run(args, &target.connect().await?, screen).await,
             Self::Simulate(args) => simulate::run(args, target, screen).await,
+            Self::Doctor(args) => doctor::run(target, args, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
             Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
@@ -139,6 +142,7 @@ impl Command {
             Self::Why(args) => args.format.json,
             Self::Next(args) => args.format.json,
             Self::Simulate(args) => args.format.json,
+            Self::Doctor(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Logs(args) => args.format.json,
             Self::Watch(args) => args.format.json,
