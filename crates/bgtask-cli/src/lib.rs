@@ -16,6 +16,8 @@ mod connection;
 mod demo;
 mod failure;
 mod find;
+mod lint;
+mod machine;
 mod output;
 #[cfg(test)]
 mod tests;

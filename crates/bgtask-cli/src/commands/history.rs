@@ -139,7 +139,7 @@ fn tail(outcome: &Outcome) -> Vec<String> {
 }
 
 /// How long the runs took that ended, of those lines.
-pub(super) fn durations(lines: &[HistoryInfo]) -> Vec<Duration> {
+pub(crate) fn durations(lines: &[HistoryInfo]) -> Vec<Duration> {
     let used = lines.iter().filter_map(|line| ended(&line.detail)?.0);
     used.map(|used| used.wall).collect()
 }

@@ -3,10 +3,12 @@
 mod access;
 mod add;
 mod apps;
+mod catalog;
 mod completions;
 mod doctor;
 mod export;
-mod history;
+pub(crate) mod history;
+mod lint;
 mod list;
 mod logs;
 mod man;
@@ -32,12 +34,17 @@ use crate::connection::Target;
 use crate::demo;
 use crate::failure::Failure;
 use crate::output::Screen;
+use catalog::Words;
 use pause::Deed;
 
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Add(Box<add::Args>),
+    /// List what can fire a task, and whether it works on this machine
+    Triggers(catalog::Args),
+    /// List what can hold a task back, and whether it works on this machine
+    Conditions(catalog::Args),
     Run(run::Args),
     /// Switch commands off for a while
     Pause(pause::Args),
@@ -47,6 +54,7 @@ pub(crate) enum Command {
     Cancel(pause::Args),
     /// Remove commands: they never run again
     Remove(pause::Args),
+    Lint(lint::Args),
     Export(export::Args),
     Progress(progress::Args),
     List(list::Args),
@@ -86,11 +94,14 @@ impl Command {
     pub(crate) async fn run(&self, target: &Target, screen: &mut Screen<'_>) -> Result<(), Failure> {
         match self {
             Self::Add(args) => add::run(args, target, screen).await,
+            Self::Triggers(args) => catalog::run(Words::Triggers, args, screen).await,
+            Self::Conditions(args) => catalog::run(Words::Conditions, args, screen).await,
             Self::Run(args) => run::run(args, &target.connect().await?, screen).await,
             Self::Pause(args) => pause::run(Deed::Pause, args, &target.connect().await?, screen).await,
             Self::Resume(args) => pause::run(Deed::Resume, args, &target.connect().await?, screen).await,
             Self::Cancel(args) => pause::run(Deed::Cancel, args, &target.connect().await?, screen).await,
             Self::Remove(args) => pause::run(Deed::Remove, args, &target.connect().await?, screen).await,
+            Self::Lint(args) => lint::run(args, target, screen).await,
             Self::Export(args) => export::run(args, &target.connect().await?, screen).await,
             Self::Progress(args) => progress::run(args, target).await,
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
@@ -121,8 +132,10 @@ impl Command {
     pub(crate) fn wants_json(&self) -> bool {
         match self {
             Self::Add(args) => args.format.json,
+            Self::Triggers(args) | Self::Conditions(args) => args.format.json,
             Self::Run(args) => args.format.json,
             Self::Pause(args) | Self::Resume(args) | Self::Cancel(args) | Self::Remove(args) => args.format.json,
+            Self::Lint(args) => args.format.json,
             Self::Export(_) | Self::Progress(_) => false,
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,

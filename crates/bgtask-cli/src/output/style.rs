@@ -1,6 +1,7 @@
 //! The few colours there are. They are stripped where nobody sees them.
 
 use anstyle::{AnsiColor, Style};
+use bgtask_manifest::Severity;
 
 /// Column headings and labels.
 pub(crate) const HEADING: Style = Style::new().dimmed();
@@ -52,5 +53,14 @@ pub(crate) fn of_status(status: &str) -> Style {
         "available" => GOOD,
         "degraded" | "starting" => WAITING,
         _ => BAD,
+    }
+}
+
+/// The colour of how bad a finding is.
+pub(crate) fn of_severity(severity: Severity) -> Style {
+    match severity {
+        Severity::Note => ACTIVE,
+        Severity::Warning => WAITING,
+        Severity::Error => BAD,
     }
 }

@@ -26,6 +26,11 @@ impl Clock {
         self.fixed.unwrap_or_else(Timestamp::now)
     }
 
+    /// What the clock on the wall goes by.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// `3 min ago`, as one says it.
     pub(crate) fn relative(&self, microseconds: i64) -> String {
         const UNITS: [(u64, &str, &str); 4] =
@@ -51,11 +56,6 @@ impl Clock {
         let (at, now) = (self.local(microseconds), self.now().to_zoned(self.zone.clone()));
         let time = at.strftime(if at.second() == 0 { "%H:%M" } else { "%H:%M:%S" });
         if at.date() == now.date() { time.to_string() } else { format!("{} {time}", at.strftime("%Y-%m-%d")) }
-    }
-
-    /// The time zone of the person who asks.
-    pub(crate) fn zone(&self) -> &TimeZone {
-        &self.zone
     }
 
     /// The local time of day, to the millisecond.

@@ -200,3 +200,76 @@ fn only_commands_have_a_log() {
         (1, "bgtask: sync belongs to the app org.example.Mail: only commands have a log\n")
     );
 }
+
+#[test]
+fn add_registers_a_command_and_says_what_happens() {
+    let (ran, end) = ask_on(
+        None,
+        Decided::default(),
+        &["add", "sync", "--every", "6h", "--when", "between:08:00-20:00", "--", "true"],
+    );
+    assert_eq!((ran.exit, ran.err.as_str()), (0, ""));
+    assert!(ran.out.starts_with("Added sync.\n"), "{}", ran.out);
+    let [(name, definition, replace)] = &end.added[..] else { panic!("{:?}", end.added) };
+    assert_eq!((name.as_str(), *replace), ("sync", false));
+    assert!(definition.contains("every = \"6h\"\nwhen = [\"between:08:00-20:00\"]\n"), "{definition}");
+}
+
+#[test]
+fn add_warns_of_what_is_likely_to_go_wrong_and_refuses_what_can_never_run() {
+    let add = |words: &[&str]| ask_on(None, Decided::default(), &[&["add", "x"], words, &["--", "true"]].concat());
+    let (ran, end) = add(&["--at", "09:00"]);
+    let warning = "note: a time that comes while the machine is off or asleep is left out: --catch-up makes up for it, once [missed/catch-up]\n";
+    assert_eq!((ran.exit, ran.err.as_str(), end.added.len()), (0, warning, 1));
+    let never = ["--every", "6h", "--when", "between:08:00-09:00,between:10:00-11:00"];
+    let (ran, end) = add(&never);
+    assert_eq!((ran.exit, end.added.len()), (1, 0));
+    let expected = "\
+error: it can never run: between:08:00-09:00 and between:10:00-11:00 have no time of the day in common: leave one of them out, or make them overlap [never/between]
+bgtask: x is not added, as it can never run: correct it, or add it with --force
+";
+    assert_eq!(ran.err, expected);
+    let (ran, end) = add(&[&never[..], &["--force"]].concat());
+    assert_eq!((ran.exit, end.added.len()), (0, 1));
+}
+
+#[test]
+fn lint_looks_at_every_command() {
+    let poor = command("poor", "command = [\"/bin/true\"]\nevery = \"1h\"\nfresh-within = \"10min\"\n");
+    let good = command("fine", "command = [\"/bin/true\"]\nevery = \"1h\"\n");
+    let decided = || Decided {
+        commands: vec![poor.clone(), good.clone()],
+        lines: vec![ended(1, json!("Succeeded"), "")],
+        ..Decided::default()
+    };
+    let expected = "\
+poor: 1 warning
+  warning: it promises to succeed within 10 min, but it is due every 1 h: the promise will be broken again and again: give it more time with --fresh-within [fresh/period]
+fine: good
+";
+    assert_eq!(ask_after(decided(), &["lint"]), done(expected));
+    let ran = ask_after(decided(), &["lint", "fine", "--json"]);
+    assert_eq!(json(&ran.out), json!([{"task": "fine", "file": null, "ok": true, "findings": []}]));
+}
+
+#[test]
+fn lint_of_a_file_needs_no_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name).to_str().unwrap().to_owned()
+    };
+    let lint = |file: &str| super::bgtask(&["--root", "/nowhere", "lint", file]);
+    let good = write("good.toml", "command = [\"/bin/true\"]\nevery = \"1h\"\n");
+    assert_eq!(lint(&good), done(&format!("{good}: good\n")));
+    let gone = write("gone.toml", "command = [\"/no/such/program\"]\nevery = \"1h\"\n");
+    let ran = lint(&gone);
+    assert_eq!((ran.exit, ran.err.as_str()), (1, format!("bgtask: {gone} has 1 error\n").as_str()));
+    assert!(ran.out.contains("there is no program /no/such/program"), "{}", ran.out);
+    let wrong = write("wrong.toml", "command = [\"/bin/true\"]\nevry = \"1h\"\n");
+    let ran = lint(&wrong);
+    assert_eq!(ran.exit, 1);
+    assert!(ran.out.contains("evry = \"1h\"") && ran.out.contains("did you mean \"every\"?"), "{}", ran.out);
+    let ran = super::bgtask(&["--root", "/nowhere", "lint", "/nowhere/x.toml"]);
+    assert_eq!(ran.exit, 4, "a name may look like that: {ran:?}");
+}

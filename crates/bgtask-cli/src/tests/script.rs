@@ -120,6 +120,7 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
         Call::Terminate(app) => reply.build(&if app == "org.example.Photos" { 2u32 } else { 0 }),
         Call::Raise(event) => reply.build(&if event == "org.example.jack" { 2u32 } else { 0 }),
         Call::RequestTrigger { app, class, details } => reply.build(&requested(&app, &class, &details)),
+        Call::ListTaskFiles => reply.build(&Vec::<bgtask_wire::TaskFileInfo>::new()),
         Call::ListSources => reply.build(&sources()),
         other => panic!("no command calls {other:?}"),
     };
