@@ -110,7 +110,11 @@ async fn fetch(args: &Args, since: Option<Timestamp>, broker: &BrokerProxy<'_>) 
 }
 
 /// The latest lines of a query, oldest first, in as many calls as it takes.
-async fn pages(query: HistoryQuery, limit: u32, broker: &BrokerProxy<'_>) -> Result<Vec<HistoryInfo>, Failure> {
+pub(super) async fn pages(
+    query: HistoryQuery,
+    limit: u32,
+    broker: &BrokerProxy<'_>,
+) -> Result<Vec<HistoryInfo>, Failure> {
     let mut lines = VecDeque::new();
     let mut before = None;
     let mut missing = limit;

@@ -13,6 +13,7 @@ mod pause;
 mod progress;
 mod raise;
 mod replay;
+mod report;
 mod run;
 mod show;
 mod sources;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Show(show::Args),
     Why(why::Args),
     History(history::Args),
+    Report(report::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -89,6 +91,7 @@ impl Command {
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
+            Self::Report(args) => report::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -116,6 +119,7 @@ impl Command {
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
             Self::History(args) => args.format.json,
+            Self::Report(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
