@@ -18,6 +18,7 @@ mod pause;
 mod progress;
 mod raise;
 mod replay;
+mod report;
 mod run;
 mod show;
 mod simulate;
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     History(history::Args),
     Logs(logs::Args),
+    Report(report::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -112,6 +114,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(target, args, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
             Self::Logs(args) => logs::run(args, target, screen).await,
+            Self::Report(args) => report::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -145,6 +148,7 @@ impl Command {
             Self::Doctor(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Logs(args) => args.format.json,
+            Self::Report(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
