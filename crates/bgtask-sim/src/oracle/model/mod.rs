@@ -270,6 +270,7 @@ impl Model {
             Input::PathStatus(..) => {}
             Input::SourceStatus(fact, SourceStatus::Missing { .. }) if self.watched.contains(fact) => {
                 self.missing.insert(*fact);
+                self.end_what_lost_its_condition(owed);
             }
             Input::SourceStatus(fact, _) => drop(self.missing.remove(fact)),
         }
@@ -480,8 +481,7 @@ impl Model {
         })?;
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
         self.registrations_are_right()?;
-        // Before time is looked at again, whatever waits for it goes on waiting.
-        self.nothing_waits_in_vain(WallTime::from_micros(i64::MIN))
+        self.nothing_waits_in_vain(starts::BEFORE_ANY_LOOK)
     }
 }
 
