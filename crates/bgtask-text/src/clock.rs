@@ -43,11 +43,15 @@ impl Clock {
         const UNITS: [(u64, &str, &str); 4] =
             [(86_400, "day", "days"), (3_600, "h", "h"), (60, "min", "min"), (1, "s", "s")];
         let distance = self.now().as_microsecond().saturating_sub(microseconds);
-        let seconds = distance.unsigned_abs() / 1_000_000;
-        let Some((size, one, many)) = UNITS.into_iter().find(|(size, ..)| seconds >= *size) else {
+        // What is to come is said to the nearest: a timer of six hours that was just set comes in six.
+        let coming = distance < 0;
+        let half = |unit: u64| if coming { unit / 2 } else { 0 };
+        let seconds = distance.unsigned_abs().saturating_add(half(1_000_000)) / 1_000_000;
+        let at_least = |size: u64| seconds.saturating_add(half(60).min(half(size))) >= size;
+        let Some((size, one, many)) = UNITS.into_iter().find(|(size, ..)| at_least(*size)) else {
             return "just now".to_owned();
         };
-        let count = seconds / size;
+        let count = seconds.saturating_add(half(size)) / size;
         let unit = if count == 1 { one } else { many };
         if distance < 0 { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
     }
