@@ -1,7 +1,7 @@
 //! The way to the broker.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgtask_wire::{Address, BrokerProxy};
@@ -30,6 +30,11 @@ impl Target {
     /// The broker that was started with `--root`.
     pub(crate) fn of_root(root: PathBuf) -> Self {
         Self { address: None, root: Some(root) }
+    }
+
+    /// The folder of a private broker, where one is meant.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
     }
 
     /// Opens a connection that acts for the user.

@@ -186,8 +186,7 @@ pub(super) async fn examine(
     let findings = lint::lint(task, &known);
     lint::tell(&findings, screen)?;
     if lint::has_errors(&findings) && !force {
-        let text =
-            format!("{} is not added, as it can never run: correct it, or add it with --force", task.registration.name);
+        let text = format!("{} can never run as it is: correct it, or insist with --force", task.registration.name);
         return Err(Failure::failed(text));
     }
     Ok(())

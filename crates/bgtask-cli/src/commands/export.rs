@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use bgtask_wire::{BrokerProxy, TaskInfo};
 
+use super::import::BETWEEN;
 use crate::failure::Failure;
 use crate::find::find_task;
 use crate::output::Screen;
@@ -31,8 +32,10 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
         match &args.output {
             Some(folder) => save(folder, task, definition, screen)?,
             None => {
-                let before = if place == 0 { "" } else { "\n" };
-                write!(screen.out, "{before}{definition}")?;
+                if place > 0 {
+                    writeln!(screen.out, "{BETWEEN}")?;
+                }
+                write!(screen.out, "{definition}")?;
             }
         }
     }

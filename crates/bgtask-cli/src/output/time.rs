@@ -40,7 +40,8 @@ impl Clock {
         let Some((size, one, many)) = UNITS.into_iter().find(|(size, ..)| seconds >= *size) else {
             return "just now".to_owned();
         };
-        let count = seconds / size;
+        // What is to come is rounded: at six hours less a moment it is "in 6 h".
+        let count = if distance < 0 { (seconds + size / 2) / size } else { seconds / size };
         let unit = if count == 1 { one } else { many };
         if distance < 0 { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
     }
