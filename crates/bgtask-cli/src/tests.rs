@@ -7,6 +7,7 @@ mod demand;
 mod import;
 mod manifests;
 mod offline;
+mod schema;
 mod script;
 
 use std::os::unix::net::UnixListener;
