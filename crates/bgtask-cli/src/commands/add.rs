@@ -359,7 +359,7 @@ fn program(name: &str, dir: &Path) -> Result<String, Failure> {
 fn variable(pair: &str) -> Result<(Arc<str>, Arc<str>), Failure> {
     match pair.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
-        _ => Err(usage(format!("--env: {:?} is no NAME=VALUE", printable(pair)))),
+        _ => Err(usage(format!("--env: {:?} is no NAME=VALUE: write --env LANG=C", printable(pair)))),
     }
 }
 
@@ -377,7 +377,8 @@ fn home() -> Result<String, Failure> {
 }
 
 fn wrong(flag: &str, error: &WordError) -> Failure {
-    usage(format!("{flag}: {error}"))
+    let option = error.option.map(|option| format!("--{option}"));
+    usage(format!("{}: {error}", option.as_deref().unwrap_or(flag)))
 }
 
 fn usage(text: String) -> Failure {

@@ -36,14 +36,19 @@ impl Clock {
         const UNITS: [(u64, &str, &str); 4] =
             [(86_400, "day", "days"), (3_600, "h", "h"), (60, "min", "min"), (1, "s", "s")];
         let distance = self.now().as_microsecond().saturating_sub(microseconds);
+        let is_ahead = distance < 0;
         let seconds = distance.unsigned_abs() / 1_000_000;
-        let Some((size, one, many)) = UNITS.into_iter().find(|(size, ..)| seconds >= *size) else {
+        // What is ahead is rounded: six hours less a moment are "in 6 h".
+        let rounded = |size: u64| if is_ahead { (seconds + size / 2) / size } else { seconds / size };
+        let smaller = [3_600, 60, 1, 1];
+        let is_reached = |size: u64, smaller: u64| rounded(smaller) * smaller >= size;
+        let found = UNITS.into_iter().zip(smaller).find(|((size, ..), smaller)| is_reached(*size, *smaller));
+        let Some(((size, one, many), _)) = found else {
             return "just now".to_owned();
         };
-        // What is to come is rounded: at six hours less a moment it is "in 6 h".
-        let count = if distance < 0 { (seconds + size / 2) / size } else { seconds / size };
+        let count = rounded(size);
         let unit = if count == 1 { one } else { many };
-        if distance < 0 { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
+        if is_ahead { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
     }
 
     /// The local time with its offset, to the second, and how long ago that is.
@@ -128,6 +133,9 @@ mod tests {
         assert_eq!(said(86_400), "1 day ago");
         assert_eq!(said(200_000), "2 days ago");
         assert_eq!(said(-120), "in 2 min");
+        assert_eq!(said(-3_599), "in 1 h");
+        assert_eq!(said(-21_599), "in 6 h");
+        assert_eq!(said(-86_399), "in 1 day");
         assert!(clock.relative(i64::MIN).ends_with(" days ago"));
         assert!(clock.relative(i64::MAX).starts_with("in "));
     }

@@ -184,6 +184,7 @@ fn logs_of_one_run() {
 fn logs_as_json_are_one_object_per_line() {
     let (_dir, decided) = logged();
     let ran = ask_after(decided, &["logs", "backup", "--json", "--instance", "last"]);
+    ran.out.lines().for_each(|line| super::schema::check("logs", line));
     let lines: Vec<_> = ran.out.lines().map(json).collect();
     let kinds: Vec<_> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["begin", "output", "end"]);

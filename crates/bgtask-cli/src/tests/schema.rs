@@ -102,7 +102,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn check(name: &str, text: &str) {
+pub(super) fn check(name: &str, text: &str) {
     let (value, schema) = (super::json(text), schema(name));
     let problem = problem(&value, &schema, name).or_else(|| unknown_key(&value, &schema, name));
     assert_eq!(problem, None, "{text}");
@@ -170,6 +170,7 @@ fn what_is_told_of_commands_is_as_the_schemas_say() {
         ("pause", &["pause", "backup", "--json"]),
         ("resume", &["resume", "backup", "--json"]),
         ("cancel", &["cancel", "backup", "--json"]),
+        ("remove", &["remove", "backup", "--json"]),
         ("list", &["list", "--json"]),
         ("show", &["show", "backup", "--json"]),
         ("lint", &["lint", "--json"]),
