@@ -43,17 +43,19 @@ impl Clock {
         const UNITS: [(u64, &str, &str); 4] =
             [(86_400, "day", "days"), (3_600, "h", "h"), (60, "min", "min"), (1, "s", "s")];
         let distance = self.now().as_microsecond().saturating_sub(microseconds);
-        // What is to come is said to the nearest: a timer of six hours that was just set comes in six.
-        let coming = distance < 0;
-        let half = |unit: u64| if coming { unit / 2 } else { 0 };
-        let seconds = distance.unsigned_abs().saturating_add(half(1_000_000)) / 1_000_000;
-        let at_least = |size: u64| seconds.saturating_add(half(60).min(half(size))) >= size;
-        let Some((size, one, many)) = UNITS.into_iter().find(|(size, ..)| at_least(*size)) else {
+        let is_ahead = distance < 0;
+        let seconds = distance.unsigned_abs() / 1_000_000;
+        // What is ahead is rounded: six hours less a moment are "in 6 h".
+        let rounded = |size: u64| if is_ahead { (seconds + size / 2) / size } else { seconds / size };
+        let smaller = [3_600, 60, 1, 1];
+        let is_reached = |size: u64, smaller: u64| rounded(smaller) * smaller >= size;
+        let found = UNITS.into_iter().zip(smaller).find(|((size, ..), smaller)| is_reached(*size, *smaller));
+        let Some(((size, one, many), _)) = found else {
             return "just now".to_owned();
         };
-        let count = seconds.saturating_add(half(size)) / size;
+        let count = rounded(size);
         let unit = if count == 1 { one } else { many };
-        if distance < 0 { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
+        if is_ahead { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
     }
 
     /// The local time with its offset, to the second, and how long ago that is.
