@@ -1,3 +1,3 @@
 //! Text of unknown origin, made safe and measurable for a terminal.
 
-pub(crate) use bgtask_text::{columns, counted, printable, printable_lines, push_printable, short};
+pub(crate) use bgtask_text::{columns, counted, plain, printable, printable_lines, push_printable, short};

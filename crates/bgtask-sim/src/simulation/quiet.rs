@@ -6,8 +6,8 @@ use bgtask_core::{BootTime, HostKind, Input, Policy, Request};
 
 use super::Simulation;
 use crate::apps;
-use crate::sources::ARRANGEMENTS;
 use crate::oracle::Verdict;
+use crate::sources::ARRANGEMENTS;
 
 /// A quiet world comes to rest within so many turns.
 const MAX_QUIET_TURNS: u32 = 5_000;
@@ -103,14 +103,8 @@ impl Simulation {
         self.hear_the_world();
         self.turns()?;
         let wake = self.driver.wake.map(|wake| wake.at);
-        let events = [
-            self.hosts.next(),
-            self.sources.next(),
-            self.clients.next(),
-            self.planner.next(),
-            self.paths.next(),
-            wake,
-        ];
+        let events =
+            [self.hosts.next(), self.sources.next(), self.clients.next(), self.planner.next(), self.paths.next(), wake];
         Ok(events.into_iter().flatten().min())
     }
 

@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bgtask_core::{
-    Activation, Cause, Details, Event, Firing, InstanceId, Standing, TaskId, Trigger, WallTime, limits,
-};
+use bgtask_core::{Activation, Cause, Details, Event, Firing, InstanceId, Standing, TaskId, Trigger, WallTime, limits};
 
 use super::super::{Verdict, check};
 use super::{Model, Owed};
@@ -80,7 +78,8 @@ impl Model {
             its.standing = Standing::Spent;
         }
         let gathers = matches!(its.trigger, Trigger::Path { .. }) || occasion.details.is_none();
-        let target = self.last_of(task).filter(|_| gathers);
+        let first = self.first_of(task).map(|(instance, _)| instance);
+        let target = if occasion.by == By::Hand { first } else { self.last_of(task).filter(|_| gathers) };
         check(target.is_none_or(|target| target == instance), || {
             format!("{} fires as {instance}, to be taken in by {target:?}", event.name)
         })?;

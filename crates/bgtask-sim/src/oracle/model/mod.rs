@@ -124,8 +124,6 @@ struct Owed {
     bill: Bill,
     paid: bool,
     registering: Option<Registering>,
-    /// What the world must not do.
-    odd: Option<String>,
     leaving: BTreeSet<TaskId>,
     adopts: Option<(ClientId, AppId)>,
     answer: Option<(RequestId, requests::Answer)>,
@@ -257,14 +255,15 @@ impl Model {
             Input::HostExited { host, exit, output_tail, usage } => {
                 self.exited(*host, exit, output_tail, *usage, owed);
             }
-            Input::Planned { task, at } => self.planned(*task, *at, owed),
+            Input::Planned { task, at } => self.planned(*task, *at),
             Input::PathChanged { task, changes, count, lost } => {
-                let watched = self.registrations.get(task).is_some_and(|it| {
-                    matches!(it.trigger, Trigger::Path { .. }) && it.standing == Standing::Active
-                });
+                let watched = self
+                    .registrations
+                    .get(task)
+                    .is_some_and(|it| matches!(it.trigger, Trigger::Path { .. }) && it.standing == Standing::Active);
+                let count = count + lost;
                 if watched {
-                    let occasion =
-                        Occasion { by: By::World, details: Some(changes.clone()), count: *count, lost: *lost };
+                    let occasion = Occasion { by: By::World, details: Some(changes.clone()), count, lost: *lost };
                     self.set_off(*task, occasion, owed);
                 }
             }
@@ -310,7 +309,7 @@ impl Model {
         owed.may_fire = listening.filter(|task| !self.registrations[task].paused).collect();
         if self.zone.as_ref() != Some(zone) {
             self.zone = Some(zone.clone());
-            self.plan_all(|its| matches!(its.trigger, Trigger::Calendar { zone: None, .. }), owed);
+            self.plan_again(|its| matches!(its.trigger, Trigger::Calendar { zone: None, .. }), owed);
         }
     }
 
@@ -345,7 +344,6 @@ impl Model {
                 let same = matches!(right, Some(Trigger::Calendar { calendar: its, zone: its_zone, .. })
                     if (its, its_zone) == (calendar, zone));
                 check(same, || format!("{task} is planned as {calendar} in {zone:?}, it is {right:?}"))?;
-                *self.orders.entry(*task).or_default() += 1;
                 owed.planned(*task, *after)
             }
             Output::WatchPath(task, watch) => {
@@ -437,7 +435,9 @@ impl Model {
             EventKind::Retrying { outcome, attempt, at, used } => {
                 let next = (outcome.clone(), *attempt, *at);
                 let wanted = owed.retries.remove(&instance()?);
-                check(wanted.as_ref() == Some(&next), || format!("it is tried again as {next:?}, to be is {wanted:?}"))?;
+                check(wanted.as_ref() == Some(&next), || {
+                    format!("it is tried again as {next:?}, to be is {wanted:?}")
+                })?;
                 owed.paid |= used.is_some();
                 owed.bill.pays(instance()?, *used)?;
             }
@@ -480,7 +480,8 @@ impl Model {
         })?;
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
         self.registrations_are_right()?;
-        self.nothing_waits_in_vain()
+        // Before time is looked at again, whatever waits for it goes on waiting.
+        self.nothing_waits_in_vain(WallTime::from_micros(i64::MIN))
     }
 }
 
@@ -500,7 +501,6 @@ impl Owed {
             && self.paused.is_none()
             && self.progress.is_none()
             && self.bill.is_settled(self.paid)
-            && self.odd.is_none()
             && self.samples.is_empty()
             && self.kills.is_empty();
         check(nothing, || format!("this was to come and did not: {self:?}"))
