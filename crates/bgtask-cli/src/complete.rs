@@ -1,9 +1,11 @@
-//! What a shell offers after TAB: the commands and their options, and for tasks and apps what the broker knows.
+//! What a shell offers after TAB: the commands and their options, the words of triggers and conditions, and for tasks and apps
+//! what the broker knows.
 //!
 //! The shell runs `bgtask` itself for it, with `$COMPLETE` set; `bgtask completions SHELL` writes the script that does so.
 
 use std::time::Duration;
 
+use bgtask_taskfile::catalog::{self, Entry};
 use bgtask_wire::BrokerProxy;
 use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::CompleteEnv;
@@ -31,10 +33,21 @@ fn with_values(command: Command) -> Command {
 
 fn with_value(arg: Arg) -> Arg {
     match arg.get_id().as_str() {
-        "task" => arg.add(ArgValueCandidates::new(tasks)),
+        "task" | "tasks" => arg.add(ArgValueCandidates::new(tasks)),
         "app" => arg.add(ArgValueCandidates::new(apps)),
+        "on" => arg.add(ArgValueCandidates::new(|| words(catalog::triggers().iter().chain(catalog::conditions())))),
+        "when" => arg.add(ArgValueCandidates::new(|| words(catalog::conditions().iter()))),
         _ => arg,
     }
+}
+
+/// The words that mean something here, up to what a person has to fill in.
+fn words(entries: impl Iterator<Item = &'static Entry>) -> Vec<CompletionCandidate> {
+    let offered = entries.filter(|entry| entry.unavailable.is_none()).map(|entry| {
+        let word = if entry.takes_value() { format!("{}:", entry.word) } else { entry.word.to_owned() };
+        CompletionCandidate::new(word).help(Some(entry.meaning.into()))
+    });
+    offered.collect()
 }
 
 fn tasks() -> Vec<CompletionCandidate> {
@@ -88,6 +101,15 @@ mod tests {
         }
         assert!(offered(&["bgtask", "list", "--"]).contains(&"--json".to_owned()));
         assert_eq!(offered(&["bgtask", "completions", "z"]), ["zsh"]);
+    }
+
+    #[test]
+    fn triggers_and_conditions_are_offered() {
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "time-z"]), ["time-zone-change"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "pat"]), ["path:"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--when", "ac-"]), ["ac-power"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--when", "ac-power,unm"]), ["ac-power,unmetered"]);
+        assert!(!offered(&["bgtask", "add", "x", "--when", ""]).contains(&"time-zone-change".to_owned()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The way to the broker.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgtask_wire::{Address, BrokerProxy};
@@ -47,7 +47,13 @@ impl Target {
         })
     }
 
-    fn address(&self) -> Result<Address, Failure> {
+    /// The folder of the broker that is private to it, if that one is meant.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Result<Address, Failure> {
         match (&self.address, &self.root) {
             (Some(address), _) => Ok(address.clone()),
             (None, Some(root)) => Ok(Address::of_path(root.join("run/broker"))),

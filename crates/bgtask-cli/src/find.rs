@@ -52,6 +52,11 @@ pub(crate) fn find(wanted: &str, tasks: &[TaskInfo]) -> Result<usize, Failure> {
     }
 }
 
+/// Whether it is the built-in app that the user's own commands belong to.
+pub(crate) fn is_of_commands(app: &str) -> bool {
+    app == bgtask_core::App::COMMANDS
+}
+
 /// Whether a text has the form of a full id.
 pub(crate) fn is_full_id(text: &str) -> bool {
     text.len() == FULL_ID && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())

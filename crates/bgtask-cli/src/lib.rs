@@ -16,6 +16,8 @@ mod connection;
 mod demo;
 mod failure;
 mod find;
+mod lint;
+mod machine;
 mod output;
 #[cfg(test)]
 mod tests;
@@ -60,14 +62,18 @@ pub fn main() -> ExitCode {
     complete::answer_shell();
     let cli = Cli::parse();
     let (mut out, mut err) = (anstream::stdout().lock(), anstream::stderr());
-    ExitCode::from(cli.run(Clock::system(), &mut out, &mut err) as u8)
+    ExitCode::from(cli.run(Clock::system(), output::terminal_width(), &mut out, &mut err) as u8)
 }
 
 impl Cli {
-    fn run(&self, clock: Clock, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    /// `width`: how many columns there are, where people read it on a terminal.
+    fn run(&self, clock: Clock, width: Option<usize>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let done = match runtime {
-            Ok(runtime) => runtime.block_on(self.command.run(&self.target, &mut Screen { out, clock })),
+            Ok(runtime) => {
+                let mut screen = Screen { out: &mut *out, err: &mut *err, clock, width };
+                runtime.block_on(self.command.run(&self.target, &mut screen))
+            }
             Err(error) => Err(Failure::failed(format!("the asynchronous runtime cannot be started: {error}"))),
         };
         match done.and_then(|()| Ok(out.flush()?)) {

@@ -2,6 +2,7 @@
 
 mod access;
 mod broker;
+mod commands;
 mod demand;
 mod manifests;
 mod offline;
@@ -41,6 +42,11 @@ fn done(out: &str) -> Ran {
 
 /// Runs `bgtask` with these arguments, as on a terminal without colours.
 fn bgtask(arguments: &[&str]) -> Ran {
+    bgtask_on(None, arguments)
+}
+
+/// As [`bgtask`], on a terminal of so many columns.
+fn bgtask_on(width: Option<usize>, arguments: &[&str]) -> Ran {
     let cli = match Cli::try_parse_from([&["bgtask"], arguments].concat()) {
         Ok(cli) => cli,
         Err(usage) => return Ran { exit: 2, out: String::new(), err: usage.to_string() },
@@ -48,6 +54,7 @@ fn bgtask(arguments: &[&str]) -> Ran {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let exit = cli.run(
         Clock::fixed(NOON),
+        width,
         &mut anstream::StripStream::new(&mut out),
         &mut anstream::StripStream::new(&mut err),
     );

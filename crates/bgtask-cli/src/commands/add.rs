@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgtask_core::{Command, CustomSystemEventTriggerRecurrence, Entry, NewRegistration, PathEvents, Retry, Trigger};
-use bgtask_taskfile::{Options, Task, WordError};
+use bgtask_taskfile::{Diagnostic, Options, Task, WordError};
 use bgtask_wire::{BrokerProxy, TaskInfo};
 use serde_json::json;
 
 use super::Format;
 use crate::connection::Target;
 use crate::failure::{Exit, Failure};
+use crate::lint::{self, Around, gather, is_program};
 use crate::output::text::printable;
 use crate::output::{Screen, json, style};
 
@@ -47,6 +48,9 @@ pub(crate) struct Args {
     /// Take the place of the command that has this name
     #[arg(long)]
     replace: bool,
+    /// Add it although it can never run as it is
+    #[arg(long)]
+    force: bool,
     /// Only print its task file
     #[arg(long)]
     dry_run: bool,
@@ -147,10 +151,14 @@ Examples:
 pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let task = args.task()?;
     let definition = bgtask_taskfile::write(&task);
+    if let Err(mistakes) = bgtask_taskfile::parse(&bgtask_taskfile::file_name(&args.name), &definition) {
+        return Err(usage(mistakes.iter().map(|it| said(it)).collect::<Vec<_>>().join("\n")));
+    }
     if args.dry_run {
         return Ok(write!(screen.out, "{definition}")?);
     }
     let broker = target.connect().await?;
+    examine(&task, args.force, &broker, screen).await?;
     let (id, update) = broker.add_task(&args.name, &definition, args.replace).await?;
     if args.paused {
         broker.set_paused(&id, true).await?;
@@ -162,6 +170,35 @@ pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -
         return Ok(screen.json(&answer)?);
     }
     told(&info, &update, &broker, screen).await
+}
+
+/// Says what is likely to go wrong with a task, and refuses what can never run.
+pub(super) async fn examine(
+    task: &Task,
+    force: bool,
+    broker: &BrokerProxy<'_>,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let tasks = broker.list_tasks(bgtask_core::App::COMMANDS).await?;
+    let around = Around::of(&tasks, &[task], &screen.clock).await;
+    let is_known = tasks.iter().any(|known| known.name == task.registration.name);
+    let known = if is_known { gather(&around, task, broker).await? } else { around.known(task) };
+    let findings = lint::lint(task, &known);
+    lint::tell(&findings, screen)?;
+    if lint::has_errors(&findings) && !force {
+        let text =
+            format!("{} is not added, as it can never run: correct it, or add it with --force", task.registration.name);
+        return Err(Failure::failed(text));
+    }
+    Ok(())
+}
+
+/// A mistake in one line.
+pub(super) fn said(mistake: &Diagnostic) -> String {
+    match &mistake.help {
+        Some(help) => format!("{}: {help}", mistake.message),
+        None => mistake.message.clone(),
+    }
 }
 
 /// What will happen, and what holds it now.
@@ -318,11 +355,6 @@ fn program(name: &str, dir: &Path) -> Result<String, Failure> {
         None if name.contains('/') => usage(format!("there is no program {shown}")),
         None => usage(format!("there is no program {shown:?} in $PATH: is it installed, and written like that?")),
     })
-}
-
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 fn variable(pair: &str) -> Result<(Arc<str>, Arc<str>), Failure> {

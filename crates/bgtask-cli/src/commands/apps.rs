@@ -45,5 +45,5 @@ fn write(apps: &[AppInfo], screen: &mut Screen<'_>) -> std::io::Result<()> {
             Cell::new(&app.manifest),
         ]);
     }
-    table.write(screen.out, "")
+    table.write(screen, "")
 }

@@ -3,15 +3,16 @@ use serde_json::Value;
 
 use super::Format;
 use crate::failure::Failure;
-use crate::find::{did_you_mean, quoted, short_id, short_id_length};
+use crate::find::{did_you_mean, is_of_commands, quoted, short_id, short_id_length};
 use crate::output::table::{Cell, Table};
 use crate::output::task::{conditions, entry, phase, trigger};
-use crate::output::{Screen, json, style};
+use crate::output::{Screen, command, json, style};
 
 /// List the registered tasks
 ///
-/// NEXT is when a timer is released next, ENTRY what runs the task: an entry point of the app's task program, the program of
-/// a class, or the app itself. Columns in which no task has anything are left out.
+/// The user's own commands come first: IF is what has to hold, LAST how the last run ended, NEXT when time fires it next.
+/// Then the tasks of apps: NEXT is when a timer is released next, ENTRY what runs the task: an entry point of the app's task
+/// program, the program of a class, or the app itself. Columns in which no task has anything are left out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only those of this app
@@ -41,11 +42,40 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
     Ok(())
 }
 
-/// The tasks as a table, or that there are none.
+/// The tasks as tables, or that there are none.
 pub(super) fn write(tasks: &[TaskInfo], screen: &mut Screen<'_>) -> std::io::Result<()> {
     if tasks.is_empty() {
-        return writeln!(screen.out, "No tasks are registered.");
+        let hint = "`bgtask add NAME --every 6h -- COMMAND` adds a command.";
+        return writeln!(screen.out, "No tasks are registered. {hint}");
     }
+    let (commands, of_apps): (Vec<_>, Vec<_>) = tasks.iter().partition(|task| is_of_commands(&task.app));
+    if !commands.is_empty() {
+        write_commands(&commands, screen)?;
+    }
+    if !commands.is_empty() && !of_apps.is_empty() {
+        writeln!(screen.out)?;
+    }
+    if of_apps.is_empty() { Ok(()) } else { write_of_apps(&of_apps, screen) }
+}
+
+fn write_commands(tasks: &[&TaskInfo], screen: &mut Screen<'_>) -> std::io::Result<()> {
+    let mut table = Table::new(&["NAME", "WHEN", "IF", "STATE", "LAST", "NEXT"]);
+    for task in tasks {
+        let last = command::last(task, &screen.clock);
+        let of_last = if task.last_ok == Some(false) { style::BAD } else { style::GOOD };
+        table.row([
+            Cell::styled(&task.name, style::STRONG),
+            Cell::new(command::when(task)),
+            Cell::new(command::conditions(task)),
+            Cell::styled(command::state(task), style::of_phase(&task.phase)),
+            Cell::styled(last, of_last),
+            Cell::new(command::next(task).map(|at| screen.clock.relative(at)).unwrap_or_default()),
+        ]);
+    }
+    table.write(screen, "")
+}
+
+fn write_of_apps(tasks: &[&TaskInfo], screen: &mut Screen<'_>) -> std::io::Result<()> {
     let length = short_id_length(tasks.iter().map(|task| task.id.as_str()));
     let headings = &["NAME", "APP", "GROUP", "ID", "ENTRY", "TRIGGER", "NEXT", "CONDITIONS", "PHASE", "REGISTERED"];
     let mut table = Table::new(headings);
@@ -63,7 +93,7 @@ pub(super) fn write(tasks: &[TaskInfo], screen: &mut Screen<'_>) -> std::io::Res
             Cell::new(screen.clock.relative(task.registered_at)),
         ]);
     }
-    table.write(screen.out, "")
+    table.write(screen, "")
 }
 
 fn nothing_of(app: &str, tasks: &[TaskInfo]) -> Option<String> {

@@ -3,18 +3,24 @@
 mod access;
 mod add;
 mod apps;
+mod catalog;
 mod completions;
+mod doctor;
 mod export;
-mod history;
+pub(crate) mod history;
+mod lint;
 mod list;
+mod logs;
 mod man;
 mod manifest;
+mod next;
 mod pause;
 mod progress;
 mod raise;
 mod replay;
 mod run;
 mod show;
+mod simulate;
 mod sources;
 mod stop;
 mod trigger;
@@ -28,12 +34,17 @@ use crate::connection::Target;
 use crate::demo;
 use crate::failure::Failure;
 use crate::output::Screen;
+use catalog::Words;
 use pause::Deed;
 
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Add(Box<add::Args>),
+    /// List what can fire a task, and whether it works on this machine
+    Triggers(catalog::Args),
+    /// List what can hold a task back, and whether it works on this machine
+    Conditions(catalog::Args),
     Run(run::Args),
     /// Switch commands off for a while
     Pause(pause::Args),
@@ -43,12 +54,17 @@ pub(crate) enum Command {
     Cancel(pause::Args),
     /// Remove commands: they never run again
     Remove(pause::Args),
+    Lint(lint::Args),
     Export(export::Args),
     Progress(progress::Args),
     List(list::Args),
     Show(show::Args),
     Why(why::Args),
+    Next(next::Args),
+    Simulate(simulate::Args),
+    Doctor(doctor::Args),
     History(history::Args),
+    Logs(logs::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -78,17 +94,24 @@ impl Command {
     pub(crate) async fn run(&self, target: &Target, screen: &mut Screen<'_>) -> Result<(), Failure> {
         match self {
             Self::Add(args) => add::run(args, target, screen).await,
+            Self::Triggers(args) => catalog::run(Words::Triggers, args, screen).await,
+            Self::Conditions(args) => catalog::run(Words::Conditions, args, screen).await,
             Self::Run(args) => run::run(args, &target.connect().await?, screen).await,
             Self::Pause(args) => pause::run(Deed::Pause, args, &target.connect().await?, screen).await,
             Self::Resume(args) => pause::run(Deed::Resume, args, &target.connect().await?, screen).await,
             Self::Cancel(args) => pause::run(Deed::Cancel, args, &target.connect().await?, screen).await,
             Self::Remove(args) => pause::run(Deed::Remove, args, &target.connect().await?, screen).await,
+            Self::Lint(args) => lint::run(args, target, screen).await,
             Self::Export(args) => export::run(args, &target.connect().await?, screen).await,
             Self::Progress(args) => progress::run(args, target).await,
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
+            Self::Next(args) => next::run(args, &target.connect().await?, screen).await,
+            Self::Simulate(args) => simulate::run(args, target, screen).await,
+            Self::Doctor(args) => doctor::run(target, args, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
+            Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -109,13 +132,19 @@ impl Command {
     pub(crate) fn wants_json(&self) -> bool {
         match self {
             Self::Add(args) => args.format.json,
+            Self::Triggers(args) | Self::Conditions(args) => args.format.json,
             Self::Run(args) => args.format.json,
             Self::Pause(args) | Self::Resume(args) | Self::Cancel(args) | Self::Remove(args) => args.format.json,
+            Self::Lint(args) => args.format.json,
             Self::Export(_) | Self::Progress(_) => false,
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
+            Self::Next(args) => args.format.json,
+            Self::Simulate(args) => args.format.json,
+            Self::Doctor(args) => args.format.json,
             Self::History(args) => args.format.json,
+            Self::Logs(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
@@ -129,4 +158,13 @@ impl Command {
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%~".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -1,32 +1,33 @@
 //! `bgtask run`: a command now, whatever it waits for.
 
-use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 
-use bgtask_wire::{BROKER_INTERFACE, BrokerProxy, EventInfo, ProgressInfo};
-use futures_util::StreamExt as _;
+use bgtask_log::{Follower, Query};
+use bgtask_wire::{BROKER_INTERFACE, BrokerProxy, EventInfo, ProgressInfo, TaskInfo};
+use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use zbus::message::Type;
-use zbus::{MatchRule, MessageStream};
+use zbus::{MatchRule, Message, MessageStream};
 
-use super::Format;
+use super::{Format, logs};
 use crate::failure::{Exit, Failure};
 use crate::find::find_task;
 use crate::output::Screen;
-use crate::output::progress::bar;
-use crate::output::text::printable;
+use crate::output::live::Live;
+use crate::output::text::{plain, printable};
 
 /// How many changes may wait while one is shown.
 const MAX_QUEUED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// Run a command now, whatever it waits for
 ///
-/// With --wait the exit code tells how it ended: 0 succeeded, 1 did not. Ctrl-C ends the waiting, not the command.
+/// With --wait it shows what the command writes and how far it is, and the exit code tells how it ended: 0 succeeded, 1 did
+/// not. Ctrl-C ends the waiting, not the command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A command's name, its id, or the first characters of its id
     task: String,
-    /// Wait until it has ended, and show how far it is
+    /// Wait until it has ended, and show what it writes and how far it is
     #[arg(long)]
     wait: bool,
     /// Run it only if its conditions hold, and otherwise as soon as they do
@@ -46,16 +47,18 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
         broker.watch(&task.app).await?;
     }
     let instance = broker.run_now(&task.id, args.if_conditions).await?;
-    let Some(mut news) = news else {
+    let Some(news) = news else {
         if args.format.json {
             return Ok(screen.json(&json!({ "task": task.id, "name": task.name, "instance": instance }))?);
         }
         return Ok(writeln!(screen.out, "{} runs, as {instance}.", printable(&task.name))?);
     };
-    let end = follow(&mut news, &instance, args.format.json, screen).await?;
+    let mut run = Run { log: log(&task, &instance), instance, quiet: args.format.json, live: Live::new() };
+    let end = run.follow(news, screen).await?;
     if args.format.json {
-        let answer =
-            json!({ "task": task.id, "name": task.name, "instance": instance, "ok": end.ok, "text": end.text });
+        let answer = json!({
+            "task": task.id, "name": task.name, "instance": run.instance, "ok": end.ok, "text": end.text,
+        });
         screen.json(&answer)?;
     } else if end.ok {
         writeln!(screen.out, "{}: {}", printable(&task.name), printable(&end.text))?;
@@ -64,56 +67,112 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
     if end.ok { Ok(()) } else { Err(Failure::failed(format!("{}: {}", task.name, end.text))) }
 }
 
+/// What the run writes. It is shown for convenience: that it cannot be is no reason to fail.
+fn log(task: &TaskInfo, instance: &str) -> Option<Follower> {
+    let (logs, name) = logs::log_of(task).ok()?;
+    logs.follow(&name, Query { instance: Some(instance.to_owned()), ..Query::default() }).ok()
+}
+
+/// A run that is waited for.
+struct Run {
+    instance: String,
+    log: Option<Follower>,
+    quiet: bool,
+    live: Live,
+}
+
 struct End {
     ok: bool,
     text: String,
 }
 
-async fn follow(
-    news: &mut MessageStream,
-    instance: &str,
-    quiet: bool,
-    screen: &mut Screen<'_>,
-) -> Result<End, Failure> {
-    let draws = !quiet && std::io::stderr().is_terminal();
-    while let Some(Ok(signal)) = news.next().await {
-        match signal.header().member().map(|member| member.as_str()) {
-            Some("Progressed") if draws => {
-                let progress: ProgressInfo = signal.body().deserialize()?;
-                if progress.instance == instance {
-                    eprint!("\r{}", bar(progress.value, progress.message.as_deref()));
+impl Run {
+    async fn follow(&mut self, mut news: MessageStream, screen: &mut Screen<'_>) -> Result<End, Failure> {
+        loop {
+            tokio::select! {
+                lines = next_lines(&mut self.log) => self.show(&lines, screen)?,
+                signal = news.next() => {
+                    let Some(Ok(signal)) = signal else {
+                        let text = "the broker ended; what ran goes on as its next attempt when it is back";
+                        return Err(Failure::new(Exit::Unreachable, text));
+                    };
+                    if let Some(end) = self.hear(&signal, screen)? {
+                        // The log is complete before the end is told.
+                        while let Some(lines) = next_lines(&mut self.log).now_or_never() {
+                            self.show(&lines, screen)?;
+                        }
+                        return Ok(end);
+                    }
                 }
+            }
+        }
+    }
+
+    /// The end, if that is what the signal tells.
+    fn hear(&mut self, signal: &Message, screen: &mut Screen<'_>) -> Result<Option<End>, Failure> {
+        match signal.header().member().map(|member| member.as_str()) {
+            Some("Progressed") if !self.quiet => {
+                let progress: ProgressInfo = signal.body().deserialize()?;
+                if progress.instance == self.instance {
+                    self.live.progress(&progress, screen.err)?;
+                }
+                Ok(None)
             }
             Some("Event") => {
                 let event: EventInfo = signal.body().deserialize()?;
-                let its = event.instance.as_deref() == Some(instance);
-                match event.event.as_str() {
-                    "completed" if its => {
-                        clear(draws);
-                        return Ok(End { ok: succeeded(&event), text: event.text });
-                    }
-                    "dropped" if its => return Ok(End { ok: false, text: event.text }),
-                    "retrying" | "latched" | "buffered" if its && !quiet => {
-                        clear(draws);
-                        writeln!(screen.out, "{}: {}", printable(&event.name), printable(&event.text))?;
-                        screen.out.flush()?;
-                    }
-                    _ => {}
+                if event.instance.as_ref() != Some(&self.instance) {
+                    return Ok(None);
                 }
+                self.happened(event, screen)
             }
-            _ => {}
+            _ => Ok(None),
         }
     }
-    Err(Failure::new(Exit::Unreachable, "the broker ended; what ran goes on as its next attempt when it is back"))
+
+    fn happened(&mut self, event: EventInfo, screen: &mut Screen<'_>) -> Result<Option<End>, Failure> {
+        match event.event.as_str() {
+            "completed" => {
+                self.live.clear(screen.err)?;
+                self.live.end(&self.instance);
+                Ok(Some(End { ok: succeeded(&event), text: event.text }))
+            }
+            "dropped" => Ok(Some(End { ok: false, text: event.text })),
+            "retrying" | "latched" | "buffered" | "cancelled" if !self.quiet => {
+                self.live.clear(screen.err)?;
+                writeln!(screen.out, "{}: {}", printable(&event.name), printable(&event.text))?;
+                screen.out.flush()?;
+                self.live.draw(screen.err)?;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn show(&mut self, lines: &[bgtask_log::Line], screen: &mut Screen<'_>) -> Result<(), Failure> {
+        if self.quiet {
+            return Ok(());
+        }
+        self.live.clear(screen.err)?;
+        for line in lines.iter().filter(|line| line.is_output()) {
+            writeln!(screen.out, "{}", plain(&line.text()))?;
+        }
+        screen.out.flush()?;
+        Ok(self.live.draw(screen.err)?)
+    }
+}
+
+/// The next lines of the log; none ever come where there is none, or it cannot be read any more.
+async fn next_lines(log: &mut Option<Follower>) -> Vec<bgtask_log::Line> {
+    if let Some(follower) = log {
+        match follower.next().await {
+            Ok(lines) => return lines,
+            Err(_gone) => *log = None,
+        }
+    }
+    std::future::pending().await
 }
 
 fn succeeded(event: &EventInfo) -> bool {
     let detail: Value = serde_json::from_str(&event.detail).unwrap_or_default();
     detail["Completed"]["outcome"] == "Succeeded"
-}
-
-fn clear(draws: bool) {
-    if draws {
-        eprint!("\r\x1b[K");
-    }
 }

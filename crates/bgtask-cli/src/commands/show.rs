@@ -2,10 +2,10 @@ use bgtask_wire::{BrokerProxy, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
 
 use super::{Format, history, why};
 use crate::failure::Failure;
-use crate::find::find_task;
+use crate::find::{find_task, is_of_commands};
 use crate::output::task::{conditions, entry, group, phase, trigger};
 use crate::output::text::printable;
-use crate::output::{Screen, json, style};
+use crate::output::{Screen, command, json, style};
 
 /// How many lines of history are shown.
 const RECENT: u32 = 5;
@@ -47,6 +47,38 @@ fn write(task: &TaskInfo, why: &WhyInfo, lines: &[HistoryInfo], screen: &mut Scr
 }
 
 fn facts(task: &TaskInfo, screen: &Screen<'_>) -> Vec<(&'static str, String)> {
+    if is_of_commands(&task.app) { facts_of_command(task, screen) } else { facts_of_app(task, screen) }
+}
+
+fn facts_of_command(task: &TaskInfo, screen: &Screen<'_>) -> Vec<(&'static str, String)> {
+    let clock = &screen.clock;
+    let mut facts = vec![("command", argv(task)), ("when", command::when(task))];
+    facts.extend(Some(("if", command::conditions(task))).filter(|(_, words)| !words.is_empty()));
+    facts.push(("state", command::state(task)));
+    facts.extend(task.message.clone().map(|message| ("says", message)));
+    facts.extend(Some(("last run", command::last(task, clock))).filter(|(_, last)| !last.is_empty()));
+    facts.extend(command::next(task).map(|at| ("next", clock.absolute(at))));
+    facts.extend(task.fresh_since.map(|since| ("fresh since", clock.absolute(since))));
+    facts.extend(task.instance.clone().map(|instance| ("run", instance)));
+    facts.extend(task.file.as_deref().map(|file| ("file", command::from_home(file))));
+    facts.extend(task.log.as_deref().map(|log| ("log", command::from_home(log))));
+    facts.extend([("added", clock.absolute(task.registered_at)), ("id", task.id.clone())]);
+    facts
+}
+
+/// The program and its arguments, each as a shell takes it.
+fn argv(task: &TaskInfo) -> String {
+    let parsed = bgtask_taskfile::parse(&task.name, task.definition.as_deref().unwrap_or_default());
+    match parsed {
+        Ok(parsed) => parsed.registration.entry.command().map_or_else(String::new, |command| {
+            let words = command.argv.iter().map(|word| super::shell_word(word));
+            words.collect::<Vec<_>>().join(" ")
+        }),
+        Err(_newer) => "written by a newer version: see `bgtask export`".to_owned(),
+    }
+}
+
+fn facts_of_app(task: &TaskInfo, screen: &Screen<'_>) -> Vec<(&'static str, String)> {
     let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
     let mut facts = vec![("id", task.id.clone()), ("app", task.app.clone())];
     facts.extend(group(task).map(|group| ("group", group)));

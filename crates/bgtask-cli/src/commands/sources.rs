@@ -36,7 +36,7 @@ fn write(sources: &[SourceInfo], screen: &mut Screen<'_>) -> std::io::Result<()>
             Cell::new(how(source)),
         ]);
     }
-    table.write(screen.out, "")
+    table.write(screen, "")
 }
 
 /// From where, else why not; then what would help.

@@ -2,7 +2,7 @@
 //!
 //! This is a promise: keys may be added, none goes away or changes its meaning. `docs/cli.md` shows it.
 
-use bgtask_wire::{AppInfo, EventInfo, GateInfo, HistoryInfo, SourceInfo, TaskInfo, WhyInfo};
+use bgtask_wire::{AppInfo, EventInfo, GateInfo, HistoryInfo, ProgressInfo, SourceInfo, TaskInfo, WhyInfo};
 use serde_json::{Value, json};
 
 use super::time::rfc3339;
@@ -31,6 +31,17 @@ pub(crate) fn task(task: &TaskInfo) -> Value {
         "instance": task.instance,
         "attempt": task.attempt,
         "progress": task.progress,
+        "message": task.message,
+        "word": task.word,
+        "definition": task.definition,
+        "file": task.file,
+        "log": task.log,
+        "paused": task.paused,
+        "retry_at": task.retry_at.map(rfc3339),
+        "last_at": task.last_at.map(rfc3339),
+        "last_ok": task.last_ok,
+        "fresh_since": task.fresh_since.map(rfc3339),
+        "overdue": task.overdue,
     })
 }
 
@@ -77,6 +88,17 @@ pub(crate) fn event(event: &EventInfo) -> Value {
         "event": event.event,
         "text": event.text,
         "detail": detail(&event.detail),
+    })
+}
+
+pub(crate) fn progress(progress: &ProgressInfo) -> Value {
+    json!({
+        "app": progress.app,
+        "task": progress.task,
+        "name": progress.name,
+        "instance": progress.instance,
+        "value": progress.value,
+        "message": progress.message,
     })
 }
 

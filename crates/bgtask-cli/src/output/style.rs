@@ -1,6 +1,7 @@
 //! The few colours there are. They are stripped where nobody sees them.
 
 use anstyle::{AnsiColor, Style};
+use bgtask_manifest::Severity;
 
 /// Column headings and labels.
 pub(crate) const HEADING: Style = Style::new().dimmed();
@@ -28,9 +29,9 @@ pub(crate) fn of_phase(phase: &str) -> Style {
 /// The colour of what happened to a task: one word, and the text that tells a good end from a bad one.
 pub(crate) fn of_event(event: &str, text: &str) -> Style {
     match event {
-        "latched" | "buffered" | "interrupted" => WAITING,
+        "latched" | "buffered" | "interrupted" | "retrying" | "paused" => WAITING,
         "started" | "fired" => ACTIVE,
-        "cancelled" | "dropped" | "completion-lost" => BAD,
+        "cancelled" | "dropped" | "completion-lost" | "overdue" | "missed" => BAD,
         "completed" if text.starts_with("succeeded") => GOOD,
         "completed" => BAD,
         _ => Style::new(),
@@ -52,5 +53,14 @@ pub(crate) fn of_status(status: &str) -> Style {
         "available" => GOOD,
         "degraded" | "starting" => WAITING,
         _ => BAD,
+    }
+}
+
+/// The colour of how bad a finding is.
+pub(crate) fn of_severity(severity: Severity) -> Style {
+    match severity {
+        Severity::Note => ACTIVE,
+        Severity::Warning => WAITING,
+        Severity::Error => BAD,
     }
 }

@@ -26,6 +26,11 @@ impl Clock {
         self.fixed.unwrap_or_else(Timestamp::now)
     }
 
+    /// What the clock on the wall goes by.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// `3 min ago`, as one says it.
     pub(crate) fn relative(&self, microseconds: i64) -> String {
         const UNITS: [(u64, &str, &str); 4] =
@@ -44,6 +49,13 @@ impl Clock {
     pub(crate) fn absolute(&self, microseconds: i64) -> String {
         let local = self.local(microseconds).strftime("%Y-%m-%d %H:%M:%S %:z");
         format!("{local} ({})", self.relative(microseconds))
+    }
+
+    /// The local time for a sentence: `03:12`, `03:12:05`, and with its date where that is not today.
+    pub(crate) fn spoken(&self, microseconds: i64) -> String {
+        let (at, now) = (self.local(microseconds), self.now().to_zoned(self.zone.clone()));
+        let time = at.strftime(if at.second() == 0 { "%H:%M" } else { "%H:%M:%S" });
+        if at.date() == now.date() { time.to_string() } else { format!("{} {time}", at.strftime("%Y-%m-%d")) }
     }
 
     /// The local time of day, to the millisecond.
@@ -140,6 +152,9 @@ mod tests {
         let clock = Clock::fixed(NOON);
         assert_eq!(clock.absolute(NOON - 60_000_000), "2026-07-28 11:59:00 +00:00 (1 min ago)");
         assert_eq!(clock.time_of_day(NOON + 1_500), "12:00:00.001");
+        assert_eq!(clock.spoken(NOON), "12:00");
+        assert_eq!(clock.spoken(NOON - 1_000_000), "11:59:59");
+        assert_eq!(clock.spoken(NOON - 86_400_000_000), "2026-07-27 12:00");
     }
 
     #[test]

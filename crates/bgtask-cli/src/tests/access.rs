@@ -6,7 +6,7 @@ use super::script::{Decided, ask, ask_after};
 use super::{bgtask, done, json};
 
 fn set(app: &str, setting: &str) -> Decided {
-    Decided { settings: [(app.into(), setting.into())].into(), switched_off: false }
+    Decided { settings: [(app.into(), setting.into())].into(), ..Decided::default() }
 }
 
 fn switched_off() -> Decided {

@@ -126,7 +126,7 @@ fn bgtask_raw(arguments: &[&str]) -> (String, String) {
     use clap::Parser as _;
     let cli = crate::Cli::try_parse_from([&["bgtask"], arguments].concat()).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    cli.run(crate::output::time::Clock::fixed(super::NOON), &mut out, &mut err);
+    cli.run(crate::output::time::Clock::fixed(super::NOON), None, &mut out, &mut err);
     (unstyled(&out), unstyled(&err))
 }
 

@@ -94,7 +94,9 @@ fn every_shell_is_told_to_ask_the_program_itself() {
 fn the_documentation_names_every_command_and_option() {
     let docs = include_str!("../../../../docs/cli.md");
     let named = |command: &clap::Command, words: &str| {
-        let line = docs.lines().find(|line| line.starts_with(words)).unwrap_or_else(|| panic!("{words}"));
+        let is_its =
+            |line: &&str| line.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        let line = docs.lines().find(is_its).unwrap_or_else(|| panic!("{words}"));
         // The synopsis of a command may go on in the next lines, which are indented.
         let rest = docs.lines().skip_while(|it| *it != line).skip(1).take_while(|it| it.starts_with(' '));
         let synopsis = [line].into_iter().chain(rest).collect::<String>();
@@ -127,7 +129,7 @@ fn a_reader_that_leaves_ends_it_quietly() {
     }
     let mut err = Vec::new();
     let cli = Cli::try_parse_from(["bgtask", "completions", "zsh"]).unwrap();
-    assert_eq!(cli.run(Clock::system(), &mut Closed, &mut err) as u8, 0);
+    assert_eq!(cli.run(Clock::system(), None, &mut Closed, &mut err) as u8, 0);
     assert_eq!(err, b"");
 }
 

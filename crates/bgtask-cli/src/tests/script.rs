@@ -10,13 +10,19 @@ use bgtask_wire::{
 use futures_util::StreamExt as _;
 use zbus::{Connection, Guid, Message, MessageStream, OwnedVariant, connection};
 
-use super::{INSTANCE, JACK, MAIL, NOON, PHOTOS, Ran, TIMER, bgtask, listen, task};
+use super::{INSTANCE, JACK, MAIL, NOON, PHOTOS, Ran, TIMER, bgtask_on, listen, task};
 
 /// What the user has decided so far.
 #[derive(Clone, Default)]
 pub(super) struct Decided {
     pub(super) settings: BTreeMap<String, String>,
     pub(super) switched_off: bool,
+    /// The user's own commands.
+    pub(super) commands: Vec<TaskInfo>,
+    /// The history, where it is not [`history`].
+    pub(super) lines: Vec<HistoryInfo>,
+    /// What was asked to be added: name, task file, whether it may replace another.
+    pub(super) added: Vec<(String, String, bool)>,
 }
 
 /// Runs a command against a broker with this script.
@@ -25,13 +31,22 @@ pub(super) fn ask(arguments: &[&str]) -> Ran {
 }
 
 /// As [`ask`], after the user has decided this.
-pub(super) fn ask_after(mut decided: Decided, arguments: &[&str]) -> Ran {
+pub(super) fn ask_after(decided: Decided, arguments: &[&str]) -> Ran {
+    ask_on(None, decided, arguments).0
+}
+
+/// As [`ask_after`], on a terminal of so many columns; with what was decided in the end.
+pub(super) fn ask_on(width: Option<usize>, mut decided: Decided, arguments: &[&str]) -> (Ran, Decided) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("run")).unwrap();
-    let broker = listen(&dir.path().join("run/broker"), async move |stream| serve(stream, &mut decided).await);
-    let ran = bgtask(&[&["--root", dir.path().to_str().unwrap()], arguments].concat());
+    let (told, end) = std::sync::mpsc::channel();
+    let broker = listen(&dir.path().join("run/broker"), async move |stream| {
+        serve(stream, &mut decided).await;
+        told.send(decided).unwrap();
+    });
+    let ran = bgtask_on(width, &[&["--root", dir.path().to_str().unwrap()], arguments].concat());
     broker.join().unwrap();
-    ran
+    (ran, end.recv().unwrap())
 }
 
 /// Answers until the client is gone, or has been sent all events it watches.
@@ -64,9 +79,20 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
     let header = message.header();
     let reply = Message::method_return(&header);
     let built = match call {
-        Call::ListTasks(app) => reply.build(&tasks(&app)),
-        Call::GetTask(_) => reply.build(&tasks("").remove(0)),
+        Call::ListTasks(app) => reply.build(&listed(&app, decided)),
+        Call::GetTask(id) => reply.build(&listed("", decided).into_iter().find(|task| task.id == id).unwrap()),
+        Call::AddTask { name, definition, replace } => {
+            let info = command(&name, &definition);
+            let answer = (info.id.clone(), if replace { "replaced" } else { "registered" });
+            decided.added.push((name, definition, replace));
+            decided.commands.push(info);
+            reply.build(&answer)
+        }
+        Call::RunNow { .. } => reply.build(&INSTANCE),
+        Call::SetPaused(..) => reply.build(&()),
+        Call::Cancel(_) => reply.build(&1u32),
         Call::Why(_) => reply.build(&why()),
+        Call::History(query) if !decided.lines.is_empty() => reply.build(&page(&decided.lines, &query)),
         Call::History(query) => reply.build(&history(&query)),
         Call::Watch(app) if app == "org.example.Gone" => {
             return Err(Error::new(ErrorKind::UnknownApp, "no manifest of the app org.example.Gone is installed"));
@@ -94,10 +120,38 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
         Call::Terminate(app) => reply.build(&if app == "org.example.Photos" { 2u32 } else { 0 }),
         Call::Raise(event) => reply.build(&if event == "org.example.jack" { 2u32 } else { 0 }),
         Call::RequestTrigger { app, class, details } => reply.build(&requested(&app, &class, &details)),
+        Call::ListTaskFiles => reply.build(&Vec::<bgtask_wire::TaskFileInfo>::new()),
         Call::ListSources => reply.build(&sources()),
         other => panic!("no command calls {other:?}"),
     };
     Ok(built.unwrap())
+}
+
+fn listed(app: &str, decided: &Decided) -> Vec<TaskInfo> {
+    let commands = decided.commands.iter().filter(|task| app.is_empty() || task.app == app).cloned();
+    if decided.commands.is_empty() { tasks(app) } else { commands.collect() }
+}
+
+/// A command as the broker shows it that was given this task file.
+pub(super) fn command(name: &str, definition: &str) -> TaskInfo {
+    let task = bgtask_taskfile::parse_at_home(&format!("{name}.toml"), definition, "/home/me").unwrap();
+    let registration = &task.registration;
+    TaskInfo {
+        entry_point: String::new(),
+        trigger: registration.trigger.class().into(),
+        trigger_type: String::new(),
+        one_shot: registration.trigger.one_shot(),
+        conditions: registration.conditions.iter().map(|condition| condition.name().into_owned()).collect(),
+        word: bgtask_taskfile::trigger_word(&registration.trigger),
+        definition: Some(bgtask_taskfile::write(&task)),
+        paused: task.paused,
+        ..super::task(&format!("e5d6e7f8-1111-4222-8333-{:012x}", name.len()), "org.bgtask.Commands", name)
+    }
+}
+
+fn page(lines: &[HistoryInfo], query: &HistoryQuery) -> Vec<HistoryInfo> {
+    let wanted = |line: &&HistoryInfo| query.before.is_none_or(|before| line.sequence < before);
+    lines.iter().filter(wanted).cloned().collect()
 }
 
 fn tasks(app: &str) -> Vec<TaskInfo> {
@@ -204,6 +258,7 @@ fn why() -> WhyInfo {
             gate("ExternalPower", true, "true", None),
             gate("MemoryPressure", true, "false", None),
         ],
+        remedy: Some("connect the machine to the internet".into()),
         ..WhyInfo::default()
     }
 }

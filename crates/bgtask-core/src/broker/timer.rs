@@ -163,7 +163,7 @@ impl Core {
         let timer = due.map(|due| (self.released_at(registration, due), self.latest(registration, due)));
         let promise = registration.fresh_within().zip(registration.fresh_since);
         let overdue = promise.filter(|_| fires && !registration.overdue).map(|(within, since)| since + within);
-        let retry = task.waiting.front().and_then(|first| first.not_before).filter(|at| *at > self.now.wall);
+        let retry = task.waiting.front().and_then(|first| first.not_before);
         self.tasks.set_timer(id, timer);
         self.tasks.set_alarm(id, Alarm::Retry, retry);
         self.tasks.set_alarm(id, Alarm::Overdue, overdue);
@@ -200,7 +200,11 @@ impl Core {
         self.released_at(registration, due) + accuracy
     }
 
+    /// Only here a pause ends: whatever else happens at that moment leaves the alarm as it is.
     fn end_backoff(&mut self, id: TaskId) {
+        if let Some(first) = self.tasks.first_waiting_mut(id) {
+            first.not_before = None;
+        }
         self.arm(id);
         self.fresh_gate(id);
     }

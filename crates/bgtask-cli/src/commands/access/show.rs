@@ -52,7 +52,7 @@ fn write_all(apps: &[AppInfo], enabled: bool, screen: &mut Screen<'_>) -> std::i
             Cell::new(words::policy(app).unwrap_or_default()),
         ]);
     }
-    table.write(screen.out, "")
+    table.write(screen, "")
 }
 
 fn write_one(app: &AppInfo, enabled: bool, screen: &mut Screen<'_>) -> std::io::Result<()> {

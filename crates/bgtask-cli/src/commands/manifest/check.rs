@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 use bgtask_manifest::{Parsed, Severity};
 use serde_json::{Value, json};
 
-use super::{Format, read, render};
+use super::{Format, read};
 use crate::failure::{Exit, Failure};
 use crate::output::text::{counted, printable};
-use crate::output::{Screen, style};
+use crate::output::{Screen, diagnostics, style};
 
 /// Say what is wrong with manifests; exit code 1 if one has an error
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args, screen: &mut Screen<'_>) -> Result<(), Failure> {
                 if args.format.json {
                     answers.push(answer(file, &parsed));
                 } else {
-                    render::write(file, &parsed, screen.out)?;
+                    diagnostics::write(&file.to_string_lossy(), &parsed.text, &parsed.diagnostics, screen.out)?;
                     conclude(file, &parsed, screen)?;
                 }
                 problems.extend(problem(file, &parsed));
@@ -42,7 +42,8 @@ pub(crate) fn run(args: &Args, screen: &mut Screen<'_>) -> Result<(), Failure> {
 }
 
 fn answer(file: &Path, parsed: &Parsed) -> Value {
-    json!({ "file": file.to_string_lossy(), "ok": !parsed.has_errors(), "findings": render::to_json(parsed) })
+    let findings = diagnostics::to_json(&parsed.text, &parsed.diagnostics);
+    json!({ "file": file.to_string_lossy(), "ok": !parsed.has_errors(), "findings": findings })
 }
 
 fn conclude(file: &Path, parsed: &Parsed, screen: &mut Screen<'_>) -> std::io::Result<()> {

@@ -1,8 +1,6 @@
 //! `bgtask manifest`: what a manifest says, and what is wrong with it. No broker is asked.
 
 mod check;
-mod excerpt;
-mod render;
 mod show;
 
 use std::io;

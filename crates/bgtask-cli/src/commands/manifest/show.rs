@@ -57,7 +57,7 @@ fn write(manifest: &Manifest, screen: &mut Screen<'_>) -> std::io::Result<()> {
     for task in &manifest.background_tasks {
         table.row(row(manifest, task));
     }
-    table.write(screen.out, "  ")
+    table.write(screen, "  ")
 }
 
 fn row(manifest: &Manifest, task: &BackgroundTask) -> [Cell; 3] {

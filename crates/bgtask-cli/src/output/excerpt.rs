@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::output::text::push_printable;
+use super::text::push_printable;
 
 /// Most characters of the line on each side of the place, and of the place itself.
 const MAX_CHARS: usize = 200;

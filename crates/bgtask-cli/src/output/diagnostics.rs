@@ -1,24 +1,23 @@
 //! Findings with the lines they are about.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use bgtask_manifest::{Diagnostic, Parsed, Severity};
+use bgtask_manifest::{Diagnostic, Severity};
 use serde_json::{Value, json};
 
 use super::excerpt::Excerpt;
-use crate::output::text::{printable, printable_lines};
+use super::text::{printable, printable_lines};
 
-/// Every finding as text.
-pub(super) fn write(file: &Path, parsed: &Parsed, out: &mut dyn Write) -> io::Result<()> {
-    let name = printable(&file.to_string_lossy()).into_owned();
+/// Every finding about the text of a file, as text.
+pub(crate) fn write(file: &str, text: &str, findings: &[Diagnostic], out: &mut dyn Write) -> io::Result<()> {
+    let name = printable(file).into_owned();
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
-    for found in &parsed.diagnostics {
+    for found in findings {
         let (message, help) = (printable(&found.message), found.help.as_deref().map(printable_lines));
         let title = level(found.severity).primary_title(message).id(found.code);
-        let excerpt = found.span.as_ref().map(|span| Excerpt::of(&parsed.text, span));
+        let excerpt = found.span.as_ref().map(|span| Excerpt::of(text, span));
         let group = match &excerpt {
             Some(excerpt) if excerpt.tells_column() => title.element(snippet(excerpt).path(name.as_str())),
             Some(excerpt) => {
@@ -40,8 +39,8 @@ fn snippet(excerpt: &Excerpt) -> Snippet<'_, Annotation<'_>> {
 }
 
 /// Every finding as JSON.
-pub(super) fn to_json(parsed: &Parsed) -> Value {
-    parsed.diagnostics.iter().map(|found| finding(found, &parsed.text)).collect()
+pub(crate) fn to_json(text: &str, findings: &[Diagnostic]) -> Value {
+    findings.iter().map(|found| finding(found, text)).collect()
 }
 
 fn finding(found: &Diagnostic, text: &str) -> Value {

@@ -1,0 +1,35 @@
+//! What this machine can see: every fact looked at once, in this process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bgtask_core::{DayWindow, Fact};
+use bgtask_sources::{Probe, SourceKind, World, probe};
+use futures_util::future::join_all;
+
+/// How long a source may take to say how well it works.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How well each of these facts can be seen. All are looked at at once.
+pub(crate) async fn look(facts: BTreeSet<Fact>) -> BTreeMap<Fact, Probe> {
+    let world = World::new("/");
+    let looks = facts.into_iter().map(async |fact| (fact, probe(source_of(fact), &world, PATIENCE).await));
+    join_all(looks).await.into_iter().collect()
+}
+
+fn source_of(fact: Fact) -> SourceKind {
+    match fact {
+        Fact::TimeZone => SourceKind::TimeZone,
+        Fact::Internet => SourceKind::Internet,
+        Fact::UserPresence => SourceKind::UserPresence,
+        Fact::ExternalPower => SourceKind::ExternalPower,
+        Fact::EnergySaver => SourceKind::EnergySaver,
+        Fact::MemoryPressure => SourceKind::MemoryPressure,
+        Fact::FreeNetwork => SourceKind::FreeNetwork,
+        Fact::BatteryAbove(percent) => SourceKind::BatteryAbove(percent),
+        Fact::Idle(least) => SourceKind::Idle(least),
+        Fact::DiskFree(bytes) => SourceKind::DiskFree(bytes),
+        Fact::LoadBelow(hundredths) => SourceKind::LoadBelow(hundredths),
+        Fact::Between(DayWindow { from, to }) => SourceKind::Between(bgtask_sources::DayWindow { from, to }),
+    }
+}
