@@ -58,11 +58,6 @@ impl Clock {
         if at.date() == now.date() { time.to_string() } else { format!("{} {time}", at.strftime("%Y-%m-%d")) }
     }
 
-    /// The time zone of the person who asks.
-    pub(crate) fn zone(&self) -> &TimeZone {
-        &self.zone
-    }
-
     /// The local time of day, to the millisecond.
     pub(crate) fn time_of_day(&self, microseconds: i64) -> String {
         self.local(microseconds).strftime("%H:%M:%S%.3f").to_string()
