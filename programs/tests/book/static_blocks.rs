@@ -57,6 +57,7 @@ fn scenario(text: &str) -> Result<(), String> {
     const MONDAY: WallTime = WallTime::from_micros(1_774_224_000_000_000);
     let scenario = Scenario::parse(text).map_err(|mistakes| mistakes.to_string())?;
     let mut rehearsal = Rehearsal::new(MONDAY, Duration::from_secs(7 * 86_400), scenario);
+    rehearsal.zones = |name| jiff::tz::TimeZone::get(name).ok();
     for name in TASKS {
         let text = format!("name = {name:?}\ncommand = [\"true\"]\nevery = \"6h\"");
         let task = bgtask_taskfile::parse_at_home("task.toml", &text, "/home/me").expect("it is one");

@@ -28,6 +28,7 @@ impl World {
             fs::write(&program, "#!/bin/sh\necho \"${0##*/} $*\"\n").unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         }
+        machine(&home);
         let mut command = Command::new(env!("CARGO_BIN_EXE_bgtaskd"));
         command.arg("--sysroot").arg(home.world.path("")).args(["--log", "warn"]);
         home.isolate(&mut command);
@@ -60,22 +61,39 @@ impl World {
     }
 }
 
+/// A laptop that is plugged in, full, and has little to do.
+fn machine(home: &Home) {
+    let files = [
+        ("sys/class/power_supply/AC/type", "Mains"),
+        ("sys/class/power_supply/AC/online", "1"),
+        ("sys/class/power_supply/BAT0/type", "Battery"),
+        ("sys/class/power_supply/BAT0/status", "Full"),
+        ("sys/class/power_supply/BAT0/capacity", "100"),
+        ("proc/loadavg", "0.20 0.20 0.20 1/200 1000"),
+        ("home/README", "the disk of the home folder"),
+    ];
+    for (name, text) in files {
+        let path = home.world.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{text}\n")).unwrap();
+    }
+    home.world.memory_pressure(0);
+}
+
 /// What the reader's session sets, and nothing of the tester's.
 fn environment(home: &Home, command: &mut Command) {
     let programs = Path::new(env!("CARGO_BIN_EXE_bgtask")).parent().unwrap();
     let path = [home.root("bin").as_path(), programs, Path::new("/usr/bin"), Path::new("/bin")]
         .map(|folder| folder.to_string_lossy().into_owned())
         .join(":");
-    for variable in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_DATA_DIRS", "XDG_SESSION_ID", "EDITOR"] {
-        command.env_remove(variable);
-    }
     command
+        .env_clear()
+        .env("NO_COLOR", "1")
         .env("HOME", home.root("home"))
         .env("USER", "me")
         .env("LANG", "C.UTF-8")
         .env("PATH", path)
         .env("TZ", "Europe/Berlin")
-        .env("VISUAL", "true")
         .env("XDG_RUNTIME_DIR", home.root("run"))
         // What a page shows is as wide as a page.
         .env("COLUMNS", "100");
