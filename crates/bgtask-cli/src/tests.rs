@@ -4,8 +4,10 @@ mod access;
 mod broker;
 mod commands;
 mod demand;
+mod import;
 mod manifests;
 mod offline;
+mod schema;
 mod script;
 
 use std::os::unix::net::UnixListener;

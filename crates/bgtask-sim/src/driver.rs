@@ -16,7 +16,7 @@ pub(crate) enum Effect {
     /// Makes a batch durable, all or nothing.
     Commit(Vec<Change>),
     /// Carries out an order of the core.
-    Perform(Output),
+    Perform(Box<Output>),
 }
 
 /// One life of a broker.
@@ -130,7 +130,7 @@ impl Driver {
             match output {
                 Output::Wake(_) => {}
                 Output::Persist(change) => self.changes.push(change),
-                output if hurries(&output, self.eager, bug) => effects.push(Effect::Perform(output)),
+                output if hurries(&output, self.eager, bug) => effects.push(Effect::Perform(Box::new(output))),
                 output => self.after.push(output),
             }
         }
@@ -138,7 +138,7 @@ impl Driver {
             if !self.changes.is_empty() {
                 effects.push(Effect::Commit(std::mem::take(&mut self.changes)));
             }
-            effects.extend(std::mem::take(&mut self.after).into_iter().map(Effect::Perform));
+            effects.extend(std::mem::take(&mut self.after).into_iter().map(Box::new).map(Effect::Perform));
         } else {
             self.stalled = true;
         }

@@ -43,13 +43,19 @@ impl Clock {
         const UNITS: [(u64, &str, &str); 4] =
             [(86_400, "day", "days"), (3_600, "h", "h"), (60, "min", "min"), (1, "s", "s")];
         let distance = self.now().as_microsecond().saturating_sub(microseconds);
+        let is_ahead = distance < 0;
         let seconds = distance.unsigned_abs() / 1_000_000;
-        let Some((size, one, many)) = UNITS.into_iter().find(|(size, ..)| seconds >= *size) else {
+        // What is ahead is rounded: six hours less a moment are "in 6 h".
+        let rounded = |size: u64| if is_ahead { (seconds + size / 2) / size } else { seconds / size };
+        let smaller = [3_600, 60, 1, 1];
+        let is_reached = |size: u64, smaller: u64| rounded(smaller) * smaller >= size;
+        let found = UNITS.into_iter().zip(smaller).find(|((size, ..), smaller)| is_reached(*size, *smaller));
+        let Some(((size, one, many), _)) = found else {
             return "just now".to_owned();
         };
-        let count = seconds / size;
+        let count = rounded(size);
         let unit = if count == 1 { one } else { many };
-        if distance < 0 { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
+        if is_ahead { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
     }
 
     /// The local time with its offset, to the second, and how long ago that is.

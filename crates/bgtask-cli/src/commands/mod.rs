@@ -6,8 +6,10 @@ mod apps;
 mod catalog;
 mod completions;
 mod doctor;
+mod edit;
 mod export;
 pub(crate) mod history;
+mod import;
 mod lint;
 mod list;
 mod logs;
@@ -57,8 +59,10 @@ pub(crate) enum Command {
     Cancel(pause::Args),
     /// Remove commands: they never run again
     Remove(pause::Args),
+    Edit(edit::Args),
     Lint(lint::Args),
     Export(export::Args),
+    Import(import::Args),
     Progress(progress::Args),
     List(list::Args),
     Show(show::Args),
@@ -107,8 +111,10 @@ impl Command {
             Self::Resume(args) => pause::run(Deed::Resume, args, &target.connect().await?, screen).await,
             Self::Cancel(args) => pause::run(Deed::Cancel, args, &target.connect().await?, screen).await,
             Self::Remove(args) => pause::run(Deed::Remove, args, &target.connect().await?, screen).await,
+            Self::Edit(args) => edit::run(args, &target.connect().await?, screen).await,
             Self::Lint(args) => lint::run(args, target, screen).await,
             Self::Export(args) => export::run(args, &target.connect().await?, screen).await,
+            Self::Import(args) => import::run(args, target, screen).await,
             Self::Progress(args) => progress::run(args, target).await,
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
@@ -145,7 +151,8 @@ impl Command {
             Self::Run(args) => args.format.json,
             Self::Pause(args) | Self::Resume(args) | Self::Cancel(args) | Self::Remove(args) => args.format.json,
             Self::Lint(args) => args.format.json,
-            Self::Export(_) | Self::Progress(_) => false,
+            Self::Import(args) => args.format.json,
+            Self::Edit(_) | Self::Export(_) | Self::Progress(_) => false,
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,

@@ -146,10 +146,10 @@ fn why_says_one_sentence_and_then_the_facts() {
     let expected = "\
 TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.
 
-  last fired   2026-07-28 11:59:00 +00:00 (1 min ago): TimeZoneChange fired\\nin one line
-  waits for    InternetAvailable, since 2026-07-28 11:58:00 +00:00 (2 min ago)
-  released by  InternetAvailable has to hold
-  to start it  connect the machine to the internet
+  last fired    2026-07-28 11:59:00 +00:00 (1 min ago): TimeZoneChange fired\\nin one line
+  waits for     InternetAvailable, since 2026-07-28 11:58:00 +00:00 (2 min ago)
+  released by   InternetAvailable has to hold
+  to start it   connect the machine to the internet
 
   GATE                       READS    SINCE      SOURCE
 ";

@@ -229,7 +229,7 @@ impl Simulation {
             }
             match effect {
                 Effect::Commit(changes) => self.commit(&changes)?,
-                Effect::Perform(output) => self.perform(output)?,
+                Effect::Perform(output) => self.perform(*output)?,
             }
         }
         if let Some(turn) = self.driver.catches_up(self.now)? {

@@ -10,6 +10,7 @@ use super::places::Places;
 use super::{Area, Finding};
 use crate::connection::Target;
 use crate::find::quoted;
+use crate::output::text::counted;
 
 const AREA: Area = Area("Broker");
 
@@ -78,7 +79,11 @@ async fn task_files(broker: &BrokerProxy<'_>) -> Vec<Finding> {
         .take(MAX_FILES)
         .collect();
     if findings.is_empty() {
-        findings.push(AREA.ok(name, format!("{}, nothing wrong in them", files.len())));
+        let what = match files.len() {
+            0 => "none".to_owned(),
+            count => format!("{}, nothing wrong in any", counted(count, "file")),
+        };
+        findings.push(AREA.ok(name, what));
     }
     findings
 }

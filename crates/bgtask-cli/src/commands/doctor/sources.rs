@@ -2,38 +2,33 @@
 
 use std::time::Duration;
 
-use bgtask_sources::{DayWindow, Probe, Report, SourceKind, Status, World, probe};
-use futures_util::future::join_all;
+use bgtask_core::{DayWindow, Fact};
+use bgtask_sources::{Probe, Report, SourceKind, Status};
 
 use super::{Area, Finding};
+use crate::machine;
 
 const AREA: Area = Area("Sources");
 
-/// How long all of them together may take.
-const PATIENCE: Duration = Duration::from_secs(8);
-
 /// The words of what they serve, and for those with a parameter some value of it: how well they see does not depend on that.
-fn kinds() -> [(&'static str, SourceKind); 12] {
-    [
-        ("time-zone", SourceKind::TimeZone),
-        ("internet", SourceKind::Internet),
-        ("unmetered", SourceKind::FreeNetwork),
-        ("user-present", SourceKind::UserPresence),
-        ("idle", SourceKind::Idle(Duration::from_secs(300))),
-        ("ac-power", SourceKind::ExternalPower),
-        ("battery-above", SourceKind::BatteryAbove(50)),
-        ("energy-saver", SourceKind::EnergySaver),
-        ("memory-pressure", SourceKind::MemoryPressure),
-        ("disk-free", SourceKind::DiskFree(1 << 30)),
-        ("load-below", SourceKind::LoadBelow(100)),
-        ("between", SourceKind::Between(DayWindow { from: 0, to: 720 })),
-    ]
-}
+const FACTS: [(&str, Fact); 12] = [
+    ("time-zone", Fact::TimeZone),
+    ("internet", Fact::Internet),
+    ("unmetered", Fact::FreeNetwork),
+    ("user-present", Fact::UserPresence),
+    ("idle", Fact::Idle(Duration::from_secs(300))),
+    ("ac-power", Fact::ExternalPower),
+    ("battery-above", Fact::BatteryAbove(50)),
+    ("energy-saver", Fact::EnergySaver),
+    ("memory-pressure", Fact::MemoryPressure),
+    ("disk-free", Fact::DiskFree(1 << 30)),
+    ("load-below", Fact::LoadBelow(100)),
+    ("between", Fact::Between(DayWindow { from: 0, to: 720 })),
+];
 
 pub(super) async fn check() -> Vec<Finding> {
-    let world = World::new("/");
-    let world = &world;
-    join_all(kinds().map(async |(word, kind)| finding(word, probe(kind, world, PATIENCE).await))).await
+    let mut probes = machine::look(FACTS.iter().map(|(_, fact)| *fact).collect()).await;
+    FACTS.iter().filter_map(|(word, fact)| Some(finding(word, probes.remove(fact)?))).collect()
 }
 
 fn finding(word: &str, probe: Probe) -> Finding {

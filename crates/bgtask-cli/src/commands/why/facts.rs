@@ -61,7 +61,7 @@ impl Facts {
         let mut add = |label: &'static str, value: Option<String>| rows.extend(value.map(|value| (label, value)));
         add("last fired", self.fired.as_ref().map(|line| format!("{}: {}", clock.absolute(line.at), line.text)));
         let since = self.since.map_or_else(String::new, |since| format!(", since {}", clock.absolute(since)));
-        add("waits for", (!self.waits_for.is_empty()).then(|| self.waits_for.join(" and ") + &since));
+        add("waits for", (!self.waits_for.is_empty()).then(|| awaited(&self.waits_for) + &since));
         add("released by", self.released_by.clone());
         add("next by time", self.next.map(|next| clock.absolute(next)));
         add(
@@ -73,7 +73,7 @@ impl Facts {
         if !rows.is_empty() {
             writeln!(screen.out)?;
         }
-        let (heading, width) = (style::HEADING, 12);
+        let (heading, width) = (style::HEADING, 13);
         rows.iter().try_for_each(|(label, value)| {
             writeln!(screen.out, "  {heading}{label:<width$}{heading:#} {}", printable(value))
         })
@@ -97,6 +97,18 @@ impl Facts {
 /// What fires it, in the word of a task file where the broker knows one.
 pub(crate) fn trigger(task: &TaskInfo) -> String {
     if task.word.is_empty() { words::trigger(task) } else { task.word.clone() }
+}
+
+/// What is waited for, as people say it.
+fn awaited(gates: &[String]) -> String {
+    let spoken = gates.iter().map(|gate| match gate.as_str() {
+        "Backoff" => "its next try",
+        "Running" => "the end of what runs of it",
+        "Slot" => "a free slot",
+        "Paused" => "`bgtask resume`",
+        name => name,
+    });
+    spoken.collect::<Vec<_>>().join(" and ")
 }
 
 fn release_of_idle(task: &TaskInfo, why: &WhyInfo, closed: &[&GateInfo]) -> String {

@@ -1,6 +1,8 @@
 pub(super) mod facts;
 mod past;
 mod sentence;
+#[cfg(test)]
+mod tests;
 
 use bgtask_wire::{BrokerProxy, WhyInfo};
 

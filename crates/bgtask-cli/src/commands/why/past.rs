@@ -126,7 +126,7 @@ pub(super) struct Then {
 
 impl Past {
     /// `before` and `after` are the task's lines up to that time, and those after it.
-    fn read(at: i64, before: &[HistoryInfo], after: &[HistoryInfo]) -> Self {
+    pub(super) fn read(at: i64, before: &[HistoryInfo], after: &[HistoryInfo]) -> Self {
         let is_command = before.iter().chain(after).any(|line| line.app == App::COMMANDS);
         let mut past = Self { at, is_command, ..Self::default() };
         let mut activations = BTreeMap::<String, Activation>::new();
@@ -309,7 +309,7 @@ fn ends(event: &str) -> bool {
 
 /// From and up to when no broker ran for a while, where that time lies in between: what is told first after it is what a
 /// broker notes that has just started.
-fn gap(at: i64, last: Option<&HistoryInfo>, next: Option<&HistoryInfo>) -> Option<(Option<i64>, i64)> {
+pub(super) fn gap(at: i64, last: Option<&HistoryInfo>, next: Option<&HistoryInfo>) -> Option<(Option<i64>, i64)> {
     let next = next?;
     match kind(next)? {
         EventKind::Interrupted { .. } => Some((last.map(|line| line.at), next.at)),

@@ -13,7 +13,8 @@ pub(super) struct Spoken {
 /// What was so, why, and what came of it. `registered_at` is when the registration of today was made.
 pub(super) fn of(past: &Past, registered_at: Option<i64>, say: &Spoken) -> String {
     let mut said = vec![standing(past, registered_at, say)];
-    said.extend(past.paused_since.map(|since| format!("It was paused since {}.", say.at(since))));
+    let paused = past.paused_since.filter(|_| past.activation.is_some());
+    said.extend(paused.map(|since| format!("It was paused since {}.", say.at(since))));
     said.extend(gap(past, say));
     if past.existed != Some(false) || past.activation.is_some() {
         said.push(then(past, say));
@@ -53,12 +54,16 @@ fn standing(past: &Past, registered_at: Option<i64>, say: &Spoken) -> String {
 fn without_activation(past: &Past, registered_at: Option<i64>, say: &Spoken) -> String {
     let at = say.at(past.at);
     match (past.existed, &past.removed) {
-        (Some(true), _) => match &past.last_end {
-            Some((ended, how)) => {
-                format!("At {at} it waited for its trigger: its last run, until {}, {how}.", say.at(*ended))
+        (Some(true), _) => {
+            let stood = match past.paused_since {
+                Some(since) => format!("was paused since {}", say.at(since)),
+                None => "waited for its trigger".to_owned(),
+            };
+            match &past.last_end {
+                Some((ended, how)) => format!("At {at} it {stood}: its last run, until {}, {how}.", say.at(*ended)),
+                None => format!("At {at} it {stood}: nothing is known of a run before."),
             }
-            None => format!("At {at} it waited for its trigger: nothing is known of a run before."),
-        },
+        }
         (Some(false), Some((removed, why))) => {
             format!("At {at} it did not exist any more: {why}, at {}.", say.at(*removed))
         }
@@ -99,21 +104,30 @@ fn then(past: &Past, say: &Spoken) -> String {
         let retried = matches!(kind, EventKind::Retrying { .. } | EventKind::Dropped);
         retried || matches!(kind, EventKind::Completed { .. } | EventKind::Interrupted { .. })
     });
-    let ended = over.map(|it| match &it.kind {
-        EventKind::Interrupted { .. } => format!("the broker ended under it, as was noted at {}", say.at(it.at)),
-        EventKind::Dropped => format!("it was given up at {}", say.at(it.at)),
-        _ => format!("at {} it ended: {}", say.at(it.at), it.text),
-    });
-    match (started, ended) {
-        (Some(started), Some(ended)) if over.is_some_and(|over| over.at >= started.at) => {
-            format!("It ran at {}; {ended}.", say.at(started.at))
+    match (started, over.filter(|over| started.is_none_or(|started| over.at >= started.at))) {
+        (Some(started), Some(over)) => {
+            format!("It ran at {}{}.", say.at(started.at), ended(over, Some(started.at), say))
         }
-        (Some(started), _) => format!("It ran at {}.", say.at(started.at)),
-        (None, Some(ended)) => format!("Then {ended}."),
+        (Some(started), None) => format!("It ran at {}, and has not ended.", say.at(started.at)),
+        (None, Some(over)) => format!("It{}.", ended(over, None, say)),
+        (None, None) if past.activation.is_some() => "Since then it has neither run nor ended.".to_owned(),
         (None, None) => match past.then.first() {
             Some(next) => format!("Next, at {}: {}.", say.at(next.at), next.text),
-            None if past.existed == Some(false) => String::new(),
             None => "Nothing has happened to it since.".to_owned(),
         },
+    }
+}
+
+/// How what was so, or a run from that time on, came to its end.
+fn ended(over: &Then, began: Option<i64>, say: &Spoken) -> String {
+    let at = say.at(over.at);
+    let and = if began.is_some() { " and" } else { "" };
+    match &over.kind {
+        EventKind::Interrupted { .. } => {
+            format!("{and} was interrupted by the end of the broker, as was noted at {at}")
+        }
+        EventKind::Dropped => format!("{and} was given up at {at}"),
+        _ if began.is_some_and(|began| say.at(began) == at) => format!(": {}", over.text),
+        _ => format!("{and} ended at {at}: {}", over.text),
     }
 }

@@ -92,17 +92,30 @@ impl Model {
             (Fact::ExternalPower, false) => self.end_maintenance(owed),
             _ => {}
         }
-        self.cancel_where(owed, CancellationReason::ConditionLoss, |model, run| {
-            let its = &model.registrations[&run.task];
-            !run.held.firing.by_hand && its.cancel_on_condition_loss && !model.holds_all(&its.conditions)
-        });
+        self.end_what_lost_its_condition(owed);
     }
 
     pub(super) fn holds_all(&self, conditions: &[Condition]) -> bool {
         conditions.iter().all(|condition| {
-            let level = condition.fact().and_then(|fact| self.levels.get(&fact));
+            let level =
+                condition.fact().and_then(|fact| self.levels.get(&fact)).filter(|_| !self.is_unknowable(*condition));
             level == Some(&wanted(*condition))
         })
+    }
+
+    /// Nobody can know it: then it does not hold, and its opposite neither. Without a source nothing is saved or short.
+    fn is_unknowable(&self, condition: Condition) -> bool {
+        match condition {
+            Condition::System(_) | Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure, .. } => false,
+            Condition::Fact { fact, .. } => self.missing.contains(&fact),
+        }
+    }
+
+    pub(super) fn end_what_lost_its_condition(&mut self, owed: &mut Owed) {
+        self.cancel_where(owed, CancellationReason::ConditionLoss, |model, run| {
+            let its = &model.registrations[&run.task];
+            !run.held.firing.by_hand && its.cancel_on_condition_loss && !model.holds_all(&its.conditions)
+        });
     }
 
     /// TM-8, D12: it is told to stop and is due again, unless the app or the user took it away meanwhile. What runs by hand

@@ -11,6 +11,7 @@ use bgtask_core::{
 use super::super::{Verdict, check};
 use super::held::{By, Held, Occasion};
 use super::requests::Answer;
+use super::starts::BEFORE_ANY_LOOK;
 use super::{Model, Owed, Place, Run};
 
 /// A command with a bound on its processor time is not looked at more often.
@@ -192,7 +193,7 @@ impl Model {
         for held in self.waiting.values().filter(|held| held.task != than) {
             let its = &self.registrations[&held.task];
             let more = self.urgency(held.task).is_some_and(|urgency| urgency > mine + 0.002);
-            check(!more || self.gate(its).is_some(), || {
+            check(!more || self.gate_at(its, BEFORE_ANY_LOOK).is_some(), || {
                 format!("{} is more urgent than {}", its.name, self.registrations[&than].name)
             })?;
         }

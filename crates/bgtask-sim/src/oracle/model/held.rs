@@ -93,6 +93,16 @@ impl Model {
         check(held.firing.count == count, || format!("{count} firings are held in one, right is {held:?}"))
     }
 
+    /// A short interval joins what waits without a word: one that is held for long would fill the history.
+    pub(super) fn joins(&mut self, task: TaskId) {
+        let last = self.last_of(task).expect("it waits");
+        self.waiting.get_mut(&last).expect("just seen").takes(Occasion::once(By::Timer));
+        let its = self.registrations.get_mut(&task).expect("it waits");
+        if its.trigger.one_shot() && its.standing == Standing::Active {
+            its.standing = Standing::Spent;
+        }
+    }
+
     fn wait(&mut self, instance: InstanceId, task: TaskId) {
         let firing = Firing { at: self.now.wall, count: 0, details: None, lost: 0, by_hand: false };
         self.places += 1;

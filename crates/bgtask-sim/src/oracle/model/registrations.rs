@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bgtask_core::{AppId, Cause, Entry, NewRegistration, Registration, Standing, TaskId, Trigger, WallTime};
+use bgtask_core::{AppId, Entry, NewRegistration, Registration, Standing, TaskId, Trigger};
 
 use super::super::{Verdict, check};
-use super::held::By;
 use super::{Model, Owed};
 
 /// What may be registered by a request.
@@ -94,28 +93,5 @@ impl Model {
         let sleeps = active.filter(|it| matches!(it.trigger, Trigger::Calendar { .. }));
         let forgotten = sleeps.map(|it| (it.id, &it.name)).find(|(id, _)| !self.never_again.contains(id));
         check(forgotten.is_none(), || format!("a calendar waits for nothing: {forgotten:?}"))
-    }
-}
-
-impl Owed {
-    pub(super) fn cause_is_right(&self, by: By, cause: Cause) -> Verdict {
-        let right = match (by, cause) {
-            (By::World, Cause::World) | (By::Hand, Cause::Hand) => true,
-            // Those that are paused or missed their time are served by the wake-up too.
-            (By::Timer, Cause::Timer { shared }) => (self.served.0..=self.served.1).contains(&shared),
-            _ => false,
-        };
-        check(right, || format!("it fires by {cause:?}, right is {by:?}, {:?} were served", self.served))
-    }
-
-    pub(super) fn planned(&mut self, task: TaskId, after: WallTime) -> Verdict {
-        let orders = self.plans.get_mut(&task);
-        let place = orders.as_ref().and_then(|orders| orders.iter().position(|its| *its == after));
-        let Some((orders, place)) = orders.zip(place) else {
-            return Err(format!("{task} is planned after {after:?}, to be are {:?}", self.plans));
-        };
-        orders.remove(place);
-        self.plans.retain(|_, orders| !orders.is_empty());
-        Ok(())
     }
 }

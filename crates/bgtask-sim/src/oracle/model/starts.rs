@@ -10,6 +10,9 @@ use bgtask_core::{
 use super::super::{Verdict, check};
 use super::{Model, Place, Run};
 
+/// Until time has been looked at, whatever waits for it goes on waiting.
+pub(super) const BEFORE_ANY_LOOK: WallTime = WallTime::from_micros(i64::MIN);
+
 impl Model {
     pub(super) fn launches(
         &mut self,
@@ -107,7 +110,7 @@ impl Model {
         self.gate_at(its, self.now.wall)
     }
 
-    fn gate_at(&self, its: &Registration, now: WallTime) -> Option<&'static str> {
+    pub(super) fn gate_at(&self, its: &Registration, now: WallTime) -> Option<&'static str> {
         let Some(server) = self.server(its) else { return Some("nobody serves it") };
         let access = self.status(&its.app, &server.application, false);
         let level = |fact| self.levels.get(&fact).copied();

@@ -34,11 +34,14 @@ impl Model {
         let sure: Vec<_> = due.iter().filter(|(id, at)| self.fires_at(*id, *at) == Some(true)).map(|it| it.0).collect();
         let unsure = due.iter().filter(|(id, at)| self.fires_at(*id, *at).is_none());
         owed.may_come_due = unsure.map(|(id, at)| (*id, *at)).collect();
-        owed.served = (0, u32::try_from(sure.len() + owed.may_come_due.len()).unwrap_or(u32::MAX));
-        let before = owed.fired.len();
+        let most = sure.len() + owed.may_come_due.len();
+        owed.served = (u32::try_from(sure.len()).unwrap_or(u32::MAX), u32::try_from(most).unwrap_or(u32::MAX));
         sure.into_iter().for_each(|id| self.comes_due(id, owed));
-        owed.served.0 = u32::try_from(owed.fired.len() - before).unwrap_or(u32::MAX).max(1);
         self.promises_break(owed);
+        // What is over stays over, wherever the clock goes.
+        for held in self.waiting.values_mut() {
+            held.not_before = held.not_before.filter(|at| *at > self.now.wall);
+        }
     }
 
     /// Whether a timer fires now; `None` where its jitter is not known well enough.
@@ -74,9 +77,12 @@ impl Model {
         };
         if missed {
             owed.missed.insert(id, due);
+        } else if matches!(its.trigger, Trigger::Interval { .. }) && self.first_of(id).is_some() {
+            self.joins(id);
         } else {
             owed.fires(id, Occasion::once(By::Timer));
         }
+        let its = &self.registrations[&id];
         if its.trigger.one_shot() && !missed {
             self.registrations.get_mut(&id).expect("just seen").due = None;
         } else {
@@ -178,7 +184,8 @@ impl Model {
     }
 
     fn promises_break(&mut self, owed: &mut Owed) {
-        let spent = |it: &Registration| it.trigger.one_shot() && owed.fired.contains_key(&it.id);
+        let fires = |it: &Registration| it.trigger.one_shot() && owed.fired.contains_key(&it.id);
+        let spent = |it: &Registration| it.standing != Standing::Active || fires(it);
         let broken = |it: &&Registration| self.breaks_at(it).is_some_and(|at| at <= self.now.wall) && !spent(it);
         let broken: Vec<_> = self.registrations.values().filter(broken).map(|it| it.id).collect();
         for id in broken {
