@@ -15,4 +15,4 @@ mod text;
 
 pub use clock::{Clock, rfc3339};
 pub use quantity::{bytes, span};
-pub use text::{columns, counted, printable, printable_lines, push_printable, short};
+pub use text::{columns, counted, plain, printable, printable_lines, push_printable, short};

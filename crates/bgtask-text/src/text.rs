@@ -21,6 +21,12 @@ pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
+/// What a program wrote: as [`printable`], without the colours it may have used, and with its tabs as blanks.
+pub fn plain(text: &str) -> String {
+    let text = anstream::adapter::strip_str(text).to_string();
+    printable(&text.trim_end_matches('\r').replace('\t', "    ")).into_owned()
+}
+
 /// Adds one character as [`printable`] shows it.
 pub fn push_printable(shown: &mut String, character: char) {
     if is_harmful(character) {
@@ -83,6 +89,12 @@ mod tests {
         assert_eq!(printable("\u{9b}31m \u{7f}"), "\\u{9b}31m \\u{7f}");
         assert_eq!(printable("abc\u{202e}txt.exe\u{2066}"), "abc\\u{202e}txt.exe\\u{2066}");
         assert_eq!(printable_lines("a\u{7}\nb"), "a\\u{7}\nb");
+    }
+
+    #[test]
+    fn what_a_program_wrote_is_shown_without_its_colours() {
+        assert_eq!(plain("\u{1b}[1;31merror\u{1b}[0m:\tno disk\r"), "error:    no disk");
+        assert_eq!(plain("\u{9b}2J \u{7}a\u{202e}"), "\\u{9b}2J a\\u{202e}");
     }
 
     #[test]

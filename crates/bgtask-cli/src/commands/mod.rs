@@ -26,7 +26,9 @@ mod show;
 mod simulate;
 mod sources;
 mod stop;
+mod top;
 mod trigger;
+mod ui;
 mod unregister;
 mod watch;
 mod why;
@@ -69,8 +71,10 @@ pub(crate) enum Command {
     Simulate(simulate::Args),
     Doctor(doctor::Args),
     History(history::Args),
-    Logs(logs::Args),
     Report(report::Args),
+    Top(top::Args),
+    Ui(ui::Args),
+    Logs(logs::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -119,8 +123,10 @@ impl Command {
             Self::Simulate(args) => simulate::run(args, target, screen).await,
             Self::Doctor(args) => doctor::run(target, args, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
-            Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Report(args) => report::run(args, target, screen).await,
+            Self::Top(args) => top::run(args, target, screen).await,
+            Self::Ui(args) => ui::run(args, target).await,
+            Self::Logs(args) => logs::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -154,8 +160,10 @@ impl Command {
             Self::Simulate(args) => args.format.json,
             Self::Doctor(args) => args.format.json,
             Self::History(args) => args.format.json,
-            Self::Logs(args) => args.format.json,
             Self::Report(args) => args.format.json,
+            Self::Top(args) => args.format.json,
+            Self::Ui(_) => false,
+            Self::Logs(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
