@@ -1,4 +1,4 @@
-//! The page in a real browser. Without one it says that it was skipped, and where `CI` is set that is a failure.
+//! The page in a real browser. Without one it says that it was skipped, and where `CI` is `true` that is a failure.
 
 mod common;
 
@@ -31,7 +31,7 @@ fn browser() -> Option<PathBuf> {
         places.iter().flat_map(|place| names.map(|name| place.join(name))).find(|program| program.is_file())
     });
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "there is no chromium: install the package chromium");
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no chromium: install the package chromium");
         println!("SKIPPED: there is no chromium on the path; the package chromium has it");
     }
     found

@@ -69,7 +69,8 @@ pub(crate) enum Mode {
     Filter,
     /// Is asked whether this is meant.
     Confirm(Deed),
-    Help,
+    /// Sees the keys, from this line on.
+    Help(usize),
 }
 
 /// Words about what was done or went wrong.

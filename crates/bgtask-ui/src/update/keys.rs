@@ -20,7 +20,10 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Mode::Look => look(model, key.code),
         Mode::Filter => filter(model, key.code),
         Mode::Confirm(deed) => confirm(model, key.code, deed),
-        Mode::Help => vec![],
+        Mode::Help(from) => {
+            help(model, key.code, from);
+            vec![]
+        }
     }
 }
 
@@ -41,7 +44,7 @@ pub(super) fn mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
 fn look(model: &mut Model, code: KeyCode) -> Vec<Effect> {
     match code {
         KeyCode::Char('q') => return vec![Effect::Quit],
-        KeyCode::Char('?') => model.mode = Mode::Help,
+        KeyCode::Char('?') => model.mode = Mode::Help(0),
         KeyCode::Char('/') => model.mode = Mode::Filter,
         KeyCode::Esc if model.view == View::History => return show(model, View::Tasks),
         KeyCode::Esc => {
@@ -129,6 +132,14 @@ fn confirm(model: &mut Model, code: KeyCode, deed: Deed) -> Vec<Effect> {
     }
     model.status = Some(Status { text: "nothing was done".into(), is_bad: false });
     vec![]
+}
+
+fn help(model: &mut Model, code: KeyCode, from: usize) {
+    match code {
+        KeyCode::Down => model.mode = Mode::Help((from + 1).min(crate::view::HELP_LINES - 1)),
+        KeyCode::Up => model.mode = Mode::Help(from.saturating_sub(1)),
+        _ => {}
+    }
 }
 
 fn filter(model: &mut Model, code: KeyCode) -> Vec<Effect> {

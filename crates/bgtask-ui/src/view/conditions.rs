@@ -16,10 +16,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look)
     let said = SAID.min(area.height / 2);
     let [list, below] = Layout::vertical([Constraint::Min(0), Constraint::Length(said)]).areas(area);
     let (width, place) = (area.width as usize, model.places[View::Conditions.place()]);
-    let name = if width < 60 { 18 } else { 26 };
-    let how = width.saturating_sub(name + 14 + 11 + 3);
+    let name = if width < 60 { 16 } else { 26 };
+    let value = if width < 60 { 11 } else { 14 };
+    let how = width.saturating_sub(name + value + 11 + 3);
     let soft = look.soft();
-    let mut lines = vec![cells([("READS", name, soft), ("", 14, soft), ("STATUS", 11, soft), ("FROM", how, soft)])];
+    let mut lines = vec![cells([("READS", name, soft), ("", value, soft), ("STATUS", 11, soft), ("FROM", how, soft)])];
     let height = (list.height as usize).saturating_sub(1);
     let sources: Vec<&SourceInfo> = model.shown_sources().collect();
     for (at, source) in sources.iter().enumerate().skip(first_seen(place, height)).take(height) {
@@ -28,7 +29,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look)
         let mark = if at == place { ">" } else { " " };
         lines.push(cells([
             (&format!("{mark} {}", source.name), name, style),
-            (source.value.as_deref().unwrap_or("?"), 14, style),
+            (source.value.as_deref().unwrap_or("?"), value, style),
             (&source.status, 11, of_status),
             (source.how.as_deref().unwrap_or_default(), how, style),
         ]));

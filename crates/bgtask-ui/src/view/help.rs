@@ -7,7 +7,8 @@ use ratatui::widgets::Paragraph;
 
 use super::look::{Look, cells};
 
-const KEYS: [(&str, &str); 16] = [
+/// The keys, and the words that need one.
+pub(crate) const KEYS: [(&str, &str); 16] = [
     ("1-6, Tab", "the views"),
     ("Up/Down", "the next task, app, line"),
     ("PgUp/PgDn", "ten of them; the log"),
@@ -26,9 +27,12 @@ const KEYS: [(&str, &str); 16] = [
     ("WAKES", "wake-ups, shared with other tasks"),
 ];
 
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, look: Look) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, from: usize, look: Look) {
     let rest = (area.width as usize).saturating_sub(13);
-    let lines: Vec<Line<'_>> =
-        KEYS.iter().map(|(key, word)| cells([(key, 11, look.strong()), (word, rest, look.plain())])).collect();
+    let lines: Vec<Line<'_>> = KEYS
+        .iter()
+        .skip(from)
+        .map(|(key, word)| cells([(key, 11, look.strong()), (word, rest, look.plain())]))
+        .collect();
     frame.render_widget(Paragraph::new(lines), area);
 }

@@ -24,6 +24,8 @@ pub const MIN_COLUMNS: u16 = 40;
 /// Fewest lines of a terminal that the screen needs.
 pub const MIN_LINES: u16 = 10;
 
+/// Lines of the help.
+pub(crate) const HELP_LINES: usize = help::KEYS.len();
 /// From so many columns on, the names of all views are shown; below, that of the present one.
 const TABS_FROM: u16 = 72;
 /// Columns before the first name of a view.
@@ -40,8 +42,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, look: Look) {
         Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(1), Constraint::Length(1)])
             .areas(area);
     frame.render_widget(head_line(model, head.width, look), head);
-    if model.mode == Mode::Help {
-        help::draw(frame, body, look);
+    if let Mode::Help(from) = model.mode {
+        help::draw(frame, body, from, look);
     } else {
         body_of(frame, model, body, look);
     }
@@ -88,7 +90,7 @@ fn status_line(model: &Model, width: u16, look: Look) -> Line<'static> {
     let (text, style) = match (&model.mode, &model.lost, &model.status) {
         (Mode::Confirm(deed), ..) => (format!("{} y: yes, any other key: no", question(deed)), look.waiting()),
         (Mode::Filter, ..) => (format!("Filter: {}_", model.filter), look.strong()),
-        (_, Some(why), _) => (format!("No broker answers, trying again: {why}"), look.bad()),
+        (_, Some(why), _) => (format!("Trying again: {why}"), look.bad()),
         (.., Some(status)) => (status.text.clone(), if status.is_bad { look.bad() } else { look.good() }),
         _ if !model.filter.is_empty() => {
             (format!("Only what has \"{}\" in it; Esc shows all", model.filter), look.soft())
@@ -126,7 +128,7 @@ fn key_line(model: &Model, width: u16, look: Look) -> Line<'static> {
 fn keys(model: &Model) -> Vec<(&'static str, &'static str)> {
     let pause = if model.selected_task().is_some_and(|task| task.paused) { "resume" } else { "pause" };
     match (&model.mode, model.view) {
-        (Mode::Help, _) => vec![("any key", "back")],
+        (Mode::Help(_), _) => vec![("Up/Down", "more"), ("any other key", "back")],
         (Mode::Confirm(_), _) => vec![("y", "yes"), ("n", "no")],
         (Mode::Filter, _) => vec![("Enter", "keep"), ("Esc", "show all")],
         (_, View::Tasks) => vec![

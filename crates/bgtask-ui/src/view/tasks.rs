@@ -27,7 +27,7 @@ fn widths(width: u16) -> [usize; 5] {
     let width = width as usize;
     match width {
         ..60 => [width - 19, 18, 0, 0, 0],
-        60..100 => [width - 59, 18, 15, 9, 13],
+        60..100 => [width - 60, 19, 15, 9, 13],
         _ => [width - 77, 22, 22, 10, 19],
     }
 }
@@ -156,7 +156,7 @@ pub(super) fn time_of(why: &WhyInfo, clock: &Clock) -> String {
 
 fn gate_of(gate: &GateInfo, clock: &Clock) -> String {
     let word = if gate.open { "  open" } else { "closed" };
-    let since = gate.since.map(|since| format!(", {}", clock.relative(since))).unwrap_or_default();
+    let since = gate.since.map(|since| format!(" since {}", clock.relative(since))).unwrap_or_default();
     let source = if gate.source.is_empty() { String::new() } else { format!(" ({})", gate.source) };
-    format!("{word}  {}: {}{since}{source}", gate.name, gate.value)
+    format!("{word}  {} reads {}{since}{source}", gate.name, gate.value)
 }

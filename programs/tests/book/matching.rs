@@ -1,0 +1,134 @@
+//! Whether an answer is what a page shows.
+//!
+//! A page shows an answer as its reader would see it. What is different each time counts as equal: times and dates, spans of time,
+//! ids, and how wide a table is. What depends on the machine of the test is left out: see [`OF_THE_MACHINE`]. `...` on a line of its own stands for any lines, `[..]` in a line for any text.
+
+/// What is in lines that do not count: a source may not have told its level yet, and the linter looks at the real machine.
+const OF_THE_MACHINE: [&str; 2] = ["It would have to wait now: ", "[never/source]"];
+
+/// Whether the lines that were answered are those that are shown.
+pub(crate) fn is_same(shown: &str, answered: &str) -> bool {
+    lines_match(&shapes(shown), &shapes(answered))
+}
+
+fn shapes(text: &str) -> Vec<String> {
+    let counts = |line: &&str| OF_THE_MACHINE.iter().all(|mark| !line.contains(mark));
+    text.lines().filter(counts).map(shape).collect()
+}
+
+fn lines_match(shown: &[String], answered: &[String]) -> bool {
+    match shown {
+        [] => answered.is_empty(),
+        [any, rest @ ..] if any == "..." => (0..=answered.len()).any(|from| lines_match(rest, &answered[from..])),
+        [first, rest @ ..] => {
+            answered.first().is_some_and(|line| line_matches(first, line)) && lines_match(rest, &answered[1..])
+        }
+    }
+}
+
+fn line_matches(shown: &str, answered: &str) -> bool {
+    let mut parts = shown.split("[..]");
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = answered.strip_prefix(first) else { return false };
+    let parts: Vec<_> = parts.collect();
+    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
+    for part in between {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// A line without what is different each time.
+fn shape(line: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in line.split_whitespace() {
+        let (front, bare, back) = bared(word);
+        let kind = if is_moment(bare) {
+            "<time>"
+        } else if is_id(bare) {
+            "<id>"
+        } else if is_span(bare) {
+            "<span>"
+        } else {
+            bare
+        };
+        // A span of two words: `59 min`; and of four: `5 h 59 min`.
+        if is_unit(kind) && words.last().is_some_and(|last| is_number(last)) {
+            let number = words.pop().unwrap_or_default();
+            let open = number.chars().next().filter(|c| *c == '(').map(String::from).unwrap_or_default();
+            let joins = words.last().is_some_and(|last| last == "<span>");
+            if !joins || !back.is_empty() {
+                words.truncate(words.len() - usize::from(joins));
+                words.push(format!("{open}<span>{back}"));
+            }
+            continue;
+        }
+        // A date and a time are one moment, as is a time of today.
+        if kind == "<time>" && words.last().is_some_and(|last| last.ends_with("<time>")) {
+            words.last_mut().expect("it was there").push_str(back);
+            continue;
+        }
+        words.push(format!("{front}{kind}{back}"));
+    }
+    let line = words.join(" ").replace("(just now)", "(<span> ago)").replace("just now", "<span> ago");
+    line.replace("< <span>", "<span>").replace("in <span>", "<span>").replace("<span> ago", "<span>")
+}
+
+/// A word without what surrounds it.
+fn bared(word: &str) -> (&str, &str, &str) {
+    let start = word.len() - word.trim_start_matches(['(', '"', '`']).len();
+    let end = word.trim_end_matches([')', '"', '`', ',', ';', '.', ':']).len().max(start);
+    (&word[..start], &word[start..end], &word[end..])
+}
+
+/// `18:50`, `18:50:46.123`, `2026-11-21`, `+01:00`, `2026-11-21T18:50:46.000000Z`.
+fn is_moment(word: &str) -> bool {
+    let digits = word.chars().filter(char::is_ascii_digit).count();
+    let others = word.chars().all(|c| c.is_ascii_digit() || "+:-.TZ".contains(c));
+    let dashes = word.matches('-').count();
+    digits >= 4 && others && (word.contains(':') || dashes == 2 && digits == 8)
+}
+
+/// The first characters of an id, or all of it.
+fn is_id(word: &str) -> bool {
+    let hex = word.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-');
+    word.len() >= 8 && hex && word.contains(|c: char| c.is_ascii_digit())
+}
+
+fn is_number(word: &str) -> bool {
+    let bare = word.trim_start_matches('(');
+    !bare.is_empty() && bare.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
+fn is_unit(word: &str) -> bool {
+    ["ms", "s", "min", "h", "day", "days"].contains(&word)
+}
+
+/// `0.0s`, `59min`; the words of triggers have no space either, and are the same each time: `6h` counts as itself.
+fn is_span(word: &str) -> bool {
+    word.strip_suffix('s').is_some_and(|number| number.contains('.') && is_number(number))
+}
+
+#[test]
+fn what_is_different_each_time_counts_as_equal() {
+    assert!(is_same("hello  ok just now  in 59 min", "hello ok 3 s ago   in 5 h 59 min"));
+    assert!(is_same("next 2026-11-21 19:50:46 +01:00 (in 59 min)", "next 2027-01-01 00:00:00 +00:00 (in 2 days)"));
+    assert!(is_same("run db6cfcfa begins", "run 0a1b2c3d begins"));
+    assert!(is_same("fires in 5 h 59 min; it was registered 0 s ago.", "fires in 6 h; it was registered 1 s ago."));
+    assert!(is_same("a\n...\nz", "a\nb\nc\nz"));
+    assert!(is_same("a [..] c", "a b b c"));
+}
+
+#[test]
+fn anything_else_is_a_difference() {
+    assert!(!is_same("every 6 h idle", "every 6 h latched"));
+    assert!(!is_same("a\nb", "a"));
+    assert!(!is_same("a", "a\nb"));
+    assert!(!is_same("succeeded", "failed with exit code 1"));
+    assert!(!is_same("exit code 3", "exit code 4"));
+    assert!(!is_same("a [..] c", "a b"));
+    assert!(!is_same("2 firings", "3 firings"));
+}
