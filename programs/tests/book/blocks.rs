@@ -2,12 +2,12 @@ use crate::book::Page;
 
 /// What a block that cannot run in a test may need: no test can have it, and nobody has to look for a better reason.
 pub(crate) const NEEDS: [&str; 6] = [
-    "broker-log",  // a log that this broker does not write, because it runs without systemd
-    "cargo",       // builds something for minutes
-    "desktop",     // a graphical session, or its bus
-    "root",        // changes the machine
-    "systemd",     // a user's service manager
-    "terminal",    // somebody who looks and presses keys
+    "broker-log", // a log that this broker does not write, because it runs without systemd
+    "cargo",      // builds something for minutes
+    "desktop",    // a graphical session, or its bus
+    "root",       // changes the machine
+    "systemd",    // a user's service manager
+    "terminal",   // somebody who looks and presses keys
 ];
 
 /// A fenced block of a page.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bgtask_core::{App, WallTime};
 use bgtask_import::{CrontabKind, crontab};
-use bgtask_rehearse::{RehearsedTask, Rehearsal, Scenario};
+use bgtask_rehearse::{Rehearsal, RehearsedTask, Scenario};
 
 use crate::blocks::{Block, Kind};
 use crate::book::Page;
