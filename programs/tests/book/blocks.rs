@@ -82,6 +82,11 @@ impl Block {
         self.kind() == Some(Kind::Console) && self.needs().is_none()
     }
 
+    /// A program that has to be installed for it, as CI has it.
+    pub(crate) fn program(&self) -> Option<&str> {
+        self.words().find_map(|word| word.strip_prefix("with="))
+    }
+
     /// What is wrong with what it says about itself.
     pub(crate) fn complaint(&self, page: &Page) -> Option<String> {
         let place = format!("{} line {}: ```{}", page.name, self.line, self.info);

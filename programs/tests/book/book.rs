@@ -55,7 +55,8 @@ impl Book {
         fs::write(path, text).unwrap();
     }
 
-    fn source(&self, name: &str) -> PathBuf {
+    /// A file beside the pages.
+    pub(crate) fn source(&self, name: &str) -> PathBuf {
         self.docs().join("book/src").join(name)
     }
 

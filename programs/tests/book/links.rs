@@ -11,6 +11,10 @@ fn problem(target: &str, page: &Page, book: &Book) -> Option<String> {
     if target.starts_with("https://") || target.starts_with("http://") {
         return None;
     }
+    // What is no page, as a schema, is copied beside the pages.
+    if !target.contains(".md") && !target.starts_with('#') && book.source(target).is_file() {
+        return None;
+    }
     let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
     let Some(found) = (if file.is_empty() { Some(page) } else { book.page(file) }) else {
         return Some(format!("{}: ({target}) is no page of the book", page.name));

@@ -138,7 +138,13 @@ fn play(page: &Page) -> Vec<console::Difference> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::new());
     let blocks = page.blocks();
-    blocks.iter().filter(|block| block.runs()).filter_map(|block| console::play(page, block, &world)).collect()
+    let sessions = blocks.iter().filter(|block| block.runs() && is_installed(block));
+    sessions.filter_map(|block| console::play(page, block, &world)).collect()
+}
+
+fn is_installed(block: &Block) -> bool {
+    let missing = block.program().filter(|program| !harness::has_program(program));
+    missing.inspect(|program| harness::skipped(&format!("{program} is not installed"))).is_none()
 }
 
 fn all_blocks(book: &Book) -> impl Iterator<Item = (&Page, Block)> {

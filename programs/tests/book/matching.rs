@@ -44,6 +44,7 @@ fn line_matches(shown: &str, answered: &str) -> bool {
 /// A line without what is different each time.
 fn shape(line: &str) -> String {
     let mut words: Vec<String> = Vec::new();
+    let line = without_long_ones(line);
     for word in line.split_whitespace() {
         let (front, bare, back) = bared(word);
         let kind = if is_moment(bare) {
@@ -107,9 +108,31 @@ fn is_unit(word: &str) -> bool {
     ["ms", "s", "min", "h", "day", "days"].contains(&word)
 }
 
-/// `0.0s`, `59min`; the words of triggers have no space either, and are the same each time: `6h` counts as itself.
+/// `0.0s`, `854us`, `5ms`. The words of triggers have no space either, and are the same each time: `6h` counts as itself.
 fn is_span(word: &str) -> bool {
-    word.strip_suffix('s').is_some_and(|number| number.contains('.') && is_number(number))
+    let is_short = ["us", "ms"].iter().any(|unit| word.strip_suffix(unit).is_some_and(is_number));
+    is_short || word.strip_suffix('s').is_some_and(|number| number.contains('.') && is_number(number))
+}
+
+/// A line without what is told by its length wherever it stands: ids, and microseconds since 1970.
+fn without_long_ones(line: &str) -> String {
+    const LENGTH_OF_ID: usize = 36;
+    const LENGTH_OF_MOMENT: usize = 16;
+    let belongs = |c: char| c.is_ascii_hexdigit() || c == '-';
+    let mut kept = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find(belongs) {
+        let end = rest[start..].find(|c| !belongs(c)).map_or(rest.len(), |length| start + length);
+        let run = &rest[start..end];
+        kept.push_str(&rest[..start]);
+        kept.push_str(match run.len() {
+            LENGTH_OF_ID if run.matches('-').count() == 4 => "<id>",
+            LENGTH_OF_MOMENT if run.bytes().all(|byte| byte.is_ascii_digit()) => "<moment>",
+            _ => run,
+        });
+        rest = &rest[end..];
+    }
+    kept + rest
 }
 
 #[test]
@@ -117,6 +140,10 @@ fn what_is_different_each_time_counts_as_equal() {
     assert!(is_same("hello  ok just now  in 59 min", "hello ok 3 s ago   in 5 h 59 min"));
     assert!(is_same("next 2026-11-21 19:50:46 +01:00 (in 59 min)", "next 2027-01-01 00:00:00 +00:00 (in 2 days)"));
     assert!(is_same("run db6cfcfa begins", "run 0a1b2c3d begins"));
+    let (one, other) = ("87ed38a3-2dfb-4b11-a2b7-066567a08a12", "23c009fb-14d1-4271-94e9-36fd3eeb0846");
+    assert!(is_same(&format!("ID=/run/{one}"), &format!("ID=/run/{other}")));
+    assert!(is_same("AT=1795284230799755", "AT=1795284718817256"));
+    assert!(is_same("it took 854us", "it took 5ms"));
     assert!(is_same("fires in 5 h 59 min; it was registered 0 s ago.", "fires in 6 h; it was registered 1 s ago."));
     assert!(is_same("a\n...\nz", "a\nb\nc\nz"));
     assert!(is_same("a [..] c", "a b b c"));
@@ -131,4 +158,5 @@ fn anything_else_is_a_difference() {
     assert!(!is_same("exit code 3", "exit code 4"));
     assert!(!is_same("a [..] c", "a b"));
     assert!(!is_same("2 firings", "3 firings"));
+    assert!(!is_same("every 6h", "every 12h"));
 }
