@@ -66,14 +66,19 @@ fn it_was_held_until_it_ran() {
         line(at(3, 12), Some("1"), &started()),
         line(at(3, 15), Some("1"), &succeeded()),
     ];
-    let expected = "At 03:00 it was latched since 02:00: user-away did not hold. It ran at 03:12 and ended at 03:15: succeeded.";
+    let expected =
+        "At 03:00 it was latched since 02:00: user-away did not hold. It ran at 03:12 and ended at 03:15: succeeded.";
     assert_eq!(said(&held), expected);
     let expected = "At 03:00 it was latched since 02:00: user-away did not hold. It ran at 03:12, and has not ended.";
     assert_eq!(said(&held[..4]), expected);
-    let expected = "At 03:00 it was latched since 02:00: user-away did not hold. Since then it has neither run nor ended.";
+    let expected =
+        "At 03:00 it was latched since 02:00: user-away did not hold. Since then it has neither run nor ended.";
     assert_eq!(said(&held[..3]), expected);
     let two = [held[1].clone(), line(at(2, 30), Some("1"), &latched(&["user-away", "ac-power"]))];
-    assert!(said(&two).contains("latched since 02:30: user-away and ac-power did not all hold; its trigger had fired at 02:00."));
+    assert!(
+        said(&two)
+            .contains("latched since 02:30: user-away and ac-power did not all hold; its trigger had fired at 02:00.")
+    );
 }
 
 #[test]
@@ -140,8 +145,13 @@ fn no_broker_ran() {
         line(at(3, 30), Some("1"), &EventKind::Interrupted { attempt: 2 }),
     ];
     let said_of_it = said(&lines);
-    assert!(said_of_it.contains("No broker ran, or the machine was off or asleep, at some time between 02:00 and 03:30"));
-    assert!(said_of_it.ends_with("It was interrupted by the end of the broker, as was noted at 03:30."), "{said_of_it}");
+    assert!(
+        said_of_it.contains("No broker ran, or the machine was off or asleep, at some time between 02:00 and 03:30")
+    );
+    assert!(
+        said_of_it.ends_with("It was interrupted by the end of the broker, as was noted at 03:30."),
+        "{said_of_it}"
+    );
 
     let missed = |due| line(at(3, 30), None, &EventKind::Missed { due: WallTime::from_micros(due) });
     assert!(said(&[line(at(1, 0), None, &EventKind::Registered), missed(at(2, 50))]).contains("No broker ran"));
@@ -157,7 +167,8 @@ fn between_two_runs_it_waited_for_its_trigger() {
         line(at(7, 0), Some("2"), &started()),
         line(at(7, 0), Some("2"), &succeeded()),
     ];
-    let expected = "At 03:00 it waited for its trigger: its last run, until 01:05, succeeded. It ran at 07:00: succeeded.";
+    let expected =
+        "At 03:00 it waited for its trigger: its last run, until 01:05, succeeded. It ran at 07:00: succeeded.";
     assert_eq!(said(&lines), expected);
     let foreign = HistoryInfo { detail: "what a newer broker writes".into(), ..lines[2].clone() };
     assert!(said(&[foreign]).starts_with("Where it stood at 03:00 is not known"));
