@@ -9,15 +9,21 @@ as_user() {
   runuser -u "$user" -- env XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" HOME="/home/$user" "$@"
 }
 
-# Logs the user in, runs a command in that session, and ends it. A log-in without a terminal has to say that it is a person's.
-in_session() {
-  systemd-run --quiet --wait --pipe --collect -p PAMName=login -p User="$user" -p WorkingDirectory="/home/$user" \
-    -p Environment=XDG_SESSION_CLASS=user "$@"
+# A session of the user, in which a command runs. A log-in without a terminal has to say that it is a person's.
+session() { systemd-run --quiet --collect -p PAMName=login -p User="$user" -p Environment=XDG_SESSION_CLASS=user "$@"; }
+
+# Logs the user in, runs a command in that session, and ends it.
+in_session() { session --wait --pipe "$@"; }
+
+log_in() {
+  session --unit="session-of-$user" sleep infinity
+  eventually as_user systemctl --user is-active default.target
 }
 
-# Ends everything of a user who does not linger.
+# Ends the session, and everything of a user who does not linger.
 log_out() {
-  loginctl terminate-user "$user" || true
+  systemctl stop "session-of-$user"
+  loginctl terminate-user "$user" || true # it may be gone by now
   eventually manager_is inactive
 }
 

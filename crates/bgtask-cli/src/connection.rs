@@ -32,22 +32,28 @@ impl Target {
         Self { address: None, root: Some(root) }
     }
 
-    /// The folder of a private broker, where one is meant.
-    pub(crate) fn root(&self) -> Option<&Path> {
-        self.root.as_deref()
-    }
-
     /// Opens a connection that acts for the user.
     pub(crate) async fn connect(&self) -> Result<BrokerProxy<'static>, Failure> {
         let address = self.address()?;
         tokio::time::timeout(PATIENCE, self.open(&address)).await.unwrap_or_else(|_elapsed| {
             let path = address.path().to_string_lossy();
-            let message = format!("what listens at {} does not answer: is it a broker?", printable(&path));
+            // A socket unit listens also while its broker cannot start.
+            let message = format!(
+                "what listens at {} does not answer: is it a broker?\nif systemd starts it, \
+                 `systemctl --user status bgtask` says what became of it",
+                printable(&path)
+            );
             Err(Failure::new(Exit::Unreachable, message))
         })
     }
 
-    fn address(&self) -> Result<Address, Failure> {
+    /// The folder of the broker that is private to it, if that one is meant.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Result<Address, Failure> {
         match (&self.address, &self.root) {
             (Some(address), _) => Ok(address.clone()),
             (None, Some(root)) => Ok(Address::of_path(root.join("run/broker"))),

@@ -21,6 +21,10 @@ pub enum CrontabKind {
 /// The shells that know here-documents.
 const POSIX_SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash"];
 
+/// Variables that are for cron itself, or that it sets whatever the crontab says.
+const OF_CRON: [&str; 8] =
+    ["SHELL", "CRON_TZ", "RANDOM_DELAY", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING", "LOGNAME", "USER"];
+
 /// The tasks of a crontab, by the rules of Vixie's cron, Debian's and cronie's.
 ///
 /// A line that cannot be translated is skipped with its reason; the others are not touched by that.
@@ -190,8 +194,7 @@ fn command_of(text: &str, settings: &Settings, differences: &mut Vec<Difference>
     let mut command = Command::new([shell, "-c", &script]);
     for (name, value) in &settings.env {
         match name.as_str() {
-            "SHELL" | "CRON_TZ" | "RANDOM_DELAY" | "MAILFROM" | "CONTENT_TYPE" | "CONTENT_TRANSFER_ENCODING" => {}
-            "LOGNAME" | "USER" => {}
+            name if OF_CRON.contains(&name) => {}
             "MAILTO" if value.is_empty() => {}
             "MAILTO" => differences.push(Difference::note(
                 "MAILTO",

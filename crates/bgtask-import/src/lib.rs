@@ -182,7 +182,7 @@ fn common(who: &str) -> Vec<Difference> {
     ]
 }
 
-/// A command that a shell runs, if it is one line, and nothing else.
+/// The task that this trigger starts this command, with nothing else.
 fn task_of(name: String, trigger: bgtask_core::Trigger, command: bgtask_core::Command) -> Task {
     let registration = bgtask_core::NewRegistration {
         name,

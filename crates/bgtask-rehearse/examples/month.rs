@@ -60,8 +60,8 @@ fn task(n: u64) -> RehearsedTask {
         name: format!("task {n}"),
         entry: Entry::Command(Arc::new(Command::new(["true"]))),
         trigger,
-        conditions: if n % 3 == 0 { vec![condition(n / 3)] } else { Vec::new() },
-        cancel_on_condition_loss: n % 9 == 0,
+        conditions: if n.is_multiple_of(3) { vec![condition(n / 3)] } else { Vec::new() },
+        cancel_on_condition_loss: n.is_multiple_of(9),
         is_network_requested: false,
         group: None,
     };

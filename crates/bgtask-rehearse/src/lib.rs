@@ -110,5 +110,6 @@ pub use world::World;
 pub const MAX_LENGTH: Duration = Duration::from_secs(366 * 86_400);
 /// The longest that one run can take.
 pub const MAX_RUN: Duration = Duration::from_secs(366 * 86_400);
-/// After so many things that happened a rehearsal ends before its time: see [`Timeline::cut_short`].
-pub const MAX_STEPS: u64 = 20_000_000;
+/// After so many things that happened a rehearsal ends before its time, where it says no other number: see
+/// [`Timeline::cut_short`]. A month of 1 000 tasks that run once an hour takes a third of them.
+pub const MAX_STEPS: u64 = 5_000_000;

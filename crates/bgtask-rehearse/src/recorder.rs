@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bgtask_core::{
-    CancellationReason, Cause, Condition, EventKind, Fact, InstanceId, Outcome, SystemConditionType, WallTime,
+    CancellationReason, Cause, Condition, EventKind, Fact, Gate, InstanceId, Outcome, SystemConditionType, WallTime,
 };
 
 use crate::timeline::{Band, Ending, Fired, Hold, Lane, Run, Wait};
@@ -69,7 +69,11 @@ impl Recorder {
             (EventKind::Interrupted { .. }, Some(it)) => {
                 open.ran(lane, it, at, Ending::Cancelled(CancellationReason::SystemPolicy));
             }
-            (EventKind::Retrying { at: again, .. }, Some(it)) => open.ran(lane, it, at, Ending::Retried { at: again }),
+            (EventKind::Retrying { at: again, .. }, Some(it)) => {
+                open.ran(lane, it, at, Ending::Retried { at: again });
+                // That it waits is said by nothing else.
+                open.wait(lane, it, at, Hold::Buffered(Gate::Backoff));
+            }
             (EventKind::Completed { outcome, .. }, Some(instance)) => {
                 open.waited(lane, instance, at);
                 let ok = outcome == Outcome::Succeeded;
@@ -138,6 +142,10 @@ impl Strip {
 
 impl Open {
     fn wait(&mut self, lane: &mut Lane, instance: InstanceId, at: WallTime, hold: Hold) {
+        // A new session says again what is known.
+        if self.waits.iter().any(|(its, _, known)| *its == instance && *known == hold) {
+            return;
+        }
         self.waited(lane, instance, at);
         self.waits.push((instance, at, hold));
     }

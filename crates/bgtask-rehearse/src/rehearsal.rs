@@ -41,6 +41,8 @@ pub struct Rehearsal {
     pub config: Config,
     /// Fixes the ids: the same seed gives the same timeline.
     pub seed: u64,
+    /// After so many things that happened it ends before its time: [`MAX_STEPS`](crate::MAX_STEPS) bounds time and memory.
+    pub most_steps: u64,
 }
 
 /// One task of a rehearsal.
@@ -77,6 +79,7 @@ impl Rehearsal {
             tasks: Vec::new(),
             config: Config::default(),
             seed: 1,
+            most_steps: crate::MAX_STEPS,
         }
     }
 

@@ -11,42 +11,67 @@ use crate::timeline::{Ending, Entry, EntryKind, Lane, Timeline};
 /// A line is never made narrower than this.
 const LEAST_WIDTH: usize = 40;
 
+/// So many findings are told.
+pub(crate) const MOST_FINDINGS: usize = 20;
+
 impl Timeline {
     /// Everything that happened, in its order: to the world first, where it is at the same moment.
     pub fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
+        self.happened().iter().map(|it| Entry { at: it.at, kind: it.kind, text: self.told_of(it) }).collect()
+    }
+
+    /// The same, not yet put in words.
+    fn happened(&self) -> Vec<Happened> {
+        let mut all = Vec::new();
         for (index, band) in self.bands.iter().enumerate() {
-            let kind = EntryKind::Band(index);
-            let mut add = |at, text: &str| entries.push(Entry { at, kind, text: text.into() });
+            let mut add = |at, what| all.push(Happened { at, kind: EntryKind::Band(index), what });
             if band.spans.first().is_none_or(|(from, _)| *from > self.from) {
-                add(self.from, "no");
+                add(self.from, What::Level(false));
             }
             for (from, to) in &band.spans {
-                add(*from, "yes");
+                add(*from, What::Level(true));
                 if *to < self.to {
-                    add(*to, "no");
+                    add(*to, What::Level(false));
                 }
             }
         }
         for (index, lane) in self.lanes.iter().enumerate() {
-            let told = lane.told().into_iter();
-            entries.extend(told.map(|(at, text)| Entry { at, kind: EntryKind::Lane(index), text }));
+            let mut add = |at, what| all.push(Happened { at, kind: EntryKind::Lane(index), what });
+            lane.missed.iter().for_each(|due| add(*due, What::Missed));
+            lane.firings.iter().enumerate().for_each(|(place, it)| add(it.at, What::Fired(place)));
+            lane.waits.iter().enumerate().for_each(|(place, it)| add(it.from, What::Waits(place)));
+            lane.runs.iter().enumerate().for_each(|(place, it)| add(it.from, What::Runs(place)));
+            lane.overdue.iter().for_each(|(from, _)| add(*from, What::Overdue));
+            for (from, to) in &lane.paused {
+                add(*from, What::Paused(true));
+                if *to < self.to {
+                    add(*to, What::Paused(false));
+                }
+            }
         }
-        entries.sort_by_key(|entry| (entry.at, entry.kind));
-        entries
+        all.sort_unstable();
+        all
     }
 
-    /// For people: what happened in its order, at most so many lines of it, then a table of the tasks and the totals.
+    fn told_of(&self, happened: &Happened) -> String {
+        match (happened.kind, happened.what) {
+            (EntryKind::Lane(lane), what) => self.lanes[lane].told(what),
+            (EntryKind::Band(_), What::Level(true)) => "yes".into(),
+            (EntryKind::Band(_), _) => "no".into(),
+        }
+    }
+
+    /// For people: what happened in its order, at most so many moments of it, then a table of the tasks and the totals.
     ///
-    /// No line is wider than `width` characters, nor made narrower than 40; what is too long ends with `…`.
-    pub fn text(&self, width: usize, most_lines: usize) -> String {
+    /// No line is wider than `width` characters, nor made narrower than 40: what is too long goes on in the next line.
+    pub fn text(&self, width: usize, most: usize) -> String {
         let width = width.max(LEAST_WIDTH);
         let mut lines = vec![self.headline()];
-        lines.extend(self.listed(most_lines));
+        lines.extend(self.listed(width, most));
         lines.push(String::new());
         lines.extend(self.table(width));
         lines.push(String::new());
-        lines.extend(self.summed_up());
+        lines.extend(self.summed_up().iter().flat_map(|line| hung("", line, width)));
         lines.iter().fold(String::new(), |mut text, line| {
             text.push_str(fit(line, width).trim_end());
             text.push('\n');
@@ -62,26 +87,30 @@ impl Timeline {
         format!("{} – {to}, {}", from.strftime("%a %-d %b %Y %H:%M"), self.zone_name)
     }
 
-    fn listed(&self, most: usize) -> Vec<String> {
-        let entries = self.entries();
+    fn listed(&self, width: usize, most: usize) -> Vec<String> {
+        let happened = self.happened();
         let names = self.bands.iter().map(|band| band.name.chars().count());
         let names = names.chain(self.lanes.iter().map(|lane| lane.name.chars().count()));
         let column = names.max().unwrap_or(0).min(20);
         let (mut lines, mut day) = (Vec::new(), None);
-        for entry in entries.iter().take(most) {
-            let at = self.local(entry.at);
+        let mut moments = happened.chunk_by(|one, next| (one.at, one.kind) == (next.at, next.kind));
+        for moment in moments.by_ref().take(most) {
+            let (first, at) = (&moment[0], self.local(moment[0].at));
             if day != Some(at.date()) {
                 lines.extend([String::new(), at.strftime("%A %-d %B %Y").to_string()]);
                 day = Some(at.date());
             }
-            let (name, mark) = match entry.kind {
+            let (name, mark) = match first.kind {
                 EntryKind::Band(index) => (&*self.bands[index].name, '~'),
                 EntryKind::Lane(index) => (&*self.lanes[index].name, ' '),
             };
-            lines.push(format!("{}  {mark} {}  {}", self.clock(entry.at), pad(name, column), entry.text));
+            let texts = moment.iter().map(|it| self.told_of(it)).collect::<Vec<_>>().join("; ");
+            let head = format!("{}  {mark} {}  ", self.clock(first.at), pad(name, column));
+            lines.extend(hung(&head, &texts, width));
         }
-        if entries.len() > most {
-            lines.push(format!("… and {} more", entries.len() - most));
+        let left = moments.count();
+        if left > 0 {
+            lines.push(format!("… and {left} more"));
         }
         lines
     }
@@ -102,7 +131,8 @@ impl Timeline {
         )];
         for lane in &self.lanes {
             if let Some(refused) = &lane.refused {
-                lines.push(format!("{} refused: {refused}", pad(&lane.name, column)));
+                let head = format!("{} ", pad(&lane.name, column));
+                lines.extend(hung(&head, &format!("refused: {refused}"), width));
                 continue;
             }
             let count = |of: fn(Ending) -> bool| lane.runs.iter().filter(|run| of(run.ending)).count();
@@ -135,10 +165,13 @@ impl Timeline {
             lines.push(format!("{} missed and not made up for, {} overdue", its.missed, its.overdue));
         }
         if let Some(at) = self.cut_short {
-            let (day, most) = (self.local(at).strftime("%a %-d %b %H:%M:%S").to_string(), crate::MAX_STEPS);
-            lines.push(format!(
-                "cut short at {day}: more than {most} things had happened; rehearse fewer tasks, or less time"
-            ));
+            let day = self.local(at).strftime("%a %-d %b %H:%M:%S");
+            lines.push(format!("cut short at {day}: too much had happened; rehearse fewer tasks, or less time"));
+        }
+        let findings = self.findings();
+        lines.extend(findings.iter().take(MOST_FINDINGS).cloned());
+        if findings.len() > MOST_FINDINGS {
+            lines.push(format!("… and {} more tasks that did nothing", findings.len() - MOST_FINDINGS));
         }
         lines.extend(self.notes.iter().map(|note| format!("line {} of the scenario: {}", note.line, note.text)));
         lines
@@ -156,28 +189,47 @@ impl Timeline {
     }
 }
 
+/// One thing that happened. At one moment the order is that of [`What`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Happened {
+    at: WallTime,
+    kind: EntryKind,
+    what: What,
+}
+
+/// What happened, by its place in the list of the lane.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Level(bool),
+    Missed,
+    Fired(usize),
+    Waits(usize),
+    Runs(usize),
+    Overdue,
+    Paused(bool),
+}
+
 impl Lane {
-    /// What happened to it, in no order.
-    fn told(&self) -> Vec<(WallTime, String)> {
-        let mut told = Vec::new();
-        for fired in &self.firings {
-            let how =
-                if fired.by_hand { "asked to run by hand".to_owned() } else { format!("fired: {}", self.trigger) };
-            let held = if fired.count > 1 { format!(" ({} held as one)", fired.count) } else { String::new() };
-            told.push((fired.at, how + &held));
+    fn told(&self, what: What) -> String {
+        match what {
+            What::Fired(place) => {
+                let fired = self.firings[place];
+                let how = if fired.by_hand { "asked to run by hand" } else { "fired: " };
+                let trigger = if fired.by_hand { "" } else { &self.trigger };
+                let held = if fired.count > 1 { format!(" ({} held as one)", fired.count) } else { String::new() };
+                format!("{how}{trigger}{held}")
+            }
+            What::Waits(place) => self.waits[place].hold.to_string(),
+            What::Runs(place) => {
+                let run = self.runs[place];
+                let attempt = if run.attempt > 1 { format!(", attempt {}", run.attempt) } else { String::new() };
+                format!("runs {}{attempt}: {}", spoken(run.to - run.from), run.ending.told())
+            }
+            What::Missed => "missed, and not made up for".into(),
+            What::Overdue => "overdue: it promised to succeed before".into(),
+            What::Paused(true) => "paused".into(),
+            What::Paused(false) | What::Level(_) => "no longer paused".into(),
         }
-        told.extend(self.waits.iter().map(|wait| (wait.from, wait.hold.to_string())));
-        for run in &self.runs {
-            let attempt = if run.attempt > 1 { format!(", attempt {}", run.attempt) } else { String::new() };
-            told.push((run.from, format!("runs for {}{attempt}: {}", spoken(run.to - run.from), run.ending.told())));
-        }
-        told.extend(self.missed.iter().map(|due| (*due, "missed, and not made up for".to_owned())));
-        told.extend(self.overdue.iter().map(|(from, _)| (*from, "overdue: it promised to succeed before".to_owned())));
-        for (from, to) in &self.paused {
-            told.push((*from, "paused".to_owned()));
-            told.push((*to, "no longer paused".to_owned()));
-        }
-        told
     }
 }
 
@@ -209,6 +261,26 @@ pub(crate) fn spoken(time: Duration) -> String {
         3_600..86_400 => two(seconds / 3_600, "h", seconds / 60 % 60, "min"),
         _ => two(seconds / 86_400, "d", seconds / 3_600 % 24, "h"),
     }
+}
+
+/// A text in lines of at most that width, between words where that can be, each below the first behind its head.
+fn hung(head: &str, text: &str, width: usize) -> Vec<String> {
+    let indent = head.chars().count();
+    let room = width.saturating_sub(indent).max(1);
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    let mut begin = |line: &mut String| {
+        let head = if lines.is_empty() { head.to_owned() } else { " ".repeat(indent) };
+        lines.push(head + &fit(&std::mem::take(line), room));
+    };
+    for word in text.split(' ') {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
+            begin(&mut line);
+        }
+        line.extend((!line.is_empty()).then_some(' '));
+        line.push_str(word);
+    }
+    begin(&mut line);
+    lines
 }
 
 fn pad(text: &str, width: usize) -> String {

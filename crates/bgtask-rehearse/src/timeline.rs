@@ -27,7 +27,7 @@ pub struct Timeline {
     pub notes: Vec<Note>,
     /// All together.
     pub totals: Totals,
-    /// Where it ended before its time, after [`MAX_STEPS`](crate::MAX_STEPS) things had happened.
+    /// Where it ended before its time, because too much had happened: [`Rehearsal::most_steps`](crate::Rehearsal::most_steps).
     pub cut_short: Option<WallTime>,
 }
 
@@ -210,6 +210,12 @@ impl Timeline {
         self.to - self.from
     }
 
+    /// What a person should look at, a sentence each: tasks that fired and never ran, and those that never fired.
+    pub fn findings(&self) -> Vec<String> {
+        let taken = self.lanes.iter().filter(|lane| lane.refused.is_none() && lane.runs.is_empty());
+        taken.map(Lane::idleness).collect()
+    }
+
     /// Adds up the lanes.
     pub(crate) fn add_up(&mut self, wake_ups: u64) {
         let mut totals = Totals { wake_ups, ..Totals::default() };
@@ -233,5 +239,21 @@ impl Timeline {
             }
         }
         self.totals = totals;
+    }
+}
+
+impl Lane {
+    /// Why it did nothing.
+    fn idleness(&self) -> String {
+        let name = &self.name;
+        let last = self.waits.last().map_or(String::new(), |wait| format!(", {} at last", wait.hold));
+        match (self.firings.len(), self.missed.len()) {
+            (0, 0) if !self.paused.is_empty() => format!("{name} is paused and never fired"),
+            (0, 0) => format!("{name} never fired: {}", self.trigger),
+            (0, 1) => format!("{name} never fired: what it was due for was missed, and is not made up for"),
+            (0, missed) => format!("{name} never fired: {missed} times it was missed, and not made up for"),
+            (1, _) => format!("{name} fired once and never ran{last}"),
+            (fired, _) => format!("{name} fired {fired} times and never ran{last}"),
+        }
     }
 }

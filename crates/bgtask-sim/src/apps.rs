@@ -17,12 +17,25 @@ pub(crate) fn names() -> impl Iterator<Item = AppId> {
     NAMES.iter().map(|name| AppId::new(name).expect("it is well-formed"))
 }
 
+/// The app under which the user's own commands stand; it is always installed.
+pub(crate) fn commands() -> AppId {
+    AppId::new(App::COMMANDS).expect("it is well-formed")
+}
+
+/// Every app of the machine, with the commands.
+pub(crate) fn every_name() -> impl Iterator<Item = AppId> {
+    names().chain([commands()])
+}
+
 pub(crate) fn any_name(chance: &mut Chance) -> AppId {
     AppId::new(chance.pick(NAMES).expect("there are some")).expect("it is well-formed")
 }
 
 /// The manifest of one version. Version 1 has everything, each other one lacks something.
 pub(crate) fn app(id: AppId, version: u64) -> App {
+    if id.as_str() == App::COMMANDS {
+        return App::of_commands();
+    }
     let types = || vec![TaskType::SystemEvent, TaskType::Timer, TaskType::MediaProcessing];
     let entry =
         |name: &str, program: &str| EntryPoint { name: name.into(), server: server(program, ""), types: types() };
@@ -43,6 +56,7 @@ pub(crate) fn app(id: AppId, version: u64) -> App {
         classes: if version == 4 { vec![] } else { classes },
         itself: (version != 2).then(|| server("itself", "")),
         applications: vec![EDITOR.into()],
+        commands: None,
         raises: if id.as_str() == NAMES[0] { vec![EVENTS[0].into()] } else { vec![] },
         id,
     }

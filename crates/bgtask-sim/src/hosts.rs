@@ -3,14 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bgtask_core::{AppId, BootTime, ClientId, HostExit, HostId, Input, InstanceId, RunOrder};
+use bgtask_core::{AppId, BootTime, ClientId, HostExit, HostId, Input, InstanceId, Request, RunOrder, Usage};
 
 use crate::agenda::Agenda;
+use crate::apps;
 use crate::chance::Chance;
-use crate::tempers::{Says, Temper, any_temper, script};
+use crate::tempers::{Says, Temper, any_temper, any_temper_of_a_command, script};
 
 /// What a process has used before it does anything for a task.
 const START_UP: Duration = Duration::from_millis(30);
+
+/// What comes from a host.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// The driver hears it.
+    Heard(Input),
+    /// A command asks for it, as a client.
+    Asks(Request),
+}
 
 /// What a live host was told to do.
 #[derive(Clone, Debug)]
@@ -61,11 +71,25 @@ impl FakeHost {
         self.doing.get(&instance).is_some_and(|doing| doing.temper == Temper::Working)
     }
 
+    /// Whether it is a command: it was started by what it is to run.
+    fn is_command(&self) -> bool {
+        self.app == apps::commands()
+    }
+
     fn count(&mut self, now: BootTime) {
-        if self.doing.values().any(|doing| doing.temper == Temper::Working) {
-            self.cpu += now.since(self.counted) / 50;
+        let passed = now.since(self.counted);
+        for doing in self.doing.values() {
+            match doing.temper {
+                Temper::Working => self.cpu += passed / 50,
+                Temper::Burns => self.cpu += passed * 2,
+                _ => {}
+            }
         }
         self.counted = now.max(self.counted);
+    }
+
+    fn usage(&self) -> Usage {
+        Usage { cpu: self.cpu, io: self.io, memory_peak: self.is_command().then_some(1 << 20) }
     }
 }
 
@@ -98,11 +122,21 @@ impl Hosts {
         self.live.insert(id, FakeHost::new(app, Some(client), now, false));
     }
 
+    /// A command is its own host: it starts here.
     pub(crate) fn run(&mut self, id: HostId, order: RunOrder, now: BootTime, chance: &mut Chance) {
+        let is_command = order.entry.command().is_some();
+        if is_command {
+            self.live.insert(id, FakeHost::new(apps::commands(), None, now + chance.millis(50), false));
+        }
         let Some(host) = self.live.get_mut(&id) else {
             return;
         };
-        let temper = if self.tame { Temper::Brisk } else { any_temper(chance) };
+        let temper = match (is_command, self.tame) {
+            (true, true) => Temper::Succeeds,
+            (true, false) => any_temper_of_a_command(chance),
+            (false, true) => Temper::Brisk,
+            (false, false) => any_temper(chance),
+        };
         let instance = order.instance;
         host.count(now);
         host.doing.insert(instance, Doing { order, since: now, cancelled: None, temper });
@@ -127,6 +161,11 @@ impl Hosts {
             return;
         }
         self.agenda.cancel(|(host, says)| *host == id && says.is_about(instance));
+        if host.is_command() {
+            self.agenda.cancel(|(host, says)| *host == id && matches!(says, Says::Exit(_)));
+            let code = if chance.percent(50) { 0 } else { 143 };
+            return self.agenda.plan(now + chance.millis(900), (id, Says::Exit(HostExit::Code(code))));
+        }
         let result = if chance.percent(70) { Ok(()) } else { Err("stopped half-way".to_owned()) };
         self.agenda.plan(now + chance.millis(900), (id, Says::Progress(instance, 99)));
         self.agenda.plan(now + Duration::from_millis(900), (id, Says::Finished(instance, result)));
@@ -166,7 +205,8 @@ impl Hosts {
         };
         host.killed = true;
         self.agenda.cancel(|(host, _)| *host == id);
-        if let Some(instance) = host.doing.keys().next().copied().filter(|_| chance.percent(20)) {
+        let last = host.doing.keys().next().copied().filter(|_| !host.is_command());
+        if let Some(instance) = last.filter(|_| chance.percent(20)) {
             self.agenda.plan(now, (id, Says::Finished(instance, Ok(()))));
         }
         self.agenda.plan(now + chance.millis(500), (id, Says::Exit(HostExit::Signal(9))));
@@ -193,10 +233,11 @@ impl Hosts {
     }
 
     /// The next thing a host says that is due; what it had said may arrive after its exit.
-    pub(crate) fn speak(&mut self, now: BootTime) -> Option<Input> {
+    pub(crate) fn speak(&mut self, now: BootTime, chance: &mut Chance) -> Option<Word> {
         while let Some((id, says)) = self.agenda.take_due(now) {
             let host = self.live.get_mut(&id);
-            return Some(match says {
+            let seen = chance.percent(85);
+            return Some(Word::Heard(match says {
                 Says::Started(instance) => Input::HostStarted(id, instance),
                 Says::Progress(instance, value) => {
                     if let Some(host) = host {
@@ -209,20 +250,28 @@ impl Hosts {
                         host.count(now);
                         host.doing.remove(&instance);
                     }
-                    Input::HostFinished(id, instance, result)
+                    let usage = self.live.get(&id).filter(|_| seen).map(FakeHost::usage);
+                    Input::HostFinished { host: id, instance, result, usage }
+                }
+                Says::Report(instance, value, message) => {
+                    return Some(Word::Asks(Request::ReportProgress { instance, value, message }));
                 }
                 Says::Usage => {
                     let Some(host) = host else { continue };
                     host.count(now);
                     host.sampled = None;
-                    Input::HostUsage { host: id, cpu: host.cpu, io: host.io }
+                    Input::HostUsage { host: id, usage: host.usage() }
                 }
                 Says::Exit(exit) => match self.live.remove(&id) {
                     None => continue,
                     Some(FakeHost { client: Some(client), .. }) => Input::Detach(client),
-                    Some(_) => Input::HostExited { host: id, exit, output_tail: "last words\n".into() },
+                    Some(mut host) => {
+                        host.count(now);
+                        let usage = seen.then(|| host.usage());
+                        Input::HostExited { host: id, exit, output_tail: "last words\n".into(), usage }
+                    }
                 },
-            });
+            }));
         }
         None
     }

@@ -2,13 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use bgtask_core::{BootTime, Fact, Input, Report, SourceStatus, Zone};
+use bgtask_core::{BootTime, DayWindow, Fact, Input, Report, SourceStatus, Zone};
 
 use crate::agenda::Agenda;
 use crate::chance::Chance;
 
 const ZONES: &[(&str, i32)] =
     &[("Europe/Paris", 3_600), ("Europe/Berlin", 3_600), ("Europe/London", 0), ("America/New_York", -18_000)];
+
+/// Facts with a parameter that something stands on here.
+pub(crate) const BATTERY: Fact = Fact::BatteryAbove(50);
+pub(crate) const DISK: Fact = Fact::DiskFree(10 << 30);
+pub(crate) const NIGHT: Fact = Fact::Between(DayWindow { from: 22 * 60, to: 6 * 60 });
+
+/// The facts of which the quiet phase brings about every combination.
+const ARRANGED: [Fact; 5] = [Fact::Internet, Fact::UserPresence, Fact::FreeNetwork, BATTERY, NIGHT];
+pub(crate) const ARRANGEMENTS: u32 = 1 << ARRANGED.len();
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -28,8 +37,8 @@ pub(crate) struct Sources {
 impl Sources {
     /// A machine on external power with room for everything, nobody at it and no network.
     pub(crate) fn new() -> Self {
-        let level = |fact: &Fact| (*fact, *fact == Fact::ExternalPower);
-        let levels = Fact::ALL.iter().filter(|fact| **fact != Fact::TimeZone).map(level).collect();
+        let level = |fact: Fact| (fact, fact == Fact::ExternalPower || fact == DISK);
+        let levels = facts().filter(|fact| *fact != Fact::TimeZone).map(level).collect();
         Self { levels, zone: 0, running: BTreeMap::new(), agenda: Agenda::default() }
     }
 
@@ -54,7 +63,8 @@ impl Sources {
 
     /// Something about the machine changes, and its source hears of it now, later, or twice.
     pub(crate) fn disturb(&mut self, now: BootTime, chance: &mut Chance) -> Fact {
-        let fact = *chance.pick(Fact::ALL).expect("there are facts");
+        let facts: Vec<_> = facts().collect();
+        let fact = *chance.pick(&facts).expect("there are facts");
         let scarce = matches!(fact, Fact::EnergySaver | Fact::MemoryPressure);
         match self.levels.get_mut(&fact) {
             // A machine that is short of everything all the time would show nothing else.
@@ -83,14 +93,21 @@ impl Sources {
         self.agenda.plan(back, (fact, Act::Read));
     }
 
-    /// The quiet phase has power and memory, brings about each combination of the other levels, and reads everything.
-    pub(crate) fn arrange(&mut self, internet: bool, present: bool, now: BootTime) {
-        let plenty = [(Fact::ExternalPower, true), (Fact::EnergySaver, false), (Fact::MemoryPressure, false)];
-        self.levels.extend(plenty);
-        self.levels.extend([(Fact::Internet, internet), (Fact::UserPresence, present)]);
-        for fact in self.running.keys().copied().collect::<Vec<_>>() {
-            self.read_later(fact, now);
+    /// The quiet phase has power, memory and room, and brings about each combination of the other levels.
+    pub(crate) fn arrange(&mut self, arrangement: u32, everything: bool, now: BootTime) {
+        let plenty = [(Fact::ExternalPower, true), (DISK, true), (Fact::EnergySaver, false)];
+        let others = ARRANGED.into_iter().enumerate().map(|(place, fact)| (fact, arrangement & (1 << place) != 0));
+        let wanted: Vec<_> = plenty.into_iter().chain([(Fact::MemoryPressure, false)]).chain(others).collect();
+        for (fact, level) in wanted {
+            if self.levels.insert(fact, level) != Some(level) || everything {
+                self.read_later(fact, now);
+            }
         }
+    }
+
+    /// How far east of UTC the machine is, in seconds.
+    pub(crate) fn zone_offset(&self) -> i32 {
+        ZONES[self.zone].1
     }
 
     pub(crate) fn broker_died(&mut self) {
@@ -110,17 +127,13 @@ impl Sources {
     fn read(&mut self, fact: Fact) -> Report {
         let level = self.levels.get(&fact).copied().unwrap_or_default();
         match fact {
-            Fact::Internet => Report::Internet(level),
-            Fact::UserPresence => Report::UserPresence(level),
-            Fact::ExternalPower => Report::ExternalPower(level),
-            Fact::EnergySaver => Report::EnergySaver(level),
-            Fact::MemoryPressure => Report::MemoryPressure(level),
             Fact::TimeZone => {
                 let (identity, offset_seconds) = ZONES[self.zone];
                 let zone = Zone { identity: identity.into(), offset_seconds };
                 let told = self.running.insert(Fact::TimeZone, Some(self.zone)).flatten();
                 Report::TimeZone { zone, previous_offset_seconds: told.map(|told| ZONES[told].1) }
             }
+            fact => Report::Level(fact, level),
         }
     }
 
@@ -129,6 +142,10 @@ impl Sources {
             self.agenda.plan(at, (fact, Act::Read));
         }
     }
+}
+
+fn facts() -> impl Iterator<Item = Fact> {
+    Fact::ALL.iter().copied().chain([BATTERY, DISK, NIGHT])
 }
 
 fn available() -> SourceStatus {

@@ -1,4 +1,4 @@
-//! How an instance goes in a fake host: what it says and when.
+//! How an instance goes in a fake host, or a command: what it says and when.
 
 use std::time::Duration;
 
@@ -31,6 +31,22 @@ pub(crate) enum Temper {
     Silent,
     /// Reports progress all the time.
     Chatty,
+    /// A command that ends soon with code 0.
+    Succeeds,
+    /// A command that takes its time, says how far it is, and stops when told.
+    Toils,
+    /// A command that ends with another code.
+    Fails,
+    /// A command that a signal ends.
+    Falls,
+    /// A command that never ends, and stops when told.
+    Hangs,
+    /// A command that never ends and ignores that it is told.
+    Ignores,
+    /// A command that uses two processors until it is told to stop.
+    Burns,
+    /// A command whose program is not there.
+    Missing,
 }
 
 const TEMPERS: &[Temper] = &[
@@ -50,12 +66,28 @@ const TEMPERS: &[Temper] = &[
     Temper::Chatty,
 ];
 
+const OF_COMMANDS: &[Temper] = &[
+    Temper::Succeeds,
+    Temper::Succeeds,
+    Temper::Succeeds,
+    Temper::Toils,
+    Temper::Fails,
+    Temper::Fails,
+    Temper::Falls,
+    Temper::Hangs,
+    Temper::Ignores,
+    Temper::Burns,
+    Temper::Missing,
+];
+
 /// What a host says.
 #[derive(Clone, Debug)]
 pub(crate) enum Says {
     Started(InstanceId),
     Progress(InstanceId, u32),
     Finished(InstanceId, Result<(), String>),
+    /// What a command says itself, as a client of the broker.
+    Report(InstanceId, u32, String),
     Usage,
     Exit(HostExit),
 }
@@ -63,14 +95,17 @@ pub(crate) enum Says {
 impl Temper {
     /// Whether it stops when told.
     pub(crate) const fn listens(self) -> bool {
-        matches!(self, Self::Slow | Self::Obedient | Self::Working)
+        matches!(self, Self::Slow | Self::Obedient | Self::Working | Self::Toils | Self::Hangs | Self::Burns)
     }
 }
 
 impl Says {
     pub(crate) fn is_about(&self, wanted: InstanceId) -> bool {
         match self {
-            Self::Started(instance) | Self::Progress(instance, _) | Self::Finished(instance, _) => *instance == wanted,
+            Self::Started(instance)
+            | Self::Progress(instance, _)
+            | Self::Finished(instance, _)
+            | Self::Report(instance, ..) => *instance == wanted,
             Self::Usage | Self::Exit(_) => false,
         }
     }
@@ -78,6 +113,10 @@ impl Says {
 
 pub(crate) fn any_temper(chance: &mut Chance) -> Temper {
     *chance.pick(TEMPERS).expect("there are some")
+}
+
+pub(crate) fn any_temper_of_a_command(chance: &mut Chance) -> Temper {
+    *chance.pick(OF_COMMANDS).expect("there are some")
 }
 
 pub(crate) fn script(temper: Temper, instance: InstanceId, chance: &mut Chance) -> Vec<(Duration, Says)> {
@@ -100,5 +139,25 @@ pub(crate) fn script(temper: Temper, instance: InstanceId, chance: &mut Chance) 
         }
         Temper::Quitting => vec![started, (at(200), Says::Exit(HostExit::Code(0)))],
         Temper::Stuttering => vec![started, done(300), done(1_500)],
+        _ => script_of_a_command(temper, instance, chance),
+    }
+}
+
+fn script_of_a_command(temper: Temper, instance: InstanceId, chance: &mut Chance) -> Vec<(Duration, Says)> {
+    let at = Duration::from_millis;
+    let started = (at(0), Says::Started(instance));
+    let exits = |millis, exit| (at(millis), Says::Exit(exit));
+    let reports = |count: u64| {
+        let words = |n: u64| if n.is_multiple_of(4) { String::new() } else { "file é ".repeat(n as usize * 12) };
+        (0..count).map(move |n| (at(n * 600), Says::Report(instance, u32::try_from(n).unwrap_or(100), words(n))))
+    };
+    match temper {
+        Temper::Toils => [started].into_iter().chain(reports(6)).chain([exits(4_000, HostExit::Code(0))]).collect(),
+        Temper::Fails => vec![started, exits(chance.below(1_500), HostExit::Code(1))],
+        Temper::Falls => vec![started, exits(700, HostExit::Signal(11))],
+        Temper::Hangs | Temper::Ignores => [started].into_iter().chain(reports(2)).collect(),
+        Temper::Burns => vec![started],
+        Temper::Missing => vec![exits(0, HostExit::NotStarted("no such program".into()))],
+        _ => vec![started, exits(chance.below(400), HostExit::Code(0))],
     }
 }

@@ -13,8 +13,7 @@ use rustix::io::Errno;
 
 use crate::ready::{self, Ready};
 
-/// How often a level is read again where the kernel refuses to watch it. The one place where a source polls, and its
-/// status says so.
+/// How often a level is read again where the kernel refuses to watch it. Its status says so.
 pub(crate) const BLIND_REREAD: Duration = Duration::from_secs(30);
 
 /// What to do when the kernel refuses a watch.

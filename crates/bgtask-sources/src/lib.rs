@@ -8,6 +8,12 @@
 //! * **Subscribe first, then read**, so nothing can change unseen between the two.
 //! * **Never die.** A service or a bus that vanishes is a [`Status`] and a fallback; its return is an edge like any other.
 //!
+//! Nothing polls, with one exception: free space and the load, of which no kernel tells, are read again every
+//! [`DISK_REREAD`] and [`LOAD_REREAD`] for as long as somebody watches them. What a kernel or a service refuses to tell on one
+//! machine is read by time there too, and its status says so.
+//!
+//! [`watch_path`] watches something else: not a level, but every change at a path, in its order.
+//!
 //! [`start`] spawns one ordinary `Send` task on the current tokio runtime, and dropping the [`Source`] ends it.
 //!
 //! ```no_run

@@ -163,12 +163,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let failed = |error| StoreError::from_sqlite(path, "check the store", error);
-    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
-    let damaged = |what: String| Err(StoreError::Damaged { path: path.to_owned(), what });
-    if number("application_id")? != APPLICATION_ID {
-        return damaged("it is empty or belongs to another program".to_owned());
-    }
-    let found = number("user_version")?;
+    check_application(connection, path)?;
+    let found = number(connection, path, "user_version")?;
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
@@ -179,8 +175,22 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
     // Only what the broker cannot start without; the history is walked by `Store::check`.
     match first_complaint(connection, "PRAGMA quick_check('state')").map_err(failed)? {
         None => Ok(()),
-        Some(what) => damaged(what),
+        Some(what) => Err(StoreError::Damaged { path: path.to_owned(), what }),
     }
+}
+
+/// Whether it is a database of this crate at all.
+pub(crate) fn check_application(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    if number(connection, path, "application_id")? == APPLICATION_ID {
+        return Ok(());
+    }
+    let what = "it is empty or belongs to another program".to_owned();
+    Err(StoreError::Damaged { path: path.to_owned(), what })
+}
+
+fn number(connection: &Connection, path: &Path, pragma: &str) -> Result<i64, StoreError> {
+    let found = connection.pragma_query_value(None, pragma, |row| row.get(0));
+    found.map_err(|error| StoreError::from_sqlite(path, "check the store", error))
 }
 
 /// Runs one of SQLite's checks and returns the first thing it found.

@@ -58,12 +58,14 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod checkup;
 mod error;
 mod folder;
 mod history;
 mod row;
 mod store;
 
+pub use checkup::{Checkup, check};
 pub use error::{Cause, StoreError};
 pub use history::{
     HISTORY_KEPT_WHEN_LARGE, HISTORY_MAX_ROWS, HISTORY_PAGE_MAX, HISTORY_PRUNE_SLICE, HISTORY_SCAN_MAX, HistoryEntry,

@@ -329,3 +329,17 @@ fn conditions(fields: &Fields<'_>) -> Vec<Condition> {
     };
     words.into_iter().filter_map(read).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_documented() {
+        let documentation = include_str!("lib.rs");
+        for key in KEYS {
+            let row = |line: &str| line.starts_with("//! |") && line.contains(&format!("`{key}`"));
+            assert!(documentation.lines().any(row), "{key}");
+        }
+    }
+}

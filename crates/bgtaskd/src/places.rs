@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use bgtask_core::{InstanceId, TaskId};
+use bgtask_core::InstanceId;
 use bgtask_lock::{Lock, LockError};
 
 use crate::failure::Failure;
@@ -85,8 +85,8 @@ impl Places {
     }
 
     /// What a command has left for its next try.
-    pub(crate) fn checkpoint_of(&self, task: TaskId) -> PathBuf {
-        self.state.join("checkpoints").join(task.to_string())
+    pub(crate) fn checkpoint_of(&self, log_name: &str) -> PathBuf {
+        self.state.join("checkpoints").join(log_name)
     }
 
     /// What commands wrote.

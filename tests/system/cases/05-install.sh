@@ -6,7 +6,7 @@ apt-get install -qy --no-install-recommends /opt/packages/bgtask.deb
 broker_is inactive # nobody has asked for it yet
 [ "$(as_user systemctl --user is-active bgtask.socket)" = active ]
 as_user env -u DBUS_SESSION_BUS_ADDRESS bgtask list
-broker_is active
+eventually broker_is active
 [ "$(stat -c %a "/run/user/$uid/bgtask/broker")" = 600 ]
 
 # A page and a completion for every command, as the package has them: what dpkg leaves out here is this machine's choice.

@@ -8,8 +8,7 @@ timedatectl set-timezone America/New_York
 eventually phase_is present latched
 ran_times "$task" 0
 
-# A log-in without a terminal has to say that it is a person's.
-systemd-run --quiet --unit=login1 -p PAMName=login -p User=tester -p Environment=XDG_SESSION_CLASS=user sleep 1000
+session --unit=login1 sleep 1000
 eventually loginctl user-status tester
 loginctl list-sessions --no-legend
 loginctl show-session "$(loginctl list-sessions --no-legend | awk '$3 == "tester" { print $1; exit }')"

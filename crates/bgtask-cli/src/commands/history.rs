@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bgtask_core::{EventKind, Outcome, Used};
 use bgtask_record::Record as _;
-use bgtask_wire::{BrokerProxy, HistoryInfo, HistoryQuery};
+use bgtask_wire::{BrokerProxy, HistoryInfo, HistoryQuery, TaskInfo};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -153,7 +153,7 @@ fn event(line: &HistoryInfo) -> Cell {
 }
 
 async fn fetch(args: &Args, since: Option<Timestamp>, broker: &BrokerProxy<'_>) -> Result<Vec<HistoryInfo>, Failure> {
-    let mut query = HistoryQuery {
+    let query = HistoryQuery {
         app: args.app.clone(),
         since: since.map(|since| since.as_microsecond()),
         ..HistoryQuery::default()
@@ -161,27 +161,38 @@ async fn fetch(args: &Args, since: Option<Timestamp>, broker: &BrokerProxy<'_>) 
     let Some(wanted) = &args.task else {
         return pages(query, args.limit, broker).await;
     };
-    // Several registrations may have had this name; all of them are meant.
     let tasks = broker.list_tasks("").await?;
-    if is_full_id(wanted) {
-        query.task = Some(wanted.to_ascii_lowercase());
-    } else if tasks.iter().any(|task| task.name == *wanted) {
-        query.name = Some(wanted.clone());
-    } else {
-        match find(wanted, &tasks) {
-            Ok(place) => query.task = Some(tasks[place].id.clone()),
-            Err(ambiguous) if ambiguous.exit != Exit::Absent => return Err(ambiguous),
-            Err(_) => query.name = Some(wanted.clone()),
-        }
-    }
+    let query = HistoryQuery { app: query.app, since: query.since, ..meant(wanted, &tasks)? };
     let is_known =
         tasks.iter().any(|task| Some(&task.id) == query.task.as_ref() || Some(&task.name) == query.name.as_ref());
     let lines = pages(query, args.limit, broker).await?;
     if lines.is_empty() && !is_known && since.is_none() { Err(unknown(wanted, &tasks)) } else { Ok(lines) }
 }
 
+/// The lines of the task a person means, also of one that is gone. Several registrations may have had its name: all of them
+/// are meant.
+pub(super) fn meant(wanted: &str, tasks: &[TaskInfo]) -> Result<HistoryQuery, Failure> {
+    let of_task = |id: String| HistoryQuery { task: Some(id), ..HistoryQuery::default() };
+    let of_name = || HistoryQuery { name: Some(wanted.to_owned()), ..HistoryQuery::default() };
+    if is_full_id(wanted) {
+        return Ok(of_task(wanted.to_ascii_lowercase()));
+    }
+    if tasks.iter().any(|task| task.name == *wanted) {
+        return Ok(of_name());
+    }
+    match find(wanted, tasks) {
+        Ok(place) => Ok(of_task(tasks[place].id.clone())),
+        Err(ambiguous) if ambiguous.exit != Exit::Absent => Err(ambiguous),
+        Err(_) => Ok(of_name()),
+    }
+}
+
 /// The latest lines of a query, oldest first, in as many calls as it takes.
-async fn pages(query: HistoryQuery, limit: u32, broker: &BrokerProxy<'_>) -> Result<Vec<HistoryInfo>, Failure> {
+pub(super) async fn pages(
+    query: HistoryQuery,
+    limit: u32,
+    broker: &BrokerProxy<'_>,
+) -> Result<Vec<HistoryInfo>, Failure> {
     let mut lines = VecDeque::new();
     let mut before = None;
     let mut missing = limit;

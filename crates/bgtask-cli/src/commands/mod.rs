@@ -5,6 +5,7 @@ mod add;
 mod apps;
 mod catalog;
 mod completions;
+mod doctor;
 mod edit;
 mod export;
 pub(crate) mod history;
@@ -14,12 +15,15 @@ mod list;
 mod logs;
 mod man;
 mod manifest;
+mod next;
 mod pause;
 mod progress;
 mod raise;
 mod replay;
+mod report;
 mod run;
 mod show;
+mod simulate;
 mod sources;
 mod stop;
 mod trigger;
@@ -61,8 +65,12 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Why(why::Args),
+    Next(next::Args),
+    Simulate(simulate::Args),
+    Doctor(doctor::Args),
     History(history::Args),
     Logs(logs::Args),
+    Report(report::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -107,8 +115,12 @@ impl Command {
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
             Self::Why(args) => why::run(args, &target.connect().await?, screen).await,
+            Self::Next(args) => next::run(args, &target.connect().await?, screen).await,
+            Self::Simulate(args) => simulate::run(args, target, screen).await,
+            Self::Doctor(args) => doctor::run(target, args, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
             Self::Logs(args) => logs::run(args, target, screen).await,
+            Self::Report(args) => report::run(args, target, screen).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -138,8 +150,12 @@ impl Command {
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
+            Self::Next(args) => args.format.json,
+            Self::Simulate(args) => args.format.json,
+            Self::Doctor(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Logs(args) => args.format.json,
+            Self::Report(args) => args.format.json,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,

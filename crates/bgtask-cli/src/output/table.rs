@@ -83,8 +83,10 @@ impl Table {
     }
 
     fn write_columns(&self, out: &mut dyn Write, indent: &str, widths: &[usize]) -> io::Result<()> {
-        let headings = self.headings.iter().map(|text| (Cow::Borrowed(*text), style::HEADING));
-        line(out, indent, headings, widths)?;
+        if self.headings.iter().any(|heading| !heading.is_empty()) {
+            let headings = self.headings.iter().map(|text| (Cow::Borrowed(*text), style::HEADING));
+            line(out, indent, headings, widths)?;
+        }
         for row in &self.rows {
             let last = row.cells.len() - 1;
             let cells = row.cells.iter().enumerate();

@@ -130,9 +130,31 @@ fn why_as_json() {
             {"name": "ExternalPower", "open": true, "value": "true", "since": null, "source": "netlink"},
             {"name": "MemoryPressure", "open": true, "value": "false", "since": null, "source": "netlink"},
         ],
+        "waits_for": ["InternetAvailable"], "waits_since": "2026-07-28T11:58:00.000000Z",
+        "released_by": "InternetAvailable has to hold",
+        "remedy": "connect the machine to the internet", "next": null, "used": null, "budget": null,
+        "last_run": null,
     });
-    assert_eq!(json(&ask(&["why", "sync", "--json"]).out), expected);
-    assert!(ask(&["why", "sync"]).out.starts_with("TimeZoneChange fired 2 min ago and"));
+    let mut answer = json(&ask(&["why", "sync", "--json"]).out);
+    let fired = answer.as_object_mut().unwrap().remove("last_fired").unwrap();
+    assert_eq!((fired["event"].as_str(), fired["sequence"].as_u64()), (Some("fired"), Some(1500)));
+    assert_eq!(answer, expected);
+}
+
+#[test]
+fn why_says_one_sentence_and_then_the_facts() {
+    let expected = "\
+TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.
+
+  last fired    2026-07-28 11:59:00 +00:00 (1 min ago): TimeZoneChange fired\\nin one line
+  waits for     InternetAvailable, since 2026-07-28 11:58:00 +00:00 (2 min ago)
+  released by   InternetAvailable has to hold
+  to start it   connect the machine to the internet
+
+  GATE                       READS    SINCE      SOURCE
+";
+    let ran = ask(&["why", "sync"]);
+    assert!(ran.out.starts_with(expected), "{}", ran.out);
 }
 
 #[test]

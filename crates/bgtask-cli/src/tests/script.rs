@@ -258,6 +258,7 @@ fn why() -> WhyInfo {
             gate("ExternalPower", true, "true", None),
             gate("MemoryPressure", true, "false", None),
         ],
+        remedy: Some("connect the machine to the internet".into()),
         ..WhyInfo::default()
     }
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::fire::Occurrence;
 use super::{Core, Task};
-use crate::activation::{Activation, ActivationEvent};
+use crate::activation::{Activation, ActivationEvent, ActivationState};
 use crate::event::{CancelNotice, Cause, EventKind};
 use crate::host::HostKind;
 use crate::ids::{HostId, InstanceId, TaskId};
 use crate::limits::{MAX_PROGRESS_MESSAGE_BYTES, cut};
 use crate::model::cancel::CancellationReason;
-use crate::model::command::{LastRun, Usage, Used};
+use crate::model::command::{Command, LastRun, Usage, Used};
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
 use crate::output::{Output, Reply, Wake, WakeReason};
@@ -147,6 +147,13 @@ impl Core {
         self.persist_registration(id);
     }
 
+    /// As [`charge`](Self::charge), for an instance whose host ended: one that was never heard of has used nothing.
+    pub(super) fn charge_ended(&mut self, host: HostId, instance: InstanceId, usage: Option<Usage>) -> Option<Used> {
+        let (_, activation) = self.tasks.of_running(instance)?;
+        let begun = !matches!(activation.state, ActivationState::Starting { warm: true, .. });
+        if begun { self.charge(host, instance, usage) } else { None }
+    }
+
     /// What an instance came to cost, and charges its host with that: nothing is charged twice.
     pub(super) fn charge(&mut self, host: HostId, instance: InstanceId, usage: Option<Usage>) -> Option<Used> {
         let (_, activation) = self.tasks.of_running(instance)?;
@@ -193,24 +200,18 @@ impl Core {
     }
 
     /// The less is left, the sooner: several processors use it up at the same time.
-    pub(super) fn look_again(&mut self, host: HostId, left: Duration) {
+    fn look_again(&mut self, host: HostId, left: Duration) {
         let at = self.now.boot + (left / 4).max(LOOK_LEAST);
         if let Some(host) = self.hosts.get_mut(host) {
             host.look_at = Some(at);
         }
     }
 
-    /// A host for a command: never shared, never kept.
-    pub(super) fn start_command(&mut self, id: TaskId) -> HostId {
-        let task = self.tasks.get(id).expect("it waits");
-        let app = self.apps.get(&task.registration.app).expect("its gate is open");
-        let server = app.server(&task.registration.entry).expect("its gate is open").clone();
-        let most = task.registration.entry.command().and_then(|command| command.cpu);
-        let host = self.hosts.start(app, server, self.now.boot);
-        if let Some(most) = most {
+    /// A command whose processor time is bounded will be looked at.
+    pub(super) fn look_at_first(&mut self, host: HostId, command: &Command) {
+        if let Some(most) = command.cpu {
             self.look_again(host, most);
         }
-        host
     }
 
     /// Whether a host is a command's.

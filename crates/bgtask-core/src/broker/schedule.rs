@@ -9,12 +9,12 @@ use super::{Core, Task};
 use crate::activation::ActivationEvent;
 use crate::event::EventKind;
 use crate::host::HostEvent;
-use crate::ids::TaskId;
+use crate::ids::{HostId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
-use crate::model::registration::{Entry, Registration};
+use crate::model::registration::{Entry, Registration, Standing};
 use crate::model::trigger::Trigger;
 use crate::output::{Output, RunOrder};
 
@@ -82,7 +82,7 @@ impl Core {
         let mut running: usize = occupancy.values().sum();
         while running < self.config.max_running {
             let urgent = self.most_urgent();
-            let candidates = self.tasks.waiting().filter_map(|(app, queue)| {
+            let candidates = self.tasks.open().filter_map(|(app, queue)| {
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
                 Some((occupancy.get(app).copied().unwrap_or(0), place, id))
             });
@@ -144,7 +144,8 @@ impl Core {
         let backoff = not_before.filter(|at| *at > self.now.wall).map(|_| Gate::Backoff);
         match first {
             Some(first) if first.firing.by_hand => backoff,
-            _ if task.registration.paused => Some(Gate::Paused),
+            // Who cannot be resumed any more is not paused.
+            _ if task.registration.paused && task.registration.standing != Standing::Unregistered => Some(Gate::Paused),
             _ => self.held_by_levels(&task.registration, access).or(backoff),
         }
     }
@@ -168,7 +169,7 @@ impl Core {
 
     /// Tells the history when what a waiting activation waits for has changed.
     pub(super) fn refresh_gates(&mut self) {
-        let waiting: Vec<_> = self.tasks.waiting().flat_map(|(_, queue)| queue.map(|(_, id)| id)).collect();
+        let waiting: Vec<_> = self.tasks.waiting().collect();
         for id in waiting {
             self.fresh_gate(id);
         }
@@ -177,17 +178,17 @@ impl Core {
     pub(super) fn fresh_gate(&mut self, id: TaskId) {
         self.unsettled = true;
         let gate = self.gate(id);
-        let Some(task) = self.tasks.get_mut(id) else {
+        let Some(task) = self.tasks.get(id) else {
             return;
         };
-        let waits_for_slot = gate.is_none() && task.gate == Some(Gate::Slot);
+        let waits_for_slot = gate.is_none() && task.gate() == Some(Gate::Slot);
         let Some(instance) = task.waiting.front().map(|activation| activation.instance) else {
             return;
         };
         if waits_for_slot {
             return;
         }
-        let before = std::mem::replace(&mut task.gate, gate);
+        let before = self.tasks.set_gate(id, gate);
         if gate.is_none() {
             self.tasks.mark_ready(id);
         }
@@ -208,55 +209,27 @@ impl Core {
     /// Every slot is taken: whoever is ready and still waits, waits for one.
     fn note_full(&mut self, ready: BTreeSet<TaskId>) {
         for id in ready {
-            let Some(task) = self.tasks.get_mut(id) else {
-                continue;
-            };
-            let Some(waiting) = task.waiting.front() else { continue };
-            let instance = waiting.instance;
-            if task.gate.is_none() {
-                task.gate = Some(Gate::Slot);
+            let Some(task) = self.tasks.get(id).filter(|task| task.gate().is_none()) else { continue };
+            if let Some(instance) = task.waiting.front().map(|waiting| waiting.instance) {
+                self.tasks.set_gate(id, Some(Gate::Slot));
                 self.record(id, Some(instance), EventKind::Buffered(Gate::Slot));
             }
         }
     }
 
     fn launch(&mut self, id: TaskId) {
-        let task = self.tasks.get(id).expect("it waits");
-        let entry = task.registration.entry.clone();
-        let budget = self.budget(&task.registration);
-        let app = self.apps.get(&task.registration.app).expect("its gate is open");
-        let server = app.server(&entry).expect("its gate is open").clone();
-        let there = match &entry {
-            Entry::Command(_) => None,
-            Entry::InProcess => self.hosts.running_app(app).or_else(|| self.hosts.fitting(app, &server)),
-            Entry::Component(_) | Entry::Class(_) => self.hosts.fitting(app, &server),
-        };
-        let (host, warm) = match there {
-            None if entry.command().is_some() => (self.start_command(id), false),
-            Some(host) => {
-                self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned);
-                (host, true)
-            }
-            None => {
-                let program = Arc::clone(&server.program);
-                let app_id = app.id.clone();
-                let host = self.hosts.start(app, server, self.now.boot);
-                self.outputs.push_back(Output::Launch { host, app: app_id, program });
-                (host, false)
-            }
-        };
+        let (host, warm) = self.host_for(id);
         self.heard_of(host);
-        let deadline = self.now.boot + budget;
-        let started = self.now.boot;
-        let activation = self.tasks.launch(id, ActivationEvent::Launched { host, warm, deadline }, started);
-        let activation = activation.expect("it waits");
+        let budget = self.budget(&self.tasks.get(id).expect("it waits").registration);
+        let event = ActivationEvent::Launched { host, warm, deadline: self.now.boot + budget };
+        let activation = self.tasks.launch(id, event, self.now.boot).expect("it waits");
         let (instance, firing, attempt) = (activation.instance, activation.firing.clone(), activation.attempt);
         let registration = &self.tasks.get(id).expect("it runs").registration;
         let order = RunOrder {
             instance,
             task: id,
             name: Arc::clone(&registration.name),
-            entry,
+            entry: registration.entry.clone(),
             group: registration.group.as_ref().map(|group| Arc::clone(&group.id)),
             trigger: registration.trigger.clone(),
             firing,
@@ -267,6 +240,30 @@ impl Core {
         self.record(id, Some(instance), EventKind::Started { attempt, warm });
         self.outputs.push_back(Output::Run(host, Box::new(order)));
         self.fresh_gate(id);
+    }
+
+    /// Where it runs, and whether that is a host that was there already. A command has one of its own.
+    fn host_for(&mut self, id: TaskId) -> (HostId, bool) {
+        let registration = &self.tasks.get(id).expect("it waits").registration;
+        let entry = registration.entry.clone();
+        let app = self.apps.get(&registration.app).expect("its gate is open");
+        let server = app.server(&entry).expect("its gate is open").clone();
+        let there = match &entry {
+            Entry::Command(_) => None,
+            Entry::InProcess => self.hosts.running_app(app).or_else(|| self.hosts.fitting(app, &server)),
+            Entry::Component(_) | Entry::Class(_) => self.hosts.fitting(app, &server),
+        };
+        if let Some(host) = there {
+            self.hosts.get_mut(host).expect("just found").apply(HostEvent::Assigned);
+            return (host, true);
+        }
+        let (program, app_id) = (Arc::clone(&server.program), app.id.clone());
+        let host = self.hosts.start(app, server, self.now.boot);
+        match entry.command() {
+            Some(command) => self.look_at_first(host, command),
+            None => self.outputs.push_back(Output::Launch { host, app: app_id, program }),
+        }
+        (host, false)
     }
 
     /// How long an instance may run (D10).

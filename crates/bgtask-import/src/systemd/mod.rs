@@ -8,8 +8,6 @@ mod words;
 
 pub use words::{UnitKind, UnitNames};
 
-use bgtask_core::Entry;
-
 use crate::{Difference, Import, common, task_of};
 use unit::Unit;
 
@@ -69,7 +67,6 @@ pub fn systemd_timer(timer: &str, service: &str, names: &UnitNames<'_>) -> Impor
     for found in triggers {
         let mut task = task_of(names.stem().to_owned(), found.trigger, translated.command.clone());
         task.registration.conditions.clone_from(&translated.conditions);
-        debug_assert!(matches!(task.registration.entry, Entry::Command(_)));
         import.add(task, found.differences, found.original, found.line);
     }
     import

@@ -65,18 +65,24 @@ fn when<'a>(words: &'a [Token], line: &Range<usize>) -> Result<(When, &'a [Token
     Ok((When::Clock { days, from, until }, rest))
 }
 
+/// A time that ends something, and where it stands.
+type End = (Clock, Range<usize>);
+
 /// `… until 10:30` at the end of a statement.
-fn until(words: &[Token]) -> Result<(&[Token], Option<(Clock, Range<usize>)>), Problem> {
+fn until(words: &[Token]) -> Result<(&[Token], Option<End>), Problem> {
     let Some(place) = words.iter().position(|word| word.is("until")) else { return Ok((words, None)) };
-    let [before @ .., _, time] = words else { unreachable!("there is a word") };
-    if place == 0 || place + 2 != words.len() {
+    let wrong = || {
         let help = "write until and a time at the end: no internet until 10:30";
-        return Err(Problem::new(words[place].span.clone(), "this is no end of something", help));
+        Problem::new(words[place].span.clone(), "this is no end of something", help)
+    };
+    let (before, [_, time]) = words.split_at(place) else { return Err(wrong()) };
+    if before.is_empty() {
+        return Err(wrong());
     }
     Ok((before, Some((times::end(&time.text, time.span.clone())?, time.span.clone()))))
 }
 
-fn ending(when: When, end: Option<(Clock, Range<usize>)>) -> Result<When, Problem> {
+fn ending(when: When, end: Option<End>) -> Result<When, Problem> {
     let Some((end, at)) = end else { return Ok(when) };
     match when {
         When::Start { .. } => Ok(When::Start { until: Some(end) }),

@@ -39,6 +39,7 @@ pub(crate) fn play(rehearsal: Rehearsal) -> Result<Timeline, RehearsalError> {
             lines: rehearsal.scenario,
             zone_of_line: of_lines,
             zones: rehearsal.zones,
+            most_steps: rehearsal.most_steps,
             from,
         },
         access: rehearsal.access.into_iter().collect(),
@@ -133,6 +134,7 @@ struct Setting {
     lines: Scenario,
     zone_of_line: BTreeMap<usize, u64>,
     zones: fn(&str) -> Option<TimeZone>,
+    most_steps: u64,
     from: i64,
 }
 
@@ -169,6 +171,7 @@ struct Behaviour {
 struct Settling {
     at: i64,
     lines: Vec<u8>,
+    /// How many are told, and how many more there were.
     count: u32,
     lost: u32,
 }
@@ -189,7 +192,7 @@ impl Stage {
             if next >= end {
                 return None;
             }
-            if self.steps > crate::MAX_STEPS {
+            if self.steps > self.setting.most_steps {
                 return Some(WallTime::from_micros(self.now));
             }
             self.now = next;

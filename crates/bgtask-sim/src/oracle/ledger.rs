@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bgtask_core::{
-    Activation, ActivationState, AppAccess, AppId, AppVersion, Change, Core, Event, EventKind, Fact, Input, InstanceId,
-    NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
-    SystemConditionType, TaskId, Unregistration,
+    Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind, Fact,
+    Input, InstanceId, NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
+    TaskId, Unregistration, WallTime,
 };
 
 use super::{Verdict, check};
@@ -33,6 +33,10 @@ pub(super) struct Ledger {
     attempts: BTreeSet<(InstanceId, u32)>,
     /// The next attempt of each instance that was interrupted by the end of a broker.
     next_attempts: BTreeMap<InstanceId, u32>,
+    /// How many tries of an instance have failed.
+    failures: BTreeMap<InstanceId, u32>,
+    /// The promises that were said to be broken, each with the last success.
+    breaches: BTreeSet<(TaskId, WallTime)>,
     outcomes: BTreeMap<InstanceId, (AppId, u32)>,
     kept: BTreeMap<InstanceId, u32>,
     asked: BTreeMap<RequestId, (AppId, NewRegistration)>,
@@ -85,6 +89,10 @@ impl Ledger {
             Change::PutActivation(id, activation) => {
                 self.attempts.insert((activation.instance, activation.attempt));
                 self.activations.insert(activation.instance, (*id, activation.clone()));
+                // A command that is edited takes over what waited for it.
+                if let Some(owed) = self.owed.get_mut(&activation.instance) {
+                    owed.task = *id;
+                }
             }
             Change::DeleteActivation(instance) => drop(self.activations.remove(instance)),
             Change::PutCompletion(completion) => *self.kept.entry(completion.instance).or_default() += 1,
@@ -104,11 +112,17 @@ impl Ledger {
         self.batches += 1;
         let twice = self.outcomes.iter().find(|(_, (_, count))| *count != 1);
         check(twice.is_none(), || format!("an instance has more than one outcome: {twice:?}"))?;
-        let told = |instance, app| self.kept.get(instance) == Some(&1) || self.uninstalled.contains(app);
+        let told = |instance, app: &AppId| match self.kept.get(instance) {
+            // Nobody reads what a command has come to but the history.
+            None => app.as_str() == App::COMMANDS || self.uninstalled.contains(app),
+            Some(count) => *count == 1 && app.as_str() != App::COMMANDS,
+        };
         let silent = self.outcomes.iter().find(|(instance, (app, _))| !told(*instance, app));
         check(silent.is_none(), || format!("an outcome without its completion: {silent:?}"))?;
         let odd = self.kept.keys().find(|instance| !self.outcomes.contains_key(instance));
         check(odd.is_none(), || format!("a completion without its outcome: {odd:?}"))?;
+        let lost = self.owed.iter().find(|(_, owed)| !self.registrations.contains_key(&owed.task));
+        check(lost.is_none(), || format!("its registration is gone, and this is still owed: {lost:?}"))?;
         let active: BTreeSet<_> = self.activations.values().map(|(task, _)| *task).collect();
         let done = |it: &&Registration| it.standing != Standing::Active && !active.contains(&it.id);
         let left = self.registrations.values().find(done);
@@ -133,6 +147,11 @@ impl Ledger {
         self.not_more_than_asked()
     }
 
+    /// How many activations came to an outcome.
+    pub(super) fn outcomes(&self) -> usize {
+        self.outcomes.len()
+    }
+
     /// Whose the task is or was.
     pub(super) fn owner(&self, task: TaskId) -> Option<&AppId> {
         self.ever.get(&task).map(|registration| &registration.app)
@@ -145,9 +164,9 @@ impl Ledger {
     }
 
     pub(super) fn agrees_with(&self, core: &Core) -> Verdict {
-        let listed: BTreeSet<_> = core.registrations(None).iter().map(|registration| registration.id).collect();
-        let durable: BTreeSet<_> =
-            self.registrations.values().filter(|it| it.standing != Standing::Unregistered).map(|it| it.id).collect();
+        let listed: BTreeMap<_, _> = core.registrations(None).into_iter().map(|it| (it.id, it)).collect();
+        let durable = self.registrations.iter().filter(|(_, it)| it.standing != Standing::Unregistered);
+        let durable: BTreeMap<_, _> = durable.map(|(id, it)| (*id, it)).collect();
         check(listed == durable, || format!("listed are {listed:?}, durable are {durable:?}"))?;
         let needed: BTreeSet<_> = self.registrations.values().flat_map(facts).collect();
         let watched: BTreeSet<_> = core.sources().map(|(fact, _)| fact).collect();
@@ -227,9 +246,7 @@ impl Ledger {
     fn delete(&mut self, id: TaskId) -> Verdict {
         let gone = self.registrations.remove(&id).ok_or_else(|| format!("{id} was deleted twice"))?;
         let asked = self.leaving.contains(&id) || gone.standing == Standing::Spent;
-        check(asked, || format!("{gone:?} was deleted and nobody asked for it"))?;
-        let owed = self.owed.values().find(|owed| owed.task == id);
-        check(owed.is_none(), || format!("{id} was deleted and was still owed {owed:?}"))
+        check(asked, || format!("{gone:?} was deleted and nobody asked for it"))
     }
 
     fn recorded(&mut self, event: &Event) -> Verdict {
@@ -245,6 +262,16 @@ impl Ledger {
                 check(owed.started, || format!("{event:?} of what was never started"))?;
                 self.outcomes.entry(instance()?).or_insert((event.app.clone(), 0)).1 += 1;
             }
+            EventKind::Retrying { attempt, .. } => {
+                let owed = self.owed.get(&instance()?).ok_or_else(|| format!("{event:?} of what was not owed"))?;
+                check(owed.started, || format!("{event:?} of what was never started"))?;
+                self.next_attempts.insert(instance()?, *attempt);
+                *self.failures.entry(instance()?).or_default() += 1;
+            }
+            EventKind::Overdue { since } => {
+                let new = self.breaches.insert((event.task, *since));
+                check(new, || format!("{event:?} was said before"))?;
+            }
             EventKind::Dropped => {
                 self.owed.remove(&instance()?).ok_or_else(|| format!("{event:?} of what was not owed"))?;
             }
@@ -257,7 +284,8 @@ impl Ledger {
     fn started(&mut self, instance: InstanceId, event: &Event, attempt: u32) -> Verdict {
         let owed = self.owed.get_mut(&instance).ok_or_else(|| format!("{} started unasked", event.name))?;
         owed.started = true;
-        check(attempt <= self.max_attempts, || format!("{} was started as attempt {attempt}", event.name))?;
+        let failures = self.failures.get(&instance).copied().unwrap_or(0);
+        check(attempt - failures <= self.max_attempts, || format!("{} was started as attempt {attempt}", event.name))?;
         let due = self.next_attempts.get(&instance).copied().unwrap_or(1);
         check(attempt == due, || format!("{instance} is started as attempt {attempt}, which is {due}"))
     }
@@ -286,13 +314,13 @@ fn fits(registration: &Registration, new: &NewRegistration) -> bool {
 
 /// What a registration stands on.
 fn facts(registration: &Registration) -> impl Iterator<Item = Fact> + '_ {
-    let conditions = registration.conditions.iter().copied().filter_map(Fact::of_condition);
+    let conditions = registration.conditions.iter().copied().filter_map(Condition::fact);
     let always = [Fact::EnergySaver, Fact::MemoryPressure];
     Fact::behind(&registration.trigger).into_iter().chain(conditions).chain(always)
 }
 
 /// Conditions that can never hold together: such a task waits for ever, as on Windows (CO-1).
-fn is_impossible(conditions: &[SystemConditionType]) -> bool {
-    let clash = |a, b| Fact::of_condition(a) == Fact::of_condition(b) && a != b;
+fn is_impossible(conditions: &[Condition]) -> bool {
+    let clash = |a: Condition, b: Condition| a.fact() == b.fact() && a.holds_at(true) != b.holds_at(true);
     conditions.iter().any(|a| conditions.iter().any(|b| clash(*a, *b)))
 }

@@ -100,8 +100,4 @@ impl Mail {
         let unheard = self.every.keys().find(|it| !self.heard.contains(it) && !self.given_up.contains(it));
         check(unheard.is_none(), || format!("nobody heard of the outcome of {unheard:?}"))
     }
-
-    pub(super) fn completions(&self) -> usize {
-        self.every.len()
-    }
 }

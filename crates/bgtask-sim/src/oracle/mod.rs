@@ -105,6 +105,11 @@ impl Oracle {
         self.ledger.quiet_begins();
     }
 
+    /// Nobody asked for it to end, and it comes true again.
+    pub(crate) fn calendars_are_planned(&self) -> Verdict {
+        self.model.calendars_are_planned()
+    }
+
     /// The quiet phase is over: everything owed must have happened.
     pub(crate) fn rests(&self) -> Verdict {
         self.ledger.rests()?;
@@ -112,7 +117,7 @@ impl Oracle {
     }
 
     pub(crate) fn completions(&self) -> usize {
-        self.mail.completions()
+        self.ledger.outcomes()
     }
 }
 

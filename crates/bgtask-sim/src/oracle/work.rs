@@ -117,23 +117,27 @@ impl Work {
     }
 
     pub(super) fn runs(&mut self, id: HostId, order: &RunOrder, owner: Option<&AppId>, hosts: &Hosts) -> Verdict {
+        if order.entry.command().is_some() {
+            let before = self.places.insert(id, (apps::commands(), Sharing::InTurn));
+            check(before.is_none(), || format!("{id:?} is to run a command and was a host before"))?;
+        }
         let place = self.places.get(&id).ok_or_else(|| format!("{id:?} is to run {} and is no host", order.name))?;
         let (of, sharing) = place;
         check(Some(of) == owner, || format!("{id:?} of {of} is to run {} of {owner:?}", order.name))?;
         check(self.given.insert((id, order.instance)), || format!("{id:?} is told to run {} twice", order.instance))?;
+        let twin = hosts
+            .iter()
+            .find(|(_, other)| other.doing.values().any(|doing| doing.order.task == order.task) && !other.killed);
+        check(twin.is_none() || *sharing == Sharing::Apart, || {
+            format!("{} runs twice: on {id:?} and on {:?}", order.name, twin.map(|it| it.0))
+        })?;
         let Some(host) = hosts.get(id) else {
             return Ok(());
         };
         let alone = host.doing.is_empty() || matches!(sharing, Sharing::Together(_));
         check(alone, || format!("{id:?} is told to run {} while it works", order.instance))?;
         let fresh = *sharing != Sharing::Apart || self.given.iter().filter(|(its, _)| *its == id).count() == 1;
-        check(fresh, || format!("{id:?} is for one instance only and is told to run {}", order.instance))?;
-        let twin = hosts
-            .iter()
-            .find(|(_, other)| other.doing.values().any(|doing| doing.order.task == order.task) && !other.killed);
-        check(twin.is_none() || *sharing == Sharing::Apart, || {
-            format!("{} runs twice: on {id:?} and on {:?}", order.name, twin.map(|it| it.0))
-        })
+        check(fresh, || format!("{id:?} is for one instance only and is told to run {}", order.instance))
     }
 
     fn in_time(&self, id: HostId, host: &FakeHost, now: Now) -> Verdict {

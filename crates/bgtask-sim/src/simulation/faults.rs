@@ -20,9 +20,11 @@ impl Simulation {
         };
         self.now = self.now + pass;
         if self.chance.percent(3) {
-            let step = i64::try_from(self.chance.below(7_200_000_000)).unwrap_or(0) - 3_600_000_000;
+            // Corrected, set by hand, or lost.
+            let most = *self.chance.pick(&[3, 60, 3_600, 43_200]).expect("four") * 1_000_000;
+            let step = i64::try_from(self.chance.below(2 * most)).unwrap_or(0) - most as i64;
             self.now.wall = WallTime::from_micros(self.now.wall.as_micros() + step);
-            self.note('~', || format!("the wall clock is set by {} s", step / 1_000_000));
+            self.note('~', || format!("the wall clock is set by {} ms", step / 1_000));
             if self.bug != Some(Bug::MissesTheClock) {
                 self.driver.clock_was_set();
             }
@@ -31,7 +33,7 @@ impl Simulation {
 
     pub(super) fn something_happens(&mut self) {
         let (now, chance) = (self.now.boot, &mut self.chance);
-        match chance.below(100) {
+        match chance.below(112) {
             0..=34 => {
                 let fact = self.sources.disturb(now, chance);
                 self.note('~', || format!("{fact} changes"));
@@ -56,6 +58,7 @@ impl Simulation {
                 self.tell(Input::Policy(self.policy.clone()));
             }
             93..=96 => self.hosts.kill_an_idle_one(now, chance),
+            97..=108 => drop(self.paths.disturb(now, chance)),
             _ => self.sources.restart_one(now, chance),
         }
     }
@@ -87,6 +90,8 @@ impl Simulation {
         self.life += 1;
         self.hosts.broker_died();
         self.sources.broker_died();
+        self.planner.broker_died();
+        self.paths.broker_died();
         self.clients.broker_died(self.now.boot, &mut self.chance);
         if self.bug == Some(Bug::LosesARow) {
             self.store.lose_a_row(&mut self.chance);
@@ -98,7 +103,7 @@ impl Simulation {
         }
         let fresh = self.chance.number();
         let seed = if self.bug == Some(Bug::ReusesTheSeed) { 1 } else { fresh };
-        self.driver = Driver::start(&self.config, seed);
+        self.driver = Driver::start(&self.config, seed, self.bug);
         self.now = self.now + self.chance.millis(3_000);
         self.begin_life(snapshot);
         Ok(())

@@ -12,8 +12,10 @@ use crate::apps;
 use crate::chance::Chance;
 use crate::clients::Clients;
 use crate::driver::{Driver, Effect, Turn};
-use crate::hosts::Hosts;
+use crate::hosts::{Hosts, Word};
 use crate::oracle::{Oracle, Verdict};
+use crate::paths::Paths;
+use crate::planner::{self, Planner};
 use crate::plant::Bug;
 use crate::report::{Failure, Report};
 use crate::sources::Sources;
@@ -40,6 +42,8 @@ pub struct Simulation {
     driver: Driver,
     hosts: Hosts,
     sources: Sources,
+    planner: Planner,
+    paths: Paths,
     clients: Clients,
     oracle: Oracle,
     trace: Trace,
@@ -54,7 +58,7 @@ impl Simulation {
     pub fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let config = any_config(&mut chance);
-        let driver = Driver::start(&config, chance.number());
+        let driver = Driver::start(&config, chance.number(), None);
         let now = Now { wall: WallTime::from_micros(1_800_000_000_000_000), ..Now::ZERO };
         Self {
             seed,
@@ -66,13 +70,15 @@ impl Simulation {
             step: 0,
             life: 1,
             inputs: 0,
-            installed: apps::names().map(|name| (name, 1)).collect(),
+            installed: apps::every_name().map(|name| (name, 1)).collect(),
             policy: Policy::default(),
             session: 1,
             store: Store::default(),
             driver,
             hosts: Hosts::default(),
             sources: Sources::new(),
+            planner: Planner::default(),
+            paths: Paths::default(),
             clients: Clients::default(),
             trace: Trace::default(),
             faults: true,
@@ -88,8 +94,10 @@ impl Simulation {
 
     /// Plants a mistake, to see that it is noticed.
     #[must_use]
-    pub fn with_bug(self, bug: Bug) -> Self {
-        Self { bug: Some(bug), ..self }
+    pub fn with_bug(mut self, bug: Bug) -> Self {
+        self.bug = Some(bug);
+        self.driver = Driver::start(&self.config, self.chance.number(), self.bug);
+        self
     }
 
     /// Runs `steps` steps full of faults, then the quiet phase.
@@ -159,10 +167,21 @@ impl Simulation {
     }
 
     fn hear_the_world(&mut self) {
-        while let Some(input) = self.hosts.speak(self.now.boot) {
+        while let Some(word) = self.hosts.speak(self.now.boot, &mut self.chance) {
+            let input = match word {
+                Word::Heard(Input::HostExited { .. }) if self.bug == Some(Bug::SwallowsTheExit) => continue,
+                Word::Heard(input) => input,
+                Word::Asks(request) => self.clients.ask(request, false),
+            };
             if let Input::Detach(client) = input {
                 self.clients.left(client);
             }
+            self.tell(input);
+        }
+        while let Some(input) = self.planner.speak(self.now.boot) {
+            self.tell(input);
+        }
+        while let Some(input) = self.paths.speak(self.now.boot) {
             self.tell(input);
         }
         while let Some(input) = self.sources.speak(self.now.boot) {
@@ -210,16 +229,17 @@ impl Simulation {
             }
             match effect {
                 Effect::Commit(changes) => self.commit(&changes)?,
-                Effect::Perform(output) => self.perform(output)?,
+                Effect::Perform(output) => self.perform(*output)?,
             }
         }
         if let Some(turn) = self.driver.catches_up(self.now)? {
             self.note('>', || format!("{:?}", turn.input));
-            if let Some(order) = turn.outputs.iter().find(|output| !matches!(output, Output::Wake(_))) {
-                return Err(format!("nothing is to be decided only because the store works again, and {order:?} was"));
-            }
             self.oracle.decided(&turn)?;
             self.hosts.begin_graces_again(self.now.boot);
+            // The clock may have been set meanwhile.
+            if !matches!(turn.outputs.as_slice(), [Output::Wake(_)]) {
+                return self.carry_out(vec![turn]);
+            }
         }
         if self.store_fails {
             self.note('~', || "the store takes nothing now".into());
@@ -247,9 +267,11 @@ impl Simulation {
     fn perform(&mut self, output: Output) -> Verdict {
         self.note('!', || format!("{output:?}"));
         match (&output, self.bug) {
-            (Output::Retire(_), Some(Bug::ForgetsToRetire)) | (Output::Adopt { .. }, Some(Bug::ForgetsToAdopt)) => {
-                return Ok(());
-            }
+            (Output::Retire(_), Some(Bug::ForgetsToRetire))
+            | (Output::Adopt { .. }, Some(Bug::ForgetsToAdopt))
+            | (Output::Plan { .. }, Some(Bug::ForgetsToPlan))
+            | (Output::WatchPath(..), Some(Bug::ForgetsToWatchAPath))
+            | (Output::Kill(_), Some(Bug::SparesWhatIsToBeKilled)) => return Ok(()),
             _ => {}
         }
         self.oracle.performs(&output, &self.hosts, self.now)?;
@@ -258,6 +280,12 @@ impl Simulation {
             Output::Reply(id, reply) => self.clients.answered(id, &reply)?,
             Output::Watch(fact) => self.sources.watch(fact, now, chance),
             Output::Unwatch(fact) => self.sources.unwatch(fact),
+            Output::Plan { task, calendar, zone, after } => {
+                let offset = if zone.is_some() { planner::PARIS } else { self.sources.zone_offset() };
+                self.planner.order(task, planner::next_time(&calendar, offset, after), now, chance);
+            }
+            Output::WatchPath(task, _) => self.paths.watch(task),
+            Output::UnwatchPath(task) => self.paths.unwatch(task),
             Output::Launch { host, app, .. } => self.hosts.launch(host, app, now, chance),
             Output::Adopt { host, client } => self.adopt(host, client),
             Output::Run(host, order) => {
@@ -272,7 +300,7 @@ impl Simulation {
             Output::Retire(host) => self.hosts.retire(host, now, chance),
             Output::Kill(host) => self.hosts.kill(host, now, chance),
             Output::Deliver(client, notice) => self.deliver(client, &notice)?,
-            Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
+            Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
         }
         Ok(())
     }
@@ -343,5 +371,6 @@ fn any_config(chance: &mut Chance) -> Config {
         max_warm_hosts: chance.index(3),
         max_running: 1 + chance.index(4),
         max_attempts: 1 + u32::try_from(chance.below(3)).unwrap_or(0),
+        machine: chance.number(),
     }
 }

@@ -7,6 +7,7 @@ use bgtask_core::{BootTime, HostKind, Input, Policy, Request};
 use super::Simulation;
 use crate::apps;
 use crate::oracle::Verdict;
+use crate::sources::ARRANGEMENTS;
 
 /// A quiet world comes to rest within so many turns.
 const MAX_QUIET_TURNS: u32 = 5_000;
@@ -21,11 +22,13 @@ impl Simulation {
         (self.hosts.tame, self.clients.tame) = (true, true);
         self.allow_everything()?;
         self.pass_until(self.now.boot + TIMERS_GO_ON)?;
+        self.oracle.calendars_are_planned()?;
         self.end_timers();
         self.settle()?;
         self.oracle.quiet_begins();
-        for (internet, present) in [(true, true), (true, false), (false, true), (false, false)] {
-            self.sources.arrange(internet, present, self.now.boot);
+        for turn in 0..ARRANGEMENTS {
+            // One level changes from one to the next.
+            self.sources.arrange(turn ^ (turn >> 1), turn == 0, self.now.boot);
             self.settle()?;
         }
         self.rests()
@@ -38,7 +41,7 @@ impl Simulation {
         self.tell(Input::Policy(Policy::default()));
         let on = self.clients.ask(Request::SetBackground { enabled: true }, false);
         self.tell(on);
-        for app in apps::names() {
+        for app in apps::every_name() {
             self.installed.insert(app.clone(), 1);
             self.tell(Input::AppInstalled(apps::app(app.clone(), 1)));
             let mut requests = vec![Request::SetAccess(app.clone(), None)];
@@ -52,8 +55,17 @@ impl Simulation {
             let attach = self.clients.attach(app, false);
             self.tell(attach);
         }
-        self.sources.arrange(true, true, self.now.boot);
+        self.resume_everything();
+        self.sources.arrange(u32::MAX, true, self.now.boot);
         Ok(())
+    }
+
+    fn resume_everything(&mut self) {
+        let paused = self.driver.core.registrations(None).into_iter().filter(|it| it.paused).map(|it| it.id);
+        for task in paused.collect::<Vec<_>>() {
+            let request = self.clients.ask(Request::SetPaused { task, paused: false }, false);
+            self.tell(request);
+        }
     }
 
     fn end_timers(&mut self) {
@@ -91,7 +103,8 @@ impl Simulation {
         self.hear_the_world();
         self.turns()?;
         let wake = self.driver.wake.map(|wake| wake.at);
-        let events = [self.hosts.next(), self.sources.next(), self.clients.next(), wake];
+        let events =
+            [self.hosts.next(), self.sources.next(), self.clients.next(), self.planner.next(), self.paths.next(), wake];
         Ok(events.into_iter().flatten().min())
     }
 
@@ -102,6 +115,14 @@ impl Simulation {
         }
         if let Some(host) = self.driver.core.hosts().find(|host| matches!(host.kind, HostKind::Launched(_))) {
             return Err(format!("the core still counts {host:?}"));
+        }
+        let unwatched = |id| !self.paths.is_watched(id);
+        let needs = |it: &&bgtask_core::Registration| {
+            matches!(it.trigger, bgtask_core::Trigger::Path { .. }) && it.standing == bgtask_core::Standing::Active
+        };
+        let listed = self.driver.core.registrations(None);
+        if let Some(registration) = listed.into_iter().filter(needs).find(|it| unwatched(it.id)) {
+            return Err(format!("{} waits for changes at a path and nobody watches it", registration.name));
         }
         match self.driver.core.sources().find(|(fact, _)| !self.sources.is_running(*fact)) {
             Some((fact, _)) => Err(format!("{fact} is needed and its source does not run")),

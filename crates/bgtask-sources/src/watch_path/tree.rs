@@ -1,10 +1,11 @@
 //! What one watch sees: the way to its path, what is there, and the folders below.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::ffi::{OsStr, OsString};
-use std::fs;
+mod folders;
+mod way;
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,11 +13,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::inotify::ReadFlags;
 
 use crate::inotify::{BLIND_REREAD, OwnedEvent, WATCH_HELP};
-use crate::path::{End, MAX_LOOKS, Walk, walk};
 use crate::report::Status;
 use crate::watch_path::change::Change;
-use crate::watch_path::marks::{Mark, Marks, WatchId, inside, on_the_way};
+use crate::watch_path::marks::{Mark, Marks, WatchId};
 use crate::watch_path::outbox::Outbox;
+use crate::watch_path::tree::folders::{Folder, Refused, Scan, Scope};
+use crate::watch_path::tree::way::{Found, Way};
 use crate::watch_path::{ChangeKind, MAX_PATH_FOLDERS, PathBurst, PathChange, PathSpec};
 use crate::world::World;
 
@@ -42,71 +44,6 @@ pub(super) struct Tree {
     /// Whether there were more folders than may be watched.
     crowded: bool,
     refused: Option<Refused>,
-}
-
-/// The folders on the way, each with the name that leads on.
-#[derive(Default, Debug)]
-struct Way {
-    steps: Vec<(Mark, OsString)>,
-    /// Whether the last of the names is what the path itself names, there or not.
-    arrives: bool,
-    /// Whether an event told what became of that since it was looked for.
-    explained: bool,
-    /// Whether it was told that it appeared, though an event may still say so.
-    told: bool,
-    /// Whether it is a file, after all that was heard.
-    is_file: bool,
-    refused: Option<String>,
-}
-
-/// What is at the path.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Found {
-    /// Nothing was looked for yet.
-    Unknown,
-    Nothing,
-    Blocked(String),
-    File(Identity),
-    Folder(Identity, PathBuf),
-}
-
-/// Device and inode.
-type Identity = (u64, u64);
-
-/// A folder whose content is watched.
-#[derive(Debug)]
-struct Folder {
-    /// Its place below the folder that is watched, which itself is the empty path.
-    below: PathBuf,
-    /// While it is read, and until the events from before are heard: the names that are told already.
-    told: Option<HashSet<OsString>>,
-}
-
-/// A folder to be read, or being read.
-#[derive(Debug)]
-struct Scan {
-    mark: Mark,
-    scope: Scope,
-    entries: Option<fs::ReadDir>,
-}
-
-/// What of it is news.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Scope {
-    /// Nothing: it was there before.
-    Nothing,
-    /// Folders that are not watched yet, and all in them.
-    NewFolders,
-    /// All of it.
-    All,
-}
-
-/// What the kernel would not watch.
-#[derive(Debug)]
-struct Refused {
-    why: String,
-    /// Whether another time it may.
-    again: bool,
 }
 
 impl Tree {
@@ -160,7 +97,7 @@ impl Tree {
 
     /// Everything that waited was heard, and so nothing is left that a scan told before.
     pub(super) fn all_is_heard(&mut self) {
-        self.way.told = false;
+        self.way.told = None;
         for mark in self.scanned.drain(..) {
             if let Some(folder) = self.folders.get_mut(&mark) {
                 folder.told = None;
@@ -258,8 +195,8 @@ impl Tree {
         let appears = change.appears();
         self.way.is_file = appears && !is_folder;
         self.way.explained = true;
-        let told = std::mem::take(&mut self.way.told);
-        if !(appears && told) {
+        let told = self.way.told.take();
+        if told.is_none_or(|told| told.appears() != appears) {
             self.tell(self.spec.path.clone(), change, is_folder);
         }
     }
@@ -282,219 +219,6 @@ impl Tree {
                 _ if change.appears() => drop(self.enter(marks, below, Scope::All)),
                 _ => {}
             }
-        }
-    }
-}
-
-/// The way, and what is at its end.
-impl Tree {
-    /// Looks for what the path names, if something happened on the way.
-    pub(super) fn look_again(&mut self, marks: &mut Marks) {
-        if std::mem::take(&mut self.must_look) {
-            self.look(marks);
-        }
-        if std::mem::take(&mut self.must_rescan) {
-            (self.crowded, self.refused) = (false, None);
-            let waiting: HashSet<Mark> = self.scans.iter().map(|scan| scan.mark).collect();
-            let others = self.folders.keys().filter(|mark| !waiting.contains(mark));
-            self.scans.extend(others.map(|mark| Scan::new(*mark, Scope::NewFolders)));
-        }
-    }
-
-    fn look(&mut self, marks: &mut Marks) {
-        let mut seen = walk(&self.world, &self.spec.path);
-        for _ in 0..MAX_LOOKS {
-            self.take_way(marks, &seen);
-            let again = walk(&self.world, &self.spec.path);
-            if again == seen {
-                break;
-            }
-            seen = again;
-        }
-        let now = Found::at(seen.end);
-        let before = std::mem::replace(&mut self.found, now.clone());
-        let explained = std::mem::take(&mut self.way.explained);
-        self.way.is_file = matches!(now, Found::File(_));
-        let is_folder = matches!(now, Found::Folder(..));
-        let is_watched = !is_folder || self.folders.values().any(|folder| folder.below.as_os_str().is_empty());
-        if before == now && is_watched {
-            return;
-        }
-        self.leave(marks, Path::new(""));
-        if !explained && let Some(change) = before.became(&now) {
-            self.way.told = change.appears();
-            self.tell(self.spec.path.clone(), change, is_folder);
-        }
-        if is_folder {
-            let scope = if before == Found::Unknown { Scope::Nothing } else { Scope::All };
-            self.enter(marks, PathBuf::new(), scope);
-        }
-    }
-
-    /// Watches each folder on the way.
-    fn take_way(&mut self, marks: &mut Marks, seen: &Walk) {
-        let may_be_file = !matches!(&seen.end, End::Found(path) if path.is_dir());
-        let before = std::mem::take(&mut self.way.steps);
-        self.way.refused = None;
-        self.way.arrives = seen.arrived;
-        for (left, step) in seen.steps.iter().rev().enumerate().rev() {
-            let mut events = on_the_way();
-            if left == 0 && seen.arrived && may_be_file {
-                events |= inside(self.spec.on);
-            }
-            match marks.hold(self.id, &self.world.path(&step.directory), events) {
-                Ok(mark) => self.way.steps.push((mark, step.name.clone())),
-                Err(error) => {
-                    self.way.arrives &= left > 0;
-                    // What is gone by now, the next look will see.
-                    if !is_gone(&error) {
-                        self.way.refused = Some(format!("{}: {error}", step.directory.display()));
-                    }
-                }
-            }
-        }
-        for (mark, _) in before {
-            self.let_go(marks, mark);
-        }
-    }
-
-    /// Releases a mark that is of no use any more.
-    fn let_go(&self, marks: &mut Marks, mark: Mark) {
-        let is_used = self.folders.contains_key(&mark) || self.way.steps.iter().any(|(used, _)| *used == mark);
-        if !is_used {
-            marks.release(self.id, mark);
-        }
-    }
-}
-
-/// Folders.
-impl Tree {
-    /// Watches the folder at `below`, and reads it as soon as there is time. False if it is watched already, or cannot be.
-    fn enter(&mut self, marks: &mut Marks, below: PathBuf, scope: Scope) -> bool {
-        let Found::Folder(_, root) = &self.found else { return false };
-        let mark = match marks.hold(self.id, &root.join(&below), inside(self.spec.on)) {
-            Ok(mark) => mark,
-            Err(error) => {
-                self.is_not_watched(&below, &error);
-                return false;
-            }
-        };
-        if let Some(known) = self.folders.get_mut(&mark) {
-            known.below = below;
-            return false;
-        }
-        if self.folders.len() == MAX_PATH_FOLDERS {
-            self.crowded = true;
-            self.let_go(marks, mark);
-            return false;
-        }
-        self.folders.insert(mark, Folder { below, told: (scope == Scope::All).then(HashSet::new) });
-        if self.spec.recursive || scope == Scope::All {
-            self.scans.push_back(Scan::new(mark, scope));
-        }
-        true
-    }
-
-    /// What is gone by now needs no watch: that it went is an event of what it was in.
-    fn is_not_watched(&mut self, below: &Path, error: &io::Error) {
-        if !is_gone(error) {
-            let why = format!("{}: {error}", self.spec.path.join(below).display());
-            self.refused = Some(Refused { why, again: error.kind() != ErrorKind::PermissionDenied });
-        }
-    }
-
-    /// Lets go of the folder at `below` and of all that are in it.
-    fn leave(&mut self, marks: &mut Marks, below: &Path) {
-        let left: Vec<_> = self.folders.extract_if(|_, folder| folder.below.starts_with(below)).collect();
-        for (mark, _) in &left {
-            self.let_go(marks, *mark);
-        }
-        if self.folders.is_empty() {
-            (self.crowded, self.refused) = (false, None);
-        }
-        self.must_rescan |= self.crowded && !left.is_empty();
-    }
-
-    /// Reads folders that wait for it, up to so many entries. Answers how many of these are left.
-    pub(super) fn scan(&mut self, marks: &mut Marks, mut entries: usize) -> usize {
-        while entries > 0
-            && let Some(mut scan) = self.scans.pop_front()
-        {
-            entries -= 1;
-            match self.next_entry(&mut scan) {
-                Ok(Some(entry)) => {
-                    self.meet(marks, &scan, &entry);
-                    self.scans.push_front(scan);
-                }
-                Ok(None) => self.scanned.push(scan.mark),
-                Err(error) => {
-                    if let Some(folder) = self.folders.remove(&scan.mark) {
-                        self.is_not_watched(&folder.below, &error);
-                        self.let_go(marks, scan.mark);
-                    }
-                }
-            }
-        }
-        entries
-    }
-
-    fn next_entry(&self, scan: &mut Scan) -> io::Result<Option<fs::DirEntry>> {
-        let (Some(folder), Found::Folder(_, root)) = (self.folders.get(&scan.mark), &self.found) else {
-            return Ok(None);
-        };
-        let entries = match &mut scan.entries {
-            Some(entries) => entries,
-            none => none.insert(fs::read_dir(root.join(&folder.below))?),
-        };
-        // What cannot be read in the middle of a folder ends it.
-        Ok(entries.next().and_then(Result::ok))
-    }
-
-    fn meet(&mut self, marks: &mut Marks, scan: &Scan, entry: &fs::DirEntry) {
-        let Some(folder) = self.folders.get_mut(&scan.mark) else { return };
-        let name = entry.file_name();
-        let below = folder.below.join(&name);
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if scan.scope == Scope::All && folder.told.as_mut().is_some_and(|told| !told.insert(name)) {
-            return;
-        }
-        let inner = if scan.scope == Scope::Nothing { Scope::Nothing } else { Scope::All };
-        let entered = is_folder && self.spec.recursive && self.enter(marks, below.clone(), inner);
-        if scan.scope == Scope::All || scan.scope == Scope::NewFolders && entered {
-            self.tell(self.spec.path.join(&below), Change::CameAlong, is_folder);
-        }
-    }
-}
-
-impl Scan {
-    fn new(mark: Mark, scope: Scope) -> Self {
-        Self { mark, scope, entries: None }
-    }
-}
-
-impl Found {
-    fn at(end: End) -> Self {
-        let path = match end {
-            End::Found(path) => path,
-            End::Absent => return Self::Nothing,
-            End::Blocked(why) => return Self::Blocked(why),
-        };
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => Self::Folder((metadata.dev(), metadata.ino()), path),
-            Ok(metadata) => Self::File((metadata.dev(), metadata.ino())),
-            Err(_) => Self::Nothing,
-        }
-    }
-
-    /// What happened, where no event said it.
-    fn became(&self, now: &Self) -> Option<Change> {
-        let is_there = |found: &Self| matches!(found, Self::File(_) | Self::Folder(..));
-        match (is_there(self), is_there(now)) {
-            _ if *self == Self::Unknown => None,
-            (true, true) => Some(Change::Replaced),
-            (true, false) => Some(Change::Deleted),
-            (false, true) => Some(Change::Created),
-            (false, false) => None,
         }
     }
 }

@@ -40,8 +40,11 @@ async fn what_the_kernel_dropped_is_marked_and_new_folders_are_found() {
     let scene = Scene::new();
     scene.make("in/gone/deep");
     let mut inbox = scene.watch(PathSpec { settle: SETTLE, ..recursive("/in") }).await;
+    scene.write("in/0");
+    scene.write("in/1");
+    // To close is an event; that nothing was written spares the disk.
     for n in 0..=queue {
-        scene.write(&format!("in/{}", n % 2));
+        drop(fs::File::options().write(true).open(scene.path(format!("in/{}", n % 2))).unwrap());
     }
     scene.make("in/new/deep");
     scene.write("in/new/deep/file");

@@ -2,15 +2,15 @@
 
 use bgtask_convert::Program;
 use bgtask_core::{
-    AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Now, Outcome, Output,
-    RunOrder, Unregistration, Usage,
+    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Now, Outcome,
+    Output, RunOrder, Unregistration, Usage,
 };
 use bgtask_host::Running;
 use zbus::Message;
 
 use super::{Driver, LAUNCH_REST};
 use crate::clients;
-use crate::hosts::Given;
+use crate::hosts::{Given, log_name};
 
 impl Driver {
     /// What an effect has for the core to know comes after it, in `follow_ups`.
@@ -118,12 +118,27 @@ impl Driver {
     }
 
     fn run_command(&mut self, host: HostId, order: &RunOrder, command: &Command) {
-        let given = Given::new(&self.places, order, command, self.environment.command(), self.environment.home());
+        let given =
+            Given::new(&self.places, &self.logs, order, command, self.environment.command(), self.environment.home());
         if let Err(why) = given.and_then(|given| self.hosts.run_command(host, given)) {
             let exit = HostExit::NotStarted(why);
             self.follow_ups.push_back(Input::HostExited { host, exit, output_tail: String::new(), usage: None });
         } else {
             self.commands.insert(host, order.instance);
+        }
+    }
+
+    /// A command that is gone leaves nothing; one that another replaced left that what it had.
+    pub(super) fn put_away_after(&self, event: &Event) {
+        if event.app.as_str() != App::COMMANDS
+            || !matches!(event.kind, EventKind::Unregistered(Unregistration::Explicit { .. }))
+        {
+            return;
+        }
+        let name = log_name(&event.name);
+        let _none = std::fs::remove_file(self.places.checkpoint_of(&name));
+        if let Err(error) = self.logs.remove(&name) {
+            tracing::warn!("the log of {} cannot be removed: {error}", event.name);
         }
     }
 

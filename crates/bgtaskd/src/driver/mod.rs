@@ -12,6 +12,7 @@ use std::io::BufWriter;
 use std::time::Duration;
 
 use bgtask_core::{ClientId, Core, HostId, Input, InstanceId, Now, Output, Refusal, Reply, Request, RequestId, Wake};
+use bgtask_log::Logs;
 use bgtask_record::Recorder;
 use bgtask_sources::{PathReport, Report};
 use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
@@ -60,6 +61,8 @@ struct Driver {
     hosts: Hosts,
     /// The commands whose program is being started.
     commands: HashMap<HostId, InstanceId>,
+    /// What commands wrote.
+    logs: Logs,
     sources: Sources,
     calendars: Calendars,
     paths: Paths,
@@ -223,6 +226,7 @@ impl Driver {
             apps: &self.apps,
             store: self.durable.store(),
             places: &self.places,
+            logs: &self.logs,
             calendars: &self.calendars,
             task_files: &self.task_files,
             identity: &client.identity,
@@ -359,6 +363,7 @@ impl Driver {
             for event in committed.events {
                 self.untidy.get_or_insert(STORE_REST);
                 effects::log(&event);
+                self.put_away_after(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bgtask_convert::Program;
 use bgtask_core::{App, AppId, Core, Input, Snapshot};
 use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
+use bgtask_log::Logs;
 use bgtask_record::{Recorder, snapshot};
 use bgtask_sources::World;
 use bgtask_store::Store;
@@ -98,6 +99,8 @@ impl Driver {
             clients: Clients::new(bus),
             hosts,
             commands: HashMap::new(),
+            logs: Logs::open(places.logs())
+                .map_err(|error| Failure::new("the logs of commands cannot be kept", error))?,
             sources: Sources::new(World::new(&options.sysroot), heard),
             calendars: Calendars::new(&options.sysroot),
             paths: Paths::new(World::new("/"), seen),

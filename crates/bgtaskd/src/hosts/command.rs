@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bgtask_core::{CancellationReason, Command, HostExit, HostId, RunOrder};
-use bgtask_host::{CommandSpec, Running, Tail};
+use bgtask_host::{CommandSpec, Host, Running, Tail};
+use bgtask_log::{LogError, Logs, Trouble, Writer};
 use bgtask_wire::ADDRESS_VARIABLE;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::{Entry, Hosts, Kind, chain, listen, own, ready, tell_when_readable};
 use crate::inbox::Incoming;
@@ -26,7 +29,6 @@ pub(super) struct Starting(HashMap<HostId, Begun>);
 
 struct Begun {
     files: Files,
-    log: Log,
     /// What it was told meanwhile.
     told: Option<Told>,
 }
@@ -43,14 +45,15 @@ pub(super) struct Files {
     reason: PathBuf,
     /// What it leaves for its next try.
     checkpoint: Option<PathBuf>,
+    log: Log,
 }
 
 impl Hosts {
     /// Starts a command. What went wrong comes back like any other end of a host.
     pub(crate) fn run_command(&mut self, id: HostId, given: Given) -> Result<(), String> {
-        let Given { spec, files, log } = given;
+        let Given { spec, files } = given;
         let prepared = self.spawner.prepare(spec).map_err(|error| chain(&error))?;
-        self.starting.0.insert(id, Begun { files, log, told: None });
+        self.starting.0.insert(id, Begun { files, told: None });
         let inbox = self.inbox.clone();
         tokio::task::spawn_blocking(move || {
             let started = prepared.start().map_err(|error| chain(&error));
@@ -63,12 +66,13 @@ impl Hosts {
     pub(crate) fn command_started(&mut self, id: HostId, started: Result<Running, String>) -> Result<(), HostExit> {
         let Some(begun) = self.starting.0.remove(&id) else { return Ok(()) };
         let attended = started.and_then(|running| {
-            self.attend_command(id, running, begun.log).map_err(|error| format!("its end cannot be watched: {error}"))
+            let attended = self.attend_command(id, running, begun.files.log.clone());
+            attended.map_err(|error| format!("its end cannot be watched: {error}"))
         });
         match attended {
-            Ok(mut entry) => {
-                entry.kind = Kind::Command(begun.files);
-                self.running.insert(id, entry);
+            Ok((host, tail, listener)) => {
+                let kind = Kind::Command(begun.files);
+                self.running.insert(id, Entry { host, exit: None, tail, listener: Some(listener), kind });
                 match begun.told {
                     Some(Told::Die) => self.kill(id),
                     Some(Told::Stop) => self.terminate(id),
@@ -77,8 +81,9 @@ impl Hosts {
                 Ok(())
             }
             Err(why) => {
-                begun.files.put_away(false);
-                Err(HostExit::NotStarted(why))
+                let exit = HostExit::NotStarted(why);
+                begun.files.put_away(&exit);
+                Err(exit)
             }
         }
     }
@@ -106,16 +111,18 @@ impl Hosts {
         }
     }
 
-    fn attend_command(&self, id: HostId, running: Running, log: Log) -> io::Result<Entry> {
+    fn attend_command(&self, id: HostId, running: Running, log: Log) -> io::Result<Attended> {
         let tail = Arc::new(Mutex::new(Tail::new()));
-        let ended = own(std::os::fd::AsFd::as_fd(&running.host))?;
+        let ended = own(running.host.as_fd())?;
         let output = ready::watch(OwnedFd::from(running.output))?;
         tokio::spawn(tell_when_readable(ended, self.inbox.clone(), id));
-        let listener = Some(tokio::spawn(listen(output, Arc::clone(&tail), Some(log))));
-        let files = Files { reason: PathBuf::new(), checkpoint: None };
-        Ok(Entry { host: running.host, exit: None, tail, listener, kind: Kind::Command(files) })
+        let listener = tokio::spawn(listen(output, Arc::clone(&tail), Some(log)));
+        Ok((running.host, tail, listener))
     }
 }
+
+/// A command that runs, and what hears it.
+type Attended = (Host, Arc<Mutex<Tail>>, JoinHandle<()>);
 
 impl Starting {
     pub(super) fn kill(&mut self, id: HostId) {
@@ -126,11 +133,11 @@ impl Starting {
 }
 
 impl Files {
-    fn make(places: &Places, order: &RunOrder, command: &Command) -> io::Result<Self> {
+    fn make(places: &Places, order: &RunOrder, command: &Command, log: Log) -> io::Result<Self> {
         let reason = places.cancel_reason_of(order.instance);
         fs::create_dir_all(reason.parent().unwrap_or(Path::new("/")))?;
         fs::write(&reason, "")?;
-        let checkpoint = command.checkpoint.then(|| places.checkpoint_of(order.task));
+        let checkpoint = command.checkpoint.then(|| places.checkpoint_of(&log_name(&order.name)));
         if let Some(path) = &checkpoint {
             fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
             let size = fs::metadata(path).map_or(0, |data| data.len());
@@ -142,7 +149,7 @@ impl Files {
                 fs::remove_file(path)?;
             }
         }
-        Ok(Self { reason, checkpoint })
+        Ok(Self { reason, checkpoint, log })
     }
 
     fn tell(&self, reason: CancellationReason) {
@@ -152,9 +159,10 @@ impl Files {
     }
 
     /// A success needs no checkpoint any more.
-    pub(super) fn put_away(&self, succeeded: bool) {
+    pub(super) fn put_away(&self, exit: &HostExit) {
+        self.log.end(exit);
         let _gone = fs::remove_file(&self.reason);
-        if let Some(path) = self.checkpoint.as_ref().filter(|_| succeeded) {
+        if let Some(path) = self.checkpoint.as_ref().filter(|_| *exit == HostExit::Code(0)) {
             let _none = fs::remove_file(path);
         }
     }
@@ -164,23 +172,24 @@ impl Files {
 pub(crate) struct Given {
     spec: CommandSpec,
     files: Files,
-    log: Log,
 }
 
 impl Given {
     /// What a command finds; `env` is what every command has.
     pub(crate) fn new(
         places: &Places,
+        logs: &Logs,
         order: &RunOrder,
         command: &Command,
         env: Vec<(OsString, OsString)>,
         home: &Path,
     ) -> Result<Self, String> {
         let cannot = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
-        let files = Files::make(places, order, command).map_err(|error| cannot("its files cannot be made", &error))?;
+        let log = Log::open(logs, &order.name, order).map_err(|error| cannot("its log cannot be written", &error))?;
+        let files =
+            Files::make(places, order, command, log).map_err(|error| cannot("its files cannot be made", &error))?;
         let details = bgtask_host::sealed(details(order).to_string().as_bytes())
             .map_err(|error| cannot("what its trigger carries cannot be given to it", &error))?;
-        let log = Log::open(places, order).map_err(|error| cannot("its log cannot be written", &error))?;
         let dir = if command.dir.is_empty() { home.to_owned() } else { PathBuf::from(&*command.dir) };
         let argv = command.argv.iter().map(|argument| OsString::from(&**argument)).collect();
         let spec = CommandSpec {
@@ -190,7 +199,7 @@ impl Given {
             memory: command.memory,
             ..CommandSpec::new(argv, environment(order, command, env, &files), dir)
         };
-        Ok(Self { spec, files, log })
+        Ok(Self { spec, files })
     }
 }
 
@@ -258,13 +267,53 @@ pub(crate) fn environment_of_commands(address: &bgtask_wire::Address) -> Vec<(Os
     env
 }
 
-/// Where all that a command writes is kept.
-pub(super) struct Log;
+/// Where all that an instance of a command writes is kept.
+#[derive(Clone)]
+pub(super) struct Log {
+    writer: Arc<Mutex<Writer>>,
+    instance: Arc<str>,
+}
 
 impl Log {
-    fn open(_places: &Places, _order: &RunOrder) -> io::Result<Self> {
-        Ok(Self)
+    fn open(logs: &Logs, name: &str, order: &RunOrder) -> Result<Self, LogError> {
+        let log = Self {
+            writer: Arc::new(Mutex::new(logs.writer(&log_name(name))?)),
+            instance: order.instance.to_string().into(),
+        };
+        let word = bgtask_taskfile::trigger_word(&order.trigger);
+        log.write(|writer, at, instance| writer.begin(at, instance, &format!("attempt {}, {word}", order.attempt)));
+        Ok(log)
     }
 
-    pub(super) fn append(&mut self, _bytes: &[u8]) {}
+    pub(super) fn append(&self, bytes: &[u8]) {
+        self.write(|writer, at, instance| writer.write(at, instance, bytes));
+    }
+
+    fn end(&self, exit: &HostExit) {
+        let text = match exit {
+            HostExit::Code(code) => format!("exit code {code}"),
+            HostExit::Signal(signal) => format!("ended by signal {signal}"),
+            other => other.to_string(),
+        };
+        self.write(|writer, at, instance| writer.end(at, instance, &text));
+    }
+
+    fn write(&self, put: impl FnOnce(&mut Writer, u64, &str) -> Option<Trouble>) {
+        let Ok(mut writer) = self.writer.lock() else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        if let Some(trouble) = put(&mut writer, at, &self.instance) {
+            tracing::warn!("{}", chain(&trouble));
+        }
+    }
+}
+
+/// What the log and the checkpoint of a command are called: by its name, which an edited command keeps.
+pub(crate) fn log_name(name: &str) -> String {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    const READABLE: usize = 40;
+    let readable: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(READABLE).collect();
+    let hash = name.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    format!("{hash:016x}-{readable}")
 }

@@ -28,7 +28,7 @@ use crate::ready::{self, Ready};
 use adopted::Adopted;
 pub(crate) use adopted::AppProcess;
 use calls::Calls;
-pub(crate) use command::{Given, environment_of_commands};
+pub(crate) use command::{Given, environment_of_commands, log_name};
 
 /// How many messages may wait for a host that does not read; one more and it is killed.
 const MAX_OUTBOX: usize = 64;
@@ -216,7 +216,7 @@ impl Hosts {
         let mut entry = self.running.remove(&id)?;
         let exit = entry.exit.take().unwrap_or(HostExit::NotStarted("how it ended is not known".into()));
         if let Kind::Command(files) = entry.kind {
-            files.put_away(exit == HostExit::Code(0));
+            files.put_away(&exit);
         }
         let usage = entry.host.final_usage().map(|all| bgtask_core::Usage {
             cpu: all.used.cpu,
@@ -330,7 +330,7 @@ async fn connect(channel: UnixStream, guid: Guid<'static>) -> zbus::Result<Messa
 }
 
 /// Keeps the last of what a host writes, and all of it, within bounds, where there is a log.
-async fn listen(output: Ready, tail: Arc<Mutex<Tail>>, mut log: Option<command::Log>) {
+async fn listen(output: Ready, tail: Arc<Mutex<Tail>>, log: Option<command::Log>) {
     let mut buffer = [0; 16_384];
     loop {
         let Ok(mut ready) = output.readable().await else { return };
@@ -340,7 +340,7 @@ async fn listen(output: Ready, tail: Arc<Mutex<Tail>>, mut log: Option<command::
                 if let Ok(mut tail) = tail.lock() {
                     tail.push(&buffer[..read]);
                 }
-                if let Some(log) = &mut log {
+                if let Some(log) = &log {
                     log.append(&buffer[..read]);
                 }
             }

@@ -16,8 +16,8 @@ pub(in crate::broker) struct Task {
     pub(in crate::broker) waiting: VecDeque<Activation>,
     /// Given to a host.
     pub(in crate::broker) running: Vec<Activation>,
-    /// What its first waiting activation was last said to wait for: only a change of it is news.
-    pub(in crate::broker) gate: Option<Gate>,
+    /// What its first waiting activation was last seen to wait for: only a change of it is news.
+    gate: Option<Gate>,
     /// From when on its timer may fire, with whatever wakes the broker.
     early: Option<WallTime>,
     /// What it wants to be woken for.
@@ -40,6 +40,11 @@ pub(in crate::broker) enum Alarm {
 }
 
 impl Task {
+    /// What its first waiting activation was last seen to wait for.
+    pub(in crate::broker) const fn gate(&self) -> Option<Gate> {
+        self.gate
+    }
+
     /// Every fact it stands on; a fact counts once for each use.
     fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
         let conditions = self.registration.conditions.iter().filter_map(|condition| condition.fact());
@@ -66,12 +71,14 @@ pub(in crate::broker) struct Tasks {
     by_id: BTreeMap<TaskId, Task>,
     per_app: BTreeMap<AppId, usize>,
     waiting: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
+    /// Those of them that were last seen to wait for nothing, or for a slot.
+    open: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
     places: BTreeMap<TaskId, u64>,
     last_place: u64,
     occupied: BTreeMap<InstanceId, TaskId>,
     early: BTreeSet<(WallTime, TaskId)>,
     alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
-    /// The waiting ones that promise to succeed within some time.
+    /// Those of the open ones that promise to succeed within some time.
     promising: BTreeSet<TaskId>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
@@ -200,9 +207,7 @@ impl Tasks {
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
         task.running.push(activation);
-        if task.waiting.is_empty() {
-            self.dequeue(id);
-        }
+        self.left_the_queue(id);
         self.by_id[&id].running.last()
     }
 
@@ -216,10 +221,40 @@ impl Tasks {
         let ended = task.waiting.remove(place);
         task.gate = None;
         self.dirty.insert(instance, id);
-        if task.waiting.is_empty() {
-            self.dequeue(id);
-        }
+        self.left_the_queue(id);
         ended
+    }
+
+    fn left_the_queue(&mut self, id: TaskId) {
+        if self.by_id.get(&id).is_some_and(|task| task.waiting.is_empty()) {
+            self.dequeue(id);
+        } else {
+            self.sort_in(id);
+        }
+    }
+
+    /// Notes what the first waiting activation of a task waits for; answers what that was before.
+    pub(in crate::broker) fn set_gate(&mut self, id: TaskId, gate: Option<Gate>) -> Option<Gate> {
+        let before = std::mem::replace(&mut self.by_id.get_mut(&id)?.gate, gate);
+        self.sort_in(id);
+        before
+    }
+
+    /// Keeps the open ones apart.
+    fn sort_in(&mut self, id: TaskId) {
+        let (Some(task), Some(place)) = (self.by_id.get(&id), self.places.get(&id)) else { return };
+        let registration = &task.registration;
+        let open = matches!(task.gate, None | Some(Gate::Slot));
+        if open {
+            self.open.entry(registration.app.clone()).or_default().insert(*place, id);
+        } else {
+            take(&mut self.open, &registration.app, *place);
+        }
+        if open && registration.fresh_within().is_some() {
+            self.promising.insert(id);
+        } else {
+            self.promising.remove(&id);
+        }
     }
 
     fn take_running(&mut self, instance: InstanceId) -> Option<(TaskId, Activation)> {
@@ -293,7 +328,7 @@ impl Tasks {
         }
     }
 
-    /// The waiting registrations that promise to succeed within some time.
+    /// The open registrations that promise to succeed within some time.
     pub(in crate::broker) fn promising(&self) -> impl Iterator<Item = &Task> {
         self.promising.iter().filter_map(|id| self.by_id.get(id))
     }
@@ -303,24 +338,18 @@ impl Tasks {
             return;
         }
         self.last_place += 1;
-        let registration = &self.by_id[&id].registration;
-        if registration.fresh_within().is_some() {
-            self.promising.insert(id);
-        }
-        let app = registration.app.clone();
+        let app = self.by_id[&id].registration.app.clone();
         self.places.insert(id, self.last_place);
         self.waiting.entry(app).or_default().insert(self.last_place, id);
+        self.sort_in(id);
     }
 
     fn dequeue(&mut self, id: TaskId) {
         let Some(place) = self.places.remove(&id) else { return };
         self.promising.remove(&id);
         let app = &self.by_id[&id].registration.app;
-        let Some(queue) = self.waiting.get_mut(app) else { return };
-        queue.remove(&place);
-        if queue.is_empty() {
-            self.waiting.remove(&app.clone());
-        }
+        take(&mut self.waiting, app, place);
+        take(&mut self.open, app, place);
     }
 
     /// Whoever waited behind an activation that has just left goes behind the others of its app.
@@ -331,11 +360,14 @@ impl Tasks {
         }
     }
 
-    /// The waiting registrations by app, each app's in the order they fired.
-    pub(in crate::broker) fn waiting(
-        &self,
-    ) -> impl Iterator<Item = (&AppId, impl Iterator<Item = (u64, TaskId)> + '_)> {
-        self.waiting.iter().map(|(app, queue)| (app, queue.iter().map(|(place, id)| (*place, *id))))
+    /// The waiting registrations, by app, each app's in the order they fired.
+    pub(in crate::broker) fn waiting(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.waiting.values().flat_map(BTreeMap::values).copied()
+    }
+
+    /// Those of them that were last seen to wait for nothing, or for a slot; each with its place in the order they fired.
+    pub(in crate::broker) fn open(&self) -> impl Iterator<Item = (&AppId, impl Iterator<Item = (u64, TaskId)> + '_)> {
+        self.open.iter().map(|(app, queue)| (app, queue.iter().map(|(place, id)| (*place, *id))))
     }
 
     /// Every activation on a host, with its registration.
@@ -371,5 +403,14 @@ impl Tasks {
         let dirty = std::mem::take(&mut self.dirty);
         let now = |id, instance| self.get(id).and_then(|task| task.find(instance)).cloned();
         dirty.into_iter().map(|(instance, id)| (id, instance, now(id, instance))).collect()
+    }
+}
+
+/// Takes a place out of the queue of an app.
+fn take(queues: &mut BTreeMap<AppId, BTreeMap<u64, TaskId>>, app: &AppId, place: u64) {
+    let Some(queue) = queues.get_mut(app) else { return };
+    queue.remove(&place);
+    if queue.is_empty() {
+        queues.remove(app);
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_core::{CancellationReason, ClientId, HostExit, HostId, InstanceId, Outcome};
+use bgtask_core::{CancellationReason, ClientId, HostExit, HostId, InstanceId, Outcome, Usage};
 
 use super::super::{Verdict, check};
+use super::held::Held;
 use super::{Model, Owed, Run};
 
 /// Less processor time than this is none.
@@ -43,6 +44,7 @@ impl Model {
             }
         }
         self.look_at_silent_hosts(owed);
+        self.look_at_commands(owed);
         self.expire_timers(owed);
     }
 
@@ -63,7 +65,7 @@ impl Model {
         let Some(after) = self.config.idle_after else { return };
         for (host, place) in &mut self.hosts {
             let busy = self.running.values().any(|run| run.host == *host);
-            if busy && !place.killed && !place.asked && place.active + after <= self.now.boot {
+            if busy && !place.is_command && !place.killed && !place.asked && place.active + after <= self.now.boot {
                 place.asked = true;
                 owed.samples.insert(*host);
             }
@@ -73,8 +75,7 @@ impl Model {
     /// What went out late has its whole time from now.
     pub(super) fn caught_up(&mut self) {
         let now = self.now.boot;
-        let budgets: Vec<_> =
-            self.running.values().map(|run| self.budget(&self.registrations[&run.task].trigger)).collect();
+        let budgets: Vec<_> = self.running.values().map(|run| self.budget(&self.registrations[&run.task])).collect();
         for (run, budget) in self.running.values_mut().zip(budgets) {
             match run.cancelled {
                 Some(_) if !run.killing => run.ends = now + self.config.cancel_grace,
@@ -92,9 +93,11 @@ impl Model {
         }
     }
 
-    pub(super) fn progressed(&mut self, host: HostId, instance: InstanceId) {
+    /// Whoever looks on hears of it, of what has begun and is not being killed.
+    pub(super) fn progressed(&mut self, host: HostId, instance: InstanceId, value: u32, owed: &mut Owed) {
         let known = self.running.get(&instance).filter(|run| run.host == host);
-        if known.is_some_and(|run| !run.killing && (run.started || run.cancelled.is_some())) {
+        if let Some(run) = known.filter(|run| !run.killing && (run.started || run.cancelled.is_some())) {
+            owed.progress = Some((run.task, instance, value, run.message.clone()));
             self.heard_of(host);
         }
     }
@@ -110,6 +113,7 @@ impl Model {
         host: HostId,
         instance: InstanceId,
         result: &Result<(), String>,
+        usage: Option<Usage>,
         owed: &mut Owed,
     ) {
         let known = self.running.get(&instance).filter(|run| run.host == host && !run.killing);
@@ -120,9 +124,10 @@ impl Model {
             (None, None) => Outcome::Succeeded,
             (None, Some(message)) => Outcome::TaskFailed { message },
         };
-        owed.outcomes.insert(instance, outcome);
+        self.bill(host, usage, &[instance], owed);
         self.heard_of(host);
         self.running.remove(&instance);
+        self.ends(instance, run.held, outcome, owed);
         let free = !self.running.values().any(|run| run.host == host);
         if self.stopping && free {
             self.hosts.retain(|id, place| *id != host || place.client.is_none() || place.killed);
@@ -133,34 +138,49 @@ impl Model {
     pub(super) fn client_gone(&mut self, client: ClientId, owed: &mut Owed) {
         let host = self.hosts.iter().find(|(_, place)| place.client == Some(client)).map(|(host, _)| *host);
         if let Some(host) = host {
-            self.exited(host, &HostExit::Disconnected, "", owed);
+            self.exited(host, &HostExit::Disconnected, "", None, owed);
         }
     }
 
     /// D8: all that ran in it ends with it; what a warm host had not heard of goes to another.
-    pub(super) fn exited(&mut self, host: HostId, exit: &HostExit, output_tail: &str, owed: &mut Owed) {
-        let Some(place) = self.hosts.remove(&host) else { return };
-        let exit = place.condemned_by.map_or(exit.clone(), |by| HostExit::Condemned { by });
+    pub(super) fn exited(
+        &mut self,
+        host: HostId,
+        exit: &HostExit,
+        output_tail: &str,
+        usage: Option<Usage>,
+        owed: &mut Owed,
+    ) {
+        if !self.hosts.contains_key(&host) {
+            return;
+        }
         let on_it: Vec<_> = self.running.iter().filter(|(_, run)| run.host == host).map(|(id, _)| *id).collect();
+        let vanishes = |run: &Run| run.cancelled.is_none() && run.warm && !run.started;
+        let ended: Vec<_> = on_it.iter().copied().filter(|it| !vanishes(&self.running[it])).collect();
+        self.bill(host, usage, &ended, owed);
+        let place = self.hosts.remove(&host).expect("just seen");
+        let exit = place.condemned_by.map_or(exit.clone(), |by| HostExit::Condemned { by });
         for instance in on_it {
             let run = self.running.remove(&instance).expect("just seen");
-            let output_tail = output_tail.to_owned();
-            match run.cancelled {
-                Some(reason) => drop(owed.outcomes.insert(instance, Outcome::Killed { reason, output_tail })),
-                None if run.warm && !run.started => {
-                    let firing = self.rows[&instance].1.firing.clone();
-                    self.waiting.insert(instance, (run.task, firing));
-                }
-                None => {
-                    owed.outcomes.insert(instance, Outcome::HostFailed { exit: exit.clone(), output_tail });
-                }
+            if vanishes(&run) {
+                self.waiting.insert(instance, Held { given: true, ..run.held });
+                continue;
             }
+            let output_tail = output_tail.to_owned();
+            let outcome = match run.cancelled {
+                _ if place.is_command => self.outcome_of(&run, &exit, &output_tail),
+                Some(reason) => Outcome::Killed { reason, output_tail },
+                None => Outcome::HostFailed { exit: exit.clone(), output_tail },
+            };
+            self.ends(instance, run.held, outcome, owed);
         }
         self.finish_servicing(&place.app, owed);
     }
 
     /// CA-9: a host that said nothing and used nothing for so long is idle, and every task in it.
-    pub(super) fn used(&mut self, host: HostId, cpu: Duration, io: u64, owed: &mut Owed) {
+    pub(super) fn used(&mut self, host: HostId, usage: Usage, owed: &mut Owed) {
+        self.bound_processor_time(host, usage.cpu, owed);
+        let (cpu, io) = (usage.cpu, usage.io);
         let (Some(place), Some(after)) = (self.hosts.get_mut(&host), self.config.idle_after) else { return };
         if !std::mem::take(&mut place.asked) {
             return;

@@ -3,7 +3,11 @@
 //! It is written from the rules, not from the core: plain sets, everything looked at anew for every input.
 
 mod access;
+mod commands;
 mod ends;
+mod held;
+mod owed;
+mod registrations;
 mod requests;
 mod servicing;
 mod starts;
@@ -14,12 +18,16 @@ use std::sync::Arc;
 
 use bgtask_core::{
     Activation, ActivationState, App, AppAccess, AppId, AppVersion, BootTime, CancellationReason, Change, ClientId,
-    Config, Details, Event, EventKind, Fact, Firing, HostId, Input, InstanceId, Now, Outcome, Output, Policy,
-    Registration, Report, RequestId, Snapshot, SourceStatus, Standing, SystemTriggerType, TaskId, Trigger,
+    Config, Event, EventKind, Fact, HostId, Input, InstanceId, Now, Output, Policy, Registration, Report, RequestId,
+    Snapshot, SourceStatus, Standing, SystemTriggerType, TaskId, Trigger, Usage, Zone,
 };
 
 use super::{Verdict, check};
 use crate::driver::Turn;
+use commands::Words;
+use held::{By, Held, Occasion};
+use owed::Owed;
+use timers::Share;
 
 /// An instance that was given to a host.
 #[derive(Clone, Debug)]
@@ -29,6 +37,11 @@ struct Run {
     host: HostId,
     warm: bool,
     started: bool,
+    since: BootTime,
+    /// What it was held as, and is again if it is tried again.
+    held: Held,
+    /// What it last said beside its progress.
+    message: Words,
     /// Its budget, later its grace, ends then.
     ends: BootTime,
     cancelled: Option<CancellationReason>,
@@ -53,6 +66,33 @@ struct Place {
     io: u64,
     active: BootTime,
     asked: bool,
+    /// It is a command's process.
+    is_command: bool,
+    /// When to look what it has used, where that is bounded.
+    look_at: Option<BootTime>,
+    /// What its instances have been charged with.
+    charged: Usage,
+}
+
+impl Place {
+    fn new(app: AppId, now: BootTime) -> Self {
+        Self {
+            app,
+            program: None,
+            client: None,
+            fresh: false,
+            retired: None,
+            killed: false,
+            condemned_by: None,
+            cpu: std::time::Duration::ZERO,
+            io: 0,
+            active: now,
+            asked: false,
+            is_command: false,
+            look_at: None,
+            charged: Usage::default(),
+        }
+    }
 }
 
 /// What is kept besides registrations and activations.
@@ -61,22 +101,6 @@ struct Settings {
     versions: BTreeMap<AppId, AppVersion>,
     access: BTreeMap<AppId, AppAccess>,
     switched_off: bool,
-}
-
-/// What one input must bring about. Everything is taken off when it comes; what is left at the end did not come.
-#[derive(Debug, Default)]
-struct Owed {
-    cancels: BTreeMap<InstanceId, CancellationReason>,
-    outcomes: BTreeMap<InstanceId, Outcome>,
-    fired: BTreeMap<TaskId, u32>,
-    /// These may fire, all or none.
-    may_fire: BTreeSet<TaskId>,
-    details: Option<Details>,
-    leaving: BTreeSet<TaskId>,
-    adopts: Option<(ClientId, AppId)>,
-    answer: Option<(RequestId, requests::Answer)>,
-    samples: BTreeSet<HostId>,
-    kills: BTreeSet<HostId>,
 }
 
 #[derive(Debug, Default)]
@@ -95,9 +119,22 @@ pub(super) struct Model {
     watched: BTreeSet<Fact>,
     /// Facts whose source says that it cannot know them.
     missing: BTreeSet<Fact>,
+    /// The time zone, while somebody cares for it.
+    zone: Option<Zone>,
+    /// Registrations as they have to be, and as they are written.
     registrations: BTreeMap<TaskId, Registration>,
+    kept_registrations: BTreeMap<TaskId, Registration>,
+    paths: BTreeSet<TaskId>,
+    /// Plans that were ordered and not answered.
+    orders: BTreeMap<TaskId, u32>,
+    /// Calendars that do not come true again.
+    never_again: BTreeSet<TaskId>,
+    /// Which part of its jitter a task of that name waits, as far as was seen.
+    shares: BTreeMap<Arc<str>, Share>,
     rows: BTreeMap<InstanceId, (TaskId, Activation)>,
-    waiting: BTreeMap<InstanceId, (TaskId, Firing)>,
+    waiting: BTreeMap<InstanceId, Held>,
+    /// How many ever waited.
+    places: u64,
     running: BTreeMap<InstanceId, Run>,
     hosts: BTreeMap<HostId, Place>,
     questions: BTreeMap<RequestId, (AppId, String, bool)>,
@@ -124,19 +161,24 @@ impl Model {
             kept: settings.clone(),
             settings,
             session: Arc::clone(&snapshot.session),
+            zone: snapshot.zone.clone(),
             registrations: snapshot.registrations.iter().map(|it| (it.id, it.clone())).collect(),
+            kept_registrations: snapshot.registrations.iter().map(|it| (it.id, it.clone())).collect(),
+            shares: std::mem::take(&mut self.shares),
             rows: rows.collect(),
             ..Self::default()
         };
     }
 
     pub(super) fn decided(&mut self, turn: &Turn) -> Verdict {
-        self.now = turn.now;
+        let before = std::mem::replace(&mut self.now, turn.now).wall;
         let mut owed = Owed::default();
+        self.clock_was_set_back(before, &mut owed);
         self.expect(&turn.input, &mut owed);
         for output in &turn.outputs {
             self.came(output, &mut owed)?;
         }
+        self.not_yet_due(&owed)?;
         owed.is_settled()?;
         if self.begun { self.is_consistent() } else { Ok(()) }
     }
@@ -177,12 +219,30 @@ impl Model {
             }
             Input::Detach(client) => self.client_gone(*client, owed),
             Input::HostStarted(host, instance) => self.started(*host, *instance),
-            Input::HostProgress(host, instance, _) => self.progressed(*host, *instance),
-            Input::HostFinished(host, instance, result) => self.finished(*host, *instance, result, owed),
-            Input::HostUsage { host, cpu, io } => self.used(*host, *cpu, *io, owed),
-            Input::HostExited { host, exit, output_tail } => self.exited(*host, exit, output_tail, owed),
+            Input::HostProgress(host, instance, value) => self.progressed(*host, *instance, *value, owed),
+            Input::HostFinished { host, instance, result, usage } => {
+                self.finished(*host, *instance, result, *usage, owed);
+            }
+            Input::HostUsage { host, usage } => self.used(*host, *usage, owed),
+            Input::HostExited { host, exit, output_tail, usage } => {
+                self.exited(*host, exit, output_tail, *usage, owed);
+            }
+            Input::Planned { task, at } => self.planned(*task, *at),
+            Input::PathChanged { task, changes, count, lost } => {
+                let watched = self
+                    .registrations
+                    .get(task)
+                    .is_some_and(|it| matches!(it.trigger, Trigger::Path { .. }) && it.standing == Standing::Active);
+                let count = count + lost;
+                if watched {
+                    let occasion = Occasion { by: By::World, details: Some(changes.clone()), count, lost: *lost };
+                    self.set_off(*task, occasion, owed);
+                }
+            }
+            Input::PathStatus(..) => {}
             Input::SourceStatus(fact, SourceStatus::Missing { .. }) if self.watched.contains(fact) => {
                 self.missing.insert(*fact);
+                self.end_what_lost_its_condition(owed);
             }
             Input::SourceStatus(fact, _) => drop(self.missing.remove(fact)),
         }
@@ -193,16 +253,9 @@ impl Model {
         if !self.watched.contains(&fact) {
             return;
         }
-        let level = match *report {
-            Report::TimeZone { .. } => {
-                owed.may_fire = self.listening(SystemTriggerType::TimeZoneChange, None).into_iter().collect();
-                return;
-            }
-            Report::Internet(level)
-            | Report::UserPresence(level)
-            | Report::ExternalPower(level)
-            | Report::EnergySaver(level)
-            | Report::MemoryPressure(level) => level,
+        let level = match report {
+            Report::TimeZone { zone, .. } => return self.zone_read(zone, owed),
+            Report::Level(_, level) => *level,
         };
         let before = self.levels.insert(fact, level);
         if before == Some(level) {
@@ -215,9 +268,33 @@ impl Model {
             _ => None,
         };
         for task in edge.filter(|_| before.is_some()).map(|kind| self.listening(kind, None)).unwrap_or_default() {
-            owed.fires(task);
+            self.set_off(task, Occasion::once(By::World), owed);
+        }
+        for task in before.map(|_| self.waiting_for(fact, level)).unwrap_or_default() {
+            self.set_off(task, Occasion::once(By::World), owed);
         }
         self.level_lost(fact, level, owed);
+    }
+
+    /// Another zone than the known one may fire, and moves the calendars that follow it.
+    fn zone_read(&mut self, zone: &Zone, owed: &mut Owed) {
+        let listening = self.listening(SystemTriggerType::TimeZoneChange, None).into_iter();
+        owed.may_fire = listening.filter(|task| !self.registrations[task].paused).collect();
+        if self.zone.as_ref() != Some(zone) {
+            self.zone = Some(zone.clone());
+            self.plan_again(|its| matches!(its.trigger, Trigger::Calendar { zone: None, .. }), owed);
+        }
+    }
+
+    /// The registrations that a condition fires which begins to hold.
+    fn waiting_for(&self, fact: Fact, level: bool) -> Vec<TaskId> {
+        let begins = |it: &&Registration| match it.trigger {
+            Trigger::Condition { condition, .. } => {
+                condition.fact() == Some(fact) && access::wanted(condition) == level && it.standing == Standing::Active
+            }
+            _ => false,
+        };
+        self.registrations.values().filter(begins).map(|it| it.id).collect()
     }
 
     /// The registrations a system trigger fires.
@@ -234,11 +311,34 @@ impl Model {
     fn came(&mut self, output: &Output, owed: &mut Owed) -> Verdict {
         match output {
             Output::Persist(change) => self.changed(change, owed),
-            Output::Reply(id, reply) => owed.answers(*id, reply),
+            Output::Reply(id, reply) => self.answers(*id, reply, owed),
+            Output::Plan { task, calendar, zone, after } => {
+                let right = self.registrations.get(task).map(|it| &it.trigger);
+                let same = matches!(right, Some(Trigger::Calendar { calendar: its, zone: its_zone, .. })
+                    if (its, its_zone) == (calendar, zone));
+                check(same, || format!("{task} is planned as {calendar} in {zone:?}, it is {right:?}"))?;
+                owed.planned(*task, *after)
+            }
+            Output::WatchPath(task, watch) => {
+                let right = self.registrations.get(task).map(|it| &it.trigger);
+                check(matches!(right, Some(Trigger::Path { watch: its, .. }) if its == watch), || {
+                    format!("{watch:?} is watched for {right:?}")
+                })?;
+                check(self.paths.insert(*task), || format!("the path of {task} is watched twice"))
+            }
+            Output::UnwatchPath(task) => {
+                check(self.paths.remove(task), || format!("the path of {task} was not watched"))
+            }
+            Output::Progressed { task, instance, value, message } => {
+                let said = (*task, *instance, *value, message.clone());
+                let right = owed.progress.take();
+                check(right.as_ref() == Some(&said), || format!("the progress is {said:?}, right is {right:?}"))
+            }
             Output::Watch(fact) => check(self.watched.insert(*fact), || format!("{fact} is watched twice")),
             Output::Unwatch(fact) => {
                 self.levels.remove(fact);
                 self.missing.remove(fact);
+                self.zone.take_if(|_| *fact == Fact::TimeZone);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
             Output::Launch { host, app, program } => self.launches(*host, app, Some(program), None),
@@ -265,15 +365,21 @@ impl Model {
 
     fn changed(&mut self, change: &Change, owed: &mut Owed) -> Verdict {
         match change {
-            Change::PutRegistration(registration) => {
-                self.due_is_right(registration)?;
-                self.registrations.insert(registration.id, registration.clone());
+            Change::PutRegistration(registration) => self.written(registration, owed)?,
+            Change::DeleteRegistration(id) => {
+                self.kept_registrations.remove(id);
+                let gone = self.registrations.remove(id);
+                check(gone.as_ref().is_some_and(|its| its.standing != Standing::Active), || {
+                    format!("this still fires and is deleted: {gone:?}")
+                })?;
             }
-            Change::DeleteRegistration(id) => drop(self.registrations.remove(id)),
             Change::PutActivation(id, activation) => {
-                let details = &activation.firing.details;
-                let kept = self.waiting.get(&activation.instance).is_none_or(|(_, firing)| firing.details == *details);
-                check(kept, || format!("its details changed: {activation:?}"))?;
+                if let Some(held) = self.waiting.get(&activation.instance) {
+                    let trigger = self.registrations.get(id).map(|its| &its.trigger);
+                    held.is_carried_by(&activation.firing, matches!(trigger, Some(Trigger::Path { .. })))?;
+                    let tries = (activation.attempt, activation.failures) == (held.attempt, held.failures);
+                    check(tries, || format!("its tries are {activation:?}, right is {held:?}"))?;
+                }
                 self.rows.insert(activation.instance, (*id, activation.clone()));
             }
             Change::DeleteActivation(instance) => drop(self.rows.remove(instance)),
@@ -291,20 +397,44 @@ impl Model {
     fn recorded(&mut self, event: &Event, owed: &mut Owed) -> Verdict {
         let instance = || event.instance.ok_or_else(|| format!("{event:?} is about no instance"));
         match &event.kind {
-            EventKind::Fired { count, .. } => self.fired(event.task, instance()?, *count, owed)?,
+            EventKind::Fired { count, cause, .. } => self.fired(event, *count, *cause, owed)?,
             EventKind::Started { warm, .. } => self.warm = *warm,
-            EventKind::Completed { outcome, .. } => {
+            EventKind::Completed { outcome, used, .. } => {
                 let wanted = owed.outcomes.remove(&instance()?);
                 check(wanted.as_ref() == Some(outcome), || format!("the outcome is {outcome:?}, to be is {wanted:?}"))?;
+                owed.paid |= used.is_some();
+                owed.bill.pays(instance()?, *used)?;
+            }
+            EventKind::Retrying { outcome, attempt, at, used } => {
+                let next = (outcome.clone(), *attempt, *at);
+                let wanted = owed.retries.remove(&instance()?);
+                check(wanted.as_ref() == Some(&next), || {
+                    format!("it is tried again as {next:?}, to be is {wanted:?}")
+                })?;
+                owed.paid |= used.is_some();
+                owed.bill.pays(instance()?, *used)?;
+            }
+            EventKind::Missed { due } => {
+                let wanted = owed.missed.remove(&event.task);
+                check(wanted == Some(*due), || format!("{event:?}, to be is {wanted:?}"))?;
+            }
+            EventKind::Overdue { since } => {
+                let wanted = owed.overdue.remove(&event.task);
+                check(wanted == Some(*since), || format!("{event:?}, to be is {wanted:?}"))?;
+            }
+            EventKind::Paused(paused) => {
+                let wanted = owed.paused.take();
+                check(wanted == Some((event.task, *paused)), || format!("{event:?}, to be is {wanted:?}"))?;
             }
             EventKind::Dropped => {
                 let standing = self.registrations.get(&event.task).map(|it| it.standing);
-                let left = standing == Some(Standing::Unregistered);
+                let left = standing == Some(Standing::Unregistered) || owed.drops.remove(&instance()?);
                 check(left && self.waiting.remove(&instance()?).is_some(), || format!("{event:?} without a reason"))?;
             }
             EventKind::Unregistered(_) => {
                 check(owed.leaving.remove(&event.task), || format!("{event:?} without a reason"))?;
-                self.registrations.get_mut(&event.task).expect("it leaves").standing = Standing::Unregistered;
+                let its = self.registrations.get_mut(&event.task).expect("it leaves");
+                (its.standing, its.due) = (Standing::Unregistered, None);
             }
             _ => {}
         }
@@ -322,24 +452,7 @@ impl Model {
             format!("written as running are {running:?}, running are {:?}", self.running)
         })?;
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
-        self.nothing_waits_in_vain()
-    }
-}
-
-impl Owed {
-    fn fires(&mut self, task: TaskId) {
-        *self.fired.entry(task).or_default() += 1;
-    }
-
-    fn is_settled(&self) -> Verdict {
-        let nothing = self.cancels.is_empty()
-            && self.outcomes.is_empty()
-            && self.fired.is_empty()
-            && self.leaving.is_empty()
-            && self.adopts.is_none()
-            && self.answer.is_none()
-            && self.samples.is_empty()
-            && self.kills.is_empty();
-        check(nothing, || format!("this was to come and did not: {self:?}"))
+        self.registrations_are_right()?;
+        self.nothing_waits_in_vain(starts::BEFORE_ANY_LOOK)
     }
 }

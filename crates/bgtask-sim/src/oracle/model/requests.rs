@@ -7,6 +7,8 @@ use bgtask_core::{
 };
 
 use super::super::{Verdict, check};
+use super::held::{By, Occasion};
+use super::registrations::Registering;
 use super::{Model, Owed};
 
 /// What a request has to be answered.
@@ -19,13 +21,21 @@ pub(super) enum Answer {
     Updated(Update),
     Approved(bool),
     Activated(ApplicationTriggerResult),
+    /// A command that runs now, or will.
+    Running {
+        task: TaskId,
+        by_hand: bool,
+    },
     /// The user is asked first.
     Question,
 }
 
-impl Owed {
-    pub(super) fn answers(&mut self, id: RequestId, reply: &Result<Reply, Refusal>) -> Verdict {
-        let wanted = self.answer.take();
+impl Model {
+    pub(super) fn answers(&mut self, id: RequestId, reply: &Result<Reply, Refusal>, owed: &mut Owed) -> Verdict {
+        let wanted = owed.answer.take();
+        if reply.is_err() {
+            owed.registering = None;
+        }
         let right = match (&wanted, reply) {
             (Some((its, _)), _) if *its != id => false,
             (Some((_, Answer::Exactly(wanted))), Ok(reply)) => wanted == reply,
@@ -34,6 +44,7 @@ impl Owed {
             (Some((_, Answer::Updated(wanted))), Ok(Reply::Updated(_, update))) => wanted == update,
             (Some((_, Answer::Registered)), Ok(Reply::Registered(_)) | Err(_)) => true,
             (Some((_, Answer::Refused)), Err(_)) => true,
+            (Some((_, Answer::Running { task, by_hand })), _) => return self.runs_by_hand(*task, *by_hand, reply),
             _ => false,
         };
         check(right, || format!("{id:?} is answered {reply:?}, to be is {wanted:?}"))
@@ -43,7 +54,7 @@ impl Owed {
 impl Model {
     pub(super) fn requested(&mut self, id: RequestId, request: &Request, owed: &mut Owed) {
         let answer = match request {
-            Request::Register(..) => Answer::Registered,
+            Request::Register(app, new) => self.registered(app, new, owed),
             Request::RegisterOrUpdate(app, new) => self.updated(app, new, owed),
             Request::Unregister { scope, task, cancel } => self.unregistered(scope.as_ref(), *task, *cancel, owed),
             Request::RequestAccess { app, application } => self.access_asked(app, application),
@@ -68,6 +79,12 @@ impl Model {
             Request::Terminate(_) => Answer::Refused,
             Request::Activate { app, media, details } => self.activated(app, *media, details.as_ref(), owed),
             Request::Raise { by, event } => self.raised(by.as_ref(), event, owed),
+            Request::RunNow { task, respect_conditions } => self.run_now(*task, *respect_conditions, owed),
+            Request::SetPaused { task, paused } => self.pause(*task, *paused, owed),
+            Request::Cancel(task) => self.cancel_command(*task, owed),
+            Request::ReportProgress { instance, value, message } => {
+                self.progress_said(*instance, *value, message, owed)
+            }
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
         };
         owed.answer = Some((id, answer));
@@ -77,16 +94,30 @@ impl Model {
         self.registrations.get(&task).is_some_and(|it| it.standing != Standing::Unregistered)
     }
 
+    /// A person's commands are known by their names.
+    fn registered(&self, app: &AppId, new: &NewRegistration, owed: &mut Owed) -> Answer {
+        let taken =
+            |it: &Registration| it.app == *app && *it.name == *new.name && it.standing != Standing::Unregistered;
+        if new.entry.command().is_some() && self.registrations.values().any(taken) {
+            return Answer::Refused;
+        }
+        owed.registering = Some(Registering { app: app.clone(), new: new.clone(), before: None });
+        Answer::Registered
+    }
+
     /// D5. Whether something new may be registered depends on its shape; then nothing may leave either.
     fn updated(&self, app: &AppId, new: &NewRegistration, owed: &mut Owed) -> Answer {
         let group = |group: &Option<bgtask_core::TaskGroup>| group.as_ref().map(|group| group.id.clone());
+        let is_command = new.entry.command().is_some();
         let same_name = |it: &&Registration| {
-            let same = *it.name == *new.name && group(&it.group) == group(&new.group);
-            it.app == *app && it.standing == Standing::Active && same
+            let active = it.standing == Standing::Active && group(&it.group) == group(&new.group);
+            let listed = it.standing != Standing::Unregistered && is_command;
+            it.app == *app && *it.name == *new.name && (active || listed)
         };
         let known: Vec<_> = self.registrations.values().filter(same_name).collect();
         let unchanged = known.iter().find(|it| {
-            (&it.entry, &it.trigger, &*it.conditions) == (&new.entry, &new.trigger, &*new.conditions)
+            it.standing == Standing::Active
+                && (&it.entry, &it.trigger, &*it.conditions) == (&new.entry, &new.trigger, &*new.conditions)
                 && it.cancel_on_condition_loss == new.cancel_on_condition_loss
                 && it.is_network_requested == new.is_network_requested
                 && it.group == new.group
@@ -100,6 +131,10 @@ impl Model {
             return Answer::Refused;
         }
         owed.leaving.extend(known.iter().map(|it| it.id).filter(|id| unchanged.is_none_or(|it| it.id != *id)));
+        if unchanged.is_none() {
+            let before = known.first().filter(|_| is_command).map(|it| (*it).clone());
+            owed.registering = Some(Registering { app: app.clone(), new: new.clone(), before });
+        }
         match unchanged {
             Some(_) => Answer::Updated(Update::Unchanged),
             None if known.is_empty() => Answer::Updated(Update::Registered),
@@ -109,8 +144,10 @@ impl Model {
 
     /// Its facts have a source.
     fn is_supported(&self, new: &NewRegistration) -> bool {
-        let conditions = new.conditions.iter().filter_map(|condition| bgtask_core::Fact::of_condition(*condition));
-        let trigger = bgtask_core::Fact::behind(&new.trigger);
+        let conditions = new.conditions.iter().filter_map(|condition| condition.fact());
+        // A calendar comes true without a source too; then nobody says that the zone has changed.
+        let by_time = matches!(new.trigger, Trigger::Calendar { .. });
+        let trigger = bgtask_core::Fact::behind(&new.trigger).filter(|_| !by_time);
         !conditions.chain(trigger).any(|fact| self.missing.contains(&fact))
     }
 
@@ -191,28 +228,30 @@ impl Model {
             () => Result::Allowed,
         };
         if result == Result::Allowed {
-            owed.fires(task.id);
-            owed.details = details.cloned();
+            let details = details.cloned();
+            self.set_off(task.id, Occasion { details, ..Occasion::once(By::World) }, owed);
         }
         Answer::Activated(result)
     }
 
-    fn raised(&self, by: Option<&AppId>, event: &str, owed: &mut Owed) -> Answer {
+    fn raised(&mut self, by: Option<&AppId>, event: &str, owed: &mut Owed) -> Answer {
         let may = |app: &AppId| self.apps.get(app).is_some_and(|app| app.raises.iter().any(|its| **its == *event));
         if event.is_empty() || by.is_some_and(|app| !may(app)) {
             return Answer::Refused;
         }
         let session = self.session.clone();
-        let mut heard = 0;
-        for its in self.registrations.values() {
+        let mut heard = Vec::new();
+        for its in self.registrations.values_mut() {
             let Trigger::CustomSystemEvent { id, recurrence } = &its.trigger else { continue };
             let once = *recurrence == CustomSystemEventTriggerRecurrence::Once;
             let counted = once && its.counted_in.as_ref() == Some(&session);
-            if **id == *event && its.standing == Standing::Active && !counted {
-                owed.fires(its.id);
-                heard += 1;
+            if **id == *event && its.standing == Standing::Active && !its.paused && !counted {
+                its.counted_in = its.counted_in.take().filter(|_| !once).or(once.then(|| session.clone()));
+                heard.push(its.id);
             }
         }
+        heard.iter().for_each(|task| self.set_off(*task, Occasion::once(By::World), owed));
+        let heard = heard.len().try_into().unwrap_or(u32::MAX);
         Answer::Exactly(Reply::Raised(heard))
     }
 }

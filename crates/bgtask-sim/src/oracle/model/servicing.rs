@@ -1,30 +1,63 @@
 //! Manifests that come, change and go (RE-6, RE-8), and the first moments of a life (D7).
 
 use bgtask_core::{
-    ActivationState, App, AppId, AppVersion, CancellationReason, Outcome, Registration, Standing, SystemTriggerType,
-    TaskId,
+    Activation, ActivationState, App, AppId, AppVersion, CancellationReason, Outcome, Registration, Standing,
+    SystemTriggerType, TaskId, Trigger,
 };
 
+use super::held::{By, Occasion};
 use super::{Model, Owed};
 
 impl Model {
     pub(super) fn restored(&mut self, owed: &mut Owed) {
-        for (instance, (task, activation)) in self.rows.clone() {
-            match activation.state {
-                ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
-                    owed.outcomes.insert(instance, Outcome::Killed { reason, output_tail: String::new() });
-                }
-                ActivationState::Waiting { .. } => drop(self.waiting.insert(instance, (task, activation.firing))),
-                _ if activation.attempt >= self.config.max_attempts => {
-                    owed.outcomes.insert(instance, Outcome::Abandoned { attempts: activation.attempt });
-                }
-                _ => drop(self.waiting.insert(instance, (task, activation.firing))),
-            }
+        let mut rows: Vec<_> = self.rows.values().cloned().collect();
+        rows.sort_by_key(|(_, row)| row.firing.at);
+        for (task, row) in rows {
+            self.resumed(task, &row, owed);
         }
         self.begun = true;
         for app in self.apps.clone().values() {
             self.installed(app, owed);
         }
+        self.nothing_is_too_far();
+        self.session_begins(owed);
+        self.plan_again(|_| true, owed);
+    }
+
+    /// What was told to stop did not live to say how that went; what ran is tried again, if not too often.
+    fn resumed(&mut self, task: TaskId, row: &Activation, owed: &mut Owed) {
+        let instance = row.instance;
+        let (interrupted, outcome) = match row.state {
+            ActivationState::Waiting { .. } => (false, None),
+            ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
+                (false, Some(Outcome::Killed { reason, output_tail: String::new() }))
+            }
+            _ if row.attempt - row.failures >= self.config.max_attempts => {
+                (false, Some(Outcome::Abandoned { attempts: row.attempt - row.failures }))
+            }
+            _ => (true, None),
+        };
+        self.waits_again(instance, task, row, interrupted);
+        if let Some(outcome) = outcome {
+            let held = self.waiting.remove(&instance).expect("just held");
+            self.ends(instance, held, outcome, owed);
+        }
+    }
+
+    /// What waits for a session of the user fires once in each.
+    fn session_begins(&mut self, owed: &mut Owed) {
+        let session = self.session.clone();
+        let waits = |it: &&mut Registration| {
+            matches!(it.trigger, Trigger::SessionStart { .. }) && it.standing == Standing::Active
+        };
+        let mut new = Vec::new();
+        for its in self.registrations.values_mut().filter(waits) {
+            if its.counted_in.as_ref() != Some(&session) {
+                its.counted_in = Some(session.clone());
+                new.push(its.id);
+            }
+        }
+        new.into_iter().for_each(|task| self.set_off(task, Occasion::once(By::World), owed));
     }
 
     pub(super) fn installed(&mut self, app: &App, owed: &mut Owed) {
@@ -55,7 +88,7 @@ impl Model {
         version.servicing = false;
         let app = &self.apps[id];
         let served = |entry| app.server(entry).is_some();
-        let waits = |task: TaskId| self.waiting.values().any(|(its, _)| *its == task);
+        let waits = |task: TaskId| self.waiting.values().any(|held| held.task == task);
         let is_left = |it: &&Registration| match it.standing {
             Standing::Active => true,
             Standing::Spent => waits(it.id),
@@ -65,7 +98,7 @@ impl Model {
         let gone: Vec<_> = its.filter(|it| !served(&it.entry)).map(|it| it.id).collect();
         for task in self.listening(SystemTriggerType::ServicingComplete, Some(id)) {
             if !gone.contains(&task) {
-                owed.fires(task);
+                self.set_off(task, Occasion::once(By::World), owed);
             }
         }
         owed.leaving.extend(gone);

@@ -3,35 +3,17 @@
 use std::sync::Arc;
 
 use bgtask_core::{
-    AppId, BackgroundAccessStatus, ClientId, Entry, Fact, Firing, HostId, InstanceId, Registration, RunOrder, Server,
-    Sharing, Standing, TaskId, Trigger,
+    AppId, BackgroundAccessStatus, ClientId, Entry, Fact, HostId, Registration, RunOrder, Server, Sharing, Standing,
+    Trigger, WallTime,
 };
 
 use super::super::{Verdict, check};
-use super::{Model, Owed, Place, Run};
+use super::{Model, Place, Run};
+
+/// Until time has been looked at, whatever waits for it goes on waiting.
+pub(super) const BEFORE_ANY_LOOK: WallTime = WallTime::from_micros(i64::MIN);
 
 impl Model {
-    pub(super) fn fired(&mut self, task: TaskId, instance: InstanceId, count: u32, owed: &mut Owed) -> Verdict {
-        if owed.may_fire.contains(&task) {
-            std::mem::take(&mut owed.may_fire).into_iter().for_each(|task| owed.fires(task));
-        }
-        let left = owed.fired.get_mut(&task).ok_or_else(|| format!("{task} fires without a reason"))?;
-        *left -= 1;
-        owed.fired.retain(|_, left| *left > 0);
-        let standing = self.registrations.get(&task).map(|it| it.standing);
-        check(standing.is_some_and(|it| it != Standing::Unregistered), || format!("{task} fires and is {standing:?}"))?;
-        if count == 1 {
-            let details = owed.details.take();
-            let firing = Firing { at: self.now.wall, count, details };
-            let fresh = !self.rows.contains_key(&instance) && !self.waiting.contains_key(&instance);
-            self.waiting.insert(instance, (task, firing));
-            return check(fresh, || format!("{instance} is taken for a new firing and is an old one"));
-        }
-        let (its, firing) = self.waiting.get_mut(&instance).ok_or_else(|| format!("{instance} does not wait"))?;
-        firing.count += 1;
-        check(*its == task && firing.count == count, || format!("{count} firings are held in one, right is {firing:?}"))
-    }
-
     pub(super) fn launches(
         &mut self,
         host: HostId,
@@ -39,44 +21,40 @@ impl Model {
         program: Option<&Arc<str>>,
         client: Option<ClientId>,
     ) -> Verdict {
-        let place = Place {
-            app: app.clone(),
-            program: program.cloned(),
-            client,
-            fresh: client.is_none(),
-            retired: None,
-            killed: false,
-            condemned_by: None,
-            cpu: std::time::Duration::ZERO,
-            io: 0,
-            active: self.now.boot,
-            asked: false,
-        };
+        let program = program.cloned();
+        let place = Place { program, client, fresh: client.is_none(), ..Place::new(app.clone(), self.now.boot) };
         check(self.hosts.insert(host, place).is_none(), || format!("{host:?} is there already"))
     }
 
     pub(super) fn runs(&mut self, host: HostId, order: &RunOrder) -> Verdict {
-        let waiting = self.waiting.remove(&order.instance);
-        let (task, firing) = waiting.ok_or_else(|| format!("{} is run and did not wait", order.instance))?;
-        let its = self.registrations.get(&task).ok_or("what is run is not registered")?.clone();
-        let same =
-            (order.task, &order.firing, &order.trigger, &order.entry) == (task, &firing, &its.trigger, &its.entry);
+        let held = self.waiting.get(&order.instance).cloned();
+        let held = held.ok_or_else(|| format!("{} is run and did not wait", order.instance))?;
+        let its = self.registrations.get(&held.task).ok_or("what is run is not registered")?.clone();
+        let same = (order.task, &order.trigger, &order.entry) == (held.task, &its.trigger, &its.entry);
         let group = its.group.as_ref().map(|group| Arc::clone(&group.id));
-        check(same && order.name == its.name && order.group == group, || {
-            format!("the order is {order:?}, right is {its:?} with {firing:?}")
-        })?;
+        let same = same && order.name == its.name && order.group == group && order.attempt == held.attempt;
+        check(same, || format!("the order is {order:?}, right is {its:?} with {held:?}"))?;
+        held.is_carried_by(&order.firing, matches!(its.trigger, Trigger::Path { .. }))?;
         if let Some(gate) = self.gate(&its) {
             return Err(format!("{} starts although {gate}", its.name));
         }
+        let first = self.first_of(held.task).map(|(instance, _)| instance);
+        check(first == Some(order.instance), || format!("{} runs, and {first:?} is first", order.instance))?;
+        self.nothing_is_more_urgent(held.task)?;
+        self.waiting.remove(&order.instance);
+        self.command_starts(host, held.task)?;
         check(self.running.len() < self.config.max_running, || "more run than may".into())?;
-        check(order.budget == self.budget(&its.trigger), || format!("its budget is {:?}", order.budget))?;
+        check(order.budget == self.budget(&its), || format!("its budget is {:?}", order.budget))?;
         self.place_fits(host, &its)?;
         let place = self.hosts.get_mut(&host).expect("it fits");
         check(place.fresh != self.warm, || format!("{host:?} is said to be warm: {}", self.warm))?;
         place.fresh = false;
         place.active = self.now.boot;
         let run = Run {
-            task,
+            task: held.task,
+            since: self.now.boot,
+            held,
+            message: None,
             app: its.app,
             host,
             warm: self.warm,
@@ -100,8 +78,8 @@ impl Model {
         check(runs_itself == place.client.is_some(), || {
             format!("the app itself is to run it: {runs_itself}; {place:?}")
         })?;
-        if place.client.is_some() {
-            return Ok(());
+        if place.client.is_some() || place.is_command {
+            return check(!place.is_command || place.fresh, || format!("{host:?} is no host for a command: {place:?}"));
         }
         check(place.program.as_ref() == Some(&server.program), || format!("{place:?} does not serve {its:?}"))?;
         let others: Vec<_> = self.running.values().filter(|run| run.host == host).collect();
@@ -114,19 +92,25 @@ impl Model {
     }
 
     /// Whatever could run does: there is no slot left, or a gate is closed.
-    pub(super) fn nothing_waits_in_vain(&self) -> Verdict {
+    /// A try that failed may be repeated when time has been looked at: until then its time has not come.
+    pub(super) fn nothing_waits_in_vain(&self, looked_at: WallTime) -> Verdict {
         if self.stopping || self.running.len() >= self.config.max_running {
             return Ok(());
         }
-        for (instance, (task, _)) in &self.waiting {
-            let its = self.registrations.get(task).ok_or_else(|| format!("{instance} waits for no registration"))?;
-            check(self.gate(its).is_some(), || format!("{} waits, and nothing holds it", its.name))?;
+        for (instance, held) in &self.waiting {
+            let its = self.registrations.get(&held.task);
+            let its = its.ok_or_else(|| format!("{instance} waits for no registration"))?;
+            check(self.gate_at(its, looked_at).is_some(), || format!("{} waits, and nothing holds it", its.name))?;
         }
         Ok(())
     }
 
     /// What holds a task, the slot left out.
-    fn gate(&self, its: &Registration) -> Option<&'static str> {
+    pub(super) fn gate(&self, its: &Registration) -> Option<&'static str> {
+        self.gate_at(its, self.now.wall)
+    }
+
+    pub(super) fn gate_at(&self, its: &Registration, now: WallTime) -> Option<&'static str> {
         let Some(server) = self.server(its) else { return Some("nobody serves it") };
         let access = self.status(&its.app, &server.application, false);
         let level = |fact| self.levels.get(&fact).copied();
@@ -134,14 +118,19 @@ impl Model {
         let saving = level(Fact::EnergySaver) == Some(true) && access != BackgroundAccessStatus::AlwaysAllowed;
         let maintains = matches!(its.trigger, Trigger::Maintenance { .. });
         let runs = self.running.values().any(|run| run.task == its.id);
+        let first = self.first_of(its.id).map(|(_, held)| held);
+        let by_hand = first.is_some_and(|held| held.firing.by_hand);
+        let backs_off = first.and_then(|held| held.not_before).is_some_and(|at| at > now);
         let gates = [
             (self.is_in_servicing(&its.app), "its app is being updated"),
             (!access.allows(), "it may not run"),
-            (unknown, "whether energy is saved or memory is short is not known yet"),
-            (saving, "energy is saved"),
-            (!self.holds_all(&its.conditions), "a condition does not hold"),
-            (maintains && level(Fact::ExternalPower) != Some(true), "the machine runs on battery"),
-            (level(Fact::MemoryPressure) == Some(true), "memory is short"),
+            (its.paused && !by_hand && its.standing != Standing::Unregistered, "it is paused"),
+            (backs_off, "it has failed and its next try comes later"),
+            (unknown && !by_hand, "whether energy is saved or memory is short is not known yet"),
+            (saving && !by_hand, "energy is saved"),
+            (!by_hand && !self.holds_all(&its.conditions), "a condition does not hold"),
+            (!by_hand && maintains && level(Fact::ExternalPower) != Some(true), "the machine runs on battery"),
+            (!by_hand && level(Fact::MemoryPressure) == Some(true), "memory is short"),
             (runs && server.sharing != Sharing::Apart, "it runs already"),
         ];
         gates.into_iter().find(|(closed, _)| *closed).map(|(_, why)| why)
@@ -151,7 +140,11 @@ impl Model {
         self.apps.get(&its.app).and_then(|app| app.server(&its.entry))
     }
 
-    pub(super) fn budget(&self, trigger: &Trigger) -> std::time::Duration {
+    pub(super) fn budget(&self, its: &Registration) -> std::time::Duration {
+        if let Entry::Command(command) = &its.entry {
+            return command.timeout;
+        }
+        let trigger = &its.trigger;
         let long = matches!(trigger, Trigger::Application | Trigger::MediaProcessing | Trigger::Maintenance { .. });
         if long { self.config.long_wall_budget } else { self.config.wall_budget }
     }

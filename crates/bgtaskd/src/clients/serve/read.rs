@@ -13,6 +13,7 @@ use bgtask_convert::{source_info, task_info, why_info};
 
 use super::ask::task_id;
 use super::describe::{app_info, history_info};
+use crate::hosts::log_name;
 use crate::task_files::Outcome;
 
 use super::{Asked, Scope, answered};
@@ -75,7 +76,9 @@ impl Asked<'_> {
     fn why(&self, task: &str) -> Result<WhyInfo, Error> {
         let registration = self.visible(task_id(task)?)?;
         let mut why = self.core.why(registration.id, self.now).expect("the registration was just seen");
+        // What a command came to, the core knows itself.
         if why.phase == "idle"
+            && registration.last.is_none()
             && let Some(last) = self.last_outcome(registration.id)
         {
             why.sentence = format!("{} Its last run: {last}.", why.sentence);
@@ -102,7 +105,7 @@ impl Asked<'_> {
 
     /// A registration with the places that only the broker knows.
     fn described(&self, registration: &Registration) -> TaskInfo {
-        let log = registration.entry.command().map(|_| self.places.logs().join(registration.id.to_string()));
+        let log = registration.entry.command().and_then(|_| self.logs.path(&log_name(&registration.name)).ok());
         let log = log.map(|log| log.to_string_lossy().into_owned());
         TaskInfo { log, ..task_info(self.core, registration) }
     }

@@ -1,7 +1,9 @@
 //! What clients ask for: mostly sense, sometimes nonsense that has to be refused.
 
+mod commands;
+
 use bgtask_core::{
-    AccessSetting, AppId, BackgroundAccessRequestKind, CustomSystemEventTriggerRecurrence, Details, Entry,
+    AccessSetting, AppId, BackgroundAccessRequestKind, Condition, CustomSystemEventTriggerRecurrence, Details, Entry,
     NewRegistration, Policy, PolicyEntry, PolicyRule, Request, SystemConditionType, SystemTriggerType, TaskGroup,
     TaskId, Trigger,
 };
@@ -41,7 +43,7 @@ impl From<Request> for Ask {
 pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
     let app = apps::any_name(chance);
     let application = if chance.percent(35) { EDITOR.to_owned() } else { String::new() };
-    match chance.below(50) {
+    match chance.below(78) {
         0..=15 => register(number, chance),
         16..=18 => update(chance),
         19..=22 => unregister(known, chance),
@@ -53,7 +55,8 @@ pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -
         35 => Request::Terminate(app).into(),
         36 => Ask { request: Request::RequestAccess { app, application: "Nobody".into() }, must_fail: true },
         37..=44 => activate(number, app, chance).into(),
-        _ => raise(chance),
+        45..=49 => raise(chance),
+        _ => commands::any(known, chance),
     }
 }
 
@@ -64,7 +67,7 @@ pub(crate) fn any_policy(chance: &mut Chance) -> Policy {
         chance.percent(percent).then(|| PolicyEntry { rule, file: "10-site.toml".into() })
     };
     let default = entry(15);
-    let apps = apps::names().filter_map(|app| entry(25).map(|entry| (app, entry))).collect();
+    let apps = apps::every_name().filter_map(|app| entry(25).map(|entry| (app, entry))).collect();
     Policy { default, apps }
 }
 
@@ -98,11 +101,15 @@ fn any_registration(chance: &mut Chance) -> NewRegistration {
         name: "the same name 0".into(),
         entry: apps::any_entry(chance),
         trigger: any_trigger(chance),
-        conditions: (0..chance.below(8).saturating_sub(5)).map(|_| *chance.pick(CONDITIONS).expect("some")).collect(),
+        conditions: (0..chance.below(8).saturating_sub(5)).map(|_| any_condition(chance)).collect(),
         cancel_on_condition_loss: chance.percent(50),
         is_network_requested: chance.percent(20),
         group: chance.percent(20).then(|| TaskGroup { id: "group".into(), name: "Group".into() }),
     }
+}
+
+fn any_condition(chance: &mut Chance) -> Condition {
+    (*chance.pick(CONDITIONS).expect("some")).into()
 }
 
 fn any_trigger(chance: &mut Chance) -> Trigger {
@@ -174,7 +181,7 @@ fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
         2 => new.name = "two\nlines".into(),
         3 => new.entry = Entry::Component("Tasks.Nowhere".into()),
         4 => new.entry = Entry::Component("e".repeat(10_000).into()),
-        5 => new.conditions = vec![SystemConditionType::UserPresent; 17],
+        5 => new.conditions = vec![SystemConditionType::UserPresent.into(); 17],
         6 => new.trigger = Trigger::Time { freshness: 0, one_shot: true },
         7 => new.trigger = Trigger::Maintenance { freshness: 43_200, one_shot: false },
         8 => new.entry = Entry::Class(bgtask_core::ClassId::from_random(1)),

@@ -1,0 +1,127 @@
+//! Whether a broker answers, of which version, and what it makes of the user's task files.
+
+use std::path::Path;
+
+use bgtask_core::App;
+use bgtask_wire::{AttachOptions, BUS_NAME, BrokerProxy};
+use zbus::fdo::DBusProxy;
+
+use super::places::Places;
+use super::{Area, Finding};
+use crate::connection::Target;
+use crate::find::quoted;
+use crate::output::text::counted;
+
+const AREA: Area = Area("Broker");
+
+/// Where a package puts the launcher; a build has it beside the other programs.
+const LAUNCHER_PLACES: [&str; 2] = ["/usr/libexec/bgtask", "/usr/lib/bgtask"];
+
+/// Most task files that are named.
+const MAX_FILES: usize = 20;
+
+pub(super) async fn check(target: &Target, places: &Places) -> Vec<Finding> {
+    let mut findings = match target.connect().await {
+        Ok(broker) => {
+            let answers = AREA.ok("socket", format!("answers at {}", places.socket.display()));
+            let (version, files) = tokio::join!(version(&broker, places), task_files(&broker));
+            [vec![answers, version], files].concat()
+        }
+        Err(failure) => {
+            let (what, help) =
+                failure.message.split_once('\n').unwrap_or((&failure.message, "see `journalctl --user -u bgtask`"));
+            vec![AREA.problem("socket", what, help)]
+        }
+    };
+    findings.push(launcher());
+    if places.root.is_none() {
+        findings.push(bus().await);
+    }
+    findings
+}
+
+async fn version(broker: &BrokerProxy<'_>, places: &Places) -> Finding {
+    let name = "version";
+    let own = env!("CARGO_PKG_VERSION");
+    let restart = match &places.root {
+        Some(_) => "start it again",
+        None => "`systemctl --user restart bgtask`",
+    };
+    let its = match broker.attach(App::COMMANDS, AttachOptions::default()).await {
+        Ok(info) => info.version,
+        Err(error) => return AREA.warning(name, format!("the broker does not say its version: {error}"), restart),
+    };
+    let program = places.broker_process().and_then(|it| std::fs::read_link(format!("/proc/{it}/exe")).ok());
+    let replaced = program.is_some_and(|program| program.to_string_lossy().ends_with(" (deleted)"));
+    match (its == own, replaced) {
+        (true, false) => AREA.ok(name, format!("{own}, as this program")),
+        (true, true) => {
+            AREA.warning(name, format!("{own}, but its program has been replaced since it was started"), restart)
+        }
+        (false, _) => AREA.warning(name, format!("the broker is of version {its}, this program of {own}"), restart),
+    }
+}
+
+async fn task_files(broker: &BrokerProxy<'_>) -> Vec<Finding> {
+    let name = "task files";
+    let files = match broker.list_task_files().await {
+        Ok(files) => files,
+        Err(error) => return vec![AREA.warning(name, format!("the broker does not list them: {error}"), "try again")],
+    };
+    let mut findings: Vec<_> = files
+        .iter()
+        .filter_map(|file| {
+            let problem = file.problem.as_deref()?;
+            let first = problem.lines().next().unwrap_or_default();
+            let help = format!("correct {}: the broker reads it again at once", file.file);
+            Some(AREA.problem(name, format!("{}: {first}", quoted(&file.file)), help))
+        })
+        .take(MAX_FILES)
+        .collect();
+    if findings.is_empty() {
+        let what = match files.len() {
+            0 => "none".to_owned(),
+            count => format!("{}, nothing wrong in any", counted(count, "file")),
+        };
+        findings.push(AREA.ok(name, what));
+    }
+    findings
+}
+
+fn launcher() -> Finding {
+    let name = "launcher";
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("bgtask-launcher")));
+    let installed = LAUNCHER_PLACES.iter().map(|place| Path::new(place).join("bgtask-launcher"));
+    match beside.into_iter().chain(installed).find(|path| path.is_file()) {
+        Some(path) => AREA.ok(name, path.display().to_string()),
+        None => AREA.problem(
+            name,
+            format!("bgtask-launcher is neither beside this program nor in {}", LAUNCHER_PLACES.join(" or ")),
+            "install the package again, or build it: tasks of apps cannot be started without it",
+        ),
+    }
+}
+
+/// The name on the session bus, which apps may call instead of the socket.
+async fn bus() -> Finding {
+    let name = "session bus";
+    let help = "apps reach the broker by its socket; a desktop session, or the package dbus-user-session, has a bus";
+    let asked = async {
+        let connection = zbus::connection::Builder::session().build().await?;
+        let bus = DBusProxy::new(&connection).await?;
+        let owned = bus.name_has_owner(BUS_NAME.try_into()?).await?;
+        let activatable = bus.list_activatable_names().await?;
+        zbus::Result::Ok((owned, activatable.iter().any(|it| it.as_str() == BUS_NAME)))
+    };
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(5), asked).await;
+    match answer {
+        Ok(Ok((true, _))) => AREA.ok(name, format!("the broker has the name {BUS_NAME}")),
+        Ok(Ok((false, true))) => AREA.ok(name, format!("the first call to {BUS_NAME} starts the broker")),
+        Ok(Ok((false, false))) => {
+            let what = format!("nobody has the name {BUS_NAME}, and no call would start the broker");
+            AREA.warning(name, what, "start the broker within the session: `systemctl --user restart bgtask`")
+        }
+        Ok(Err(error)) => AREA.warning(name, format!("there is none: {error}"), help),
+        Err(_elapsed) => AREA.warning(name, "it does not answer", help),
+    }
+}

@@ -1,0 +1,54 @@
+//! What waits costs nothing. The kernel counts for each thread, so this test has one to itself.
+
+mod common;
+
+use std::fs;
+use std::time::Duration;
+
+use bgtask_sources::{DayWindow, PathEvents, PathReport, PathSpec, Report, SourceKind, World, start, watch_path};
+use common::DEADLINE;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// How often this thread has gone to sleep, and for how many nanoseconds it has run.
+fn effort() -> (u64, u64) {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+    let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    let run = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    (sleeps.trim().parse().unwrap(), run.split(' ').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_hundred_path_watches_and_a_window_make_no_wake_ups() {
+    let root = tempfile::tempdir().unwrap();
+    let world = World::new(root.path());
+    fs::create_dir(root.path().join("in")).unwrap();
+    let (sender, mut changes) = mpsc::channel(16);
+    let on = PathEvents::default();
+    let watch = |n| {
+        let path = format!("/in/{n}").into();
+        watch_path(n, PathSpec { path, recursive: true, on, settle: Duration::ZERO }, &world, sender.clone())
+    };
+    let _watches: Vec<_> = (0..100).map(watch).collect();
+    let (sender, mut levels) = mpsc::channel(16);
+    let _window = start(SourceKind::Between(DayWindow { from: 0, to: 1440 }), &world, sender);
+    while !matches!(levels.recv().await, Some(Report::Level(..))) {}
+    fs::write(root.path().join("in/50"), "").unwrap();
+    let told = async {
+        let mut watched = 0;
+        let mut heard = false;
+        while watched < 101 || !heard {
+            match changes.recv().await.unwrap().1 {
+                PathReport::Status(_) => watched += 1,
+                PathReport::Burst(_) => heard = true,
+            }
+        }
+    };
+    timeout(DEADLINE, told).await.expect("a watch says nothing");
+    let before = effort();
+    sleep(Duration::from_secs(2)).await;
+    let after = effort();
+    // The timer of this test itself wakes the thread a few times.
+    assert!(after.0 - before.0 < 20, "{} wake-ups in two seconds", after.0 - before.0);
+    assert!(after.1 - before.1 < 100_000_000, "ran for {} ns", after.1 - before.1);
+}

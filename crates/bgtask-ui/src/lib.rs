@@ -1,0 +1,1 @@
+//! The tasks of a user on a screen of a terminal.
