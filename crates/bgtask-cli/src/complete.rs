@@ -168,6 +168,8 @@ mod tests {
         );
         assert_eq!(offered(&["bgtask", "add", "x", "--when", "no"]), ["no-internet", "not:"]);
         assert_eq!(offered(&["bgtask", "add", "x", "--changes", "created,de"]), ["created,deleted"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "pat"]), ["path:"]);
+        assert!(!offered(&["bgtask", "add", "x", "--when", ""]).contains(&"time-zone-change".to_owned()));
         assert!(offered(&["bgtask", "add", "x", "--on", "path:/et"]).contains(&"path:/etc/".to_owned()));
     }
 

@@ -32,11 +32,6 @@ impl Target {
         Self { address: None, root: Some(root) }
     }
 
-    /// The folder of a private broker, where one is meant.
-    pub(crate) fn root(&self) -> Option<&Path> {
-        self.root.as_deref()
-    }
-
     /// Opens a connection that acts for the user.
     pub(crate) async fn connect(&self) -> Result<BrokerProxy<'static>, Failure> {
         let address = self.address()?;

@@ -152,6 +152,9 @@ mod tests {
         assert_eq!(said(86_400), "1 day ago");
         assert_eq!(said(200_000), "2 days ago");
         assert_eq!(said(-120), "in 2 min");
+        assert_eq!(said(-3_599), "in 1 h");
+        assert_eq!(said(-21_599), "in 6 h");
+        assert_eq!(said(-86_399), "in 1 day");
         assert!(clock.relative(i64::MIN).ends_with(" days ago"));
         assert!(clock.relative(i64::MAX).starts_with("in "));
     }

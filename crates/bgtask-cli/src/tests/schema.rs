@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
@@ -20,75 +21,148 @@ fn schema(name: &str) -> Value {
     super::json(&text)
 }
 
-/// What is wrong with a value, with the place. Knows the part of JSON Schema that the schemas use, and refuses any other.
-fn problem(value: &Value, schema: &Value, place: &str) -> Option<String> {
-    const KNOWN: [&str; 11] =
-        ["$schema", "title", "$ref", "type", "properties", "required", "items", "enum", "format", "anyOf", "allOf"];
-    let keywords = schema.as_object().unwrap();
-    if let Some(unknown) = keywords.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        return Some(format!("{place}: the schema says {unknown}, which nobody checks"));
-    }
-    let within = |inner: &Value| problem(value, inner, place);
-    if let Some(name) = schema["$ref"].as_str() {
-        return within(&self::schema(name.strip_suffix(".json").unwrap()));
-    }
-    if let Some(all) = schema["allOf"].as_array() {
-        return all.iter().find_map(within).or_else(|| unknown_key(value, schema, place));
-    }
-    if let Some(any) = schema["anyOf"].as_array() {
-        let problems: Vec<_> = any.iter().map(|one| within(one).or_else(|| unknown_key(value, one, place))).collect();
-        let fits = problems.iter().any(Option::is_none);
-        return (!fits).then(|| format!("{place}: fits none of: {problems:?}"));
-    }
-    let types: Vec<_> = match &schema["type"] {
-        Value::Array(types) => types.iter().collect(),
-        Value::Null => return None,
-        one => vec![one],
-    };
-    if !types.iter().any(|wanted| *wanted == kind(value)) {
-        return Some(format!("{place}: {value} is not {types:?}"));
-    }
-    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
-        return Some(format!("{place}: {value} is not one of {}", schema["enum"]));
-    }
-    if schema["format"] == "date-time" && value.as_str().is_some_and(|time| time.len() != 27 || !time.ends_with('Z')) {
-        return Some(format!("{place}: {value} is no time"));
-    }
-    let of_items = value.as_array().into_iter().flatten().enumerate();
-    let in_items = of_items.map(|(at, item)| (item, &schema["items"], format!("{place}[{at}]")));
-    let missing =
-        schema["required"].as_array().into_iter().flatten().find(|key| value.get(key.as_str().unwrap()).is_none());
-    if let Some(key) = missing {
-        return Some(format!("{place}: {key} is missing"));
-    }
-    let of_keys = value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, inner)| Some((key, inner, schema["properties"].get(key)?)));
-    let in_keys = of_keys.map(|(key, inner, schema)| (inner, schema, format!("{place}.{key}")));
-    in_items.chain(in_keys).find_map(|(inner, schema, place)| {
-        problem(inner, schema, &place).or_else(|| unknown_key(inner, schema, &place))
-    })
+/// A schema, and the file it stands in.
+#[derive(Clone)]
+struct Schema {
+    file: Rc<Value>,
+    part: Value,
 }
 
-/// A key of an object that its schema does not list.
-fn unknown_key(value: &Value, schema: &Value, place: &str) -> Option<String> {
-    let known = keys(schema)?;
-    let unknown = value.as_object()?.keys().find(|key| !known.contains(*key))?;
-    Some(format!("{place}: the schema does not know {unknown}"))
+impl Schema {
+    fn of_file(name: &str) -> Self {
+        let file = schema(name);
+        Self { part: file.clone(), file: Rc::new(file) }
+    }
+
+    fn part(&self, part: &Value) -> Self {
+        Self { file: Rc::clone(&self.file), part: part.clone() }
+    }
+
+    fn parts(&self, keyword: &str) -> Option<Vec<Self>> {
+        Some(self.part[keyword].as_array()?.iter().map(|part| self.part(part)).collect())
+    }
+
+    /// What is meant by `$ref`: a part of this file, or another.
+    fn target(&self) -> Option<Self> {
+        let name = self.part["$ref"].as_str()?;
+        match name.strip_prefix('#') {
+            Some(place) => Some(self.part(self.file.pointer(place).unwrap_or_else(|| panic!("there is no {name}")))),
+            None => Some(Self::of_file(name.strip_suffix(".json").unwrap())),
+        }
+    }
+
+    /// What is wrong with a value, with the place. Knows the part of JSON Schema that the schemas use, and refuses any other.
+    fn problem(&self, value: &Value, place: &str) -> Option<String> {
+        if let Some(unknown) = self.part.as_object().unwrap().keys().find(|key| !KNOWN.contains(&key.as_str())) {
+            return Some(format!("{place}: the schema says {unknown}, which nobody checks"));
+        }
+        if let Some(target) = self.target() {
+            return target.problem(value, place);
+        }
+        if let Some(all) = self.parts("allOf") {
+            return all.iter().find_map(|one| one.problem(value, place));
+        }
+        if let Some(any) = self.parts("anyOf") {
+            let problems: Vec<_> = any.iter().map(|one| one.refusal(value, place)).collect();
+            let fits = problems.iter().any(Option::is_none);
+            return (!fits).then(|| format!("{place}: fits none of: {problems:?}"));
+        }
+        self.own_problem(value, place).or_else(|| self.inner_problem(value, place))
+    }
+
+    /// As [`problem`](Self::problem), and a key of an object that is not listed is one too.
+    fn refusal(&self, value: &Value, place: &str) -> Option<String> {
+        let unknown = || {
+            let known = self.keys()?;
+            let unknown = value.as_object()?.keys().find(|key| !known.contains(*key))?;
+            Some(format!("{place}: the schema does not know {unknown}"))
+        };
+        self.problem(value, place).or_else(unknown)
+    }
+
+    fn own_problem(&self, value: &Value, place: &str) -> Option<String> {
+        let part = &self.part;
+        let is_a = |wanted: &Value| *wanted == kind(value) || *wanted == "number" && value.is_number();
+        let fits = match &part["type"] {
+            Value::Array(types) => types.iter().any(is_a),
+            Value::Null => true,
+            one => is_a(one),
+        };
+        if !fits {
+            return Some(format!("{place}: {value} is not {}", part["type"]));
+        }
+        if part["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+            return Some(format!("{place}: {value} is not one of {}", part["enum"]));
+        }
+        let is_time = part["format"] == "date-time" || part["pattern"] == TIME;
+        if !is_time && !part["pattern"].is_null() {
+            return Some(format!("{place}: the schema says the pattern {}, which nobody checks", part["pattern"]));
+        }
+        if is_time && value.as_str().is_some_and(|time| time.len() != 27 || !time.ends_with('Z')) {
+            return Some(format!("{place}: {value} is no time"));
+        }
+        if value.as_i64().zip(part["minimum"].as_i64()).is_some_and(|(value, least)| value < least) {
+            return Some(format!("{place}: {value} is too little"));
+        }
+        let length = value.as_array().map(|items| items.len() as u64);
+        let bounds = part["minItems"].as_u64().unwrap_or(0)..=part["maxItems"].as_u64().unwrap_or(u64::MAX);
+        if length.is_some_and(|length| !bounds.contains(&length)) {
+            return Some(format!("{place}: it has {length:?} items"));
+        }
+        let required = part["required"].as_array().into_iter().flatten();
+        let missing = required.filter(|_| value.is_object()).find(|key| value.get(key.as_str().unwrap()).is_none());
+        missing.map(|key| format!("{place}: {key} is missing"))
+    }
+
+    fn inner_problem(&self, value: &Value, place: &str) -> Option<String> {
+        let items = value.as_array().into_iter().flatten().enumerate().filter_map(|(at, item)| {
+            let part = self.part["prefixItems"].get(at).or_else(|| self.part.get("items"))?;
+            Some((item, part, format!("{place}[{at}]")))
+        });
+        let keys = value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, inner)| Some((inner, self.part["properties"].get(key)?, format!("{place}.{key}"))));
+        items.chain(keys).find_map(|(inner, part, place)| self.part(part).refusal(inner, &place))
+    }
+
+    /// Every key that is listed for an object; `None` where it is for something else.
+    fn keys(&self) -> Option<BTreeSet<String>> {
+        if let Some(target) = self.target() {
+            return target.keys();
+        }
+        if let Some(all) = self.parts("allOf") {
+            return Some(all.iter().filter_map(Self::keys).flatten().collect());
+        }
+        Some(self.part["properties"].as_object()?.keys().cloned().collect())
+    }
 }
 
-/// Every key a schema lists for an object; `None` where it is for something else.
-fn keys(schema: &Value) -> Option<BTreeSet<String>> {
-    if let Some(name) = schema["$ref"].as_str() {
-        return keys(&self::schema(name.strip_suffix(".json").unwrap()));
-    }
-    if let Some(all) = schema["allOf"].as_array() {
-        return Some(all.iter().filter_map(keys).flatten().collect());
-    }
-    Some(schema["properties"].as_object()?.keys().cloned().collect())
-}
+/// The keywords that are understood.
+const KNOWN: [&str; 18] = [
+    "$schema",
+    "$defs",
+    "$ref",
+    "title",
+    "description",
+    "type",
+    "properties",
+    "required",
+    "items",
+    "prefixItems",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "enum",
+    "format",
+    "pattern",
+    "anyOf",
+    "allOf",
+];
+
+/// The one pattern there is.
+const TIME: &str = r"^-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$";
 
 fn kind(value: &Value) -> &'static str {
     match value {
@@ -103,9 +177,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 pub(super) fn check(name: &str, text: &str) {
-    let (value, schema) = (super::json(text), schema(name));
-    let problem = problem(&value, &schema, name).or_else(|| unknown_key(&value, &schema, name));
-    assert_eq!(problem, None, "{text}");
+    assert_eq!(Schema::of_file(name).refusal(&super::json(text), name), None, "{text}");
 }
 
 #[test]
@@ -151,6 +223,9 @@ fn what_the_broker_answers_is_as_the_schemas_say() {
         ("access-off", &["access", "off"]),
         ("access-on", &["access", "on"]),
         ("sources", &["sources"]),
+        ("why-at", &["why", "sync", "--at", "2026-07-28T11:50"]),
+        ("next", &["next"]),
+        ("report", &["report"]),
     ] {
         let ran = ask(&[words, &["--json"]].concat());
         assert!(!ran.out.is_empty(), "{words:?}: {ran:?}");
@@ -213,8 +288,7 @@ fn what_needs_no_broker_is_as_the_schemas_say() {
 
 #[test]
 fn what_is_not_as_the_schema_says_is_found() {
-    let schema = schema("raise");
-    let said = |value: Value| problem(&value, &schema, "").or_else(|| unknown_key(&value, &schema, ""));
+    let said = |value: Value| Schema::of_file("raise").refusal(&value, "");
     assert_eq!(said(json!({"event": "a", "count": 1})), None);
     for wrong in
         [json!({"event": "a"}), json!({"event": 1, "count": 1}), json!([]), json!({"event": "a", "count": 1, "x": 1})]
