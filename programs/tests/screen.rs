@@ -14,7 +14,7 @@ use harness::{Home, eventually_now};
 /// What leaves the other screen of a terminal.
 const LEAVES: &str = "\u{1b}[?1049l";
 
-/// A terminal with the screen on it.
+/// A terminal with the screen on it. Only what changes is drawn: a text is seen in one piece where nothing like it stood before.
 struct Terminal {
     program: Child,
     keys: ChildStdin,
@@ -70,8 +70,9 @@ impl Terminal {
 /// The terminal reads lines and echoes again, as it did before.
 fn assert_given_back(rest: &str) {
     assert!(rest.contains("ended with 0"), "{rest}");
-    for setting in [" icanon", " echo ", " isig"] {
-        assert!(rest.contains(setting), "{setting} is off: {rest}");
+    let settings: Vec<&str> = rest.split_whitespace().collect();
+    for setting in ["icanon", "echo", "isig", "opost"] {
+        assert!(settings.contains(&setting), "{setting} is off: {rest}");
     }
 }
 
@@ -86,14 +87,14 @@ fn add(home: &Home, name: &str, script: &str) {
 async fn the_screen_shows_what_there_is_runs_it_and_is_left_with_a_key() {
     let home = Home::new();
     let _broker = home.start().await;
-    add(&home, "greet", "echo good morning");
+    add(&home, "greet", "echo good-morning");
     let mut terminal = Terminal::open(&home, "ui");
     terminal.shows("greet");
     terminal.shows("org.bgtask.Commands");
     terminal.press("\r");
     terminal.shows("It has written nothing.");
     terminal.press("r");
-    terminal.shows("good morning");
+    terminal.shows("good-morning");
     terminal.press("q");
     assert_given_back(&terminal.rest());
 }

@@ -28,7 +28,7 @@ fn widths(width: u16) -> [usize; 5] {
     let width = width as usize;
     match width {
         ..60 => [width - 19, 18, 0, 0, 0],
-        60..100 => [width - 60, 19, 15, 9, 13],
+        60..100 => [width - 60, 16, 13, 9, 17],
         _ => [width - 77, 22, 22, 10, 19],
     }
 }
