@@ -47,7 +47,7 @@ pub fn amount(bytes: u64) -> String {
 pub fn short_span(duration: Duration) -> String {
     let (micros, seconds) = (duration.as_micros(), duration.as_secs());
     match micros {
-        0 => "0".to_owned(),
+        0 => "0s".to_owned(),
         1..1_000 => format!("{micros}us"),
         1_000..1_000_000 => format!("{}ms", micros / 1_000),
         1_000_000..10_000_000 => format!("{seconds}.{}s", micros % 1_000_000 / 100_000),
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_span_has_the_unit_that_one_would_say() {
         for (micros, said) in [
-            (0, "0"),
+            (0, "0s"),
             (340, "340us"),
             (14_900, "14ms"),
             (999_999, "999ms"),
