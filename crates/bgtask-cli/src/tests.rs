@@ -5,6 +5,7 @@ mod accounts;
 mod broker;
 mod commands;
 mod demand;
+mod explain;
 mod import;
 mod manifests;
 mod offline;
