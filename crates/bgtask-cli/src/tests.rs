@@ -1,6 +1,7 @@
 //! Commands against a broker that answers from a script, over a real socket.
 
 mod access;
+mod accounts;
 mod broker;
 mod commands;
 mod demand;

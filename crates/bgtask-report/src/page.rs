@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bgtask_text::{bytes, counted, span};
+use bgtask_text::{amount, counted, short_amount, short_span, span};
 
 use crate::account::{Day, Report, TaskReport};
 use crate::plot::{Bar, Column, bars, columns};
@@ -100,8 +100,8 @@ fn tiles(totals: &Totals) -> String {
         (share(totals.succeeded), format!("succeeded, {} failed", totals.bad())),
         (seen(span(totals.cpu)), "processor time".to_owned()),
         (span(totals.wall), "wall time".to_owned()),
-        (totals.memory_peak.map_or_else(|| "not seen".to_owned(), bytes), "memory peak".to_owned()),
-        (seen(bytes(totals.io)), "read and written".to_owned()),
+        (totals.memory_peak.map_or_else(|| "not seen".to_owned(), amount), "memory peak".to_owned()),
+        (seen(amount(totals.io)), "read and written".to_owned()),
         (short_number(totals.wakeups), "wake-ups of the machine".to_owned()),
     ];
     let mut html = "<div class=\"tiles\" id=\"totals\">".to_owned();
@@ -196,7 +196,7 @@ fn wakeups_of(day: &Day) -> Column {
 fn by_cpu(report: &Report) -> Vec<Bar> {
     let mut tasks: Vec<&TaskReport> = report.tasks.iter().filter(|task| task.totals.cpu > Duration::ZERO).collect();
     tasks.sort_by_key(|task| std::cmp::Reverse(task.totals.cpu));
-    let bar = |name: String, cpu: Duration| Bar { name, said: span(cpu), value: cpu.as_secs_f64() };
+    let bar = |name: String, cpu: Duration| Bar { name, said: short_span(cpu), value: cpu.as_secs_f64() };
     let shown = tasks.iter().take(PLOTTED_TASKS);
     let mut bars: Vec<Bar> = shown.map(|task| bar(cut(&name(task)), task.totals.cpu)).collect();
     let others = tasks.get(PLOTTED_TASKS..).unwrap_or_default();
@@ -244,7 +244,8 @@ fn table(report: &Report) -> String {
 
 fn row(class: &str, name: &str, totals: &Totals) -> String {
     let name = escaped(name);
-    let of = |percent| totals.durations.percentile(percent).map_or_else(nothing, |length| cell("", &span(length)));
+    let of =
+        |percent| totals.durations.percentile(percent).map_or_else(nothing, |length| cell("", &short_span(length)));
     let seen = |said: &str| if totals.measured > 0 { cell("", said) } else { nothing() };
     let cells = [
         count(totals.runs(), ""),
@@ -254,10 +255,10 @@ fn row(class: &str, name: &str, totals: &Totals) -> String {
         count(totals.killed, "warn"),
         count(totals.dropped, ""),
         count(totals.retries, ""),
-        cell("", &span(totals.wall)),
-        seen(&span(totals.cpu)),
-        totals.memory_peak.map_or_else(nothing, |peak| cell("", &bytes(peak))),
-        seen(&bytes(totals.io)),
+        cell("", &short_span(totals.wall)),
+        seen(&short_span(totals.cpu)),
+        totals.memory_peak.map_or_else(nothing, |peak| cell("", &short_amount(peak))),
+        seen(&short_amount(totals.io)),
         if totals.wakeups > 0.0 { cell("", &short_number(totals.wakeups)) } else { nothing() },
         of(50),
         of(95),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bgtask_text::{bytes, counted, printable, short, span};
+use bgtask_text::{amount, counted, printable, short, short_amount, short_span, span};
 use jiff::Timestamp;
 
 use crate::account::{Report, TaskReport};
@@ -58,9 +58,9 @@ fn summary(totals: &Totals) -> Vec<String> {
         rest(totals)
     )];
     if totals.measured > 0 {
-        let peak = totals.memory_peak.map_or(String::new(), |peak| format!("memory peak {}, ", bytes(peak)));
+        let peak = totals.memory_peak.map_or(String::new(), |peak| format!("memory peak {}, ", amount(peak)));
         lines.push(format!("{} of processor time in {} of wall time", span(totals.cpu), span(totals.wall)));
-        lines.push(format!("{peak}{} read and written", bytes(totals.io)));
+        lines.push(format!("{peak}{} read and written", amount(totals.io)));
     } else {
         lines.push(format!("{} of wall time; what it used of the machine was not seen", span(totals.wall)));
     }
@@ -103,7 +103,7 @@ pub(crate) fn short_number(number: f64) -> String {
 }
 
 fn middle_and_end(spread: &Spread) -> Option<(String, String)> {
-    Some((span(spread.percentile(50)?), span(spread.percentile(95)?)))
+    Some((short_span(spread.percentile(50)?), short_span(spread.percentile(95)?)))
 }
 
 fn table(report: &Report) -> String {
@@ -128,15 +128,15 @@ fn heading() -> String {
 fn row(indent: &str, name: &str, totals: &Totals) -> String {
     let name = short(name, NAME - indent.len());
     let padding = " ".repeat((NAME - indent.len()).saturating_sub(bgtask_text::columns(&name)));
-    let of = |percent| totals.durations.percentile(percent).map_or(String::new(), span);
-    let cpu = if totals.measured > 0 { span(totals.cpu) } else { "-".to_owned() };
+    let of = |percent| totals.durations.percentile(percent).map_or(String::new(), short_span);
+    let cpu = if totals.measured > 0 { short_span(totals.cpu) } else { "-".to_owned() };
     format!(
         "{indent}{name}{padding} {:>5} {:>4} {:>5} {:>6} {cpu:>6} {:>5} {:>5} {:>6} {:>6}\n",
         totals.runs(),
         totals.bad(),
         totals.retries,
-        span(totals.wall),
-        totals.memory_peak.map_or_else(|| "-".to_owned(), bytes),
+        short_span(totals.wall),
+        totals.memory_peak.map_or_else(|| "-".to_owned(), short_amount),
         short_number(totals.wakeups),
         of(50),
         of(95),

@@ -66,7 +66,11 @@ fn what_was_not_measured_is_said_to_be_unknown_and_its_wall_time_is_that_of_the_
     let report = accounted(story);
     assert_eq!((report.totals.wall, report.totals.measured), (Duration::from_secs(3), 0));
     assert_eq!(report.totals.waits.sorted(), [], "it fired before the history begins");
-    assert!(text(&report).contains("3.0s of wall time; what it used of the machine was not seen"), "{}", text(&report));
+    assert!(
+        text(&report).contains("3.0 s of wall time; what it used of the machine was not seen"),
+        "{}",
+        text(&report)
+    );
     assert!(json(&report)["totals"]["memory_peak_bytes"].is_null());
 }
 

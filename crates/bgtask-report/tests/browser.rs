@@ -111,6 +111,6 @@ fn the_page_is_drawn_in_light_and_in_dark() {
             std::fs::copy(&picture, kept.join(format!("{name}.png"))).unwrap();
         }
     }
-    assert!(pictures.iter().all(|picture| picture.len() > 20_000), "something is drawn");
+    assert!(pictures.iter().all(|picture| picture.len() > 5_000), "something is drawn");
     assert_ne!(pictures[0], pictures[1], "dark is not light");
 }

@@ -58,7 +58,7 @@ pub async fn run(first: BrokerProxy<'static>, reconnect: Reconnect, options: Opt
         let mut messages = Vec::new();
         tokio::select! {
             key = keys.next() => match key {
-                Some(Ok(event)) => messages.extend(message(event)),
+                Some(Ok(event)) => messages.extend(message(&event)),
                 Some(Err(error)) => break Err(error),
                 // Nobody is there any more.
                 None => break Ok(()),
@@ -90,10 +90,10 @@ pub async fn run(first: BrokerProxy<'static>, reconnect: Reconnect, options: Opt
     result
 }
 
-fn message(event: Event) -> Option<Message> {
+fn message(event: &Event) -> Option<Message> {
     match event {
-        Event::Key(key) => Some(Message::Key(key)),
-        Event::Mouse(mouse) => Some(Message::Mouse(mouse)),
+        Event::Key(key) => Some(Message::Key(*key)),
+        Event::Mouse(mouse) => Some(Message::Mouse(*mouse)),
         // It is drawn again anyway.
         _ => None,
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bgtask_report::{Report, account, event_of};
-use bgtask_text::span;
 use bgtask_ui::View;
 use bgtask_wire::{BrokerProxy, HistoryQuery, TaskInfo, WhyInfo};
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Format, history, ui};
 use crate::connection::Target;
 use crate::failure::Failure;
+use crate::output::quantity::span;
 use crate::output::table::{Cell, Table};
 use crate::output::time::rfc3339;
 use crate::output::{Screen, style};

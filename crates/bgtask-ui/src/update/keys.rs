@@ -17,7 +17,11 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         return vec![Effect::Quit];
     }
     match std::mem::take(&mut model.mode) {
-        Mode::Look => look(model, key.code),
+        Mode::Look => {
+            // It was read.
+            model.status = None;
+            look(model, key.code)
+        }
         Mode::Filter => filter(model, key.code),
         Mode::Confirm(deed) => confirm(model, key.code, deed),
         Mode::Help(from) => {

@@ -1,6 +1,7 @@
 //! Apps and tasks, and why the selected one is where it is.
 
-use bgtask_text::{Clock, span};
+use bgtask_text::command::{last, next, state, when};
+use bgtask_text::{Clock, short_span};
 use bgtask_wire::{GateInfo, TaskInfo, WhyInfo};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -27,7 +28,7 @@ fn widths(width: u16) -> [usize; 5] {
     let width = width as usize;
     match width {
         ..60 => [width - 19, 18, 0, 0, 0],
-        60..100 => [width - 60, 19, 15, 9, 13],
+        60..100 => [width - 60, 16, 13, 9, 17],
         _ => [width - 77, 22, 22, 10, 19],
     }
 }
@@ -80,37 +81,22 @@ fn row(task: &TaskInfo, clock: &Clock, widths: [usize; 5], is_selected: bool, lo
     let mark = if is_selected { ">" } else { " " };
     let style = if is_selected { look.selected() } else { look.plain() };
     let of_state = if is_selected { style } else { look.of_phase(&task.phase) };
-    let last = last(task, clock);
+    let ended = last(task, clock);
     let of_last = if task.last_ok == Some(false) && !is_selected { look.bad() } else { style };
-    let [name, state, trigger, next, width] = widths;
+    let [name, stands, trigger, soon, width] = widths;
     cells([
         (&format!("{mark} {}", task.name), name, style),
-        (&state_of(task, clock), state, of_state),
-        (&task.word, trigger, style),
-        (&task.due.filter(|_| !task.paused).map(|due| clock.relative(due)).unwrap_or_default(), next, style),
-        (&last, width, of_last),
+        (&state(task), stands, of_state),
+        (&fires(task), trigger, style),
+        (&next(task).map(|at| clock.relative(at)).unwrap_or_default(), soon, style),
+        (&ended, width, of_last),
     ])
 }
 
-/// Where it stands, in a few words.
-pub(super) fn state_of(task: &TaskInfo, clock: &Clock) -> String {
-    if is_active(task) {
-        let attempt = task.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!(", try {attempt}"));
-        let progress = task.progress.map(|progress| format!(" {progress} %"));
-        return format!("{}{}{}", task.phase, progress.unwrap_or_default(), attempt.unwrap_or_default());
-    }
-    match task.retry_at {
-        _ if task.paused => "paused".to_owned(),
-        Some(at) => format!("retry {}", clock.relative(at)),
-        None if task.overdue => format!("{}, overdue", task.phase),
-        None => task.phase.clone(),
-    }
-}
-
-fn last(task: &TaskInfo, clock: &Clock) -> String {
-    let Some(at) = task.last_at else { return String::new() };
-    let word = if task.last_ok == Some(false) { "bad" } else { "ok" };
-    format!("{word} {}", clock.relative(at))
+/// What fires it, without the word that is in front of nearly all.
+fn fires(task: &TaskInfo) -> String {
+    let when = when(task);
+    when.strip_prefix("on ").map_or_else(|| when.clone(), str::to_owned)
 }
 
 fn reasons_of(model: &Model, area: Rect, look: Look) -> Vec<Line<'static>> {
@@ -126,7 +112,7 @@ fn reasons_of(model: &Model, area: Rect, look: Look) -> Vec<Line<'static>> {
         lines.push(Line::styled(fit(&progress(task, why, &model.clock, width), width), look.active()));
     }
     if let Some(remedy) = &why.remedy {
-        lines.extend(said(&format!("It would start now with this: {remedy}"), look.strong()));
+        lines.extend(said(&format!("To start it: {remedy}"), look.strong()));
     }
     // Those that hold it back are wanted first.
     let (open, closed): (Vec<_>, Vec<_>) = why.gates.iter().partition(|gate| gate.open);
@@ -150,8 +136,8 @@ fn progress(task: &TaskInfo, why: &WhyInfo, clock: &Clock, width: usize) -> Stri
 /// `12s of 10m00s`
 pub(super) fn time_of(why: &WhyInfo, clock: &Clock) -> String {
     let micros = why.since.map_or(0, |since| clock.now().as_microsecond().saturating_sub(since));
-    let runs = span(Duration::from_secs(u64::try_from(micros / 1_000_000).unwrap_or(0)));
-    why.budget.map_or_else(|| runs.clone(), |budget| format!("{runs} of {}", span(Duration::from_micros(budget))))
+    let runs = short_span(Duration::from_secs(u64::try_from(micros / 1_000_000).unwrap_or(0)));
+    why.budget.map_or_else(|| runs.clone(), |budget| format!("{runs} of {}", short_span(Duration::from_micros(budget))))
 }
 
 fn gate_of(gate: &GateInfo, clock: &Clock) -> String {

@@ -1,6 +1,7 @@
 //! What runs, and what the last hour came to cost.
 
 use bgtask_report::account;
+use bgtask_text::command::state;
 use bgtask_wire::TaskInfo;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -8,7 +9,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use super::look::{Look, cells, fit, rule};
-use super::tasks::{state_of, time_of};
+use super::tasks::time_of;
 use crate::model::{Model, PAST, View};
 
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
@@ -36,7 +37,7 @@ fn running_line(task: &TaskInfo, model: &Model, width: usize, look: Look) -> Lin
     let message = width.saturating_sub(name + 17 + 18 + 3);
     cells([
         (&task.name, name, look.strong()),
-        (&state_of(task, &model.clock), 17, look.active()),
+        (&state(task), 17, look.active()),
         (&time, width.saturating_sub(name + 19).min(18), look.plain()),
         (task.message.as_deref().unwrap_or_default(), message, look.soft()),
     ])
