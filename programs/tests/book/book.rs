@@ -90,7 +90,9 @@ fn expanded(text: &str, folder: &Path) -> String {
                 let (file, anchor) = wanted.split_once(':').unwrap_or((wanted, ""));
                 let path = folder.join(file.trim());
                 let content = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{wanted}: {error}"));
-                whole.push_str(anchored(&content, anchor).unwrap_or_else(|| panic!("{wanted}: no such anchor")).trim_end());
+                whole.push_str(
+                    anchored(&content, anchor).unwrap_or_else(|| panic!("{wanted}: no such anchor")).trim_end(),
+                );
             }
         }
         whole.push('\n');

@@ -99,11 +99,9 @@ fn exchanges(text: &str) -> Vec<Exchange> {
     for line in text.lines() {
         let more = found.last().is_some_and(|last| last.shown.is_empty());
         match (line.strip_prefix("$ "), line.strip_prefix("> ").or((line == ">").then_some("")), found.last_mut()) {
-            (Some(command), _, _) => found.push(Exchange {
-                typed: format!("{line}\n"),
-                command: command.to_owned(),
-                shown: String::new(),
-            }),
+            (Some(command), _, _) => {
+                found.push(Exchange { typed: format!("{line}\n"), command: command.to_owned(), shown: String::new() });
+            }
             (None, Some(command), Some(last)) if more => {
                 last.typed.push_str(&format!("{line}\n"));
                 last.command.push_str(&format!("\n{command}"));

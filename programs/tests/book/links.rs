@@ -78,11 +78,10 @@ fn slug(heading: &str) -> String {
 
 #[test]
 fn a_heading_has_the_anchor_of_mdbook() {
-    assert_eq!(anchors("# `every:TIME`, or --every\n```\n# no\n```\n## Why, not?\n## Why not"), [
-        "everytime-or---every",
-        "why-not",
-        "why-not-1"
-    ]);
+    assert_eq!(
+        anchors("# `every:TIME`, or --every\n```\n# no\n```\n## Why, not?\n## Why not"),
+        ["everytime-or---every", "why-not", "why-not-1"]
+    );
 }
 
 #[test]

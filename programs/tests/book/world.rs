@@ -6,8 +6,7 @@ use std::process::Command;
 use crate::harness::{Broker, Home};
 
 /// Programs that the book's examples call and a test must not: each says how it was called.
-const HARMLESS: [&str; 8] =
-    ["git", "mbsync", "notify-send", "paplay", "restic", "rsync", "xdg-open", "youtube-dl"];
+const HARMLESS: [&str; 8] = ["git", "mbsync", "notify-send", "paplay", "restic", "rsync", "xdg-open", "youtube-dl"];
 
 /// A reader: a home, a machine in Berlin that is online and plugged in, and a broker that runs as a package would have it.
 pub(crate) struct World {
