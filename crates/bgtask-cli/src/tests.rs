@@ -4,6 +4,7 @@ mod access;
 mod broker;
 mod commands;
 mod demand;
+mod explain;
 mod import;
 mod manifests;
 mod offline;

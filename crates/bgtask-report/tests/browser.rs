@@ -31,7 +31,10 @@ fn browser() -> Option<PathBuf> {
         places.iter().flat_map(|place| names.map(|name| place.join(name))).find(|program| program.is_file())
     });
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no chromium: install the package chromium");
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "there is no chromium: install the package chromium"
+        );
         println!("SKIPPED: there is no chromium on the path; the package chromium has it");
     }
     found

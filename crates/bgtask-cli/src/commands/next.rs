@@ -57,9 +57,7 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
         .flat_map(|(task, why)| entries(task, why))
         .collect();
     coming.iter_mut().filter(|it| it.at.is_some_and(|at| at > until)).for_each(|it| it.kind = Kind::Later);
-    coming.sort_by_key(|it| {
-        (it.kind.is_of_time().then_some(it.at).is_none(), it.at, it.kind, &it.task.name, &it.task.id)
-    });
+    coming.sort_by_key(Entry::order);
     if args.format.json {
         let entries = coming.iter().map(Entry::to_json).collect::<Value>();
         return Ok(screen.json(&json!({ "from": rfc3339(now), "until": rfc3339(until), "entries": entries }))?);
@@ -145,7 +143,13 @@ fn deadline(task: &TaskInfo) -> Option<i64> {
     Some(since.saturating_add(i64::try_from(within.as_micros()).ok()?))
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    /// What has a time comes first, in the order of time.
+    fn order(&self) -> (bool, Option<Kind>, Option<i64>, &'a str, &'a str) {
+        let kind = (!self.kind.is_of_time()).then_some(self.kind);
+        (kind.is_some(), kind, self.at, &self.task.name, &self.task.id)
+    }
+
     fn to_json(&self) -> Value {
         json!({
             "at": self.at.map(rfc3339),
@@ -233,4 +237,58 @@ fn id(entry: &Entry<'_>) -> Cell {
 
 fn waits_for(entry: &Entry<'_>) -> Cell {
     Cell::styled(entry.waits_for.join(", "), style::WAITING)
+}
+
+#[cfg(test)]
+mod tests {
+    use bgtask_wire::GateInfo;
+
+    use super::*;
+    use crate::tests::task;
+
+    fn why(phase: &str, next: Option<i64>, closed: &[&str]) -> WhyInfo {
+        let gate = |name: &&str| GateInfo {
+            name: (*name).into(),
+            open: false,
+            value: String::new(),
+            since: None,
+            source: String::new(),
+        };
+        WhyInfo { phase: phase.into(), next, gates: closed.iter().map(gate).collect(), ..WhyInfo::default() }
+    }
+
+    fn kinds(task: &TaskInfo, why: &WhyInfo) -> Vec<(Kind, Option<i64>)> {
+        entries(task, why).iter().map(|it| (it.kind, it.at)).collect()
+    }
+
+    #[test]
+    fn every_way_to_wait_has_its_kind() {
+        let plain = task("1", "org.example.A", "a");
+        let timer = TaskInfo { due: Some(7), ..plain.clone() };
+        let paused = TaskInfo { paused: true, ..timer.clone() };
+        assert_eq!(kinds(&plain, &why("idle", None, &[])), [(Kind::Trigger, None)]);
+        assert_eq!(kinds(&timer, &why("idle", Some(8), &[])), [(Kind::Due, Some(8))], "when it is released");
+        assert_eq!(kinds(&paused, &why("idle", Some(8), &["Paused"])), [(Kind::Paused, None)]);
+        let retry = [(Kind::Retry, Some(5)), (Kind::Due, Some(7))];
+        assert_eq!(kinds(&timer, &why("buffered", Some(5), &["Backoff"])), retry);
+        assert_eq!(kinds(&plain, &why("latched", None, &["user-away"])), [(Kind::Held, None)]);
+        assert_eq!(kinds(&timer, &why("running", None, &["Running"])), [(Kind::Running, None), (Kind::Due, Some(7))]);
+    }
+
+    #[test]
+    fn a_promise_has_its_deadline() {
+        let definition = "command = [\"true\"]\nevery = \"6h\"\nfresh-within = \"1d\"\n".to_owned();
+        let plain = task("1", bgtask_core::App::COMMANDS, "a");
+        let promise = TaskInfo { definition: Some(definition), fresh_since: Some(10), ..plain };
+        let day = 86_400_000_000;
+        assert_eq!(kinds(&promise, &why("idle", Some(8), &[]))[1], (Kind::Deadline, Some(10 + day)));
+        assert_eq!(kinds(&TaskInfo { fresh_since: None, ..promise }, &why("idle", Some(8), &[])).len(), 1);
+    }
+
+    #[test]
+    fn what_would_make_it_wait_is_no_business_of_its_own() {
+        let task = task("1", "org.example.A", "a");
+        let why = why("idle", Some(8), &["Backoff", "user-away", "Running", "Slot"]);
+        assert_eq!(entries(&task, &why)[0].waits_for, ["user-away", "Slot"]);
+    }
 }

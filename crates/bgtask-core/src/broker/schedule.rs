@@ -75,7 +75,7 @@ impl fmt::Display for Gate {
 impl Core {
     /// Runs waiting activations while there are free slots: the app that occupies least first, then the oldest firing.
     pub(super) fn schedule(&mut self) {
-        if !std::mem::take(&mut self.unsettled) || self.stopping {
+        if !std::mem::take(&mut self.unsettled) || self.stopping || self.tasks.open().next().is_none() {
             return;
         }
         let mut occupancy = self.tasks.occupancy();
@@ -177,14 +177,14 @@ impl Core {
 
     pub(super) fn fresh_gate(&mut self, id: TaskId) {
         self.unsettled = true;
-        let gate = self.gate(id);
         let Some(task) = self.tasks.get(id) else {
             return;
         };
-        let waits_for_slot = gate.is_none() && task.gate() == Some(Gate::Slot);
         let Some(instance) = task.waiting.front().map(|activation| activation.instance) else {
             return;
         };
+        let gate = self.gate_of(task);
+        let waits_for_slot = gate.is_none() && task.gate() == Some(Gate::Slot);
         if waits_for_slot {
             return;
         }

@@ -160,7 +160,10 @@ impl Core {
         let registration = &task.registration;
         let fires = registration.fires();
         let due = registration.due.filter(|_| fires);
-        let timer = due.map(|due| (self.released_at(registration, due), self.latest(registration, due)));
+        let timer = due.map(|due| {
+            let released = self.released_at(registration, due);
+            (released, released + accuracy(registration))
+        });
         let promise = registration.fresh_within().zip(registration.fresh_since);
         let overdue = promise.filter(|_| fires && !registration.overdue).map(|(within, since)| since + within);
         let retry = task.waiting.front().and_then(|first| first.not_before);
@@ -196,8 +199,7 @@ impl Core {
 
     /// When it has to fire at the latest.
     fn latest(&self, registration: &Registration, due: WallTime) -> WallTime {
-        let accuracy = registration.trigger.pace().map_or(Duration::ZERO, |pace| pace.accuracy);
-        self.released_at(registration, due) + accuracy
+        self.released_at(registration, due) + accuracy(registration)
     }
 
     /// Only here a pause ends: whatever else happens at that moment leaves the alarm as it is.
@@ -219,10 +221,17 @@ impl Core {
     }
 }
 
+fn accuracy(registration: &Registration) -> Duration {
+    registration.trigger.pace().map_or(Duration::ZERO, |pace| pace.accuracy)
+}
+
 /// A part of `whole` that is always the same for a name on a machine, and evenly spread over names and machines.
 fn share_of(whole: Duration, machine: u64, name: &str) -> Duration {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
+    if whole.is_zero() {
+        return whole;
+    }
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
     let hash = machine.to_le_bytes().into_iter().chain(name.bytes()).fold(OFFSET, step);
     // The low bits of this hash are its best, the high ones its worst.

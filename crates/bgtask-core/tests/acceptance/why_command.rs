@@ -98,7 +98,7 @@ fn an_app_is_told_what_to_wait_for_as_nobody_runs_it_by_hand() {
         ("user-away", "leave the machine, or lock its screen"),
         ("idle:10min", "leave the machine alone for 10min"),
         ("load-below:1.5", "wait until the load is below 1.5"),
-        ("battery-above:50", "charge the battery to more than 50 %"),
+        ("battery-above:50", "charge the battery to 50 %"),
         ("between:22:00-06:00", "wait until 22:00"),
         ("not:between:22:00-06:00", "wait until 06:00"),
         ("not:disk-free:1G", "wait until not:disk-free:1G holds"),

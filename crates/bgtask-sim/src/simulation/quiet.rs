@@ -22,6 +22,7 @@ impl Simulation {
         (self.hosts.tame, self.clients.tame) = (true, true);
         self.allow_everything()?;
         self.pass_until(self.now.boot + TIMERS_GO_ON)?;
+        self.wait_for_plans()?;
         self.oracle.calendars_are_planned()?;
         self.end_timers();
         self.settle()?;
@@ -66,6 +67,17 @@ impl Simulation {
             let request = self.clients.ask(Request::SetPaused { task, paused: false }, false);
             self.tell(request);
         }
+    }
+
+    /// Whatever is to be planned is; only then a calendar without a time is one that does not come true again.
+    fn wait_for_plans(&mut self) -> Verdict {
+        for _ in 0..MAX_QUIET_TURNS {
+            match self.planner.next() {
+                Some(next) => self.pass_until(next)?,
+                None => return Ok(()),
+            }
+        }
+        Err("there is always something to plan".into())
     }
 
     fn end_timers(&mut self) {

@@ -262,3 +262,38 @@ fn a_read_only_file_is_named() {
         assert_success(test);
     }
 }
+
+/// A doctor looks at a store that a broker has open, and at one that none has; it changes neither.
+#[test]
+fn a_checkup_needs_no_broker_and_disturbs_none() {
+    let folder = closed();
+    let bytes = fs::read(folder.path().join("broker.db")).unwrap();
+    let found = bgtask_store::check(folder.path()).unwrap().unwrap();
+    assert_eq!((found.state_rows, found.bytes), (200, bytes.len() as u64));
+    assert!(found.newest_us.is_some());
+    assert_eq!(fs::read(folder.path().join("broker.db")).unwrap(), bytes);
+
+    let mut store = Store::open(folder.path()).unwrap();
+    store.commit(&[put("one more", "v")]).unwrap();
+    assert_eq!(bgtask_store::check(folder.path()).unwrap().unwrap().state_rows, 201, "the log counts");
+    store.commit(&[delete("one more")]).unwrap();
+
+    let nothing = tempfile::tempdir().unwrap();
+    assert_eq!(bgtask_store::check(nothing.path()).unwrap(), None);
+    assert_eq!(fs::read_dir(nothing.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_checkup_finds_damage_anywhere() {
+    let folder = closed();
+    let path = folder.path().join("broker.db");
+    let length = fs::metadata(&path).unwrap().len();
+    let file = File::options().write(true).open(&path).unwrap();
+    for page in 2..length / 4096 {
+        file.write_all_at(&[0xa5; 64], page * 4096).unwrap();
+    }
+    let error = bgtask_store::check(folder.path()).unwrap_err();
+    assert!(error.is_damaged(), "{error}");
+    fs::write(&path, "").unwrap();
+    assert!(bgtask_store::check(folder.path()).unwrap_err().is_damaged(), "empty");
+}
