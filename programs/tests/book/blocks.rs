@@ -30,7 +30,11 @@ pub(crate) enum Kind {
     TaskFile,
     /// A manifest: it is parsed without complaints.
     Manifest,
-    /// The policy of a machine's owner, or the broker's configuration: read by the tests of `bgtaskd`; here it is TOML.
+    /// The policy of a machine's owner: a broker takes it.
+    Policy,
+    /// A broker's `config.toml`: one starts with it.
+    Configuration,
+    /// Somebody else's TOML, as Cargo's: it is parsed.
     Toml,
     /// A scenario: a rehearsal plays it.
     Scenario,
@@ -58,6 +62,8 @@ impl Block {
             "console" => Kind::Console,
             "toml" if self.is("task") => Kind::TaskFile,
             "toml" if self.text.contains("[app]") || self.text.contains("[[class]]") => Kind::Manifest,
+            "toml" if self.text.contains("[background]") => Kind::Policy,
+            "toml" if self.text.contains("_seconds = ") => Kind::Configuration,
             "toml" => Kind::Toml,
             "scenario" => Kind::Scenario,
             "crontab" => Kind::Crontab,

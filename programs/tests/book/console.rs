@@ -100,7 +100,7 @@ fn exchanges(text: &str) -> Vec<Exchange> {
         let more = found.last().is_some_and(|last| last.shown.is_empty());
         match (line.strip_prefix("$ "), line.strip_prefix("> ").or((line == ">").then_some("")), found.last_mut()) {
             (Some(command), _, _) => {
-                found.push(Exchange { typed: format!("{line}\n"), command: command.to_owned(), shown: String::new() })
+                found.push(Exchange { typed: format!("{line}\n"), command: command.to_owned(), shown: String::new() });
             }
             (None, Some(command), Some(last)) if more => {
                 last.typed.push_str(&format!("{line}\n"));

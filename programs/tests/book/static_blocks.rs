@@ -10,6 +10,7 @@ use bgtask_rehearse::{Rehearsal, RehearsedTask, Scenario};
 
 use crate::blocks::{Block, Kind};
 use crate::book::Page;
+use crate::harness::Home;
 
 /// What is wrong with a block, if anything is.
 pub(crate) fn problem(page: &Page, block: &Block) -> Option<String> {
@@ -23,6 +24,7 @@ pub(crate) fn problem(page: &Page, block: &Block) -> Option<String> {
         Kind::Script => script(text),
         Kind::Json => serde_json::from_str::<serde_json::Value>(text).map(drop).map_err(|error| error.to_string()),
         Kind::Xml => roxmltree::Document::parse(text).map(drop).map_err(|error| error.to_string()),
+        Kind::Policy | Kind::Configuration => taken_by_a_broker(text),
         Kind::Console | Kind::Rust | Kind::Python | Kind::Foreign | Kind::Text => return None,
     };
     found.err().map(|why| format!("{} line {}: {why}\n{text}", page.name, block.line))
@@ -76,6 +78,22 @@ fn whole_crontab(text: &str) -> Result<(), String> {
 
 fn script(text: &str) -> Result<(), String> {
     fed(Command::new("bash").arg("-n"), text)
+}
+
+/// A broker starts with it and complains of nothing.
+fn taken_by_a_broker(text: &str) -> Result<(), String> {
+    let home = Home::new();
+    match text.contains("[background]") {
+        true => home.world.set_policy("50-site.toml", text),
+        false => home.configure(text),
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let broker = runtime.block_on(home.start());
+    drop(broker);
+    match home.log() {
+        log if log.is_empty() => Ok(()),
+        log => Err(log),
+    }
 }
 
 /// Runs a program on a text.
