@@ -47,6 +47,11 @@ impl Target {
         })
     }
 
+    /// The folder of a private broker, where one is meant.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> Result<Address, Failure> {
         match (&self.address, &self.root) {

@@ -26,9 +26,6 @@ const TREE_PREFIX: &str = "bgtask-hosts-";
 /// once. The cgroup is frozen, so one pass finds all; the rest is for kernels that thaw it.
 const KILL_PASSES: usize = 8;
 
-/// How often the processes of a cgroup are listed and told something, for those that start meanwhile.
-const SIGNAL_PASSES: usize = 4;
-
 /// The most cgroups that a host may have made below its own, for them to be cleaned away.
 const MAX_NESTED: usize = 256;
 
@@ -209,22 +206,18 @@ impl Cgroup {
 
     /// Sends `signal` to every process in it and below, also to those that start while this goes on.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        let mut told = HashSet::new();
-        for _ in 0..SIGNAL_PASSES {
-            let new: Vec<Pid> = self.processes()?.into_iter().filter(|pid| !told.contains(pid)).collect();
-            let held: Vec<_> =
-                new.iter().filter_map(|&pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?))).collect();
-            if held.is_empty() {
-                break;
-            }
-            // Who is still listed is who is held: a number that changed its owner in between is not.
-            let listed: HashSet<Pid> = self.processes()?.into_iter().collect();
-            for (pid, process) in held.into_iter().filter(|(pid, _)| listed.contains(pid)) {
-                told.insert(pid);
-                match pidfd_send_signal(process, signal) {
-                    Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                    Err(errno) => return Err(errno.into()),
-                }
+        // Once: what a process starts because it was told, such as a shell's trap, is not told itself.
+        let held: Vec<_> = self
+            .processes()?
+            .into_iter()
+            .filter_map(|pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?)))
+            .collect();
+        // Who is still listed is who is held: a number that changed its owner in between is not.
+        let listed: HashSet<Pid> = self.processes()?.into_iter().collect();
+        for (_, process) in held.into_iter().filter(|(pid, _)| listed.contains(pid)) {
+            match pidfd_send_signal(process, signal) {
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(errno) => return Err(errno.into()),
             }
         }
         Ok(())

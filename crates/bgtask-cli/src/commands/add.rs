@@ -212,7 +212,8 @@ async fn told(info: &TaskInfo, update: &str, broker: &BrokerProxy<'_>, screen: &
     writeln!(screen.out, "{done} {strong}{name}{strong:#}.")?;
     let why = broker.why(&info.id).await?;
     writeln!(screen.out, "{}", printable(&why.sentence))?;
-    let closed: Vec<_> = why.gates.iter().filter(|gate| !gate.open).map(|gate| gate.name.clone()).collect();
+    let closed: Vec<_> =
+        why.gates.iter().filter(|gate| !gate.open && gate.value != "unknown").map(|gate| gate.name.clone()).collect();
     if why.phase == "idle" && !closed.is_empty() {
         writeln!(screen.out, "It would have to wait now: {}.", printable(&closed.join(", ")))?;
     }
@@ -330,7 +331,7 @@ fn absolute(word: &str, here: &Path) -> Result<String, Failure> {
 /// The program, by its absolute path: what is meant now is what runs later.
 fn program(name: &str, dir: &Path) -> Result<String, Failure> {
     let candidates: Vec<PathBuf> = if name.contains('/') {
-        vec![dir.join(name)]
+        vec![dir.join(name).components().collect()]
     } else {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path).map(|folder| folder.join(name)).collect()
