@@ -28,7 +28,7 @@ async fn a_socket_that_is_there_before_its_broker() {
     std::fs::create_dir_all(home.root("run")).unwrap();
     let listener = UnixListener::bind(home.socket()).unwrap();
     let (early, socket) = (Raw::connect(&home.socket()), home.socket());
-    let waiting = tokio::spawn(async move { User::connect(&socket).await.unwrap().broker.list_apps().await });
+    let waiting = tokio::spawn(async move { User::connect(&socket).await.unwrap().broker.list_tasks("").await });
 
     let mut broker = Broker::spawn(&home, &mut handing_over(&home, listener.try_clone().unwrap()));
     assert!(waiting.await.unwrap().unwrap().is_empty());
@@ -36,7 +36,7 @@ async fn a_socket_that_is_there_before_its_broker() {
     assert_eq!(broker.stop(), Some(0));
 
     let socket = home.socket();
-    let waiting = tokio::spawn(async move { User::connect(&socket).await.unwrap().broker.list_apps().await });
+    let waiting = tokio::spawn(async move { User::connect(&socket).await.unwrap().broker.list_tasks("").await });
     let next = Broker::spawn(&home, &mut handing_over(&home, listener));
     assert!(waiting.await.unwrap().unwrap().is_empty());
     drop(next);
@@ -48,7 +48,7 @@ async fn a_socket_of_another_place() {
     let home = Home::new();
     let elsewhere = UnixListener::bind(home.root("elsewhere")).unwrap();
     let mut broker = Broker::spawn(&home, &mut handing_over(&home, elsewhere));
-    assert!(broker.answers().await.broker.list_apps().await.unwrap().is_empty());
+    assert!(broker.answers().await.broker.list_tasks("").await.unwrap().is_empty());
 }
 
 /// An idle broker makes no wake-ups, not even to say that it lives: the watchdog watches only while there is work.
@@ -71,7 +71,7 @@ async fn the_watchdog_sleeps_while_the_broker_does() {
     assert_eq!([hears(), hears()], ["READY=1\n", REST]);
     let user = broker.answers().await;
     assert_eq!([hears(), hears()], [WATCH, REST], "for one burst of work one word at its begin and one after it");
-    user.broker.list_apps().await.unwrap();
+    user.broker.list_tasks("").await.unwrap();
     assert_eq!(hears(), WATCH);
     assert_eq!(hears(), REST);
 }

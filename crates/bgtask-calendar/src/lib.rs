@@ -17,56 +17,7 @@
 //! # Ok::<(), bgtask_calendar::CalendarError>(())
 //! ```
 //!
-//! # The two forms
-//!
-//! **systemd**, as in `OnCalendar=`: weekdays, date, time and zone, in this order. Each may be left out; without a time
-//! it is midnight.
-//!
-//! | written | means |
-//! |---|---|
-//! | `daily` `hourly` `weekly` `monthly` … | the shorthands of systemd, in any case |
-//! | `09:00`, `09:00:30` | every day at this time |
-//! | `Mon..Fri 09:00`, `Sat,Sun 10:00` | on these weekdays; a range may run over Sunday |
-//! | `*:0/15`, `9..17:00`, `0/2:30` | steps, ranges and lists in any place; `a/n` goes on to the end of the field |
-//! | `2027-01-01`, `12-24 18:00`, `*-*-1,15` | year-month-day or month-day |
-//! | `Sat *-*-1..7 18:00` | the first Saturday of every month |
-//! | `*-*~1`, `*-2~3`, `Mon *-5~7/1` | days counted from the end: the last, the third last of February, the last Monday of May |
-//! | `09:00 Europe/Berlin`, `daily UTC` | in this zone |
-//!
-//! **cron**: minute, hour, day of the month, month and weekday, perhaps with a zone behind them; names of months and
-//! weekdays, ranges, lists, and steps after a range or a star; Sunday is 0 and 7; the nicknames `@hourly`, `@daily`,
-//! `@midnight`, `@weekly` (a Sunday), `@monthly`, `@yearly` and `@annually`. If neither the day of the month nor the
-//! weekday begins with a star, one of the two is enough: `0 9 13 * 5` is every Friday *and* every 13th.
-//!
-//! # When the clock is set
-//!
-//! *Forward*, so that local times are left out: a time that does not come runs at the first instant after the gap, once,
-//! however many times were left out. Expressions for every hour have no need of that: they go on by the hour.
-//!
-//! *Back*, so that local times come twice: a fixed time runs the first time only. What repeats by the hour, because its
-//! hours are written with a star or a step (`*:30`, `0/2:00`, `*/15 * * * *`), runs both times.
-//!
-//! So a fixed daily time runs exactly once for every date, and what repeats by the hour is not silent for two.
-//! `Europe/Berlin`, set forward from 02:00 to 03:00 on 28 March 2027 and back from 03:00 to 02:00 on 31 October:
-//!
-//! | expression | 28 March | 31 October |
-//! |---|---|---|
-//! | `02:30` | 03:00 CEST | 02:30 CEST |
-//! | `*:30` | …, 01:30 CET, 03:30 CEST, … | …, 02:30 CEST, 02:30 CET, … |
-//! | `0/2:30` | 00:30 CET, 03:00 CEST, 04:30 CEST, … | 00:30 CEST, 02:30 CEST, 02:30 CET, … |
-//!
-//! # What others do
-//!
-//! *systemd* (252, compared by a test) leaves out what does not come, so that `02:30` misses a day a year, and leaves out
-//! the second pass, so that `hourly` is silent for two hours; in Morocco a time in a gap costs it the rest of the day;
-//! and it gives up some rare expressions near such a day. In everything else the two agree. It refuses weekday ranges
-//! over Sunday and steps after a star (`*/2:00`), which are read here, and reads parts of a second and `@` with seconds
-//! since the epoch, which are refused here.
-//!
-//! *cron* of Vixie, and with it cronie and Debian's, has the same two rules, but decides by the first character: what
-//! begins its minutes or its hours with a star goes on by itself there. `*/10 2 * * *` and `0 */2 * * *` are therefore
-//! left out in a gap, where here they are made up for; `*/10 2 * * *` runs in both passes there, and `0 8-23/2 * * *`
-//! only in the first, where here it is the other way round. Other daemons differ.
+#![doc = include_str!("../../../docs/calendar.md")]
 //!
 //! # Bounds
 //!

@@ -1,13 +1,19 @@
-//! What a shell offers after TAB: the commands and their options, and for tasks and apps what the broker knows.
+//! What a shell offers after TAB: the commands and their options, the words of triggers and conditions, and for tasks and apps what
+//! the broker knows.
 //!
 //! The shell runs `bgtask` itself for it, with `$COMPLETE` set; `bgtask completions SHELL` writes the script that does so.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use bgtask_wire::BrokerProxy;
+use bgtask_core::PathEvents;
+use bgtask_taskfile::catalog::{self, Entry};
+use bgtask_wire::{BrokerProxy, TaskInfo};
 use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::CompleteEnv;
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _,
+};
 
 use crate::Cli;
 use crate::connection::Target;
@@ -26,19 +32,75 @@ pub(crate) fn answer_shell() {
 
 /// Every command, with what its arguments may be: they are known by their names.
 fn with_values(command: Command) -> Command {
-    command.mut_args(with_value).mut_subcommands(with_values)
+    let of_commands = OF_COMMANDS.contains(&command.get_name());
+    command.mut_args(|arg| with_value(arg, of_commands)).mut_subcommands(with_values)
 }
 
-fn with_value(arg: Arg) -> Arg {
+/// What is only done with the user's own commands.
+const OF_COMMANDS: [&str; 9] = ["run", "logs", "pause", "resume", "cancel", "remove", "edit", "lint", "export"];
+
+fn with_value(arg: Arg, of_commands: bool) -> Arg {
     match arg.get_id().as_str() {
-        "task" => arg.add(ArgValueCandidates::new(tasks)),
+        "task" | "tasks" if of_commands => arg.add(ArgValueCandidates::new(|| tasks(bgtask_core::App::COMMANDS))),
+        "task" | "tasks" => arg.add(ArgValueCandidates::new(|| tasks(""))),
         "app" => arg.add(ArgValueCandidates::new(apps)),
+        "on" => arg.add(ArgValueCompleter::new(triggers)),
+        "when" => arg.add(ArgValueCompleter::new(conditions)),
+        "changes" => arg.add(ArgValueCompleter::new(|typed: &OsStr| {
+            listed(typed, PathEvents::NAMES.into_iter().map(CompletionCandidate::new))
+        })),
         _ => arg,
     }
 }
 
-fn tasks() -> Vec<CompletionCandidate> {
-    let offered = asked(async |broker| Ok(broker.list_tasks("").await?)).into_iter().map(|task| {
+/// Every trigger that this build knows, and every condition, as it is one too.
+fn triggers(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    if let Some(path) = typed.strip_prefix("path:") {
+        let paths = PathCompleter::any().complete(OsStr::new(path));
+        return paths.into_iter().map(|found| found.add_prefix("path:")).collect();
+    }
+    // These have options of their own.
+    let words = catalog::triggers().iter().filter(|entry| !["every", "at"].contains(&entry.word));
+    let is_new = |entry: &&Entry| catalog::triggers().iter().all(|word| word.word != entry.word);
+    let more = catalog::conditions().iter().filter(is_new);
+    starting_with(&typed, words.chain(more).filter_map(offered_word)).collect()
+}
+
+/// Every condition that this build knows, after those that are written already.
+fn conditions(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let negated = |word: CompletionCandidate| word.add_prefix("not:");
+    let words = || catalog::conditions().iter().filter(|entry| entry.word != "not").filter_map(offered_word);
+    let typed_not = typed.to_string_lossy().rsplit(',').next().is_some_and(|last| last.starts_with("not:"));
+    if typed_not { listed(typed, words().map(negated)) } else { listed(typed, words().chain([not()])) }
+}
+
+fn not() -> CompletionCandidate {
+    CompletionCandidate::new("not:").help(Some("the opposite of any condition".into()))
+}
+
+fn offered_word(entry: &Entry) -> Option<CompletionCandidate> {
+    // What is to be filled in is left to the person.
+    let word = if entry.takes_value() { format!("{}:", entry.word) } else { entry.word.to_owned() };
+    entry.unavailable.is_none().then(|| CompletionCandidate::new(word).help(Some(entry.meaning.into())))
+}
+
+/// Of words that are joined by commas, what the last one may be.
+fn listed(typed: &OsStr, words: impl Iterator<Item = CompletionCandidate>) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let (before, last) = typed.rfind(',').map_or(("", &*typed), |comma| typed.split_at(comma + 1));
+    starting_with(last, words).map(|word| word.add_prefix(before)).collect()
+}
+
+fn starting_with(
+    typed: &str,
+    words: impl Iterator<Item = CompletionCandidate>,
+) -> impl Iterator<Item = CompletionCandidate> {
+    words.filter(move |word| word.get_value().to_string_lossy().starts_with(typed))
+}
+
+fn tasks(app: &str) -> Vec<CompletionCandidate> {
+    let offered = asked(async |broker| Ok(broker.list_tasks(app).await?)).into_iter().map(|task: TaskInfo| {
         // What a shell would not take for one word is meant by its id.
         let help = format!("{} of {}", task.name, task.app);
         let plain = !task.name.is_empty() && task.name.chars().all(is_plain);
@@ -88,6 +150,27 @@ mod tests {
         }
         assert!(offered(&["bgtask", "list", "--"]).contains(&"--json".to_owned()));
         assert_eq!(offered(&["bgtask", "completions", "z"]), ["zsh"]);
+    }
+
+    #[test]
+    fn triggers_and_conditions_are_offered_with_what_is_written_already() {
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "time"]), ["timer:", "time-zone-change"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "ac"]), ["ac-power"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "sms"]), [""; 0], "this build does not know it");
+        assert_eq!(offered(&["bgtask", "add", "x", "--when", "unm"]), ["unmetered"]);
+        assert_eq!(
+            offered(&["bgtask", "add", "x", "--when", "unmetered,user-"]),
+            ["unmetered,user-present", "unmetered,user-away"]
+        );
+        assert_eq!(
+            offered(&["bgtask", "add", "x", "--when", "ac-power,not:i"]),
+            ["ac-power,not:internet", "ac-power,not:idle:"]
+        );
+        assert_eq!(offered(&["bgtask", "add", "x", "--when", "no"]), ["no-internet", "not:"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--changes", "created,de"]), ["created,deleted"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "pat"]), ["path:"]);
+        assert!(!offered(&["bgtask", "add", "x", "--when", ""]).contains(&"time-zone-change".to_owned()));
+        assert!(offered(&["bgtask", "add", "x", "--on", "path:/et"]).contains(&"path:/etc/".to_owned()));
     }
 
     #[test]

@@ -47,11 +47,6 @@ impl Target {
         })
     }
 
-    /// The folder of the broker that is private to it, if that one is meant.
-    pub(crate) fn root(&self) -> Option<&Path> {
-        self.root.as_deref()
-    }
-
     /// Where it listens.
     pub(crate) fn address(&self) -> Result<Address, Failure> {
         match (&self.address, &self.root) {

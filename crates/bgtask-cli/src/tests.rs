@@ -1,12 +1,15 @@
 //! Commands against a broker that answers from a script, over a real socket.
 
 mod access;
+mod accounts;
 mod broker;
 mod commands;
 mod demand;
 mod explain;
+mod import;
 mod manifests;
 mod offline;
+mod schema;
 mod script;
 
 use std::os::unix::net::UnixListener;

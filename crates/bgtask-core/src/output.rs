@@ -17,7 +17,7 @@ use crate::time::{BootTime, WallTime};
 /// Everything the core can order. Closed, like [`Input`](crate::Input).
 ///
 /// Within one batch the driver makes every [`Persist`](Self::Persist) durable in one transaction before it performs the rest
-/// in the order given; [`Launch`](Self::Launch) and [`Kill`](Self::Kill) need not wait for it.
+/// in the order given; [`Launch`](Self::Launch) need not wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Make this durable.
@@ -98,13 +98,13 @@ pub enum Output {
 impl Output {
     /// Whether it must not be performed before its batch is durable.
     ///
-    /// A [`Cancel`](Self::Cancel) could, but then it would overtake the [`Run`](Self::Run) of the same batch.
+    /// A [`Cancel`](Self::Cancel) and a [`Kill`](Self::Kill) could, but then they would overtake the [`Run`](Self::Run) of the
+    /// same batch, which is what starts a command.
     pub const fn needs_commit(&self) -> bool {
         !matches!(
             self,
             Self::Launch { .. }
                 | Self::Adopt { .. }
-                | Self::Kill(_)
                 | Self::Sample(_)
                 | Self::Watch(_)
                 | Self::Unwatch(_)

@@ -92,17 +92,18 @@ impl Add<Duration> for Now {
     }
 }
 
-/// A duration the way a sentence says it: `3 s`, `12 min`, `5 h`, `2 days`.
+/// A duration the way a sentence says it, to the nearest: `3 s`, `12 min`, `5 h`, `2 days`.
 pub(crate) struct Spoken(pub(crate) Duration);
 
 impl fmt::Display for Spoken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
+        let seconds = self.0.saturating_add(Duration::from_millis(500)).as_secs();
+        let nearest = |unit: u64| seconds.saturating_add(unit / 2) / unit;
         match seconds {
             0..=119 => write!(f, "{seconds} s"),
-            120..=7_199 => write!(f, "{} min", seconds / 60),
-            7_200..=172_799 => write!(f, "{} h", seconds / 3_600),
-            _ => write!(f, "{} days", seconds / 86_400),
+            120..=7_199 => write!(f, "{} min", nearest(60)),
+            7_200..=172_799 => write!(f, "{} h", nearest(3_600)),
+            _ => write!(f, "{} days", nearest(86_400)),
         }
     }
 }

@@ -40,13 +40,16 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// A place for a new tree, below the cgroup of this process.
+    /// A place for a new tree: below the cgroup that was delegated, where that is known to be the one above, else below
+    /// the cgroup of this process.
     pub(crate) fn place() -> Result<PathBuf, String> {
         let broker = std::process::id();
         // The number of a dead broker may come again, and a process may be two brokers.
         let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let moment = moment.unwrap_or_default().as_nanos();
-        Ok(own()?.join(format!("{TREE_PREFIX}{broker}-{moment:x}")))
+        let own = own()?;
+        let above = own.parent().filter(|above| is_delegated(above)).unwrap_or(&own);
+        Ok(above.join(format!("{TREE_PREFIX}{broker}-{moment:x}")))
     }
 
     pub(crate) fn create(path: PathBuf) -> io::Result<Self> {
@@ -54,6 +57,11 @@ impl Tree {
             sweep(above);
         }
         fs::create_dir(&path)?;
+        // For bounds on memory. Where this is refused, as there is no such controller or a process beside the tree, there
+        // are none for whole commands.
+        for parent in path.parent().into_iter().chain([path.as_path()]) {
+            let _none = write_file(&parent.join("cgroup.subtree_control"), "+memory");
+        }
         Ok(Self { path, made: 0 })
     }
 
@@ -70,6 +78,13 @@ impl Tree {
     pub(crate) fn remove(&self) -> io::Result<()> {
         fs::remove_dir(&self.path)
     }
+}
+
+/// Whether systemd gave a cgroup to its unit, as it notes on it. With `DelegateSubgroup=` the processes of the unit are in one
+/// below, so that there may be controllers beside them.
+fn is_delegated(cgroup: &Path) -> bool {
+    let mut value = [0; 1];
+    rustix::fs::getxattr(cgroup, c"user.delegate", &mut value) == Ok(1) && value == *b"1"
 }
 
 /// Removes the empty trees that dead brokers left in a cgroup: those that were killed and never started again. The
@@ -428,6 +443,39 @@ mod tests {
         }
         assert_eq!(cgroup.nested().len(), MAX_NESTED);
         assert_eq!(cgroup.remove().unwrap_err().kind(), io::ErrorKind::DirectoryNotEmpty);
+    }
+
+    #[test]
+    fn what_systemd_delegated_is_known_by_its_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!is_delegated(dir.path()));
+        let mark =
+            |value: &[u8]| rustix::fs::setxattr(dir.path(), c"user.delegate", value, rustix::fs::XattrFlags::empty());
+        if mark(b"0").is_err() {
+            eprintln!("this file system has no extended attributes");
+            return;
+        }
+        assert!(!is_delegated(dir.path()));
+        mark(b"1").unwrap();
+        assert!(is_delegated(dir.path()));
+    }
+
+    /// With files like those of a memory controller, which a machine for tests need not have.
+    #[test]
+    fn memory_is_bounded_and_told_where_there_is_a_controller() {
+        let dir = tempfile::tempdir().unwrap();
+        let cgroup = Cgroup::open(undying(dir.path())).unwrap();
+        assert!(cgroup.bound_memory(1 << 20).is_err());
+        assert_eq!((cgroup.memory_peak(), cgroup.was_out_of_memory()), (None, false));
+        for file in ["memory.max", "memory.oom.group"] {
+            fs::write(cgroup.path.join(file), "").unwrap();
+        }
+        fs::write(cgroup.path.join("memory.peak"), "4096\n").unwrap();
+        fs::write(cgroup.path.join("memory.events"), "low 0\nmax 7\noom 1\noom_kill 1\n").unwrap();
+        cgroup.bound_memory(1 << 20).unwrap();
+        let text = |file: &str| fs::read_to_string(cgroup.path.join(file)).unwrap();
+        assert_eq!((text("memory.max"), text("memory.oom.group")), ("1048576".to_owned(), "1".to_owned()));
+        assert_eq!((cgroup.memory_peak(), cgroup.was_out_of_memory()), (Some(4096), true));
     }
 
     #[test]

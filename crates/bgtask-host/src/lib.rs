@@ -6,7 +6,22 @@
 //! `execve`, so the way from a trigger to the first line of a task holds no `fork`.
 //! [`Spawner::refill`] replaces it afterwards, when nobody waits.
 //!
-//! Nothing here blocks for long or starts a thread. Every wait is a file descriptor that the
+//! A *command* is any program that is run for a person. It has no channel and needs no launcher: [`Spawner::prepare`] takes
+//! what the broker has to give, and [`Prepared::start`] spawns it as what it is, on a thread that may wait for the file
+//! system the program is on.
+//!
+//! ```no_run
+//! # use bgtask_host::{CommandSpec, HostError, Spawner, sealed};
+//! # fn run(spawner: &mut Spawner) -> Result<(), Box<dyn std::error::Error>> {
+//! let argv = ["restic", "backup", "/home/ada"].map(Into::into).to_vec();
+//! let mut spec = CommandSpec::new(argv, std::env::vars_os().collect(), "/home/ada".into());
+//! spec.descriptors = vec![("BGTASK_DETAILS_FD".into(), sealed(b"{}")?)];
+//! spec.nice = true;
+//! let running = spawner.prepare(spec)?.start()?;
+//! # Ok(()) }
+//! ```
+//!
+//! Nothing else here blocks for long, and nothing starts a thread. Every wait is a file descriptor that the
 //! driver polls: the [`Host`] (its program exited), [`Launch::start`] (it did or did not start),
 //! [`Launch::output`], [`Launch::channel`] and [`Host::closing`].
 //!
@@ -21,11 +36,22 @@
 //! | open files | as many as the broker might open when its [`Spawner`] was made |
 //! | privileges | `no_new_privs`; no core dumps; first in line for the OOM killer; the user's umask |
 //!
+//! # What a command finds
+//!
+//! | what | value |
+//! |---|---|
+//! | descriptors | 0 `/dev/null`; 1 and 2 one pipe to the broker; 3… those of [`CommandSpec::descriptors`]; no others |
+//! | environment | exactly [`CommandSpec::env`] and the numbers of the descriptors |
+//! | session | a process group of its own, and no terminal |
+//! | signals, open files | as a host |
+//! | privileges | those of the user; first in line for the OOM killer; the user's umask and limits |
+//!
 //! # What containment promises
 //!
 //! | | [`Containment::Cgroup`] | [`Containment::Session`] |
 //! |---|---|---|
 //! | [`Host::kill`] reaches | every process the host ever started | its session and its living descendants; a daemon that forked twice and called `setsid` escapes |
+//! | [`Host::terminate`] reaches | every process the host ever started | what `kill` reaches |
 //! | [`Host::usage`] | of every process the host ever started | of its living processes, to a clock tick |
 //! | a new [`Spawner`] after a crash of the broker | kills every left-over process first | kills left-over hosts and what they contain then; if a host itself is gone, its orphans stay |
 //!
@@ -38,7 +64,7 @@
 //!
 //! # Unsafe code
 //!
-//! All of it is in one module, `raw`: `clone3`, `close_range` and the reset of signal dispositions.
+//! All of it is in one module, `raw`: `clone3`, what a child does before it executes, and the account of what ended.
 #![deny(unsafe_code)]
 
 mod cgroup;

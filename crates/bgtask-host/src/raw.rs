@@ -597,6 +597,38 @@ mod tests {
         }
     }
 
+    /// Each of two descriptors is wanted where the other one is.
+    #[test]
+    fn seats_may_be_where_other_sources_are() {
+        let (mut read, write) = io::pipe().unwrap();
+        let (first, second) = (crate::sealed(b"first ").unwrap(), crate::sealed(b"second").unwrap());
+        let steps = [
+            Step::Seat(write.as_fd(), 1),
+            Step::Seat(first.as_fd(), second.as_raw_fd()),
+            Step::Seat(second.as_fd(), first.as_raw_fd()),
+        ];
+        let script = format!("cat /dev/fd/{} /dev/fd/{}", second.as_raw_fd(), first.as_raw_fd());
+        for clone in clones() {
+            let child = spawn_by(clone, &sh(&script), &steps, Birthplace::default()).unwrap();
+            let mut text = [0; 12];
+            read.read_exact(&mut text).unwrap();
+            assert_eq!(&text, b"first second");
+            let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap();
+            assert_eq!(status.unwrap().exit_status(), Some(0));
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_is_told_by_its_number() {
+        for clone in clones() {
+            let steps = [Step::Group, Step::Try(c"/nowhere/file", b"x"), Step::Enter(c"/nowhere")];
+            match spawn_by(clone, &sh("exit"), &steps, Birthplace::default()) {
+                Err(SpawnError::Step(2, error)) => assert_eq!(error.raw_os_error(), Some(libc::ENOENT)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     #[test]
     fn a_missing_program_is_an_errno() {
         let programs = vec![c"/nowhere/launcher".to_owned()];

@@ -1,11 +1,12 @@
 //! The other processes of the integration tests, in one program: launcher, host and broker.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::task::Poll;
 
-use bgtask_host::{HostSpec, Spawner, SpawnerConfig, launcher};
+use bgtask_host::{CommandSpec, HostSpec, Spawner, SpawnerConfig, launcher};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -15,7 +16,8 @@ fn main() {
         ["probe", ..] => probe(),
         ["network", port] => network(port.parse().unwrap()),
         ["allocate", mebibytes] => allocate(mebibytes.parse().unwrap()),
-        ["broker", records, use_cgroups] => broker(Path::new(records), use_cgroups == "true"),
+        ["without-network", records, port] => without_network(Path::new(records), port),
+        ["broker", what, records, use_cgroups] => broker(what, Path::new(records), use_cgroups == "true"),
         _ => panic!("unknown arguments: {args:?}"),
     }
 }
@@ -84,32 +86,54 @@ fn allocate(mebibytes: usize) {
     drop(std::hint::black_box(memory));
 }
 
-/// A broker that launches one host, tells its number and then waits to be killed.
-fn broker(records: &Path, use_cgroups: bool) {
-    let mut spawner = Spawner::new(SpawnerConfig {
+/// A broker, perhaps of a user with few rights, that runs a command without the network.
+fn without_network(records: &Path, port: &str) {
+    let own = std::env::current_exe().unwrap();
+    let argv = vec![own.into(), "network".into(), port.into()];
+    let spec = CommandSpec { network: false, ..CommandSpec::new(argv, vec![], "/".into()) };
+    match spawner(records, false).prepare(spec).unwrap().start() {
+        Err(error) => println!("refused: {error}"),
+        Ok(mut running) => {
+            wait_readable(&running.host);
+            io::copy(&mut running.output, &mut io::stdout()).unwrap();
+        }
+    }
+}
+
+/// A broker that starts one host or command, tells its number and then waits to be killed.
+fn broker(what: &str, records: &Path, use_cgroups: bool) {
+    let mut spawner = spawner(records, use_cgroups);
+    let script = ["-c", "sleep 1000 & echo $!; wait"].map(OsString::from);
+    let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
+    let (host, output) = if what == "command" {
+        let argv = [vec!["sh".into()], script.to_vec()].concat();
+        let running = spawner.prepare(CommandSpec::new(argv, env, "/".into())).unwrap().start().unwrap();
+        (running.host, running.output)
+    } else {
+        let spec = HostSpec { program: "/bin/sh".into(), args: script.to_vec(), env, dir: "/".into() };
+        let launch = spawner.launch(&spec, &[]).unwrap();
+        spawner.refill().unwrap();
+        wait_readable(&launch.start);
+        assert!(matches!(launch.start.outcome(), Poll::Ready(Ok(()))));
+        (launch.host, launch.output)
+    };
+    wait_readable(&output);
+    let mut child = [0; 16];
+    let length = (&output).read(&mut child).unwrap();
+    let child = str::from_utf8(&child[..length]).unwrap().trim();
+    println!("{} {child}", host.pid());
+    io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
+fn spawner(records: &Path, use_cgroups: bool) -> Spawner {
+    Spawner::new(SpawnerConfig {
         launcher: std::env::current_exe().unwrap(),
         launcher_args: vec!["launcher".into()],
         spares: 1,
         records: records.to_owned(),
         use_cgroups,
     })
-    .unwrap();
-    let spec = HostSpec {
-        program: "/bin/sh".into(),
-        args: vec!["-c".into(), "sleep 1000 & echo $!; wait".into()],
-        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        dir: "/".into(),
-    };
-    let launch = spawner.launch(&spec, &[]).unwrap();
-    spawner.refill().unwrap();
-    wait_readable(&launch.start);
-    assert!(matches!(launch.start.outcome(), Poll::Ready(Ok(()))));
-    wait_readable(&launch.output);
-    let mut child = [0; 16];
-    let length = (&launch.output).read(&mut child).unwrap();
-    let child = str::from_utf8(&child[..length]).unwrap().trim();
-    println!("{} {child}", launch.host.pid());
-    io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    .unwrap()
 }
 
 fn wait_readable(fd: &impl std::os::fd::AsFd) {

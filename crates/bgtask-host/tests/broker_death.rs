@@ -22,8 +22,13 @@ struct Other {
 
 impl Other {
     fn start(records: &TempDir, use_cgroups: bool) -> Self {
+        Self::with("host", records, use_cgroups)
+    }
+
+    /// With a host or a command.
+    fn with(what: &str, records: &TempDir, use_cgroups: bool) -> Self {
         let mut broker = Command::new(testbed())
-            .args(["broker", records.path().join("hosts").to_str().unwrap()])
+            .args(["broker", what, records.path().join("hosts").to_str().unwrap()])
             .arg(use_cgroups.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -83,9 +88,9 @@ fn a_spare_leaves_with_its_broker() {
 fn a_successor_first_ends_the_hosts_of_its_predecessor() {
     for use_cgroups in ways() {
         // Whatever the successor has, the records tell what the predecessor had.
-        for successor_uses_cgroups in ways() {
+        for (successor_uses_cgroups, what) in ways().into_iter().flat_map(|way| [(way, "host"), (way, "command")]) {
             let records = tempfile::tempdir().unwrap();
-            let mut other = Other::start(&records, use_cgroups);
+            let mut other = Other::with(what, &records, use_cgroups);
             other.kill_broker();
             let spawner = Spawner::new(config(&records, successor_uses_cgroups, 1)).unwrap();
             for gone in [&other.host, &other.child, &other.spare] {

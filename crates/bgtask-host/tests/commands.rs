@@ -5,14 +5,15 @@ mod common;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
-use std::os::fd::AsFd as _;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::process::Command;
 
 use bgtask_host::{
     Blame, CommandSpec, Exit, FinalUsage, HostError, MAX_PAYLOAD, MAX_SPEC_BYTES, MemoryBound, NICE, Running, sealed,
 };
 use common::{Place, exit, is_alive, kill_and_close, testbed, wait_readable};
+use tempfile::TempDir;
 
 fn command(argv: &[&str]) -> CommandSpec {
     let argv = argv.iter().map(OsString::from).collect();
@@ -324,8 +325,11 @@ fn a_nice_command_is_nice() {
 /// It sees a loopback that is down, and cannot reach what listens here.
 #[test]
 fn without_the_network_there_is_none() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
     for mut place in Place::each() {
         let probe = |network: bool| {
             let mut spec = command(&[testbed().to_str().unwrap(), "network", &port]);
@@ -408,13 +412,60 @@ fn a_command_may_be_started_on_another_thread() {
     }
 }
 
+/// Where this is root, who can become somebody else; what is started there has to be where everybody may look.
+struct Unprivileged {
+    dir: TempDir,
+    listener: TcpListener,
+}
+
+impl Unprivileged {
+    fn new() -> Option<Self> {
+        let can = Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]).status();
+        if !can.is_ok_and(|status| status.success()) {
+            eprintln!("cannot become another user here");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        fs::copy(testbed(), dir.path().join("testbed")).unwrap();
+        Some(Self { dir, listener: TcpListener::bind("127.0.0.1:0").unwrap() })
+    }
+
+    /// What the testbed says that `wrapper` runs as a broker.
+    fn broker_says(&self, wrapper: &[&str]) -> String {
+        let port = self.listener.local_addr().unwrap().port().to_string();
+        let output = Command::new(wrapper[0])
+            .args(&wrapper[1..])
+            .arg(self.dir.path().join("testbed"))
+            .args(["without-network".as_ref(), self.dir.path().join("records").as_os_str(), port.as_ref()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
 #[test]
-fn no_descriptor_of_the_broker_gets_in_the_way() {
-    // Low numbers: where a command has its seats.
-    let mut place = Place::new(true, 0);
-    let low = rustix::io::dup(fs::File::open(Path::new("/dev/null")).unwrap().as_fd()).unwrap();
-    let mut spec = script("cat <&$A; cat <&$B");
-    spec.descriptors = vec![("A".into(), sealed(b"a").unwrap()), ("B".into(), sealed(b"b").unwrap())];
-    drop(low);
-    assert_eq!(run(&mut place, spec).1, "ab");
+fn a_user_without_privileges_can_take_the_network_away_or_is_told_that_not() {
+    let Some(unprivileged) = Unprivileged::new() else { return };
+    let said = unprivileged.broker_says(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    let none = "interfaces [\"lo\"]\nlo down\nno connection\nuser 65534\n";
+    assert!(said == none || said.starts_with("refused: this system does not let"), "{said}");
+}
+
+/// As on systems that allow nobody but root to make namespaces.
+#[test]
+fn a_command_does_not_run_with_the_network_where_it_cannot_run_without() {
+    let Some(unprivileged) = Unprivileged::new() else { return };
+    let limit = "echo 0 >/proc/sys/user/max_user_namespaces";
+    let none = "setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all";
+    let script = format!("{limit} && exec {none} \"$0\" \"$@\"");
+    let wrapper = ["unshare", "--user", "--map-root-user", "sh", "-c"];
+    let can = Command::new("unshare").args(&wrapper[1..]).args([limit]).status();
+    if !can.is_ok_and(|status| status.success()) {
+        eprintln!("cannot limit the namespaces of a namespace here");
+        return;
+    }
+    let said = unprivileged.broker_says(&[&wrapper[..], &[&script]].concat());
+    assert!(said.starts_with("refused: this system does not let a command run without the network"), "{said}");
 }

@@ -250,7 +250,8 @@ impl Lane {
         match (self.firings.len(), self.missed.len()) {
             (0, 0) if !self.paused.is_empty() => format!("{name} is paused and never fired"),
             (0, 0) => format!("{name} never fired: {}", self.trigger),
-            (0, missed) => format!("{name} never fired, and missed {missed} times that are not made up for"),
+            (0, 1) => format!("{name} never fired: what it was due for was missed, and is not made up for"),
+            (0, missed) => format!("{name} never fired: {missed} times it was missed, and not made up for"),
             (1, _) => format!("{name} fired once and never ran{last}"),
             (fired, _) => format!("{name} fired {fired} times and never ran{last}"),
         }

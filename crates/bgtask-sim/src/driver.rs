@@ -16,7 +16,7 @@ pub(crate) enum Effect {
     /// Makes a batch durable, all or nothing.
     Commit(Vec<Change>),
     /// Carries out an order of the core.
-    Perform(Output),
+    Perform(Box<Output>),
 }
 
 /// One life of a broker.
@@ -36,6 +36,8 @@ pub(crate) struct Driver {
     changes: Vec<Change>,
     after: Vec<Output>,
     turns: Vec<Turn>,
+    /// A mistake in what the core is told.
+    bug: Option<Bug>,
 }
 
 /// One input with what the core made of it.
@@ -48,7 +50,7 @@ pub(crate) struct Turn {
 
 impl Driver {
     /// A life that has heard of nothing yet.
-    pub(crate) fn start(config: &Config, seed: u64) -> Self {
+    pub(crate) fn start(config: &Config, seed: u64, bug: Option<Bug>) -> Self {
         Self {
             core: Core::new(config.clone(), seed),
             wake: None,
@@ -61,6 +63,7 @@ impl Driver {
             changes: Vec::new(),
             after: Vec::new(),
             turns: Vec::new(),
+            bug,
         }
     }
 
@@ -100,15 +103,24 @@ impl Driver {
     }
 
     fn turn(&mut self, now: Now, input: Input) -> Result<Turn, String> {
+        let told = self.told(now, &input);
         let core = &mut self.core;
-        let outputs = catch_unwind(AssertUnwindSafe(|| answer(core, now, input.clone())));
+        let outputs = catch_unwind(AssertUnwindSafe(|| answer(core, told.0, told.1.clone())));
         let outputs = outputs.map_err(|_| format!("the core panicked at {input:?}"))?;
         if let Some(Output::Wake(wake)) = outputs.last() {
             self.wake = *wake;
         }
-        let turn = Turn { now, input, outputs };
-        self.turns.push(turn.clone());
-        Ok(turn)
+        self.turns.push(Turn { now: told.0, input: told.1, outputs: outputs.clone() });
+        Ok(Turn { now, input, outputs })
+    }
+
+    /// What the core is told: what happened, unless a mistake is planted.
+    fn told(&self, mut now: Now, input: &Input) -> (Now, Input) {
+        let Some(bug) = self.bug else { return (now, input.clone()) };
+        if bug == Bug::MissesTheSetBack {
+            now.wall = self.turns.last().map_or(now.wall, |last| now.wall.max(last.now.wall));
+        }
+        (now, bug.garbled(input.clone()))
     }
 
     /// Puts outputs in the order a driver may carry them out. While the store fails, what waits for it goes on waiting.
@@ -118,7 +130,7 @@ impl Driver {
             match output {
                 Output::Wake(_) => {}
                 Output::Persist(change) => self.changes.push(change),
-                output if hurries(&output, self.eager, bug) => effects.push(Effect::Perform(output)),
+                output if hurries(&output, self.eager, bug) => effects.push(Effect::Perform(Box::new(output))),
                 output => self.after.push(output),
             }
         }
@@ -126,7 +138,7 @@ impl Driver {
             if !self.changes.is_empty() {
                 effects.push(Effect::Commit(std::mem::take(&mut self.changes)));
             }
-            effects.extend(std::mem::take(&mut self.after).into_iter().map(Effect::Perform));
+            effects.extend(std::mem::take(&mut self.after).into_iter().map(Box::new).map(Effect::Perform));
         } else {
             self.stalled = true;
         }

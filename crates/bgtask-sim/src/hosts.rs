@@ -6,9 +6,9 @@ use std::time::Duration;
 use bgtask_core::{AppId, BootTime, ClientId, HostExit, HostId, Input, InstanceId, Request, RunOrder, Usage};
 
 use crate::agenda::Agenda;
+use crate::apps;
 use crate::chance::Chance;
 use crate::tempers::{Says, Temper, any_temper, any_temper_of_a_command, script};
-use crate::apps;
 
 /// What a process has used before it does anything for a task.
 const START_UP: Duration = Duration::from_millis(30);

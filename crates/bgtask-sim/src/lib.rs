@@ -1,9 +1,11 @@
 //! The simulator: the core in a fake world with faults from a seed.
 //!
 //! A [`Simulation`] drives the real core through the loop of the real driver, with everything else faked: apps, clients, the
-//! user, sources, hosts, the store and time. First comes a phase full of faults: crashes between any two effects, lost and
-//! repeated reports, hours of sleep, clock steps, updates while no broker runs, hosts that die, hang, idle or lie, clients that
-//! lose what they hear. Then comes a quiet phase in which everything owed must happen.
+//! user and the user's commands, sources, calendars, watched paths, hosts, the store and time. First comes a phase full of
+//! faults: crashes between any two effects, lost and repeated reports, hours of sleep, clock steps back and forth, updates
+//! while no broker runs, hosts that die, hang, idle or lie, commands that fail, ignore what they are told or use up the
+//! processor, bursts of changes larger than there is room for, clients that lose what they hear. Then comes a quiet phase in
+//! which everything owed must happen.
 //!
 //! Three things are compared at every step: what the core decided with a model that decides everything a second time, what is
 //! durable with what was decided and answered, and what hosts and clients really met with what they may meet.
@@ -52,6 +54,16 @@ pub const REGRESSION_SEEDS: &[(u64, u32)] = &[
     (2198, 300),
     // A host in which a task was told to stop got another one beside it.
     (128, 300),
+    // A one-shot command that was paused after it had fired had its path unwatched twice.
+    (2, 300),
+    // The loss of external power ended maintenance that the user had started by hand.
+    (28, 300),
+    // A host died before it heard of one task, and what another had used in it was charged to nobody.
+    (30, 300),
+    // A paused command that was unregistered while it ran waited for ever after the end of the broker.
+    (52, 300),
+    // A failed try was forgotten when its time came together with a calendar that was missed.
+    (584, 300),
 ];
 
 /// What many simulations did together.

@@ -1,4 +1,8 @@
-/// A mistake planted into the model of the driver, to see that the simulator can fail.
+use std::sync::Arc;
+
+use bgtask_core::{Details, Fact, HostExit, Input, Report, Request, Snapshot};
+
+/// A mistake planted into the model of the driver, or into what the core is told, to see that the simulator can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
     /// `Run` does not wait for the commit.
@@ -35,6 +39,38 @@ pub enum Bug {
     StartsWithoutPolicy,
     /// Apps that were removed while no broker ran are not noticed.
     MissesTheRemoved,
+    /// A calendar is not planned.
+    ForgetsToPlan,
+    /// A path is not watched.
+    ForgetsToWatchAPath,
+    /// Nothing is killed.
+    SparesWhatIsToBeKilled,
+    /// The end of a command is not told.
+    SwallowsTheExit,
+    /// A command that is paused goes on.
+    IgnoresThePause,
+    /// What is run by hand waits for its conditions.
+    HoldsWhatIsByHand,
+    /// Of several changes at a path the last is not told.
+    LosesAChange,
+    /// Changes at a path are told the wrong way round.
+    ShufflesChanges,
+    /// A command that failed counts as one that succeeded.
+    TakesFailureForSuccess,
+    /// A new life does not know that a failed try has to wait.
+    ForgetsTheBackoff,
+    /// A new life does not know when a command last succeeded.
+    ForgetsTheSuccess,
+    /// Half of what was used is charged.
+    ChargesHalf,
+    /// Nobody sees that a command uses the processor.
+    OverlooksTheProcessor,
+    /// A new session is not noticed.
+    MissesTheSession,
+    /// Facts with a parameter are read the wrong way round.
+    ReadsFactsBackwards,
+    /// The wall clock is never set back.
+    MissesTheSetBack,
 }
 
 impl Bug {
@@ -57,5 +93,64 @@ impl Bug {
         Self::MissesTheClock,
         Self::StartsWithoutPolicy,
         Self::MissesTheRemoved,
+        Self::ForgetsToPlan,
+        Self::ForgetsToWatchAPath,
+        Self::SparesWhatIsToBeKilled,
+        Self::SwallowsTheExit,
+        Self::IgnoresThePause,
+        Self::HoldsWhatIsByHand,
+        Self::LosesAChange,
+        Self::ShufflesChanges,
+        Self::TakesFailureForSuccess,
+        Self::ForgetsTheBackoff,
+        Self::ForgetsTheSuccess,
+        Self::ChargesHalf,
+        Self::OverlooksTheProcessor,
+        Self::MissesTheSession,
+        Self::ReadsFactsBackwards,
+        Self::MissesTheSetBack,
     ];
+
+    /// What the core is told instead, as if it had the mistake itself.
+    pub(crate) fn garbled(self, mut input: Input) -> Input {
+        match (self, &mut input) {
+            (Self::IgnoresThePause, Input::Request(_, Request::SetPaused { paused, .. })) => *paused = false,
+            (Self::HoldsWhatIsByHand, Input::Request(_, Request::RunNow { respect_conditions, .. })) => {
+                *respect_conditions = true;
+            }
+            (Self::LosesAChange, Input::PathChanged { changes, count: 2.., .. }) => {
+                *changes = rearranged(changes, |lines| lines.truncate(lines.len() - 1));
+            }
+            (Self::ShufflesChanges, Input::PathChanged { changes, .. }) => {
+                *changes = rearranged(changes, |lines| lines.reverse());
+            }
+            (Self::TakesFailureForSuccess, Input::HostExited { exit: exit @ HostExit::Code(1), .. }) => {
+                *exit = HostExit::Code(0);
+            }
+            (
+                Self::ChargesHalf,
+                Input::HostExited { usage: Some(usage), .. } | Input::HostFinished { usage: Some(usage), .. },
+            ) => usage.cpu /= 2,
+            (Self::OverlooksTheProcessor, Input::HostUsage { usage, .. }) => usage.cpu = std::time::Duration::ZERO,
+            (Self::ReadsFactsBackwards, Input::Report(Report::Level(Fact::BatteryAbove(_), value))) => *value = !*value,
+            (_, Input::Restore(snapshot)) => self.misremember(snapshot),
+            _ => {}
+        }
+        input
+    }
+
+    fn misremember(self, snapshot: &mut Snapshot) {
+        match self {
+            Self::ForgetsTheBackoff => snapshot.activations.iter_mut().for_each(|(_, it)| it.not_before = None),
+            Self::ForgetsTheSuccess => snapshot.registrations.iter_mut().for_each(|it| it.fresh_since = None),
+            Self::MissesTheSession => snapshot.session = "1".into(),
+            _ => {}
+        }
+    }
+}
+
+fn rearranged(changes: &Details, how: impl Fn(&mut Vec<&[u8]>)) -> Details {
+    let mut lines: Vec<_> = changes.0.split_inclusive(|byte| *byte == b'\n').collect();
+    how(&mut lines);
+    Details(Arc::from(lines.concat()))
 }

@@ -193,7 +193,7 @@ const CONDITIONS: &[Entry] = &[
         "battery-above:N",
         "battery-above:50",
         Fact::BatteryAbove(50),
-        "the battery has more than N percent, or there is none",
+        "the battery has N percent or more, or there is none",
     ),
     level("energy-saver", "energy-saver", Fact::EnergySaver, "the user saves energy"),
     level("disk-free:SIZE", "disk-free:10G", Fact::DiskFree(10 << 30), "the disk of the home folder has so much room"),

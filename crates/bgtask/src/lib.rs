@@ -112,3 +112,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/writing-a-task.md")]
 struct Guide;
+
+/// The book's page for porters compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/book/src/from-windows.md")]
+struct FromWindows;

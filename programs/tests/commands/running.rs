@@ -168,7 +168,7 @@ async fn conditions_hold_a_command() {
         .await;
     stage.user.phase(&task, "latched").await;
     let why = stage.user.broker.why(&task).await.unwrap();
-    assert!(why.sentence.contains("InternetNotAvailable"), "{}", why.sentence);
+    assert!(why.sentence.contains("no-internet"), "{}", why.sentence);
     stage.user.broker.run_now(&task, false).await.unwrap();
     stage.left("held").await;
 }

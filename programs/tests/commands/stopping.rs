@@ -60,7 +60,7 @@ async fn a_command_that_takes_too_long_is_told_to_stop() {
     let stage = Stage::set().await;
     let task = stage.add("slow", "sleep 1000", "every = \"300d\"\ntimeout = \"1s\"").await;
     let line = stage.run(&task).await;
-    assert_eq!(line.text, "cancelled with reason ExecutionTimeExceeded, then the task failed: ended by signal 15");
+    assert_eq!(line.text, "cancelled with reason ExecutionTimeExceeded");
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_command_that_uses_too_much_processor_time_is_told_to_stop() {
     let stage = Stage::set().await;
     let task = stage.add("greedy", "while :; do :; done", "every = \"300d\"\ncpu = \"1s\"").await;
     let line = stage.run(&task).await;
-    assert!(line.text.starts_with("cancelled with reason ResourceRevocation"), "{}", line.text);
+    assert!(line.text.starts_with("cancelled with reason ExecutionTimeExceeded"), "{}", line.text);
     let cpu = detail(&line)["Completed"]["used"]["usage"]["cpu"].as_u64().unwrap();
     assert!(cpu >= 1_000_000, "{cpu}");
 }

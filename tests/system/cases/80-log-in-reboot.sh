@@ -4,8 +4,7 @@ useradd --create-home --shell /bin/bash fresh
 user=fresh
 . /opt/cases/lib.sh
 
-in_session bgtask list --json >/tmp/first
-grep -q '\[\]' /tmp/first
+in_session bgtask add touch --on time-zone-change -- sh -c 'date >>"$HOME/touched"'
 log_in
 register kept Tasks.Quick TimeZoneChange
 log_out
@@ -13,4 +12,5 @@ log_out
 log_in
 eventually broker_is active # nobody has to ask for it
 as_user bgtask list | grep kept
+as_user bgtask list | grep touch
 log_out

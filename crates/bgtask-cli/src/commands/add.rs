@@ -186,8 +186,7 @@ pub(super) async fn examine(
     let findings = lint::lint(task, &known);
     lint::tell(&findings, screen)?;
     if lint::has_errors(&findings) && !force {
-        let text =
-            format!("{} is not added, as it can never run: correct it, or add it with --force", task.registration.name);
+        let text = format!("{} can never run as it is: correct it, or insist with --force", task.registration.name);
         return Err(Failure::failed(text));
     }
     Ok(())
@@ -360,7 +359,7 @@ fn program(name: &str, dir: &Path) -> Result<String, Failure> {
 fn variable(pair: &str) -> Result<(Arc<str>, Arc<str>), Failure> {
     match pair.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
-        _ => Err(usage(format!("--env: {:?} is no NAME=VALUE", printable(pair)))),
+        _ => Err(usage(format!("--env: {:?} is no NAME=VALUE: write --env LANG=C", printable(pair)))),
     }
 }
 
@@ -378,7 +377,8 @@ fn home() -> Result<String, Failure> {
 }
 
 fn wrong(flag: &str, error: &WordError) -> Failure {
-    usage(format!("{flag}: {error}"))
+    let option = error.option.map(|option| format!("--{option}"));
+    usage(format!("{}: {error}", option.as_deref().unwrap_or(flag)))
 }
 
 fn usage(text: String) -> Failure {

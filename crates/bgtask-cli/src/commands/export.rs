@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use bgtask_wire::{BrokerProxy, TaskInfo};
 
+use super::import::BETWEEN;
 use crate::failure::Failure;
 use crate::find::find_task;
 use crate::output::Screen;
@@ -12,7 +13,7 @@ use crate::output::text::printable;
 pub(crate) struct Args {
     /// Names, ids, or the first characters of ids; all commands where none is given
     tasks: Vec<String>,
-    /// Write them into this folder, one file each
+    /// Write them into this folder, one file each; it is made if need be
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -31,8 +32,10 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
         match &args.output {
             Some(folder) => save(folder, task, definition, screen)?,
             None => {
-                let before = if place == 0 { "" } else { "\n" };
-                write!(screen.out, "{before}{definition}")?;
+                if place > 0 {
+                    writeln!(screen.out, "{BETWEEN}")?;
+                }
+                write!(screen.out, "{definition}")?;
             }
         }
     }
@@ -42,6 +45,7 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
 fn save(folder: &std::path::Path, task: &TaskInfo, definition: &str, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let path = folder.join(bgtask_taskfile::file_name(&task.name));
     let cannot = |error| Failure::failed(format!("{} cannot be written: {error}", printable(&path.to_string_lossy())));
+    std::fs::create_dir_all(folder).map_err(cannot)?;
     let mut file = std::fs::File::create_new(&path).map_err(cannot)?;
     std::io::Write::write_all(&mut file, definition.as_bytes()).map_err(cannot)?;
     Ok(writeln!(screen.out, "{}", printable(&path.to_string_lossy()))?)

@@ -68,7 +68,8 @@ pub(super) fn log_of(task: &TaskInfo) -> Result<(Logs, String), Failure> {
         return Err(Failure::failed(text));
     };
     let logs = Logs::open(path.parent().unwrap_or(Path::new("/"))).map_err(|error| unreadable(&error))?;
-    Ok((logs, task.id.clone()))
+    // The name in the folder is the broker's choice, not the task's id.
+    Ok((logs, path.file_stem().unwrap_or_default().to_string_lossy().into_owned()))
 }
 
 /// Writes one line of a log.

@@ -21,11 +21,11 @@ pub(crate) fn run(args: &Args, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let dir = args.dir.to_string_lossy();
         Failure::failed(format!("the manual pages cannot be written to {}: {error}", printable(&dir)))
     };
-    let pages = pages().and_then(|pages| write(&args.dir, pages)).map_err(cannot)?;
+    let pages = pages().and_then(|pages| write(&args.dir, &pages)).map_err(cannot)?;
     Ok(writeln!(screen.out, "Wrote {pages} manual pages.")?)
 }
 
-fn write(dir: &Path, pages: Vec<Page>) -> io::Result<usize> {
+fn write(dir: &Path, pages: &[Page]) -> io::Result<usize> {
     fs::create_dir_all(dir)?;
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
@@ -34,7 +34,7 @@ fn write(dir: &Path, pages: Vec<Page>) -> io::Result<usize> {
             fs::remove_file(&path)?;
         }
     }
-    for page in &pages {
+    for page in pages {
         fs::write(dir.join(&page.file), &page.text)?;
     }
     Ok(pages.len())

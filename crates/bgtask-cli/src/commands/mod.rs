@@ -6,8 +6,10 @@ mod apps;
 mod catalog;
 mod completions;
 mod doctor;
+mod edit;
 mod export;
 pub(crate) mod history;
+mod import;
 mod lint;
 mod list;
 mod logs;
@@ -18,12 +20,15 @@ mod pause;
 mod progress;
 mod raise;
 mod replay;
+mod report;
 mod run;
 mod show;
 mod simulate;
 mod sources;
 mod stop;
+mod top;
 mod trigger;
+mod ui;
 mod unregister;
 mod watch;
 mod why;
@@ -54,8 +59,10 @@ pub(crate) enum Command {
     Cancel(pause::Args),
     /// Remove commands: they never run again
     Remove(pause::Args),
+    Edit(edit::Args),
     Lint(lint::Args),
     Export(export::Args),
+    Import(import::Args),
     Progress(progress::Args),
     List(list::Args),
     Show(show::Args),
@@ -65,6 +72,9 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     History(history::Args),
     Logs(logs::Args),
+    Report(report::Args),
+    Top(top::Args),
+    Ui(ui::Args),
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
@@ -101,8 +111,10 @@ impl Command {
             Self::Resume(args) => pause::run(Deed::Resume, args, &target.connect().await?, screen).await,
             Self::Cancel(args) => pause::run(Deed::Cancel, args, &target.connect().await?, screen).await,
             Self::Remove(args) => pause::run(Deed::Remove, args, &target.connect().await?, screen).await,
+            Self::Edit(args) => edit::run(args, &target.connect().await?, screen).await,
             Self::Lint(args) => lint::run(args, target, screen).await,
             Self::Export(args) => export::run(args, &target.connect().await?, screen).await,
+            Self::Import(args) => import::run(args, target, screen).await,
             Self::Progress(args) => progress::run(args, target).await,
             Self::List(args) => list::run(args, &target.connect().await?, screen).await,
             Self::Show(args) => show::run(args, &target.connect().await?, screen).await,
@@ -112,6 +124,9 @@ impl Command {
             Self::Doctor(args) => doctor::run(target, args, screen).await,
             Self::History(args) => history::run(args, target, screen).await,
             Self::Logs(args) => logs::run(args, target, screen).await,
+            Self::Report(args) => report::run(args, target, screen).await,
+            Self::Top(args) => top::run(args, target, screen).await,
+            Self::Ui(args) => ui::run(args, target).await,
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
@@ -136,7 +151,8 @@ impl Command {
             Self::Run(args) => args.format.json,
             Self::Pause(args) | Self::Resume(args) | Self::Cancel(args) | Self::Remove(args) => args.format.json,
             Self::Lint(args) => args.format.json,
-            Self::Export(_) | Self::Progress(_) => false,
+            Self::Import(args) => args.format.json,
+            Self::Edit(_) | Self::Export(_) | Self::Progress(_) => false,
             Self::List(args) => args.format.json,
             Self::Show(args) => args.format.json,
             Self::Why(args) => args.format.json,
@@ -145,6 +161,9 @@ impl Command {
             Self::Doctor(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Logs(args) => args.format.json,
+            Self::Report(args) => args.format.json,
+            Self::Top(args) => args.format.json,
+            Self::Ui(_) => false,
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,

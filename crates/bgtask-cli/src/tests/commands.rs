@@ -184,6 +184,7 @@ fn logs_of_one_run() {
 fn logs_as_json_are_one_object_per_line() {
     let (_dir, decided) = logged();
     let ran = ask_after(decided, &["logs", "backup", "--json", "--instance", "last"]);
+    ran.out.lines().for_each(|line| super::schema::check("logs", line));
     let lines: Vec<_> = ran.out.lines().map(json).collect();
     let kinds: Vec<_> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["begin", "output", "end"]);
@@ -226,7 +227,7 @@ fn add_warns_of_what_is_likely_to_go_wrong_and_refuses_what_can_never_run() {
     assert_eq!((ran.exit, end.added.len()), (1, 0));
     let expected = "\
 error: it can never run: between:08:00-09:00 and between:10:00-11:00 have no time of the day in common: leave one of them out, or make them overlap [never/between]
-bgtask: x is not added, as it can never run: correct it, or add it with --force
+bgtask: x can never run as it is: correct it, or insist with --force
 ";
     assert_eq!(ran.err, expected);
     let (ran, end) = add(&[&never[..], &["--force"]].concat());

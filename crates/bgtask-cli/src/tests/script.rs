@@ -102,7 +102,7 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
             return Err(Error::new(ErrorKind::StoreUnavailable, "the disk is full"));
         }
         Call::Unregister(_, cancel) => {
-            assert!(cancel, "only with --cancel in these tests");
+            assert!(cancel || !decided.commands.is_empty(), "only with --cancel in these tests");
             reply.build(&())
         }
         Call::ListApps => reply.build(&apps(decided)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fire::Occurrence;
 use super::{Core, Task};
-use crate::activation::{Activation, ActivationEvent};
+use crate::activation::{Activation, ActivationEvent, ActivationState};
 use crate::event::{CancelNotice, Cause, EventKind};
 use crate::host::HostKind;
 use crate::ids::{HostId, InstanceId, TaskId};
@@ -145,6 +145,13 @@ impl Core {
         }
         self.arm(id);
         self.persist_registration(id);
+    }
+
+    /// As [`charge`](Self::charge), for an instance whose host ended: one that was never heard of has used nothing.
+    pub(super) fn charge_ended(&mut self, host: HostId, instance: InstanceId, usage: Option<Usage>) -> Option<Used> {
+        let (_, activation) = self.tasks.of_running(instance)?;
+        let begun = !matches!(activation.state, ActivationState::Starting { warm: true, .. });
+        if begun { self.charge(host, instance, usage) } else { None }
     }
 
     /// What an instance came to cost, and charges its host with that: nothing is charged twice.

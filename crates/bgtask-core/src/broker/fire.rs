@@ -132,7 +132,11 @@ impl Core {
         if spent {
             self.spend(id);
         }
-        self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
+        // A short interval that is held for long would push everything else out of the history.
+        let again = count > 1 && matches!(trigger, Trigger::Interval { .. });
+        if !again {
+            self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
+        }
         self.fresh_gate(id);
     }
 

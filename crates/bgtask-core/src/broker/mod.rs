@@ -107,7 +107,11 @@ impl Core {
             Input::AppRemoved(app) => self.app_removed(&app),
             Input::Policy(policy) => self.policy_changed(policy),
             Input::Consent(request, consent) => self.consented(request, &consent),
-            Input::SourceStatus(fact, status) => self.facts.set_status(fact, status),
+            Input::SourceStatus(fact, status) => {
+                self.facts.set_status(fact, status);
+                self.cancel_on_condition_loss();
+                self.refresh_gates();
+            }
             Input::Report(report) => self.report(&report),
             Input::Request(id, request) => {
                 if let Some(reply) = self.request(id, request) {

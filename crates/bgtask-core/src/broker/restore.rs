@@ -28,9 +28,9 @@ impl Core {
             self.mailboxes.keep(completion);
         }
         let mut activations = snapshot.activations;
-        // What had been given to a host goes first of its task: it fired first.
+        // What had been given to a host goes first: it fired first, whatever the clock said then.
         let waited = |it: &Activation| matches!(it.state, ActivationState::Waiting { .. }) && it.attempt == 1;
-        activations.sort_by_key(|(id, it)| (it.firing.at, *id, waited(it), it.instance));
+        activations.sort_by_key(|(id, it)| (waited(it), it.firing.at, *id, it.instance));
         for (id, activation) in activations {
             self.resume(id, activation);
         }

@@ -59,7 +59,7 @@ impl Core {
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
     pub(super) fn host_exited(&mut self, host: HostId, exit: HostExit, output_tail: &str, usage: Option<Usage>) {
         let used: BTreeMap<_, _> =
-            self.tasks.on_host(host).into_iter().map(|it| (it, self.charge(host, it, usage))).collect();
+            self.tasks.on_host(host).into_iter().map(|it| (it, self.charge_ended(host, it, usage))).collect();
         let Some(gone) = self.hosts.remove(host) else {
             return;
         };

@@ -14,7 +14,7 @@ use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
-use crate::model::registration::{Entry, Registration};
+use crate::model::registration::{Entry, Registration, Standing};
 use crate::model::trigger::Trigger;
 use crate::output::{Output, RunOrder};
 
@@ -75,14 +75,14 @@ impl fmt::Display for Gate {
 impl Core {
     /// Runs waiting activations while there are free slots: the app that occupies least first, then the oldest firing.
     pub(super) fn schedule(&mut self) {
-        if !std::mem::take(&mut self.unsettled) || self.stopping {
+        if !std::mem::take(&mut self.unsettled) || self.stopping || self.tasks.open().next().is_none() {
             return;
         }
         let mut occupancy = self.tasks.occupancy();
         let mut running: usize = occupancy.values().sum();
         while running < self.config.max_running {
             let urgent = self.most_urgent();
-            let candidates = self.tasks.waiting().filter_map(|(app, queue)| {
+            let candidates = self.tasks.open().filter_map(|(app, queue)| {
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
                 Some((occupancy.get(app).copied().unwrap_or(0), place, id))
             });
@@ -144,7 +144,8 @@ impl Core {
         let backoff = not_before.filter(|at| *at > self.now.wall).map(|_| Gate::Backoff);
         match first {
             Some(first) if first.firing.by_hand => backoff,
-            _ if task.registration.paused => Some(Gate::Paused),
+            // Who cannot be resumed any more is not paused.
+            _ if task.registration.paused && task.registration.standing != Standing::Unregistered => Some(Gate::Paused),
             _ => self.held_by_levels(&task.registration, access).or(backoff),
         }
     }
@@ -168,7 +169,7 @@ impl Core {
 
     /// Tells the history when what a waiting activation waits for has changed.
     pub(super) fn refresh_gates(&mut self) {
-        let waiting: Vec<_> = self.tasks.waiting().flat_map(|(_, queue)| queue.map(|(_, id)| id)).collect();
+        let waiting: Vec<_> = self.tasks.waiting().collect();
         for id in waiting {
             self.fresh_gate(id);
         }
@@ -176,18 +177,18 @@ impl Core {
 
     pub(super) fn fresh_gate(&mut self, id: TaskId) {
         self.unsettled = true;
-        let gate = self.gate(id);
-        let Some(task) = self.tasks.get_mut(id) else {
+        let Some(task) = self.tasks.get(id) else {
             return;
         };
-        let waits_for_slot = gate.is_none() && task.gate == Some(Gate::Slot);
         let Some(instance) = task.waiting.front().map(|activation| activation.instance) else {
             return;
         };
+        let gate = self.gate_of(task);
+        let waits_for_slot = gate.is_none() && task.gate() == Some(Gate::Slot);
         if waits_for_slot {
             return;
         }
-        let before = std::mem::replace(&mut task.gate, gate);
+        let before = self.tasks.set_gate(id, gate);
         if gate.is_none() {
             self.tasks.mark_ready(id);
         }
@@ -208,13 +209,9 @@ impl Core {
     /// Every slot is taken: whoever is ready and still waits, waits for one.
     fn note_full(&mut self, ready: BTreeSet<TaskId>) {
         for id in ready {
-            let Some(task) = self.tasks.get_mut(id) else {
-                continue;
-            };
-            let Some(waiting) = task.waiting.front() else { continue };
-            let instance = waiting.instance;
-            if task.gate.is_none() {
-                task.gate = Some(Gate::Slot);
+            let Some(task) = self.tasks.get(id).filter(|task| task.gate().is_none()) else { continue };
+            if let Some(instance) = task.waiting.front().map(|waiting| waiting.instance) {
+                self.tasks.set_gate(id, Some(Gate::Slot));
                 self.record(id, Some(instance), EventKind::Buffered(Gate::Slot));
             }
         }

@@ -36,9 +36,9 @@ impl Core {
 
     /// TM-8, D12: maintenance ends with external power, and is due again unless it was unregistered meanwhile.
     pub(super) fn cancel_maintenance(&mut self) {
-        for (id, instance) in
-            self.running_where(|_, task, _| matches!(task.registration.trigger, Trigger::Maintenance { .. }))
-        {
+        for (id, instance) in self.running_where(|_, task, it| {
+            !it.firing.by_hand && matches!(task.registration.trigger, Trigger::Maintenance { .. })
+        }) {
             let listed = self.tasks.get(id).is_some_and(|task| task.registration.standing != Standing::Unregistered);
             if self.cancel(instance, CancellationReason::Abort) && listed {
                 self.accept(id, Occurrence::default());

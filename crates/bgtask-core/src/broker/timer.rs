@@ -127,12 +127,14 @@ impl Core {
             let due = registration.due.map(|due| at_most.map_or(due, |most| due.min(most)));
             let fresh_since = registration.fresh_since.map(|since| since.min(self.now.wall));
             if (due, fresh_since) != (registration.due, registration.fresh_since) {
-                self.tasks.get_mut(id).expect("just seen").registration.fresh_since = fresh_since;
-                self.set_due(id, due);
+                let its = &mut self.tasks.get_mut(id).expect("just seen").registration;
+                (its.due, its.fresh_since) = (due, fresh_since);
                 self.persist_registration(id);
             }
             self.shorten_backoff(id);
+            self.arm(id);
         }
+        self.refresh_gates();
     }
 
     fn shorten_backoff(&mut self, id: TaskId) {
@@ -141,7 +143,6 @@ impl Core {
         let latest = self.now.wall + command.retry.pause_after(first.failures);
         if first.not_before.is_some_and(|at| at > latest) {
             self.tasks.first_waiting_mut(id).expect("just seen").not_before = Some(latest);
-            self.arm(id);
         }
     }
 
@@ -159,10 +160,13 @@ impl Core {
         let registration = &task.registration;
         let fires = registration.fires();
         let due = registration.due.filter(|_| fires);
-        let timer = due.map(|due| (self.released_at(registration, due), self.latest(registration, due)));
+        let timer = due.map(|due| {
+            let released = self.released_at(registration, due);
+            (released, released + accuracy(registration))
+        });
         let promise = registration.fresh_within().zip(registration.fresh_since);
         let overdue = promise.filter(|_| fires && !registration.overdue).map(|(within, since)| since + within);
-        let retry = task.waiting.front().and_then(|first| first.not_before).filter(|at| *at > self.now.wall);
+        let retry = task.waiting.front().and_then(|first| first.not_before);
         self.tasks.set_timer(id, timer);
         self.tasks.set_alarm(id, Alarm::Retry, retry);
         self.tasks.set_alarm(id, Alarm::Overdue, overdue);
@@ -195,11 +199,14 @@ impl Core {
 
     /// When it has to fire at the latest.
     fn latest(&self, registration: &Registration, due: WallTime) -> WallTime {
-        let accuracy = registration.trigger.pace().map_or(Duration::ZERO, |pace| pace.accuracy);
-        self.released_at(registration, due) + accuracy
+        self.released_at(registration, due) + accuracy(registration)
     }
 
+    /// Only here a pause ends: whatever else happens at that moment leaves the alarm as it is.
     fn end_backoff(&mut self, id: TaskId) {
+        if let Some(first) = self.tasks.first_waiting_mut(id) {
+            first.not_before = None;
+        }
         self.arm(id);
         self.fresh_gate(id);
     }
@@ -214,10 +221,17 @@ impl Core {
     }
 }
 
+fn accuracy(registration: &Registration) -> Duration {
+    registration.trigger.pace().map_or(Duration::ZERO, |pace| pace.accuracy)
+}
+
 /// A part of `whole` that is always the same for a name on a machine, and evenly spread over names and machines.
 fn share_of(whole: Duration, machine: u64, name: &str) -> Duration {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
+    if whole.is_zero() {
+        return whole;
+    }
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
     let hash = machine.to_le_bytes().into_iter().chain(name.bytes()).fold(OFFSET, step);
     // The low bits of this hash are its best, the high ones its worst.

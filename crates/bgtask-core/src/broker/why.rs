@@ -93,7 +93,7 @@ impl Core {
 
     /// What its first waiting activation waits for.
     fn waits_for(&self, task: &Task) -> Gate {
-        self.gate_of(task).or(task.gate).unwrap_or(Gate::Slot)
+        self.gate_of(task).or(task.gate()).unwrap_or(Gate::Slot)
     }
 
     fn say_idle(&self, task: &Task, now: Now) -> String {

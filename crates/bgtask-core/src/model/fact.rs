@@ -28,7 +28,7 @@ pub enum Fact {
     MemoryPressure,
     /// Whether a network that costs nothing is available.
     FreeNetwork,
-    /// Whether the battery has more than so many percent; a machine without one always has.
+    /// Whether the battery has so many percent or more; a machine without one always has.
     BatteryAbove(u8),
     /// Whether the user has done nothing for so long.
     Idle(Duration),

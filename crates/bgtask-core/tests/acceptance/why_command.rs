@@ -58,11 +58,11 @@ fn it_follows_a_command_through_its_life() {
         "idle: The command waits for its trigger: the timer of 1h fires in 30 min; it was registered 30 min ago. [`bgtask run backup` starts it now, whatever it waits for]",
         "latched: The timer of 1h fired 0 s ago and the command is held since 0 s ago until ac-power holds (its source has not reported yet). [plug the machine in]",
         "latched: The timer of 1h fired 2 times, first 60 min ago and the command is held since 60 min ago until ac-power holds. [plug the machine in]",
-        "starting: The command is starting; its budget ends in 59 min. []",
-        "running: The command is running since 60 s ago; its budget ends in 58 min. []",
+        "starting: The command is starting; its budget ends in 60 min. []",
+        "running: The command is running since 60 s ago; its budget ends in 59 min. []",
         "cancelling: The command was told to stop (Abort) and has 5 s left before it is killed. []",
         "cancelling: The command was told to stop (Abort), did not, and it is being killed. []",
-        "idle: The command waits for its trigger: the timer of 1h fires in 57 min; its last run failed 60 s ago. [`bgtask run backup` starts it now, whatever it waits for]",
+        "idle: The command waits for its trigger: the timer of 1h fires in 58 min; its last run failed 60 s ago. [`bgtask run backup` starts it now, whatever it waits for]",
     ];
     assert_eq!(lines, expected);
 }
@@ -98,7 +98,7 @@ fn an_app_is_told_what_to_wait_for_as_nobody_runs_it_by_hand() {
         ("user-away", "leave the machine, or lock its screen"),
         ("idle:10min", "leave the machine alone for 10min"),
         ("load-below:1.5", "wait until the load is below 1.5"),
-        ("battery-above:50", "charge the battery to more than 50 %"),
+        ("battery-above:50", "charge the battery to 50 %"),
         ("between:22:00-06:00", "wait until 22:00"),
         ("not:between:22:00-06:00", "wait until 06:00"),
         ("not:disk-free:1G", "wait until not:disk-free:1G holds"),
@@ -314,7 +314,7 @@ fn a_calendar_without_a_source_of_the_zone_still_runs() {
     broker.source(Fact::TimeZone, SourceStatus::Missing { why: "no".into(), help: "no".into() });
     let sentence = told(&broker, task).0;
     assert!(
-        sentence.starts_with("The command waits for its trigger: the calendar \"daily 3\" fires in 2 h;"),
+        sentence.starts_with("The command waits for its trigger: the calendar \"daily 3\" fires in 3 h;"),
         "{sentence}"
     );
 }

@@ -27,6 +27,9 @@ pub(crate) struct World {
     plans: VecDeque<TaskId>,
     /// The paths that are watched.
     paths: BTreeSet<TaskId>,
+    stopped: bool,
+    /// The broker wants to be woken for something that is due already.
+    overslept: bool,
 }
 
 impl World {
@@ -43,6 +46,8 @@ impl World {
             runs: vec![(HostId(u64::MAX), InstanceId::from_random(0))],
             plans: VecDeque::new(),
             paths: BTreeSet::new(),
+            stopped: false,
+            overslept: false,
         };
         for app in [App::of_commands(), installed(0, 101)] {
             world.installed.insert(app.id.clone(), app);
@@ -141,8 +146,8 @@ impl World {
                 request(Request::RegisterOrUpdate(app(number), registration(entry, trigger, conditions, flag)))
             }
             Move::Setting(number, setting) => match setting {
-                0..=20 => request(Request::SetBackground { enabled: setting > 3 }),
-                21..=40 => Input::Policy(policy(number, setting)),
+                0..=60 => request(Request::SetBackground { enabled: setting > 20 }),
+                61..=90 => Input::Policy(policy(number, setting)),
                 _ => request(Request::SetAccess(app(number), AccessSetting::from_number(u32::from(setting % 5)))),
             },
             Move::Demand(number, true) => {
@@ -226,6 +231,7 @@ impl World {
         match &input {
             Input::AppInstalled(app) => drop(self.installed.insert(app.id.clone(), app.clone())),
             Input::AppRemoved(app) => drop(self.installed.remove(app)),
+            Input::Stop => self.stopped = true,
             _ => {}
         }
         self.give(input);
@@ -239,7 +245,10 @@ impl World {
         self.core.handle(self.now, input);
         loop {
             match self.core.poll() {
-                Output::Wake(_) => break,
+                Output::Wake(wake) => {
+                    self.overslept = wake.is_some_and(|wake| wake.at <= self.now.boot);
+                    break;
+                }
                 Output::Persist(change) => {
                     if let Change::Record(event) = &change {
                         self.check_event(event);
@@ -293,9 +302,19 @@ impl World {
         self.check_store();
         self.check_hosts();
         self.check_commands();
-        for task in &self.tasks {
-            let why = self.core.why(*task, self.now);
-            assert!(why.is_none_or(|why| why.sentence.ends_with('.')));
+        self.check_why();
+    }
+
+    /// Every task has its sentence, and who may run does.
+    fn check_why(&self) {
+        let occupied = self.core.activations().filter(|(_, it)| it.state.host().is_some()).count();
+        let room = occupied < self.config.max_running && !self.stopped && !self.overslept;
+        for why in self.tasks.iter().filter_map(|task| self.core.why(*task, self.now)) {
+            assert!(why.sentence.ends_with('.'), "{why:?}");
+            let waits = matches!(why.phase, "latched" | "buffered");
+            let may_run = why.gates.iter().all(|gate| gate.open);
+            assert!(!(waits && may_run && room), "{why:?}");
+            assert_eq!(why.used.is_some(), matches!(why.phase, "starting" | "running" | "cancelling"), "{why:?}");
         }
     }
 

@@ -51,7 +51,6 @@ mon-fri 09:00-12:00 user present
 mon-fri 13:00-18:00 user present
 mon-fri 09:00-18:00 ac power
 mon-fri 09:00 battery 100%
-mon-fri 18:00 battery 100%
 mon-fri 18:00-23:00 battery 100% to 60%
 ";
 

@@ -171,6 +171,7 @@ struct Behaviour {
 struct Settling {
     at: i64,
     lines: Vec<u8>,
+    /// How many are told, and how many more there were.
     count: u32,
     lost: u32,
 }

@@ -186,17 +186,18 @@ impl Stage {
             let settle = i64::try_from(watch.settle.as_micros()).unwrap_or(i64::MAX);
             let at = self.now.saturating_add(settle);
             let waiting = self.settling.remove(&task);
-            let (mut lines, told, mut lost) =
+            let (mut lines, mut told, mut lost) =
                 waiting.map_or((Vec::new(), 0, 0), |before| (before.lines, before.count, before.lost));
             let text = change_line(path, &watch, self.now);
             for _ in 0..count {
                 if lines.len() + text.len() > MAX_TOLD_BYTES {
-                    lost += 1;
+                    lost = u32::saturating_add(lost, 1);
                 } else {
                     lines.extend_from_slice(text.as_bytes());
+                    told += 1;
                 }
             }
-            self.settling.insert(task, Settling { at, lines, count: told + count, lost });
+            self.settling.insert(task, Settling { at, lines, count: told, lost });
             if settle == 0 {
                 self.settled(task, at);
             } else {

@@ -88,6 +88,8 @@ fn unknown_words_are_refused_with_what_is_near() {
         ("09:00 load high", "\"high\" is no load", "load 1.5"),
         ("09:00 path notes changes", "is not absolute", "/home/me/notes"),
         ("09:00 path /notes changes 0 times", "not how often", "1 to 10000"),
+        ("09:00 path /notes changes 10001 times", "not how often", "1 to 10000"),
+        ("task backup takes 367d", "how the task behaves", "takes 20min"),
         ("09:00-10:00 event x", "does not last", "one time only"),
         ("task", "the task's name is missing", "takes 20min"),
         ("task backup takes long", "how the task behaves", "takes 20min"),

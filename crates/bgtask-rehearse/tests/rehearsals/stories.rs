@@ -332,3 +332,31 @@ fn a_task_that_never_runs_is_found() {
         ]
     );
 }
+
+/// What one activation can be told of a burst is bounded; how much there was is not lost.
+#[test]
+fn a_burst_that_is_too_long_to_tell_is_counted() {
+    let watch =
+        PathWatch { path: "/n".into(), recursive: true, on: PathEvents::default(), settle: Duration::from_secs(1) };
+    let scenario = format!("09:00 path /n/a/b changes {} times", bgtask_rehearse::MAX_CHANGES);
+    let timeline = monday(&scenario).task(command("sync", Trigger::Path { watch, one_shot: false }, &[])).played();
+    let [firing] = lane(&timeline, "sync").firings[..] else { panic!("one firing") };
+    assert_eq!(firing.count, bgtask_rehearse::MAX_CHANGES);
+}
+
+/// An ordinary working day, as people rehearse who write no scenario.
+#[test]
+fn on_a_working_day_the_user_is_there_from_nine_to_six() {
+    let timeline = Day::new("2026-03-02T00:00:00Z", "24h", "UTC", bgtask_rehearse::WORKING_DAY)
+        .task(command("watch", every("1h"), &["user-present", "ac-power", "battery-above:70"]))
+        .played();
+    let told = |name: &str| {
+        let band = timeline.bands.iter().find(|band| band.name == name).expect("a band");
+        band.spans.iter().map(|(from, to)| format!("{}-{}", clock(&timeline, *from), clock(&timeline, *to))).collect()
+    };
+    let (present, power, battery): (Vec<_>, Vec<_>, Vec<_>) =
+        (told("user-present"), told("ac-power"), told("battery-above:70"));
+    assert_eq!(present, ["09:00-12:00", "13:00-18:00"]);
+    assert_eq!(power, ["09:00-18:00"]);
+    assert_eq!(battery, ["00:00-21:45"]);
+}

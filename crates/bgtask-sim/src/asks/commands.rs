@@ -46,7 +46,8 @@ fn of_the_app(chance: &mut Chance) -> Request {
 
 /// What only commands can be asked for, asked of something else.
 fn nonsense(known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
-    let of_apps: Vec<_> = known.iter().filter(|(_, app)| app.as_str() != App::COMMANDS).map(|(task, _)| *task).collect();
+    let of_apps: Vec<_> =
+        known.iter().filter(|(_, app)| app.as_str() != App::COMMANDS).map(|(task, _)| *task).collect();
     let stranger = TaskId::from_random(u128::from(chance.number()));
     let task = chance.pick(&of_apps).copied().unwrap_or(stranger);
     let request = match chance.below(4) {
@@ -142,10 +143,11 @@ fn any_trigger(chance: &mut Chance) -> Trigger {
 }
 
 fn interval(chance: &mut Chance) -> Trigger {
-    let jitter = if chance.percent(30) { chance.millis(8_000) } else { Duration::ZERO };
+    let every = Duration::from_secs(5 + chance.below(90));
+    let jitter = if chance.percent(30) { chance.millis(5_000) } else { Duration::ZERO };
     Trigger::Interval {
-        every: Duration::from_secs(5 + chance.below(90)),
-        pace: Pace { accuracy: accuracy(chance), jitter },
+        every,
+        pace: Pace { accuracy: accuracy(chance).min(every), jitter },
         one_shot: chance.percent(20),
     }
 }
@@ -182,7 +184,7 @@ fn any_condition(chance: &mut Chance) -> Condition {
 
 fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
     let mut command = Command::new(["true"]);
-    match chance.below(14) {
+    match chance.below(15) {
         0 => command.argv = vec![],
         1 => command.argv = vec!["a".into(); 1_025],
         2 => command.argv = vec!["a".repeat(70_000).into()],
@@ -201,6 +203,7 @@ fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
             let every = Duration::from_millis(999);
             new.trigger = Trigger::Interval { every, pace: Pace::default(), one_shot: false };
         }
+        13 => new.trigger = Trigger::System { kind: SystemTriggerType::ServicingComplete, one_shot: false },
         _ => new.trigger = Trigger::Application,
     }
     new.entry = Entry::Command(Arc::new(command));

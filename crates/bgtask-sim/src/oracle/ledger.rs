@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bgtask_core::{
-    Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind, Fact, Input, InstanceId,
-    NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
+    Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind, Fact,
+    Input, InstanceId, NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
     TaskId, Unregistration, WallTime,
 };
 
@@ -89,6 +89,10 @@ impl Ledger {
             Change::PutActivation(id, activation) => {
                 self.attempts.insert((activation.instance, activation.attempt));
                 self.activations.insert(activation.instance, (*id, activation.clone()));
+                // A command that is edited takes over what waited for it.
+                if let Some(owed) = self.owed.get_mut(&activation.instance) {
+                    owed.task = *id;
+                }
             }
             Change::DeleteActivation(instance) => drop(self.activations.remove(instance)),
             Change::PutCompletion(completion) => *self.kept.entry(completion.instance).or_default() += 1,
@@ -117,6 +121,8 @@ impl Ledger {
         check(silent.is_none(), || format!("an outcome without its completion: {silent:?}"))?;
         let odd = self.kept.keys().find(|instance| !self.outcomes.contains_key(instance));
         check(odd.is_none(), || format!("a completion without its outcome: {odd:?}"))?;
+        let lost = self.owed.iter().find(|(_, owed)| !self.registrations.contains_key(&owed.task));
+        check(lost.is_none(), || format!("its registration is gone, and this is still owed: {lost:?}"))?;
         let active: BTreeSet<_> = self.activations.values().map(|(task, _)| *task).collect();
         let done = |it: &&Registration| it.standing != Standing::Active && !active.contains(&it.id);
         let left = self.registrations.values().find(done);
@@ -240,9 +246,7 @@ impl Ledger {
     fn delete(&mut self, id: TaskId) -> Verdict {
         let gone = self.registrations.remove(&id).ok_or_else(|| format!("{id} was deleted twice"))?;
         let asked = self.leaving.contains(&id) || gone.standing == Standing::Spent;
-        check(asked, || format!("{gone:?} was deleted and nobody asked for it"))?;
-        let owed = self.owed.values().find(|owed| owed.task == id);
-        check(owed.is_none(), || format!("{id} was deleted and was still owed {owed:?}"))
+        check(asked, || format!("{gone:?} was deleted and nobody asked for it"))
     }
 
     fn recorded(&mut self, event: &Event) -> Verdict {

@@ -103,7 +103,7 @@ impl Simulation {
         }
         let fresh = self.chance.number();
         let seed = if self.bug == Some(Bug::ReusesTheSeed) { 1 } else { fresh };
-        self.driver = Driver::start(&self.config, seed);
+        self.driver = Driver::start(&self.config, seed, self.bug);
         self.now = self.now + self.chance.millis(3_000);
         self.begin_life(snapshot);
         Ok(())

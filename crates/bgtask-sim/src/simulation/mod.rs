@@ -58,7 +58,7 @@ impl Simulation {
     pub fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let config = any_config(&mut chance);
-        let driver = Driver::start(&config, chance.number());
+        let driver = Driver::start(&config, chance.number(), None);
         let now = Now { wall: WallTime::from_micros(1_800_000_000_000_000), ..Now::ZERO };
         Self {
             seed,
@@ -94,8 +94,10 @@ impl Simulation {
 
     /// Plants a mistake, to see that it is noticed.
     #[must_use]
-    pub fn with_bug(self, bug: Bug) -> Self {
-        Self { bug: Some(bug), ..self }
+    pub fn with_bug(mut self, bug: Bug) -> Self {
+        self.bug = Some(bug);
+        self.driver = Driver::start(&self.config, self.chance.number(), self.bug);
+        self
     }
 
     /// Runs `steps` steps full of faults, then the quiet phase.
@@ -167,6 +169,7 @@ impl Simulation {
     fn hear_the_world(&mut self) {
         while let Some(word) = self.hosts.speak(self.now.boot, &mut self.chance) {
             let input = match word {
+                Word::Heard(Input::HostExited { .. }) if self.bug == Some(Bug::SwallowsTheExit) => continue,
                 Word::Heard(input) => input,
                 Word::Asks(request) => self.clients.ask(request, false),
             };
@@ -226,16 +229,17 @@ impl Simulation {
             }
             match effect {
                 Effect::Commit(changes) => self.commit(&changes)?,
-                Effect::Perform(output) => self.perform(output)?,
+                Effect::Perform(output) => self.perform(*output)?,
             }
         }
         if let Some(turn) = self.driver.catches_up(self.now)? {
             self.note('>', || format!("{:?}", turn.input));
-            if let Some(order) = turn.outputs.iter().find(|output| !matches!(output, Output::Wake(_))) {
-                return Err(format!("nothing is to be decided only because the store works again, and {order:?} was"));
-            }
             self.oracle.decided(&turn)?;
             self.hosts.begin_graces_again(self.now.boot);
+            // The clock may have been set meanwhile.
+            if !matches!(turn.outputs.as_slice(), [Output::Wake(_)]) {
+                return self.carry_out(vec![turn]);
+            }
         }
         if self.store_fails {
             self.note('~', || "the store takes nothing now".into());
@@ -263,9 +267,11 @@ impl Simulation {
     fn perform(&mut self, output: Output) -> Verdict {
         self.note('!', || format!("{output:?}"));
         match (&output, self.bug) {
-            (Output::Retire(_), Some(Bug::ForgetsToRetire)) | (Output::Adopt { .. }, Some(Bug::ForgetsToAdopt)) => {
-                return Ok(());
-            }
+            (Output::Retire(_), Some(Bug::ForgetsToRetire))
+            | (Output::Adopt { .. }, Some(Bug::ForgetsToAdopt))
+            | (Output::Plan { .. }, Some(Bug::ForgetsToPlan))
+            | (Output::WatchPath(..), Some(Bug::ForgetsToWatchAPath))
+            | (Output::Kill(_), Some(Bug::SparesWhatIsToBeKilled)) => return Ok(()),
             _ => {}
         }
         self.oracle.performs(&output, &self.hosts, self.now)?;

@@ -6,8 +6,8 @@ use bgtask_core::{BootTime, HostKind, Input, Policy, Request};
 
 use super::Simulation;
 use crate::apps;
-use crate::sources::ARRANGEMENTS;
 use crate::oracle::Verdict;
+use crate::sources::ARRANGEMENTS;
 
 /// A quiet world comes to rest within so many turns.
 const MAX_QUIET_TURNS: u32 = 5_000;
@@ -22,6 +22,7 @@ impl Simulation {
         (self.hosts.tame, self.clients.tame) = (true, true);
         self.allow_everything()?;
         self.pass_until(self.now.boot + TIMERS_GO_ON)?;
+        self.wait_for_plans()?;
         self.oracle.calendars_are_planned()?;
         self.end_timers();
         self.settle()?;
@@ -68,6 +69,17 @@ impl Simulation {
         }
     }
 
+    /// Whatever is to be planned is; only then a calendar without a time is one that does not come true again.
+    fn wait_for_plans(&mut self) -> Verdict {
+        for _ in 0..MAX_QUIET_TURNS {
+            match self.planner.next() {
+                Some(next) => self.pass_until(next)?,
+                None => return Ok(()),
+            }
+        }
+        Err("there is always something to plan".into())
+    }
+
     fn end_timers(&mut self) {
         let timers = self.driver.core.registrations(None).into_iter().filter(|it| it.due.is_some()).map(|it| it.id);
         for task in timers.collect::<Vec<_>>() {
@@ -103,14 +115,8 @@ impl Simulation {
         self.hear_the_world();
         self.turns()?;
         let wake = self.driver.wake.map(|wake| wake.at);
-        let events = [
-            self.hosts.next(),
-            self.sources.next(),
-            self.clients.next(),
-            self.planner.next(),
-            self.paths.next(),
-            wake,
-        ];
+        let events =
+            [self.hosts.next(), self.sources.next(), self.clients.next(), self.planner.next(), self.paths.next(), wake];
         Ok(events.into_iter().flatten().min())
     }
 

@@ -264,7 +264,15 @@ pub(crate) fn environment_of_commands(address: &bgtask_wire::Address) -> Vec<(Os
     let own = |name: &OsString| name.to_str().is_some_and(|name| OF_THE_BROKER.contains(&name));
     let mut env: Vec<_> = std::env::vars_os().filter(|(name, _)| !own(name)).collect();
     env.push((ADDRESS_VARIABLE.into(), address.to_string().into()));
+    env.extend(path_with_own_programs().map(|path| ("PATH".into(), path)));
     env
+}
+
+/// A command finds `bgtask` beside the broker, if nowhere before.
+fn path_with_own_programs() -> Option<OsString> {
+    let own = std::env::current_exe().ok()?.parent()?.to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::env::split_paths(&path).chain([own])).ok()
 }
 
 /// Where all that an instance of a command writes is kept.

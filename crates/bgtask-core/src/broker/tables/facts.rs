@@ -74,6 +74,16 @@ impl Facts {
 
     /// The conditions that do not hold, in the order given.
     pub(in crate::broker) fn missing(&self, conditions: &[Condition]) -> Vec<Condition> {
-        conditions.iter().copied().filter(|condition| !self.levels.holds(*condition)).collect()
+        conditions.iter().copied().filter(|condition| !self.holds(*condition)).collect()
+    }
+
+    /// Whether a condition holds. What nobody can know does not, not even negated; a saver and a shortage of memory that
+    /// nobody can know are none.
+    pub(in crate::broker) fn holds(&self, condition: Condition) -> bool {
+        let unknowable = match condition {
+            Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure, .. } | Condition::System(_) => false,
+            Condition::Fact { fact, .. } => matches!(self.status(fact), Some(SourceStatus::Missing { .. })),
+        };
+        !unknowable && self.levels.holds(condition)
     }
 }

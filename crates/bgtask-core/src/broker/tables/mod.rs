@@ -3,11 +3,13 @@
 mod apps;
 mod facts;
 mod hosts;
+mod id_map;
 mod mail;
 mod tasks;
 
 pub(super) use apps::Apps;
 pub(super) use facts::Facts;
 pub(super) use hosts::Hosts;
+use id_map::IdMap;
 pub(super) use mail::Mailboxes;
 pub(super) use tasks::{Alarm, Task, Tasks};

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::Facts;
+use super::{Facts, IdMap};
 use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
@@ -16,12 +16,14 @@ pub(in crate::broker) struct Task {
     pub(in crate::broker) waiting: VecDeque<Activation>,
     /// Given to a host.
     pub(in crate::broker) running: Vec<Activation>,
-    /// What its first waiting activation was last said to wait for: only a change of it is news.
-    pub(in crate::broker) gate: Option<Gate>,
+    /// What its first waiting activation was last seen to wait for: only a change of it is news.
+    gate: Option<Gate>,
+    /// Where it stands among those that wait, in the order they fired.
+    place: Option<u64>,
     /// From when on its timer may fire, with whatever wakes the broker.
     early: Option<WallTime>,
     /// What it wants to be woken for.
-    alarms: BTreeMap<Alarm, WallTime>,
+    alarms: [Option<WallTime>; Alarm::ALL.len()],
     /// How many orders to plan its calendar have not been answered.
     pub(in crate::broker) plans: u32,
     /// How well its path is watched.
@@ -39,7 +41,16 @@ pub(in crate::broker) enum Alarm {
     Overdue,
 }
 
+impl Alarm {
+    const ALL: [Self; 3] = [Self::Fire, Self::Retry, Self::Overdue];
+}
+
 impl Task {
+    /// What its first waiting activation was last seen to wait for.
+    pub(in crate::broker) const fn gate(&self) -> Option<Gate> {
+        self.gate
+    }
+
     /// Every fact it stands on; a fact counts once for each use.
     fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
         let conditions = self.registration.conditions.iter().filter_map(|condition| condition.fact());
@@ -63,15 +74,18 @@ impl Task {
 /// All registrations, the waiting ones by app in the order they fired, and what time brings about in its order.
 #[derive(Default)]
 pub(in crate::broker) struct Tasks {
-    by_id: BTreeMap<TaskId, Task>,
+    by_id: IdMap<TaskId, Task>,
+    /// Their order, which must not hang on a hash.
+    ids: BTreeSet<TaskId>,
     per_app: BTreeMap<AppId, usize>,
     waiting: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
-    places: BTreeMap<TaskId, u64>,
+    /// Those of them that were last seen to wait for nothing, or for a slot.
+    open: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
     last_place: u64,
     occupied: BTreeMap<InstanceId, TaskId>,
     early: BTreeSet<(WallTime, TaskId)>,
     alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
-    /// The waiting ones that promise to succeed within some time.
+    /// Those of the open ones that promise to succeed within some time.
     promising: BTreeSet<TaskId>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
@@ -88,7 +102,7 @@ impl Tasks {
     }
 
     pub(in crate::broker) fn iter(&self) -> impl Iterator<Item = &Task> {
-        self.by_id.values()
+        self.ids.iter().filter_map(|id| self.get(*id))
     }
 
     pub(in crate::broker) fn of_app<'a>(&'a self, app: &'a AppId) -> impl Iterator<Item = &'a Task> {
@@ -111,24 +125,23 @@ impl Tasks {
             waiting: VecDeque::new(),
             running: Vec::new(),
             gate: None,
+            place: None,
             early: None,
-            alarms: BTreeMap::new(),
+            alarms: [None; Alarm::ALL.len()],
             plans: 0,
             path: None,
         };
         facts.need(task.facts());
         self.by_id.insert(id, task);
+        self.ids.insert(id);
     }
 
     pub(in crate::broker) fn remove(&mut self, id: TaskId, facts: &mut Facts) -> Option<Registration> {
+        self.set_timer(id, None);
+        Alarm::ALL.into_iter().for_each(|alarm| self.set_alarm(id, alarm, None));
         let task = self.by_id.remove(&id)?;
+        self.ids.remove(&id);
         facts.release(task.facts());
-        for (alarm, at) in task.alarms {
-            self.alarms.remove(&(at, id, alarm));
-        }
-        if let Some(early) = task.early {
-            self.early.remove(&(early, id));
-        }
         let app = &task.registration.app;
         if let Some(count) = self.per_app.get_mut(app) {
             *count -= 1;
@@ -200,9 +213,7 @@ impl Tasks {
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
         task.running.push(activation);
-        if task.waiting.is_empty() {
-            self.dequeue(id);
-        }
+        self.left_the_queue(id);
         self.by_id[&id].running.last()
     }
 
@@ -216,10 +227,40 @@ impl Tasks {
         let ended = task.waiting.remove(place);
         task.gate = None;
         self.dirty.insert(instance, id);
-        if task.waiting.is_empty() {
-            self.dequeue(id);
-        }
+        self.left_the_queue(id);
         ended
+    }
+
+    fn left_the_queue(&mut self, id: TaskId) {
+        if self.by_id.get(&id).is_some_and(|task| task.waiting.is_empty()) {
+            self.dequeue(id);
+        } else {
+            self.sort_in(id);
+        }
+    }
+
+    /// Notes what the first waiting activation of a task waits for; answers what that was before.
+    pub(in crate::broker) fn set_gate(&mut self, id: TaskId, gate: Option<Gate>) -> Option<Gate> {
+        let before = std::mem::replace(&mut self.by_id.get_mut(&id)?.gate, gate);
+        self.sort_in(id);
+        before
+    }
+
+    /// Keeps the open ones apart.
+    fn sort_in(&mut self, id: TaskId) {
+        let Some((task, place)) = self.by_id.get(&id).and_then(|task| Some((task, task.place?))) else { return };
+        let registration = &task.registration;
+        let open = matches!(task.gate, None | Some(Gate::Slot));
+        if open {
+            self.open.entry(registration.app.clone()).or_default().insert(place, id);
+        } else {
+            take(&mut self.open, &registration.app, place);
+        }
+        if open && registration.fresh_within().is_some() {
+            self.promising.insert(id);
+        } else {
+            self.promising.remove(&id);
+        }
     }
 
     fn take_running(&mut self, instance: InstanceId) -> Option<(TaskId, Activation)> {
@@ -251,10 +292,11 @@ impl Tasks {
     pub(in crate::broker) fn set_timer(&mut self, id: TaskId, window: Option<(WallTime, WallTime)>) {
         let Some(task) = self.by_id.get_mut(&id) else { return };
         let early = window.map(|(early, _)| early);
-        if let Some(before) = std::mem::replace(&mut task.early, early) {
-            self.early.remove(&(before, id));
+        let before = std::mem::replace(&mut task.early, early);
+        if before != early {
+            before.map(|at| self.early.remove(&(at, id)));
+            self.early.extend(early.map(|at| (at, id)));
         }
-        self.early.extend(early.map(|at| (at, id)));
         self.set_alarm(id, Alarm::Fire, window.map(|(_, latest)| latest));
     }
 
@@ -266,14 +308,11 @@ impl Tasks {
     /// Rings then, or not at all.
     pub(in crate::broker) fn set_alarm(&mut self, id: TaskId, alarm: Alarm, at: Option<WallTime>) {
         let Some(task) = self.by_id.get_mut(&id) else { return };
-        let before = match at {
-            Some(at) => task.alarms.insert(alarm, at),
-            None => task.alarms.remove(&alarm),
-        };
-        if let Some(before) = before {
-            self.alarms.remove(&(before, id, alarm));
+        let before = std::mem::replace(&mut task.alarms[alarm as usize], at);
+        if before != at {
+            before.map(|at| self.alarms.remove(&(at, id, alarm)));
+            self.alarms.extend(at.map(|at| (at, id, alarm)));
         }
-        self.alarms.extend(at.map(|at| (at, id, alarm)));
     }
 
     /// What time brings about first.
@@ -293,34 +332,26 @@ impl Tasks {
         }
     }
 
-    /// The waiting registrations that promise to succeed within some time.
+    /// The open registrations that promise to succeed within some time.
     pub(in crate::broker) fn promising(&self) -> impl Iterator<Item = &Task> {
         self.promising.iter().filter_map(|id| self.by_id.get(id))
     }
 
     fn enqueue(&mut self, id: TaskId) {
-        if self.places.contains_key(&id) {
-            return;
-        }
+        let Some(task) = self.by_id.get_mut(&id).filter(|task| task.place.is_none()) else { return };
         self.last_place += 1;
-        let registration = &self.by_id[&id].registration;
-        if registration.fresh_within().is_some() {
-            self.promising.insert(id);
-        }
-        let app = registration.app.clone();
-        self.places.insert(id, self.last_place);
-        self.waiting.entry(app).or_default().insert(self.last_place, id);
+        task.place = Some(self.last_place);
+        self.waiting.entry(task.registration.app.clone()).or_default().insert(self.last_place, id);
+        self.sort_in(id);
     }
 
     fn dequeue(&mut self, id: TaskId) {
-        let Some(place) = self.places.remove(&id) else { return };
+        let Some(task) = self.by_id.get_mut(&id) else { return };
+        let Some(place) = task.place.take() else { return };
+        let app = &task.registration.app;
+        take(&mut self.waiting, app, place);
+        take(&mut self.open, app, place);
         self.promising.remove(&id);
-        let app = &self.by_id[&id].registration.app;
-        let Some(queue) = self.waiting.get_mut(app) else { return };
-        queue.remove(&place);
-        if queue.is_empty() {
-            self.waiting.remove(&app.clone());
-        }
     }
 
     /// Whoever waited behind an activation that has just left goes behind the others of its app.
@@ -331,11 +362,14 @@ impl Tasks {
         }
     }
 
-    /// The waiting registrations by app, each app's in the order they fired.
-    pub(in crate::broker) fn waiting(
-        &self,
-    ) -> impl Iterator<Item = (&AppId, impl Iterator<Item = (u64, TaskId)> + '_)> {
-        self.waiting.iter().map(|(app, queue)| (app, queue.iter().map(|(place, id)| (*place, *id))))
+    /// The waiting registrations, by app, each app's in the order they fired.
+    pub(in crate::broker) fn waiting(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.waiting.values().flat_map(BTreeMap::values).copied()
+    }
+
+    /// Those of them that were last seen to wait for nothing, or for a slot; each with its place in the order they fired.
+    pub(in crate::broker) fn open(&self) -> impl Iterator<Item = (&AppId, impl Iterator<Item = (u64, TaskId)> + '_)> {
+        self.open.iter().map(|(app, queue)| (app, queue.iter().map(|(place, id)| (*place, *id))))
     }
 
     /// Every activation on a host, with its registration.
@@ -371,5 +405,14 @@ impl Tasks {
         let dirty = std::mem::take(&mut self.dirty);
         let now = |id, instance| self.get(id).and_then(|task| task.find(instance)).cloned();
         dirty.into_iter().map(|(instance, id)| (id, instance, now(id, instance))).collect()
+    }
+}
+
+/// Takes a place out of the queue of an app.
+fn take(queues: &mut BTreeMap<AppId, BTreeMap<u64, TaskId>>, app: &AppId, place: u64) {
+    let Some(queue) = queues.get_mut(app) else { return };
+    queue.remove(&place);
+    if queue.is_empty() {
+        queues.remove(app);
     }
 }

@@ -46,6 +46,7 @@ impl Core {
         if matches!(registration.trigger, Trigger::Maintenance { .. }) {
             readings.push(self.level_reading("ExternalPower", Fact::ExternalPower, |on| on));
         }
+        readings.extend(path_reading(task));
         readings.push(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
         readings.extend(backoff_reading(task, now));
         if is_command(registration) {
@@ -78,7 +79,7 @@ impl Core {
     }
 
     fn condition_reading(&self, registration: &Registration, condition: Condition) -> GateReading {
-        let open = self.facts.levels().holds(condition);
+        let open = self.facts.holds(condition);
         self.fact_reading(&name_for(registration, condition), condition.fact(), open)
     }
 
@@ -104,4 +105,16 @@ fn backoff_reading(task: &Task, now: Now) -> Option<GateReading> {
 
 fn reading(name: &str, open: bool, value: String, source: &str) -> GateReading {
     GateReading { name: name.to_owned(), open, value, since: None, source: source.to_owned() }
+}
+
+/// Whether the path of a path trigger is watched.
+fn path_reading(task: &Task) -> Option<GateReading> {
+    let Trigger::Path { watch, .. } = &task.registration.trigger else { return None };
+    let (open, source) = match &task.path {
+        None => (false, "its watch has not reported yet".to_owned()),
+        Some(SourceStatus::Available { how }) => (true, how.clone()),
+        Some(SourceStatus::Degraded { how, why, .. }) => (true, format!("{how}; {why}")),
+        Some(SourceStatus::Missing { why, .. }) => (false, format!("no source: {why}")),
+    };
+    Some(reading("Path", open, watch.path.to_string(), &source))
 }

@@ -116,7 +116,7 @@ fn opening_of_level(fact: Fact, wanted: bool) -> Option<Opening> {
         (Fact::FreeNetwork, true) => do_this("connect to a network that costs nothing"),
         (Fact::FreeNetwork, false) => do_this("leave the network that costs nothing"),
         (Fact::MemoryPressure, false) => do_this("close programs that use much memory"),
-        (Fact::BatteryAbove(percent), true) => wait_for(format!("charge the battery to more than {percent} %")),
+        (Fact::BatteryAbove(percent), true) => wait_for(format!("charge the battery to {percent} %")),
         (Fact::Idle(least), true) => wait_for(format!("leave the machine alone for {}", duration_word(least))),
         (Fact::DiskFree(bytes), true) => {
             do_this(format!("free disk space: {} are wanted where the home folder is", size_word(bytes)))

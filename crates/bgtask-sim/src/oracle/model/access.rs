@@ -1,8 +1,8 @@
 //! Who may run (AC-7), and what ends because it may not any more (CAN-6).
 
 use bgtask_core::{
-    AccessSetting, AppId, BackgroundAccessRequestKind, BackgroundAccessStatus as Status, CancellationReason, Consent,
-    Condition, Fact, PolicyRule, Registration, RequestId, SystemConditionType, Trigger,
+    AccessSetting, AppId, BackgroundAccessRequestKind, BackgroundAccessStatus as Status, CancellationReason, Condition,
+    Consent, Fact, PolicyRule, Registration, RequestId, SystemConditionType, Trigger,
 };
 
 use super::held::{By, Occasion};
@@ -86,31 +86,44 @@ impl Model {
                 !run.held.firing.by_hand && model.status_of(&model.registrations[&run.task]) != Status::AlwaysAllowed
             }),
             (Fact::MemoryPressure, true) => {
-                self.cancel_where(owed, CancellationReason::ResourceRevocation, |_, _| true);
+                let not_by_hand = |_: &Self, run: &Run| !run.held.firing.by_hand;
+                self.cancel_where(owed, CancellationReason::ResourceRevocation, not_by_hand);
             }
             (Fact::ExternalPower, false) => self.end_maintenance(owed),
             _ => {}
         }
+        self.end_what_lost_its_condition(owed);
+    }
+
+    pub(super) fn holds_all(&self, conditions: &[Condition]) -> bool {
+        conditions.iter().all(|condition| {
+            let level =
+                condition.fact().and_then(|fact| self.levels.get(&fact)).filter(|_| !self.is_unknowable(*condition));
+            level == Some(&wanted(*condition))
+        })
+    }
+
+    /// Nobody can know it: then it does not hold, and its opposite neither. Without a source nothing is saved or short.
+    fn is_unknowable(&self, condition: Condition) -> bool {
+        match condition {
+            Condition::System(_) | Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure, .. } => false,
+            Condition::Fact { fact, .. } => self.missing.contains(&fact),
+        }
+    }
+
+    pub(super) fn end_what_lost_its_condition(&mut self, owed: &mut Owed) {
         self.cancel_where(owed, CancellationReason::ConditionLoss, |model, run| {
             let its = &model.registrations[&run.task];
             !run.held.firing.by_hand && its.cancel_on_condition_loss && !model.holds_all(&its.conditions)
         });
     }
 
-    pub(super) fn holds_all(&self, conditions: &[Condition]) -> bool {
-        conditions.iter().all(|condition| {
-            let level = condition.fact().and_then(|fact| self.levels.get(&fact));
-            level == Some(&wanted(*condition))
-        })
-    }
-
     /// TM-8, D12: it is told to stop and is due again, unless the app or the user took it away meanwhile. What runs by hand
     /// goes on.
     fn end_maintenance(&mut self, owed: &mut Owed) {
-        let is_one =
-            |model: &Self, run: &Run| {
-                matches!(model.registrations[&run.task].trigger, Trigger::Maintenance { .. }) && !run.held.firing.by_hand
-            };
+        let is_one = |model: &Self, run: &Run| {
+            matches!(model.registrations[&run.task].trigger, Trigger::Maintenance { .. }) && !run.held.firing.by_hand
+        };
         let running = self.running.values().filter(|run| run.cancelled.is_none() && is_one(self, run));
         let again: Vec<_> = running.map(|run| run.task).filter(|task| self.is_listed(*task)).collect();
         again.into_iter().for_each(|task| self.set_off(task, Occasion::once(By::World), owed));

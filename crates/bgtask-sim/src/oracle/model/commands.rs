@@ -11,6 +11,7 @@ use bgtask_core::{
 use super::super::{Verdict, check};
 use super::held::{By, Held, Occasion};
 use super::requests::Answer;
+use super::starts::BEFORE_ANY_LOOK;
 use super::{Model, Owed, Place, Run};
 
 /// A command with a bound on its processor time is not looked at more often.
@@ -35,9 +36,9 @@ impl Model {
         if self.command(task).is_none() || self.stopping {
             return Answer::Refused;
         }
-        if self.first_of(task).is_none() {
-            owed.fires(task, Occasion::once(By::Hand));
-        }
+        // What waits already has been counted.
+        let count = u32::from(self.first_of(task).is_none());
+        owed.fires(task, Occasion { count, ..Occasion::once(By::Hand) });
         Answer::Running { task, by_hand: !respect_conditions }
     }
 
@@ -57,10 +58,15 @@ impl Model {
         if self.command(task).is_none() {
             return Answer::Refused;
         }
+        let now = self.now.wall;
         let its = self.registrations.get_mut(&task).expect("it is listed");
         if its.paused != paused {
             its.paused = paused;
             owed.paused = Some((task, paused));
+            // What came meanwhile is past.
+            if !paused && let Some(due) = its.due.filter(|due| *due <= now) {
+                self.is_due_again(task, due, owed);
+            }
         }
         Answer::Exactly(Reply::Set)
     }
@@ -79,12 +85,15 @@ impl Model {
     pub(super) fn progress_said(&mut self, instance: InstanceId, value: u32, words: &str, owed: &mut Owed) -> Answer {
         let is_command = |run: &&mut Run| self.registrations[&run.task].entry.command().is_some();
         let Some(run) = self.running.get_mut(&instance).filter(is_command) else { return Answer::Refused };
+        let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let mut end = words.len().min(limits::MAX_PROGRESS_MESSAGE_BYTES);
         while !words.is_char_boundary(end) {
             end -= 1;
         }
         run.message = (end > 0).then(|| words[..end].into());
         let host = run.host;
+        // Who speaks has begun.
+        self.started(host, instance);
         self.progressed(host, instance, value, owed);
         Answer::Exactly(Reply::Noted)
     }
@@ -121,7 +130,7 @@ impl Model {
             ),
             _ => true,
         };
-        let again = failed && !self.stopping && held.failures < retry.times;
+        let again = failed && held.failures < retry.times;
         again.then(|| self.now.wall + pause(retry, held.failures + 1))
     }
 
@@ -130,7 +139,8 @@ impl Model {
         let failed = Outcome::CommandFailed { exit: exit.clone(), output_tail: output_tail.to_owned() };
         match (run.cancelled, exit) {
             (Some(reason), _) if run.killing => Outcome::Killed { reason, output_tail: output_tail.to_owned() },
-            (Some(reason), HostExit::Code(0)) => Outcome::Cancelled { reason, message: None },
+            // It did what it was told to, or it was ended by what told it.
+            (Some(reason), HostExit::Code(0) | HostExit::Signal(15)) => Outcome::Cancelled { reason, message: None },
             (Some(reason), _) => Outcome::Cancelled { reason, message: Some(failed.to_string()) },
             (None, HostExit::Code(0)) => Outcome::Succeeded,
             (None, _) => failed,
@@ -160,7 +170,7 @@ impl Model {
         let Some(run) = self.running.values().find(|run| run.host == host) else { return };
         let Some(most) = self.registrations[&run.task].entry.command().and_then(|command| command.cpu) else { return };
         if used >= most {
-            self.cancel_where(owed, Reason::ResourceRevocation, |_, run| run.host == host);
+            self.cancel_where(owed, Reason::ExecutionTimeExceeded, |_, run| run.host == host);
         } else if let Some(place) = self.hosts.get_mut(&host) {
             place.look_at = Some(look_after(self.now.boot, most - used));
         }
@@ -183,7 +193,7 @@ impl Model {
         for held in self.waiting.values().filter(|held| held.task != than) {
             let its = &self.registrations[&held.task];
             let more = self.urgency(held.task).is_some_and(|urgency| urgency > mine + 0.002);
-            check(!more || self.gate(its).is_some(), || {
+            check(!more || self.gate_at(its, BEFORE_ANY_LOOK).is_some(), || {
                 format!("{} is more urgent than {}", its.name, self.registrations[&than].name)
             })?;
         }

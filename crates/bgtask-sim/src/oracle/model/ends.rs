@@ -75,8 +75,7 @@ impl Model {
     /// What went out late has its whole time from now.
     pub(super) fn caught_up(&mut self) {
         let now = self.now.boot;
-        let budgets: Vec<_> =
-            self.running.values().map(|run| self.budget(&self.registrations[&run.task])).collect();
+        let budgets: Vec<_> = self.running.values().map(|run| self.budget(&self.registrations[&run.task])).collect();
         for (run, budget) in self.running.values_mut().zip(budgets) {
             match run.cancelled {
                 Some(_) if !run.killing => run.ends = now + self.config.cancel_grace,

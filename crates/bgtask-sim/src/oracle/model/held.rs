@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bgtask_core::{
-    Activation, Cause, Details, Event, Firing, InstanceId, Standing, TaskId, Trigger, WallTime, limits,
-};
+use bgtask_core::{Activation, Cause, Details, Event, Firing, InstanceId, Standing, TaskId, Trigger, WallTime, limits};
 
 use super::super::{Verdict, check};
 use super::{Model, Owed};
@@ -80,7 +78,8 @@ impl Model {
             its.standing = Standing::Spent;
         }
         let gathers = matches!(its.trigger, Trigger::Path { .. }) || occasion.details.is_none();
-        let target = self.last_of(task).filter(|_| gathers);
+        let first = self.first_of(task).map(|(instance, _)| instance);
+        let target = if occasion.by == By::Hand { first } else { self.last_of(task).filter(|_| gathers) };
         check(target.is_none_or(|target| target == instance), || {
             format!("{} fires as {instance}, to be taken in by {target:?}", event.name)
         })?;
@@ -92,6 +91,16 @@ impl Model {
         let held = self.waiting.get_mut(&instance).expect("it waits now");
         held.takes(occasion);
         check(held.firing.count == count, || format!("{count} firings are held in one, right is {held:?}"))
+    }
+
+    /// A short interval joins what waits without a word: one that is held for long would fill the history.
+    pub(super) fn joins(&mut self, task: TaskId) {
+        let last = self.last_of(task).expect("it waits");
+        self.waiting.get_mut(&last).expect("just seen").takes(Occasion::once(By::Timer));
+        let its = self.registrations.get_mut(&task).expect("it waits");
+        if its.trigger.one_shot() && its.standing == Standing::Active {
+            its.standing = Standing::Spent;
+        }
     }
 
     fn wait(&mut self, instance: InstanceId, task: TaskId) {

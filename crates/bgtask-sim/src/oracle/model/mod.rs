@@ -6,26 +6,27 @@ mod access;
 mod commands;
 mod ends;
 mod held;
+mod owed;
 mod registrations;
 mod requests;
 mod servicing;
 mod starts;
 mod timers;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgtask_core::{
     Activation, ActivationState, App, AppAccess, AppId, AppVersion, BootTime, CancellationReason, Change, ClientId,
-    Config, Event, EventKind, Fact, HostId, Input, InstanceId, Now, Outcome, Output, Policy, Registration, Report,
-    RequestId, Snapshot, SourceStatus, Standing, SystemTriggerType, TaskId, Trigger, Usage, WallTime, Zone,
+    Config, Event, EventKind, Fact, HostId, Input, InstanceId, Now, Output, Policy, Registration, Report, RequestId,
+    Snapshot, SourceStatus, Standing, SystemTriggerType, TaskId, Trigger, Usage, Zone,
 };
 
 use super::{Verdict, check};
 use crate::driver::Turn;
-use commands::{Bill, Words};
+use commands::Words;
 use held::{By, Held, Occasion};
-use registrations::Registering;
+use owed::Owed;
 use timers::Share;
 
 /// An instance that was given to a host.
@@ -100,37 +101,6 @@ struct Settings {
     versions: BTreeMap<AppId, AppVersion>,
     access: BTreeMap<AppId, AppAccess>,
     switched_off: bool,
-}
-
-/// What one input must bring about. Everything is taken off when it comes; what is left at the end did not come.
-#[derive(Debug, Default)]
-struct Owed {
-    cancels: BTreeMap<InstanceId, CancellationReason>,
-    outcomes: BTreeMap<InstanceId, Outcome>,
-    fired: BTreeMap<TaskId, VecDeque<Occasion>>,
-    /// These may fire, all or none.
-    may_fire: BTreeSet<TaskId>,
-    /// These timers may have come due: how much of their jitter they wait is not known well enough.
-    may_come_due: BTreeMap<TaskId, WallTime>,
-    /// How many timers one wake-up served at least, and at most.
-    served: (u32, u32),
-    plans: BTreeMap<TaskId, Vec<WallTime>>,
-    missed: BTreeMap<TaskId, WallTime>,
-    overdue: BTreeMap<TaskId, WallTime>,
-    retries: BTreeMap<InstanceId, (Outcome, u32, WallTime)>,
-    drops: BTreeSet<InstanceId>,
-    paused: Option<(TaskId, bool)>,
-    progress: Option<(TaskId, InstanceId, u32, Words)>,
-    bill: Bill,
-    paid: bool,
-    registering: Option<Registering>,
-    /// What the world must not do.
-    odd: Option<String>,
-    leaving: BTreeSet<TaskId>,
-    adopts: Option<(ClientId, AppId)>,
-    answer: Option<(RequestId, requests::Answer)>,
-    samples: BTreeSet<HostId>,
-    kills: BTreeSet<HostId>,
 }
 
 #[derive(Debug, Default)]
@@ -257,20 +227,22 @@ impl Model {
             Input::HostExited { host, exit, output_tail, usage } => {
                 self.exited(*host, exit, output_tail, *usage, owed);
             }
-            Input::Planned { task, at } => self.planned(*task, *at, owed),
+            Input::Planned { task, at } => self.planned(*task, *at),
             Input::PathChanged { task, changes, count, lost } => {
-                let watched = self.registrations.get(task).is_some_and(|it| {
-                    matches!(it.trigger, Trigger::Path { .. }) && it.standing == Standing::Active
-                });
+                let watched = self
+                    .registrations
+                    .get(task)
+                    .is_some_and(|it| matches!(it.trigger, Trigger::Path { .. }) && it.standing == Standing::Active);
+                let count = count + lost;
                 if watched {
-                    let occasion =
-                        Occasion { by: By::World, details: Some(changes.clone()), count: *count, lost: *lost };
+                    let occasion = Occasion { by: By::World, details: Some(changes.clone()), count, lost: *lost };
                     self.set_off(*task, occasion, owed);
                 }
             }
             Input::PathStatus(..) => {}
             Input::SourceStatus(fact, SourceStatus::Missing { .. }) if self.watched.contains(fact) => {
                 self.missing.insert(*fact);
+                self.end_what_lost_its_condition(owed);
             }
             Input::SourceStatus(fact, _) => drop(self.missing.remove(fact)),
         }
@@ -310,7 +282,7 @@ impl Model {
         owed.may_fire = listening.filter(|task| !self.registrations[task].paused).collect();
         if self.zone.as_ref() != Some(zone) {
             self.zone = Some(zone.clone());
-            self.plan_all(|its| matches!(its.trigger, Trigger::Calendar { zone: None, .. }), owed);
+            self.plan_again(|its| matches!(its.trigger, Trigger::Calendar { zone: None, .. }), owed);
         }
     }
 
@@ -345,7 +317,6 @@ impl Model {
                 let same = matches!(right, Some(Trigger::Calendar { calendar: its, zone: its_zone, .. })
                     if (its, its_zone) == (calendar, zone));
                 check(same, || format!("{task} is planned as {calendar} in {zone:?}, it is {right:?}"))?;
-                *self.orders.entry(*task).or_default() += 1;
                 owed.planned(*task, *after)
             }
             Output::WatchPath(task, watch) => {
@@ -437,7 +408,9 @@ impl Model {
             EventKind::Retrying { outcome, attempt, at, used } => {
                 let next = (outcome.clone(), *attempt, *at);
                 let wanted = owed.retries.remove(&instance()?);
-                check(wanted.as_ref() == Some(&next), || format!("it is tried again as {next:?}, to be is {wanted:?}"))?;
+                check(wanted.as_ref() == Some(&next), || {
+                    format!("it is tried again as {next:?}, to be is {wanted:?}")
+                })?;
                 owed.paid |= used.is_some();
                 owed.bill.pays(instance()?, *used)?;
             }
@@ -480,29 +453,6 @@ impl Model {
         })?;
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
         self.registrations_are_right()?;
-        self.nothing_waits_in_vain()
-    }
-}
-
-impl Owed {
-    fn is_settled(&self) -> Verdict {
-        let nothing = self.cancels.is_empty()
-            && self.outcomes.is_empty()
-            && self.fired.is_empty()
-            && self.leaving.is_empty()
-            && self.adopts.is_none()
-            && self.answer.is_none()
-            && self.plans.is_empty()
-            && self.missed.is_empty()
-            && self.overdue.is_empty()
-            && self.retries.is_empty()
-            && self.drops.is_empty()
-            && self.paused.is_none()
-            && self.progress.is_none()
-            && self.bill.is_settled(self.paid)
-            && self.odd.is_none()
-            && self.samples.is_empty()
-            && self.kills.is_empty();
-        check(nothing, || format!("this was to come and did not: {self:?}"))
+        self.nothing_waits_in_vain(starts::BEFORE_ANY_LOOK)
     }
 }

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use bgtask_core::{
-    AppId, Cause, NewRegistration, Registration, Standing, TaskId, Trigger, WallTime,
-};
+use bgtask_core::{AppId, Entry, NewRegistration, Registration, Standing, TaskId, Trigger};
 
 use super::super::{Verdict, check};
-use super::held::By;
 use super::{Model, Owed};
 
 /// What may be registered by a request.
@@ -36,15 +33,17 @@ impl Model {
     fn enters(&mut self, id: TaskId, asked: Registering, owed: &mut Owed) {
         let Registering { app, new, before } = asked;
         let is_command = new.entry.command().is_some();
-        let promise = new.entry.command().and_then(|command| command.fresh_within);
+        let promise = |entry: &Entry| entry.command().and_then(|command| command.fresh_within);
         let in_this_session = matches!(new.trigger, Trigger::SessionStart { .. });
+        // What a command has come to is not forgotten when it is edited, nor when it fires next, if that is as before.
         let before = before.as_ref();
-        let fresh_since = before.map_or(is_command.then_some(self.now.wall), |before| before.fresh_since);
-        let broken = promise.zip(fresh_since).is_some_and(|(within, since)| since + within <= self.now.wall);
+        let alike = before.filter(|before| before.trigger == new.trigger);
+        let same_promise = before.filter(|before| promise(&before.entry) == promise(&new.entry));
+        let from_now = new.trigger.interval().map(|interval| self.now.wall + interval);
         let its = Registration {
             id,
             app,
-            due: new.trigger.interval().map(|interval| self.now.wall + interval),
+            due: alike.and_then(|before| before.due).or(from_now),
             name: new.name.into(),
             entry: new.entry,
             trigger: new.trigger,
@@ -53,15 +52,19 @@ impl Model {
             is_network_requested: new.is_network_requested,
             group: new.group,
             registered_at: self.now.wall,
-            counted_in: in_this_session.then(|| Arc::clone(&self.session)),
+            counted_in: alike
+                .and_then(|before| before.counted_in.clone())
+                .or(in_this_session.then(|| Arc::clone(&self.session))),
             standing: Standing::Active,
             paused: before.is_some_and(|before| before.paused),
             last: before.and_then(|before| before.last),
-            fresh_since,
-            overdue: broken && before.is_some_and(|before| before.overdue),
+            fresh_since: before.map_or(is_command.then_some(self.now.wall), |before| before.fresh_since),
+            overdue: same_promise.is_some_and(|before| before.overdue),
         };
-        if matches!(its.trigger, Trigger::Calendar { .. }) {
-            owed.plans.entry(id).or_default().push(self.now.wall);
+        let waiting = self.waiting.values_mut().filter(|held| alike.is_some_and(|before| before.id == held.task));
+        waiting.for_each(|held| held.task = id);
+        if matches!(its.trigger, Trigger::Calendar { .. }) && its.due.is_none() {
+            self.order_plan(id, self.now.wall, owed);
         }
         self.registrations.insert(id, its);
     }
@@ -79,7 +82,7 @@ impl Model {
         let twice = commands.windows(2).find(|pair| pair[0] == pair[1]);
         check(twice.is_none(), || format!("two commands are of one name: {twice:?}"))?;
         let is_path = |it: &&Registration| matches!(it.trigger, Trigger::Path { .. });
-        let active = self.registrations.values().filter(|it| it.standing == Standing::Active);
+        let active = self.registrations.values().filter(|it| it.standing == Standing::Active && !it.paused);
         let wanted: Vec<_> = active.filter(is_path).map(|it| it.id).collect();
         check(wanted.iter().eq(&self.paths), || format!("watched are {:?}, to be watched are {wanted:?}", self.paths))
     }
@@ -90,28 +93,5 @@ impl Model {
         let sleeps = active.filter(|it| matches!(it.trigger, Trigger::Calendar { .. }));
         let forgotten = sleeps.map(|it| (it.id, &it.name)).find(|(id, _)| !self.never_again.contains(id));
         check(forgotten.is_none(), || format!("a calendar waits for nothing: {forgotten:?}"))
-    }
-}
-
-impl Owed {
-    pub(super) fn cause_is_right(&self, by: By, cause: Cause) -> Verdict {
-        let right = match (by, cause) {
-            (By::World, Cause::World) | (By::Hand, Cause::Hand) => true,
-            // Those that are paused or missed their time are served by the wake-up too.
-            (By::Timer, Cause::Timer { shared }) => (self.served.0..=self.served.1).contains(&shared),
-            _ => false,
-        };
-        check(right, || format!("it fires by {cause:?}, right is {by:?}, {:?} were served", self.served))
-    }
-
-    pub(super) fn planned(&mut self, task: TaskId, after: WallTime) -> Verdict {
-        let orders = self.plans.get_mut(&task);
-        let place = orders.as_ref().and_then(|orders| orders.iter().position(|its| *its == after));
-        let Some((orders, place)) = orders.zip(place) else {
-            return Err(format!("{task} is planned after {after:?}, to be are {:?}", self.plans));
-        };
-        orders.remove(place);
-        self.plans.retain(|_, orders| !orders.is_empty());
-        Ok(())
     }
 }

@@ -96,9 +96,8 @@ impl Model {
 
     /// A person's commands are known by their names.
     fn registered(&self, app: &AppId, new: &NewRegistration, owed: &mut Owed) -> Answer {
-        let taken = |it: &Registration| {
-            it.app == *app && *it.name == *new.name && it.standing != Standing::Unregistered
-        };
+        let taken =
+            |it: &Registration| it.app == *app && *it.name == *new.name && it.standing != Standing::Unregistered;
         if new.entry.command().is_some() && self.registrations.values().any(taken) {
             return Answer::Refused;
         }
@@ -146,7 +145,9 @@ impl Model {
     /// Its facts have a source.
     fn is_supported(&self, new: &NewRegistration) -> bool {
         let conditions = new.conditions.iter().filter_map(|condition| condition.fact());
-        let trigger = bgtask_core::Fact::behind(&new.trigger);
+        // A calendar comes true without a source too; then nobody says that the zone has changed.
+        let by_time = matches!(new.trigger, Trigger::Calendar { .. });
+        let trigger = bgtask_core::Fact::behind(&new.trigger).filter(|_| !by_time);
         !conditions.chain(trigger).any(|fact| self.missing.contains(&fact))
     }
 
@@ -244,7 +245,7 @@ impl Model {
             let Trigger::CustomSystemEvent { id, recurrence } = &its.trigger else { continue };
             let once = *recurrence == CustomSystemEventTriggerRecurrence::Once;
             let counted = once && its.counted_in.as_ref() == Some(&session);
-            if **id == *event && its.standing == Standing::Active && !counted {
+            if **id == *event && its.standing == Standing::Active && !its.paused && !counted {
                 its.counted_in = its.counted_in.take().filter(|_| !once).or(once.then(|| session.clone()));
                 heard.push(its.id);
             }

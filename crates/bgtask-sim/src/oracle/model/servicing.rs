@@ -1,8 +1,8 @@
 //! Manifests that come, change and go (RE-6, RE-8), and the first moments of a life (D7).
 
 use bgtask_core::{
-    Activation, ActivationState, App, AppId, AppVersion, CancellationReason, Outcome, Registration, Standing, SystemTriggerType,
-    TaskId, Trigger,
+    Activation, ActivationState, App, AppId, AppVersion, CancellationReason, Outcome, Registration, Standing,
+    SystemTriggerType, TaskId, Trigger,
 };
 
 use super::held::{By, Occasion};
@@ -10,7 +10,6 @@ use super::{Model, Owed};
 
 impl Model {
     pub(super) fn restored(&mut self, owed: &mut Owed) {
-        self.nothing_is_too_far();
         let mut rows: Vec<_> = self.rows.values().cloned().collect();
         rows.sort_by_key(|(_, row)| row.firing.at);
         for (task, row) in rows {
@@ -20,8 +19,9 @@ impl Model {
         for app in self.apps.clone().values() {
             self.installed(app, owed);
         }
+        self.nothing_is_too_far();
         self.session_begins(owed);
-        self.plan_all(|its| its.due.is_none(), owed);
+        self.plan_again(|_| true, owed);
     }
 
     /// What was told to stop did not live to say how that went; what ran is tried again, if not too often.
@@ -33,7 +33,7 @@ impl Model {
                 (false, Some(Outcome::Killed { reason, output_tail: String::new() }))
             }
             _ if row.attempt - row.failures >= self.config.max_attempts => {
-                (false, Some(Outcome::Abandoned { attempts: row.attempt }))
+                (false, Some(Outcome::Abandoned { attempts: row.attempt - row.failures }))
             }
             _ => (true, None),
         };

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use bgtask_core::{
-    AppId, BackgroundAccessStatus, ClientId, Entry, Fact, HostId, Registration, RunOrder, Server, Sharing, Trigger,
+    AppId, BackgroundAccessStatus, ClientId, Entry, Fact, HostId, Registration, RunOrder, Server, Sharing, Standing,
+    Trigger, WallTime,
 };
 
 use super::super::{Verdict, check};
 use super::{Model, Place, Run};
+
+/// Until time has been looked at, whatever waits for it goes on waiting.
+pub(super) const BEFORE_ANY_LOOK: WallTime = WallTime::from_micros(i64::MIN);
 
 impl Model {
     pub(super) fn launches(
@@ -88,22 +92,25 @@ impl Model {
     }
 
     /// Whatever could run does: there is no slot left, or a gate is closed.
-    pub(super) fn nothing_waits_in_vain(&self) -> Verdict {
+    /// A try that failed may be repeated when time has been looked at: until then its time has not come.
+    pub(super) fn nothing_waits_in_vain(&self, looked_at: WallTime) -> Verdict {
         if self.stopping || self.running.len() >= self.config.max_running {
             return Ok(());
         }
         for (instance, held) in &self.waiting {
             let its = self.registrations.get(&held.task);
             let its = its.ok_or_else(|| format!("{instance} waits for no registration"))?;
-            // A try that failed may be repeated when time has been looked at.
-            let waits_for_time = self.first_of(held.task).is_some_and(|(_, first)| first.not_before.is_some());
-            check(waits_for_time || self.gate(its).is_some(), || format!("{} waits, and nothing holds it", its.name))?;
+            check(self.gate_at(its, looked_at).is_some(), || format!("{} waits, and nothing holds it", its.name))?;
         }
         Ok(())
     }
 
     /// What holds a task, the slot left out.
     pub(super) fn gate(&self, its: &Registration) -> Option<&'static str> {
+        self.gate_at(its, self.now.wall)
+    }
+
+    pub(super) fn gate_at(&self, its: &Registration, now: WallTime) -> Option<&'static str> {
         let Some(server) = self.server(its) else { return Some("nobody serves it") };
         let access = self.status(&its.app, &server.application, false);
         let level = |fact| self.levels.get(&fact).copied();
@@ -113,11 +120,11 @@ impl Model {
         let runs = self.running.values().any(|run| run.task == its.id);
         let first = self.first_of(its.id).map(|(_, held)| held);
         let by_hand = first.is_some_and(|held| held.firing.by_hand);
-        let backs_off = first.and_then(|held| held.not_before).is_some_and(|at| at > self.now.wall);
+        let backs_off = first.and_then(|held| held.not_before).is_some_and(|at| at > now);
         let gates = [
             (self.is_in_servicing(&its.app), "its app is being updated"),
             (!access.allows(), "it may not run"),
-            (its.paused && !by_hand, "it is paused"),
+            (its.paused && !by_hand && its.standing != Standing::Unregistered, "it is paused"),
             (backs_off, "it has failed and its next try comes later"),
             (unknown && !by_hand, "whether energy is saved or memory is short is not known yet"),
             (saving && !by_hand, "energy is saved"),

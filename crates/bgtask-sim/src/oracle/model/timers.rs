@@ -34,11 +34,11 @@ impl Model {
         let sure: Vec<_> = due.iter().filter(|(id, at)| self.fires_at(*id, *at) == Some(true)).map(|it| it.0).collect();
         let unsure = due.iter().filter(|(id, at)| self.fires_at(*id, *at).is_none());
         owed.may_come_due = unsure.map(|(id, at)| (*id, *at)).collect();
-        owed.served = (0, u32::try_from(sure.len() + owed.may_come_due.len()).unwrap_or(u32::MAX));
-        let before = owed.fired.len();
+        let most = sure.len() + owed.may_come_due.len();
+        owed.served = (u32::try_from(sure.len()).unwrap_or(u32::MAX), u32::try_from(most).unwrap_or(u32::MAX));
         sure.into_iter().for_each(|id| self.comes_due(id, owed));
-        owed.served.0 = u32::try_from(owed.fired.len() - before).unwrap_or(u32::MAX).max(1);
         self.promises_break(owed);
+        // What is over stays over, wherever the clock goes.
         for held in self.waiting.values_mut() {
             held.not_before = held.not_before.filter(|at| *at > self.now.wall);
         }
@@ -57,13 +57,17 @@ impl Model {
         if part >= share.most { Some(true) } else { (part <= share.least).then_some(false) }
     }
 
-    /// It is due: it fires, unless it is paused or too late, and is due again if it is to be.
+    /// It is due: it fires, unless it is too late, and is due again if it is to be.
     pub(super) fn comes_due(&mut self, id: TaskId, owed: &mut Owed) {
         let its = &self.registrations[&id];
         let due = its.due.expect("it is a timer that is due");
         if let Some(pace) = its.trigger.pace().filter(|_| owed.may_come_due.remove(&id).is_some()) {
             let share = self.shares.entry(its.name.clone()).or_default();
             share.most = share.most.min(part(self.now.wall - due, pace.jitter));
+            // What is spent promises nothing any more.
+            if its.trigger.one_shot() && owed.overdue.remove(&id).is_some() {
+                self.registrations.get_mut(&id).expect("just seen").overdue = false;
+            }
         }
         let its = &self.registrations[&id];
         let late = self.now.wall - due;
@@ -71,19 +75,29 @@ impl Model {
             Trigger::Calendar { catch_up: false, pace, .. } => late > pace.accuracy + pace.jitter + LATE,
             _ => false,
         };
-        let fires = !missed && !its.paused;
-        let spent = fires && its.trigger.one_shot();
-        let next = if spent { None } else { self.after(its, due) };
-        if matches!(its.trigger, Trigger::Calendar { .. }) && !spent {
-            owed.plans.entry(id).or_default().push(self.now.wall.max(due));
-        }
-        if missed && !its.paused {
+        if missed {
             owed.missed.insert(id, due);
-        }
-        if fires {
+        } else if matches!(its.trigger, Trigger::Interval { .. }) && self.first_of(id).is_some() {
+            self.joins(id);
+        } else {
             owed.fires(id, Occasion::once(By::Timer));
         }
-        self.registrations.get_mut(&id).expect("just seen").due = next;
+        let its = &self.registrations[&id];
+        if its.trigger.one_shot() && !missed {
+            self.registrations.get_mut(&id).expect("just seen").due = None;
+        } else {
+            self.is_due_again(id, due, owed);
+        }
+    }
+
+    /// What was due then is due at its next time: an interval keeps its phase, a calendar is planned.
+    pub(super) fn is_due_again(&mut self, id: TaskId, due: WallTime, owed: &mut Owed) {
+        let next = self.after(&self.registrations[&id], due);
+        let its = self.registrations.get_mut(&id).expect("it is due");
+        its.due = next;
+        if matches!(its.trigger, Trigger::Calendar { .. }) && its.standing == Standing::Active {
+            self.order_plan(id, self.now.wall.max(due), owed);
+        }
     }
 
     /// Whoever may have come due and did not has more of its jitter to wait.
@@ -93,7 +107,9 @@ impl Model {
             let jitter = its.trigger.pace().unwrap_or_default().jitter;
             let share = self.shares.entry(its.name.clone()).or_default();
             share.least = share.least.max(part(self.now.wall - *due, jitter));
-            check(share.least < share.most, || format!("the jitter of {} is not always the same: {share:?}", its.name))?;
+            check(share.least < share.most, || {
+                format!("the jitter of {} is not always the same: {share:?}", its.name)
+            })?;
         }
         Ok(())
     }
@@ -108,8 +124,7 @@ impl Model {
         check(late.is_none(), || format!("this timer is due and nobody looked: {late:?}"))?;
         let broken = self.registrations.values().find(|it| self.breaks_at(it).is_some_and(|at| at <= now.wall));
         check(broken.is_none(), || format!("this promise is broken and nobody says so: {broken:?}"))?;
-        let held = self.waiting.values().find(|held| held.not_before.is_some_and(|at| at <= now.wall));
-        check(held.is_none(), || format!("this may be tried again and nobody looked: {held:?}"))
+        self.nothing_waits_in_vain(now.wall)
     }
 
     /// The wall clock was set back: what comes again and again comes within its interval all the same, and a failed try
@@ -120,10 +135,7 @@ impl Model {
         }
         self.nothing_is_too_far();
         if before - self.now.wall >= REPEATED {
-            let active = self.registrations.values().filter(|it| it.standing == Standing::Active);
-            for its in active.filter(|it| matches!(it.trigger, Trigger::Calendar { .. })) {
-                owed.plans.entry(its.id).or_default().push(self.now.wall);
-            }
+            self.plan_again(|_| true, owed);
         }
     }
 
@@ -133,6 +145,7 @@ impl Model {
             if let Some(interval) = its.trigger.interval() {
                 its.due = its.due.map(|due| due.min(now + interval));
             }
+            its.fresh_since = its.fresh_since.map(|since| since.min(now));
         }
         for held in self.waiting.values_mut() {
             let its = self.registrations.get(&held.task).and_then(|its| its.entry.command());
@@ -141,33 +154,39 @@ impl Model {
         }
     }
 
-    /// The answer to a plan; what is due already stays due.
-    pub(super) fn planned(&mut self, id: TaskId, at: Option<WallTime>, owed: &mut Owed) {
-        let orders = self.orders.entry(id).or_default();
-        if *orders == 0 {
-            owed.odd = Some(format!("{id} was planned once and has two answers"));
-        }
-        *orders = orders.saturating_sub(1);
-        let Some(its) = self.registrations.get_mut(&id).filter(|it| it.standing == Standing::Active) else { return };
+    /// The answer to a plan: the one to the last order counts.
+    pub(super) fn planned(&mut self, id: TaskId, at: Option<WallTime>) {
+        let Some(orders) = self.orders.get_mut(&id).filter(|orders| **orders > 0) else { return };
+        *orders -= 1;
+        let last = *orders == 0;
+        let active = |it: &&mut Registration| it.standing == Standing::Active && last;
+        let Some(its) = self.registrations.get_mut(&id).filter(active) else { return };
+        its.due = at;
         if at.is_none() {
             self.never_again.insert(id);
         } else {
             self.never_again.remove(&id);
         }
-        if its.due.is_none_or(|due| due > self.now.wall) {
-            its.due = at;
-        }
     }
 
-    pub(super) fn plan_all(&self, chosen: impl Fn(&Registration) -> bool, owed: &mut Owed) {
+    /// Calendars come true at other times now; what is due already stays due.
+    pub(super) fn plan_again(&mut self, chosen: impl Fn(&Registration) -> bool, owed: &mut Owed) {
         let active = self.registrations.values().filter(|it| it.standing == Standing::Active && chosen(it));
-        for its in active.filter(|it| matches!(it.trigger, Trigger::Calendar { .. })) {
-            owed.plans.entry(its.id).or_default().push(self.now.wall);
-        }
+        let to_come = active.filter(|it| it.due.is_none_or(|due| due > self.now.wall));
+        let calendars = to_come.filter(|it| matches!(it.trigger, Trigger::Calendar { .. }));
+        let calendars: Vec<_> = calendars.map(|it| it.id).collect();
+        calendars.into_iter().for_each(|id| self.order_plan(id, self.now.wall, owed));
+    }
+
+    pub(super) fn order_plan(&mut self, id: TaskId, after: WallTime, owed: &mut Owed) {
+        *self.orders.entry(id).or_default() += 1;
+        owed.plans.entry(id).or_default().push(after);
     }
 
     fn promises_break(&mut self, owed: &mut Owed) {
-        let broken = |it: &&Registration| self.breaks_at(it).is_some_and(|at| at <= self.now.wall);
+        let fires = |it: &Registration| it.trigger.one_shot() && owed.fired.contains_key(&it.id);
+        let spent = |it: &Registration| it.standing != Standing::Active || fires(it);
+        let broken = |it: &&Registration| self.breaks_at(it).is_some_and(|at| at <= self.now.wall) && !spent(it);
         let broken: Vec<_> = self.registrations.values().filter(broken).map(|it| it.id).collect();
         for id in broken {
             let its = self.registrations.get_mut(&id).expect("just seen");
@@ -179,12 +198,12 @@ impl Model {
     /// When a promise is broken that is not said to be broken yet.
     fn breaks_at(&self, its: &Registration) -> Option<WallTime> {
         let within = its.entry.command()?.fresh_within?;
-        let since = its.fresh_since.filter(|_| its.standing == Standing::Active && !its.overdue)?;
+        let since = its.fresh_since.filter(|_| its.standing == Standing::Active && !its.paused && !its.overdue)?;
         Some(since + within)
     }
 
     fn timers(&self) -> impl Iterator<Item = (TaskId, WallTime)> + '_ {
-        let active = self.registrations.values().filter(|it| it.standing == Standing::Active);
+        let active = self.registrations.values().filter(|it| it.standing == Standing::Active && !it.paused);
         active.filter_map(|it| Some((it.id, it.due?)))
     }
 

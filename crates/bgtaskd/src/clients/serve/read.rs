@@ -76,7 +76,9 @@ impl Asked<'_> {
     fn why(&self, task: &str) -> Result<WhyInfo, Error> {
         let registration = self.visible(task_id(task)?)?;
         let mut why = self.core.why(registration.id, self.now).expect("the registration was just seen");
+        // What a command came to, the core knows itself.
         if why.phase == "idle"
+            && registration.last.is_none()
             && let Some(last) = self.last_outcome(registration.id)
         {
             why.sentence = format!("{} Its last run: {last}.", why.sentence);

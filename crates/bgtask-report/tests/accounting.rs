@@ -1,0 +1,141 @@
+//! What a history comes to, and how that is said.
+
+mod common;
+
+use std::time::Duration;
+
+use bgtask_core::{Cause, EventKind, Outcome, WallTime};
+use bgtask_report::{Report, account, json, page, text, top};
+use common::*;
+use jiff::tz::TimeZone;
+
+fn accounted(story: Story) -> Report {
+    account(&story.sorted(), &TimeZone::UTC, NOON - DAY, NOON)
+}
+
+#[test]
+fn a_wake_up_that_serves_three_tasks_costs_each_a_third() {
+    let mut story = Story::new();
+    for number in 1..=3 {
+        let task = teller("org.example.App", "task", number);
+        story.run(&task, NOON, 0, SECOND, Cause::Timer { shared: 3 }, Outcome::Succeeded);
+    }
+    story.run(&teller("org.example.App", "task", 1), NOON + 1, 0, SECOND, Cause::World, Outcome::Succeeded);
+    let report = accounted(story);
+    assert!((report.totals.wakeups - 1.0).abs() < 1e-9, "{}", report.totals.wakeups);
+    assert!((report.tasks[0].totals.wakeups - 1.0 / 3.0).abs() < 1e-9, "the world wakes for nothing");
+    assert_eq!((report.totals.firings, report.totals.runs()), (4, 4));
+    assert_eq!(report.apps.len(), 1);
+    assert_eq!(report.apps[0].totals, report.totals, "what its tasks came to");
+}
+
+#[test]
+fn every_try_costs_and_only_the_first_start_ends_the_waiting() {
+    let task = teller("org.bgtask.Commands", "backup", 1);
+    let mut story = Story::new();
+    let instance = Some(story.instance());
+    story.tell(&task, NOON, instance, fired(Cause::World));
+    story.tell(&task, NOON + 20 * SECOND, instance, started(1));
+    let retrying = EventKind::Retrying {
+        outcome: failure(),
+        attempt: 2,
+        at: WallTime::from_micros(NOON + 60 * SECOND),
+        used: used(10 * SECOND, 4 * SECOND, 1000, 50),
+    };
+    story.tell(&task, NOON + 30 * SECOND, instance, retrying);
+    story.tell(&task, NOON + 40 * SECOND, instance, fired(Cause::World));
+    story.tell(&task, NOON + 60 * SECOND, instance, started(2));
+    let end = completed(Outcome::Succeeded, used(5 * SECOND, SECOND, 24, 70));
+    story.tell(&task, NOON + 65 * SECOND, instance, end);
+    let totals = accounted(story).totals;
+    assert_eq!((totals.runs(), totals.retries, totals.firings), (1, 1, 2));
+    assert_eq!((totals.wall, totals.cpu), (Duration::from_secs(15), Duration::from_secs(5)));
+    assert_eq!((totals.io, totals.memory_peak, totals.measured), (1024, Some(70), 2));
+    assert_eq!(totals.waits.sorted(), [Duration::from_secs(20)]);
+    assert_eq!(totals.durations.sorted(), [Duration::from_secs(5), Duration::from_secs(10)]);
+}
+
+#[test]
+fn what_was_not_measured_is_said_to_be_unknown_and_its_wall_time_is_that_of_the_clock() {
+    let task = teller("org.example.App", "task", 1);
+    let mut story = Story::new();
+    let instance = Some(story.instance());
+    story.tell(&task, NOON, instance, started(1));
+    story.tell(&task, NOON + SECOND, instance, notice());
+    story.tell(&task, NOON + 3 * SECOND, instance, completed(cancelled(), None));
+    let report = accounted(story);
+    assert_eq!((report.totals.wall, report.totals.measured), (Duration::from_secs(3), 0));
+    assert_eq!(report.totals.waits.sorted(), [], "it fired before the history begins");
+    assert!(
+        text(&report).contains("3.0 s of wall time; what it used of the machine was not seen"),
+        "{}",
+        text(&report)
+    );
+    assert!(json(&report)["totals"]["memory_peak_bytes"].is_null());
+}
+
+#[test]
+fn a_day_on_which_nothing_happened_is_a_day_and_it_is_that_of_the_zone() {
+    let task = teller("org.example.App", "task", 1);
+    let mut story = Story::new();
+    story.run(&task, NOON - 3 * DAY, 0, SECOND, Cause::World, Outcome::Succeeded);
+    story.run(&task, NOON + 11 * HOUR, 0, SECOND, Cause::World, failure());
+    let events = story.sorted();
+    let days = |zone: &TimeZone| {
+        let report = account(&events, zone, NOON - 3 * DAY, NOON + DAY);
+        report.days.iter().map(|day| format!("{} {}", day.date, day.totals.runs())).collect::<Vec<_>>()
+    };
+    assert_eq!(days(&TimeZone::UTC), ["2026-07-25 1", "2026-07-26 0", "2026-07-27 0", "2026-07-28 1"]);
+    let east = TimeZone::fixed(jiff::tz::offset(2));
+    assert_eq!(days(&east).last().unwrap(), "2026-07-29 1");
+}
+
+#[test]
+fn a_clock_that_was_set_back_or_is_far_off_makes_no_nonsense() {
+    let task = teller("org.example.App", "task", 1);
+    let mut story = Story::new();
+    let instance = Some(story.instance());
+    story.tell(&task, NOON, instance, fired(Cause::Timer { shared: 0 }));
+    story.tell(&task, NOON - HOUR, instance, started(1));
+    story.tell(&task, NOON - 2 * HOUR, instance, completed(Outcome::Succeeded, None));
+    story.tell(&task, i64::MIN, None, EventKind::Missed { due: WallTime::from_micros(0) });
+    story.tell(&task, i64::MAX, None, EventKind::Missed { due: WallTime::from_micros(0) });
+    let report = account(&story.events, &TimeZone::UTC, i64::MIN, i64::MAX);
+    assert_eq!((report.totals.wall, report.totals.missed), (Duration::ZERO, 2));
+    assert_eq!(report.days.len(), 400, "the days are bounded");
+    assert!(!text(&report).is_empty() && !page(&report).is_empty());
+}
+
+#[test]
+fn the_text_has_eighty_columns_whatever_tasks_are_called() {
+    let report = account(&six_weeks(), &TimeZone::UTC, NOON - 42 * DAY, NOON);
+    let text = text(&report);
+    for line in text.lines().chain(top(&report).lines()) {
+        assert!(bgtask_text::columns(line) <= 80 && !line.contains('\u{1b}'), "{line}");
+    }
+    assert!(text.contains("\norg.bgtask.Commands ") && text.contains("\n  backup "), "{text}");
+    assert!(text.contains("= succeeded, x failed, - stopped"), "{text}");
+}
+
+#[test]
+fn no_name_is_read_as_html() {
+    let html = page(&account(&six_weeks(), &TimeZone::UTC, NOON - 42 * DAY, NOON));
+    assert!(!html.contains("<script") && !html.contains('\u{1b}'));
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;背景&quot; \\u{1b}[31m"));
+}
+
+#[test]
+fn the_json_has_the_promised_keys() {
+    let report = account(&six_weeks(), &TimeZone::UTC, NOON - 42 * DAY, NOON);
+    let json = json(&report);
+    assert_eq!(json["from"], "2026-06-16T12:00:00.000000Z");
+    assert_eq!(json["days"].as_array().unwrap().len(), 43);
+    let task = &json["tasks"][0];
+    assert_eq!((task["app"].as_str(), task["name"].as_str()), (Some("org.bgtask.Commands"), Some("backup")));
+    let totals = &task["totals"];
+    assert_eq!(totals["runs"], 168);
+    let outcomes: u64 = totals["outcomes"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(outcomes, 168);
+    assert_eq!(totals["duration_seconds"]["count"], 168);
+    assert!(totals["wakeups"].as_f64().unwrap() > 55.9);
+}
