@@ -47,15 +47,21 @@ pub(super) async fn durations(broker: &BrokerProxy<'_>) -> Result<Lasting, Failu
     Ok(lasting)
 }
 
-/// A registration as it stands, for a rehearsal that begins then.
-pub(super) fn rehearsed(task: &TaskInfo, from: WallTime, lasting: &Lasting) -> Result<RehearsedTask, Failure> {
+/// A registration as it stands now, for a rehearsal that begins at another time.
+pub(super) fn rehearsed(
+    task: &TaskInfo,
+    now: WallTime,
+    from: WallTime,
+    lasting: &Lasting,
+) -> Result<RehearsedTask, Failure> {
     let cannot =
         |what: String| Failure::failed(format!("the task {:?} of {} cannot be rehearsed: {what}", task.name, task.app));
     let new = registration_of(task).map_err(cannot)?;
     let app = AppId::new(&task.app).map_err(|error| cannot(error.to_string()))?;
     let due = task.due.map(WallTime::from_micros).and_then(|due| due_from(due, &new.trigger, from));
     let runs = lasting.get(&task.id).map_or(RehearsedTask::RUNS, |its| its[its.len() / 2]);
-    let fresh_since = task.fresh_since.map(WallTime::from_micros);
+    // How fresh it is at a time that is to come nobody knows.
+    let fresh_since = task.fresh_since.filter(|_| from <= now).map(WallTime::from_micros);
     Ok(RehearsedTask { paused: task.paused, due, fresh_since, runs, ..RehearsedTask::new(app, new) })
 }
 

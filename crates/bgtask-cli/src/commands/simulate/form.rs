@@ -1,12 +1,27 @@
 //! A timeline as JSON.
 
+use std::io;
+
 use bgtask_core::WallTime;
 use bgtask_rehearse::{Ending, Hold, Lane, Timeline, Totals};
 use serde_json::{Value, json};
 
+use crate::output::Screen;
 use crate::output::time::rfc3339;
 
-pub(super) fn to_json(timeline: &Timeline) -> Value {
+/// One object, a task at a time: a month of many tasks is hundreds of megabytes.
+pub(super) fn write(timeline: &Timeline, screen: &mut Screen<'_>) -> io::Result<()> {
+    let whole = format!("{:#}", without_tasks(timeline));
+    let begun = whole.strip_suffix("\n}").expect("an object ends so");
+    write!(screen.out, "{begun},\n  \"tasks\": [")?;
+    for (place, of_task) in timeline.lanes.iter().enumerate() {
+        let before = if place == 0 { "\n    " } else { ",\n    " };
+        write!(screen.out, "{before}{}", lane(of_task))?;
+    }
+    writeln!(screen.out, "\n  ]\n}}")
+}
+
+fn without_tasks(timeline: &Timeline) -> Value {
     let bands = timeline.bands.iter().map(|band| json!({ "name": band.name, "spans": spans(&band.spans) }));
     let notes = timeline.notes.iter().map(|note| json!({ "line": note.line, "text": note.text }));
     json!({
@@ -15,7 +30,6 @@ pub(super) fn to_json(timeline: &Timeline) -> Value {
         "zone": timeline.zone_name,
         "cut_short": timeline.cut_short.map(time),
         "bands": bands.collect::<Value>(),
-        "tasks": timeline.lanes.iter().map(lane).collect::<Value>(),
         "totals": totals(&timeline.totals),
         "findings": timeline.findings(),
         "notes": notes.collect::<Value>(),

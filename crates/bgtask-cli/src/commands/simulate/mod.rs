@@ -84,7 +84,7 @@ pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -
         draw(&timeline, path)?;
     }
     if args.format.json {
-        return Ok(screen.json(&form::to_json(&timeline))?);
+        return Ok(form::write(&timeline, screen)?);
     }
     write!(screen.out, "{}", timeline.text(screen.width.unwrap_or(WIDTH), args.limit))?;
     if !args.has_scenario() {
@@ -117,13 +117,14 @@ impl Args {
 
     /// The user's tasks, on the machine as it is now.
     async fn rehearsal(&self, scenario: Scenario, target: &Target, clock: &Clock) -> Result<Rehearsal, Failure> {
+        let now = WallTime::from_micros(clock.now().as_microsecond());
         let from = self.from(clock)?;
         let mut rehearsal = Rehearsal::new(from, self.length, scenario);
         rehearsal.zone = clock.zone().clone();
         rehearsal.zone_name = clock.zone().iana_name().unwrap_or("local time").to_owned();
         rehearsal.zones = |name| TimeZone::get(name).ok();
         match target.connect().await {
-            Ok(broker) => self.engage(&broker, &mut rehearsal).await?,
+            Ok(broker) => self.engage(&broker, now, &mut rehearsal).await?,
             // New tasks can be rehearsed before there is a broker.
             Err(absent) if self.files.is_empty() || !self.task.is_empty() || absent.exit != Exit::Unreachable => {
                 return Err(absent);
@@ -139,7 +140,7 @@ impl Args {
         Ok(rehearsal)
     }
 
-    async fn engage(&self, broker: &BrokerProxy<'_>, rehearsal: &mut Rehearsal) -> Result<(), Failure> {
+    async fn engage(&self, broker: &BrokerProxy<'_>, now: WallTime, rehearsal: &mut Rehearsal) -> Result<(), Failure> {
         let tasks = cast::chosen(broker.list_tasks("").await?, &self.task)?;
         let apps = broker.list_apps().await?;
         let lasting = cast::durations(broker).await?;
@@ -147,7 +148,7 @@ impl Args {
         rehearsal.access = cast::access(&apps);
         rehearsal.apps = cast::apps(&apps, &tasks);
         rehearsal.tasks =
-            tasks.iter().map(|task| cast::rehearsed(task, rehearsal.from, &lasting)).collect::<Result<_, _>>()?;
+            tasks.iter().map(|task| cast::rehearsed(task, now, rehearsal.from, &lasting)).collect::<Result<_, _>>()?;
         Ok(())
     }
 

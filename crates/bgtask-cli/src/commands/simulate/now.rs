@@ -11,33 +11,46 @@ pub(super) fn world(sources: &[SourceInfo]) -> World {
         Some((Fact::from_name(&source.name)?, value))
     });
     let mut world = World::default();
-    // Of a quantity only bounds are known: the least that fits them, so that nothing runs here that would not.
-    let (mut disk_least, mut disk_most) = (None, None);
-    let (mut battery_least, mut battery_most) = (None, None);
+    let (mut battery, mut disk) = (Bounds::default(), Bounds::default());
     for (fact, value) in levels {
         match fact {
             Fact::Internet => world.internet = value,
             Fact::UserPresence => world.user_present = value,
             Fact::ExternalPower => world.ac_power = value,
             Fact::EnergySaver => world.energy_saver = value,
-            Fact::MemoryPressure => world.memory_pressure = value,
             Fact::FreeNetwork => world.unmetered = value,
-            Fact::BatteryAbove(percent) if value => battery_least = battery_least.max(Some(percent)),
-            Fact::BatteryAbove(percent) => {
-                battery_most = Some(battery_most.map_or(percent, |most: u8| most.min(percent)))
-            }
-            Fact::DiskFree(bytes) if value => disk_least = disk_least.max(Some(bytes)),
-            Fact::DiskFree(bytes) => disk_most = Some(disk_most.map_or(bytes, |most: u64| most.min(bytes))),
-            Fact::LoadBelow(bound) if !value => world.load = world.load.max(bound),
-            Fact::LoadBelow(_) | Fact::Idle(_) | Fact::Between(_) | Fact::TimeZone => {}
+            Fact::BatteryAbove(percent) => battery.learn(u64::from(percent) + 1, value),
+            Fact::DiskFree(bytes) => disk.learn(bytes, value),
+            // What passes in minutes says nothing of a day, and the rest follows from time.
+            Fact::MemoryPressure | Fact::LoadBelow(_) => {}
+            Fact::Idle(_) | Fact::Between(_) | Fact::TimeZone => {}
         }
     }
-    world.battery = battery_most
-        .map(|most| most.saturating_sub(1))
-        .or(battery_least.map(|least| (least + 1).min(100)))
-        .unwrap_or(world.battery);
-    world.disk_free = disk_most.map(|most| most.saturating_sub(1)).or(disk_least).unwrap_or(world.disk_free);
+    let full = u64::from(world.battery);
+    world.battery = battery.some_value().map_or(full, |percent| percent.min(full)) as u8;
+    world.disk_free = disk.some_value().unwrap_or(world.disk_free);
     world
+}
+
+/// What is known of a quantity: only whether it is at least this or that.
+#[derive(Default)]
+struct Bounds {
+    least: Option<u64>,
+    below: Option<u64>,
+}
+
+impl Bounds {
+    fn learn(&mut self, bound: u64, is_at_least: bool) {
+        match is_at_least {
+            true => self.least = self.least.max(Some(bound)),
+            false => self.below = Some(self.below.map_or(bound, |below| below.min(bound))),
+        }
+    }
+
+    /// A value that fits what is known, if anything is.
+    fn some_value(&self) -> Option<u64> {
+        self.below.map(|below| below.saturating_sub(1)).or(self.least)
+    }
 }
 
 #[cfg(test)]
@@ -61,11 +74,12 @@ mod tests {
             source("battery-above:80", "false"),
             source("disk-free:10G", "true"),
             source("load-below:1.5", "false"),
+            source("memory-pressure", "true"),
         ]);
         assert!(world.user_present && !world.internet && !world.unmetered && !world.ac_power);
-        assert!((30..80).contains(&world.battery), "{}", world.battery);
+        assert!((31..=80).contains(&world.battery), "{}", world.battery);
         assert!(world.disk_free >= 10 << 30);
-        assert_eq!(world.load, 150);
+        assert!(!world.memory_pressure && world.load == 0, "what passes in minutes");
     }
 
     #[test]
