@@ -204,7 +204,7 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Sends `signal` to every process in it and below, also to those that start while this goes on.
+    /// Sends `signal` to every process in it and below.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         // Once: what a process starts because it was told, such as a shell's trap, is not told itself.
         let held: Vec<_> = self

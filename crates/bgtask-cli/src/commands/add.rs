@@ -152,7 +152,7 @@ pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -
     let task = args.task()?;
     let definition = bgtask_taskfile::write(&task);
     if let Err(mistakes) = bgtask_taskfile::parse(&bgtask_taskfile::file_name(&args.name), &definition) {
-        return Err(usage(mistakes.iter().map(|it| said(it)).collect::<Vec<_>>().join("\n")));
+        return Err(usage(mistakes.iter().map(said).collect::<Vec<_>>().join("\n")));
     }
     if args.dry_run {
         return Ok(write!(screen.out, "{definition}")?);

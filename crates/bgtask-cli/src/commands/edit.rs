@@ -148,10 +148,11 @@ impl Draft {
     }
 
     /// Keeps the text of somebody whose change could not be taken.
-    fn kept(self, failure: Failure) -> Failure {
+    fn kept(self, mut failure: Failure) -> Failure {
         let path = self.path.to_string_lossy().into_owned();
         let _kept = self.folder.keep();
-        Failure { message: format!("{}; your text is kept in {}", failure.message, printable(&path)), ..failure }
+        failure.message.push_str(&format!("; your text is kept in {}", printable(&path)));
+        failure
     }
 }
 

@@ -150,7 +150,7 @@ fn always_waits(rhythm: &Rhythm, day: Option<&Day>, known: &Known) -> Option<Fin
     if rhythm.times.is_empty() || rhythm.times.iter().any(|at| day.has(*at, &known.zone)) {
         return None;
     }
-    let until = day.begins().map_or_else(|| "it is that time of the day".to_owned(), |begins| begins);
+    let until = day.begins().unwrap_or_else(|| "it is that time of the day".to_owned());
     let message = format!("it never runs at a time of its calendar: each time it has to wait until {until}");
     Some(Finding::warning("late/between", message, "bring --at and between: together"))
 }

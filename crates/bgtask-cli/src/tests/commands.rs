@@ -98,7 +98,7 @@ backup
     assert!(ask_after(both(), &["show", "report"]).out.contains("  says          half way\n"));
 }
 
-fn ended(sequence: u64, outcome: serde_json::Value, text: &str) -> HistoryInfo {
+fn ended(sequence: u64, outcome: &serde_json::Value, text: &str) -> HistoryInfo {
     let used = json!({"wall": 185_000_000, "usage": {"cpu": 1_500_000, "io": 4096, "memory_peak": 47_185_920}});
     HistoryInfo {
         sequence,
@@ -117,7 +117,7 @@ fn ended(sequence: u64, outcome: serde_json::Value, text: &str) -> HistoryInfo {
 fn history_tells_what_a_run_came_to_and_what_a_failed_one_wrote_last() {
     let tail = "one\ntwo\nthree\nfour\n\x1b[31mfive\x1b[0m\nsix\n";
     let failed = Outcome::CommandFailed { exit: HostExit::Code(3), output_tail: tail.into() }.to_json();
-    let lines = vec![ended(1, json!("Succeeded"), "succeeded"), ended(2, failed, "failed with exit code 3")];
+    let lines = vec![ended(1, &json!("Succeeded"), "succeeded"), ended(2, &failed, "failed with exit code 3")];
     let ran = ask_after(Decided { lines, ..both() }, &["history"]);
     let expected = "\
 WHEN       NAME    EVENT      TOOK       CPU    MEMORY
@@ -240,7 +240,7 @@ fn lint_looks_at_every_command() {
     let good = command("fine", "command = [\"/bin/true\"]\nevery = \"1h\"\n");
     let decided = || Decided {
         commands: vec![poor.clone(), good.clone()],
-        lines: vec![ended(1, json!("Succeeded"), "")],
+        lines: vec![ended(1, &json!("Succeeded"), "")],
         ..Decided::default()
     };
     let expected = "\
