@@ -14,7 +14,7 @@ use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
 use crate::cgroup::Cgroup;
 use crate::ledger::Record;
 use crate::session::{self, remaining};
-use crate::usage::RESIDENT_ERROR;
+use crate::usage::{RESIDENT_ERROR, io_of};
 use crate::{FinalUsage, HostError, Usage, raw};
 
 /// How long dropping a [`Host`] waits for its processes to die of being killed.
@@ -213,20 +213,18 @@ impl Host {
 
     /// While the program is a zombie that nobody has reaped.
     fn used_in_all(&self) -> Option<FinalUsage> {
-        let own = Usage::of_process(self.pid.as_raw_nonzero().get()).unwrap_or_default();
+        let io = io_of(self.pid.as_raw_nonzero().get());
         let resources = raw::resources_of_ended(self.pidfd.as_fd()).ok()?;
         let largest = (resources.largest > raw::own_peak() + RESIDENT_ERROR).then_some(resources.largest);
         Some(match &self.place {
             Place::Cgroup(cgroup) => FinalUsage {
-                used: Usage { cpu: cgroup.cpu_time().ok()?, io: own.io },
+                used: Usage { cpu: cgroup.cpu_time().ok()?, io },
                 memory_peak: cgroup.memory_peak().or(largest),
                 out_of_memory: cgroup.was_out_of_memory(),
             },
-            Place::Session(_) => FinalUsage {
-                used: Usage { cpu: resources.cpu, io: own.io },
-                memory_peak: largest,
-                out_of_memory: false,
-            },
+            Place::Session(_) => {
+                FinalUsage { used: Usage { cpu: resources.cpu, io }, memory_peak: largest, out_of_memory: false }
+            }
         })
     }
 

@@ -59,7 +59,8 @@ pub(crate) fn io_of_all(pids: impl Iterator<Item = Pid>) -> u64 {
     pids.map(|pid| io_of(pid.as_raw_nonzero().get())).fold(0, u64::saturating_add)
 }
 
-fn io_of(pid: i32) -> u64 {
+/// The bytes that one process has read and written, also while it is a zombie.
+pub(crate) fn io_of(pid: i32) -> u64 {
     fs::read_to_string(format!("/proc/{pid}/io")).ok().and_then(|text| parse_io(&text).ok()).unwrap_or_default()
 }
 

@@ -135,6 +135,7 @@ impl Writer {
     /// With how many lines were written if not all.
     fn try_put(&mut self, at: u64, instance: &str, lines: &[Vec<u8>]) -> Result<(), (usize, io::Error)> {
         let none = |error| (0, error);
+        self.forget_removed();
         if self.lost > 0 {
             let note = format!("up to {} lines were lost: the log could not be written", self.lost);
             let note = encode(at, instance, Kind::Lost, note.as_bytes());
@@ -187,12 +188,14 @@ impl Writer {
         Ok(())
     }
 
-    /// The newer file, a new one if it was removed meanwhile.
+    /// What was removed meanwhile is written anew.
+    fn forget_removed(&mut self) {
+        let removed = |open: &mut Open| open.file.metadata().is_ok_and(|data| data.nlink() == 0);
+        self.file.take_if(removed);
+    }
+
+    /// The newer file.
     fn open(&mut self) -> io::Result<&mut Open> {
-        let removed = |open: &Open| open.file.metadata().is_ok_and(|data| data.nlink() == 0);
-        if self.file.as_ref().is_some_and(removed) {
-            self.file = None;
-        }
         match &mut self.file {
             Some(_) => {}
             none => *none = Some(Open::at(&self.files)?),

@@ -214,13 +214,10 @@ impl Core {
         }
     }
 
-    /// Whether a host is a command's.
+    /// Whether a host is a command's: their app has no other programs.
     pub(super) fn runs_command(&self, host: &crate::Host) -> bool {
-        matches!(&host.kind, HostKind::Launched(server) if self.is_commands(server, host))
-    }
-
-    fn is_commands(&self, server: &crate::Server, host: &crate::Host) -> bool {
-        self.apps.get(&host.app).is_some_and(|app| app.commands.as_ref() == Some(server))
+        let launched = matches!(host.kind, HostKind::Launched(_));
+        launched && self.apps.get(&host.app).is_some_and(|app| app.commands.is_some())
     }
 }
 

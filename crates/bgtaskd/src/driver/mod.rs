@@ -177,12 +177,12 @@ impl Driver {
                 self.handle(now, Input::Detach(id));
             }
             Incoming::Host(id, message) => self.host_said(now, id, &message),
-            Incoming::HostEnded(id) => self.hosts.ended(id),
-            Incoming::HostSilent(host, output_tail) => {
-                if let Some((exit, usage)) = self.hosts.bury(host) {
-                    self.handle(now, Input::HostExited { host, exit, output_tail, usage });
+            Incoming::HostEnded(id) => {
+                if let Some(output_tail) = self.hosts.ended(id) {
+                    self.bury(now, id, output_tail);
                 }
             }
+            Incoming::HostSilent(id, output_tail) => self.bury(now, id, output_tail),
             Incoming::Started(host, started) => self.command_started(now, host, *started),
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
@@ -197,6 +197,12 @@ impl Driver {
             }
             Incoming::Consent(request, consent) => self.handle(now, Input::Consent(request, consent)),
             Incoming::Stop(why) => self.stop(now, why),
+        }
+    }
+
+    fn bury(&mut self, now: Now, host: HostId, output_tail: String) {
+        if let Some((exit, usage)) = self.hosts.bury(host) {
+            self.handle(now, Input::HostExited { host, exit, output_tail, usage });
         }
     }
 

@@ -135,8 +135,7 @@ impl Starting {
 impl Files {
     fn make(places: &Places, order: &RunOrder, command: &Command, log: Log) -> io::Result<Self> {
         let reason = places.cancel_reason_of(order.instance);
-        fs::create_dir_all(reason.parent().unwrap_or(Path::new("/")))?;
-        fs::write(&reason, "")?;
+        make_empty(&reason)?;
         let checkpoint = command.checkpoint.then(|| places.checkpoint_of(&log_name(&order.name)));
         if let Some(path) = &checkpoint {
             fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
@@ -165,6 +164,17 @@ impl Files {
         if let Some(path) = self.checkpoint.as_ref().filter(|_| *exit == HostExit::Code(0)) {
             let _none = fs::remove_file(path);
         }
+    }
+}
+
+/// An empty file, in a folder that is made with the first of them.
+fn make_empty(path: &Path) -> io::Result<()> {
+    match fs::write(path, "") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+            fs::write(path, "")
+        }
+        other => other,
     }
 }
 

@@ -187,28 +187,26 @@ impl Hosts {
         }
     }
 
-    /// Something of a host ended: once all of it has, its last words are read.
-    pub(crate) fn ended(&mut self, id: HostId) {
-        let Some(entry) = self.running.get_mut(&id) else { return };
+    /// Something of a host ended: once all of it has, its last words are read. Answers them where they are read already.
+    pub(crate) fn ended(&mut self, id: HostId) -> Option<String> {
+        let entry = self.running.get_mut(&id)?;
         if entry.exit.is_none() {
             entry.exit = entry.how_it_ended();
         }
         self.kill(id);
-        let Some(entry) = self.running.get_mut(&id) else { return };
+        let entry = self.running.get_mut(&id)?;
         match entry.host.try_close() {
             Ok(false) => match entry.host.closing().map_err(std::io::Error::other).and_then(|it| own(it.as_fd())) {
-                Ok(fd) => drop(tokio::spawn(tell_when_readable(fd, self.inbox.clone(), id))),
-                Err(error) => {
-                    tracing::error!("the end of a host cannot be watched: {error}");
-                    self.hear_last_words(id);
+                Ok(fd) => {
+                    tokio::spawn(tell_when_readable(fd, self.inbox.clone(), id));
+                    return None;
                 }
+                Err(error) => tracing::error!("the end of a host cannot be watched: {error}"),
             },
-            Ok(true) => self.hear_last_words(id),
-            Err(error) => {
-                tracing::error!("a host cannot be reaped: {}", chain(&error));
-                self.hear_last_words(id);
-            }
+            Ok(true) => {}
+            Err(error) => tracing::error!("a host cannot be reaped: {}", chain(&error)),
         }
+        self.last_words(id)
     }
 
     /// Forgets a host of which nothing is left.
@@ -230,17 +228,21 @@ impl Hosts {
         self.spawner.containment()
     }
 
-    fn hear_last_words(&mut self, id: HostId) {
-        let Some(entry) = self.running.get_mut(&id) else { return };
-        // Its end may be noticed before its last messages are read, and among them may be a completion.
+    /// What it wrote, if that is read to its end; else it is told once it is.
+    fn last_words(&mut self, id: HostId) -> Option<String> {
+        let entry = self.running.get_mut(&id)?;
+        // Its end may be noticed before its last messages are taken from the inbox, and among them may be a completion.
         let conversation = entry.program_mut().and_then(|program| program.conversation.take());
+        if conversation.is_none() && entry.listener.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Some(text_of(&entry.tail));
+        }
         let heard = join_all(conversation.into_iter().chain(entry.listener.take()));
         let (tail, inbox) = (Arc::clone(&entry.tail), self.inbox.clone());
         tokio::spawn(async move {
             let _in_time = tokio::time::timeout(LAST_WORDS, heard).await;
-            let words = tail.lock().map(|tail| tail.text()).unwrap_or_default();
-            let _stopping = inbox.send(Incoming::HostSilent(id, words)).await;
+            let _stopping = inbox.send(Incoming::HostSilent(id, text_of(&tail))).await;
         });
+        None
     }
 
     fn attend(&self, id: HostId, launch: Launch, spec: &HostSpec) -> std::io::Result<Entry> {
@@ -356,6 +358,10 @@ async fn tell_when_readable(fd: OwnedFd, inbox: mpsc::Sender<Incoming>, id: Host
         Err(error) => tracing::error!("the end of a host cannot be watched: {error}"),
     }
     let _stopping = inbox.send(Incoming::HostEnded(id)).await;
+}
+
+fn text_of(tail: &Mutex<Tail>) -> String {
+    tail.lock().map(|tail| tail.text()).unwrap_or_default()
 }
 
 fn own(fd: std::os::fd::BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
