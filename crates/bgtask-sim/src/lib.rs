@@ -64,6 +64,8 @@ pub const REGRESSION_SEEDS: &[(u64, u32)] = &[
     (52, 300),
     // A failed try was forgotten when its time came together with a calendar that was missed.
     (584, 300),
+    // A command was killed before it was started, and ran on.
+    (1414, 300),
 ];
 
 /// What many simulations did together.

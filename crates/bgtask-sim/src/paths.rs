@@ -59,9 +59,9 @@ impl Paths {
 
     fn burst(&mut self, task: TaskId, chance: &mut Chance) -> Burst {
         let count = 1 + u32::try_from(chance.below(5)).unwrap_or(0);
-        let most = match chance.below(20) {
+        let most = match chance.below(60) {
             0 => 70_000,
-            1..=4 => 30_000,
+            1..=3 => 30_000,
             _ => 20,
         };
         let padding = "x".repeat(chance.index(most / count as usize + 1));

@@ -1,8 +1,9 @@
 //! The simulator over many seeds. `BGTASK_SIM_SEEDS=N` runs N instead of the few that every build runs.
 
+use std::ops::Range;
 use std::path::Path;
 
-use bgtask_sim::{Failure, REGRESSION_SEEDS, Simulation, run_seeds};
+use bgtask_sim::{Failure, REGRESSION_SEEDS, Simulation, Summary, run_seeds};
 
 const SEEDS: u64 = 300;
 const STEPS: u32 = 300;
@@ -10,10 +11,15 @@ const STEPS: u32 = 300;
 #[test]
 fn everything_owed_happens_in_spite_of_every_fault() {
     let seeds = std::env::var("BGTASK_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
-    let summary = run_seeds(0..seeds, STEPS).unwrap_or_else(|failure| panic!("{}", kept(&failure)));
-    assert!(summary.lives > seeds * 2, "too few crashes to mean anything: {summary:?}");
-    assert!(summary.completions as u64 > seeds * 10, "too few runs to mean anything: {summary:?}");
-    println!("{summary:?}");
+    let run = |seeds: Range<u64>| run_seeds(seeds, STEPS).unwrap_or_else(|failure| panic!("{}", kept(&failure)));
+    let halves = std::thread::scope(|scope| {
+        let second = scope.spawn(|| run(seeds / 2..seeds));
+        [run(0..seeds / 2), second.join().expect("a simulation failed")]
+    });
+    let total = |count: fn(&Summary) -> u64| halves.iter().map(count).sum::<u64>();
+    assert!(total(|summary| summary.lives) > seeds * 2, "too few crashes to mean anything: {halves:?}");
+    assert!(total(|summary| summary.completions as u64) > seeds * 10, "too few runs to mean anything: {halves:?}");
+    println!("{halves:?}");
 }
 
 #[test]
