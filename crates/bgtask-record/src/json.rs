@@ -258,7 +258,9 @@ impl<K: Record + Ord, V: Record> Record for BTreeMap<K, V> {
 /// Hexadecimal: what it means is known to the two ends only.
 impl Record for Details {
     fn to_json(&self) -> Value {
-        Value::from(self.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        Value::from(digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect::<String>())
     }
 
     fn from_json(value: &Value) -> Result<Self, RecordError> {
