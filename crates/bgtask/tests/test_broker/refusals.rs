@@ -37,8 +37,8 @@ async fn what_makes_no_sense_is_refused() {
     assert!(error.is_unknown_app(), "{error}");
     let error = broker.uninstall("org.example.Nobody").unwrap_err();
     assert!(error.is_unknown_app(), "{error}");
-    let free = SystemCondition::new(SystemConditionType::FreeNetworkAvailable);
-    let error = broker.register(APP, &builder("Task", zone_change(), Some(free))).unwrap_err();
+    let cost = SystemCondition::new(SystemConditionType::BackgroundWorkCostNotHigh);
+    let error = broker.register(APP, &builder("Task", zone_change(), Some(cost))).unwrap_err();
     assert!(error.is_not_supported(), "D16: {error}");
     let error = broker.request(APP, zone_change(), &bgtask::ValueSet::new()).unwrap_err();
     assert!(error.is_invalid_argument(), "{error}");
