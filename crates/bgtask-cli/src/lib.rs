@@ -22,7 +22,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,6 +54,9 @@ Exit codes:
   5  trigger: the task is running already
   6  trigger: the user or the policy does not let the app run in the background";
 
+/// Most bytes that wait to be written where it is no terminal.
+const MAX_BUFFERED: usize = 64 * 1024;
+
 /// Runs the command line; also the programs of the demonstration, which are this one under other names.
 pub fn main() -> ExitCode {
     if let Some(exit) = demo::play_part() {
@@ -68,15 +71,19 @@ pub fn main() -> ExitCode {
 impl Cli {
     /// `width`: how many columns there are, where people read it on a terminal.
     fn run(&self, clock: Clock, width: Option<usize>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+        // Nobody reads a line before it is complete where it is no person who reads.
+        let mut out = BufWriter::with_capacity(if width.is_some() { 0 } else { MAX_BUFFERED }, out);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let done = match runtime {
             Ok(runtime) => {
-                let mut screen = Screen { out: &mut *out, err: &mut *err, clock, width };
+                let mut screen = Screen { out: &mut out, err: &mut *err, clock, width };
                 runtime.block_on(self.command.run(&self.target, &mut screen))
             }
             Err(error) => Err(Failure::failed(format!("the asynchronous runtime cannot be started: {error}"))),
         };
-        match done.and_then(|()| Ok(out.flush()?)) {
+        // Results come before what is said of them, also where that is a failure.
+        let flushed = out.flush();
+        match done.and_then(|()| Ok(flushed?)) {
             Ok(()) => Exit::Done,
             Err(failure) => {
                 // With standard error closed too there is nobody left to tell.

@@ -48,7 +48,8 @@ pub(super) fn write(tasks: &[TaskInfo], screen: &mut Screen<'_>) -> std::io::Res
         let hint = "`bgtask add NAME --every 6h -- COMMAND` adds a command.";
         return writeln!(screen.out, "No tasks are registered. {hint}");
     }
-    let (commands, of_apps): (Vec<_>, Vec<_>) = tasks.iter().partition(|task| is_of_commands(&task.app));
+    let (mut commands, of_apps): (Vec<_>, Vec<_>) = tasks.iter().partition(|task| is_of_commands(&task.app));
+    commands.sort_by_key(|task| &task.name);
     if !commands.is_empty() {
         write_commands(&commands, screen)?;
     }

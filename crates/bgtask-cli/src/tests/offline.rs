@@ -134,6 +134,28 @@ fn a_reader_that_leaves_ends_it_quietly() {
 }
 
 #[test]
+fn what_no_person_reads_is_written_in_large_pieces() {
+    #[derive(Default)]
+    struct Counting(usize);
+    impl Write for Counting {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let cli = Cli::try_parse_from(["bgtask", "completions", "zsh"]).unwrap();
+    let list = Cli::try_parse_from(["bgtask", "conditions", "--json"]).unwrap();
+    for cli in [cli, list] {
+        let mut out = Counting::default();
+        assert_eq!(cli.run(Clock::system(), None, &mut out, &mut Vec::new()) as u8, 0);
+        assert!((1..=2).contains(&out.0), "{} pieces", out.0);
+    }
+}
+
+#[test]
 fn replay_of_what_is_no_recording() {
     let dir = tempfile::tempdir().unwrap();
     let (absent, empty) = (dir.path().join("absent"), dir.path().join("empty"));
