@@ -10,6 +10,8 @@ use super::text::short;
 
 /// Most bars at a time; what runs beyond is not drawn.
 const MAX_BARS: usize = 8;
+/// Where a terminal does not say how wide it is.
+const DEFAULT_WIDTH: usize = 80;
 /// Most columns of a name.
 const MAX_NAME: usize = 20;
 
@@ -17,21 +19,26 @@ const MAX_NAME: usize = 20;
 pub(crate) struct Live {
     bars: BTreeMap<String, String>,
     drawn: usize,
-    is_terminal: bool,
+    /// The columns of the terminal, if there is one. A bar that went on in the next line could not be taken away.
+    width: Option<usize>,
 }
 
 impl Live {
     pub(crate) fn new() -> Self {
-        Self { bars: BTreeMap::new(), drawn: 0, is_terminal: io::stderr().is_terminal() }
+        let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
+        let width = size.map(|size| if size.ws_col == 0 { DEFAULT_WIDTH } else { usize::from(size.ws_col) });
+        Self { bars: BTreeMap::new(), drawn: 0, width }
     }
 
     /// Draws how far a run is.
     pub(crate) fn progress(&mut self, progress: &ProgressInfo, err: &mut dyn Write) -> io::Result<()> {
-        if !self.is_terminal || self.bars.len() >= MAX_BARS && !self.bars.contains_key(&progress.instance) {
+        let Some(width) = self.width else { return Ok(()) };
+        if self.bars.len() >= MAX_BARS && !self.bars.contains_key(&progress.instance) {
             return Ok(());
         }
         let bar = bar(progress.value, progress.message.as_deref());
-        self.bars.insert(progress.instance.clone(), format!("{bar}  {}", short(&progress.name, MAX_NAME)));
+        let line = format!("{bar}  {}", short(&progress.name, MAX_NAME));
+        self.bars.insert(progress.instance.clone(), short(&line, width.saturating_sub(1).max(1)).into_owned());
         self.clear(err)?;
         self.draw(err)
     }
@@ -78,7 +85,7 @@ mod tests {
 
     #[test]
     fn bars_are_drawn_in_the_place_of_the_last_ones() {
-        let mut live = Live { is_terminal: true, ..Live::new() };
+        let mut live = Live { width: Some(80), ..Live::new() };
         let mut err = Vec::new();
         live.progress(&progress("a", 50), &mut err).unwrap();
         live.progress(&progress("b", 100), &mut err).unwrap();
@@ -91,14 +98,24 @@ mod tests {
     }
 
     #[test]
+    fn a_bar_stays_on_its_line_however_narrow_the_terminal_is() {
+        for width in 1..40 {
+            let mut err = Vec::new();
+            Live { width: Some(width), ..Live::new() }.progress(&progress("a", 50), &mut err).unwrap();
+            let columns = super::super::text::columns(String::from_utf8(err).unwrap().trim_end());
+            assert!(columns < width.max(2), "{columns} of {width}");
+        }
+    }
+
+    #[test]
     fn there_are_only_so_many_and_none_where_nobody_sees_them() {
         let mut err = Vec::new();
-        let mut live = Live { is_terminal: true, ..Live::new() };
+        let mut live = Live { width: Some(80), ..Live::new() };
         for place in 0..2 * MAX_BARS {
             live.progress(&progress(&place.to_string(), 1), &mut err).unwrap();
         }
         assert_eq!(live.bars.len(), MAX_BARS);
-        let mut unseen = Live { is_terminal: false, ..Live::new() };
+        let mut unseen = Live { width: None, ..Live::new() };
         err.clear();
         unseen.progress(&progress("a", 1), &mut err).unwrap();
         assert_eq!(err, b"");
