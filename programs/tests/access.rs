@@ -40,7 +40,7 @@ async fn becomes(user: &User, app: &str, wanted: u32) {
 }
 
 async fn shown(user: &User, id: &str) -> AppInfo {
-    user.broker.list_apps().await.unwrap().into_iter().find(|app| app.id == id).unwrap()
+    user.apps().await.into_iter().find(|app| app.id == id).unwrap()
 }
 
 async fn access_gate(user: &User, task: &str) -> GateInfo {
@@ -146,7 +146,7 @@ async fn a_policy_that_denies_appears_and_goes() {
 async fn a_policy_allows_and_leaves_to_the_user() {
     let (home, _app, _broker, user) = begin().await;
     let (other, third) = (home.install("org.example.Other").id, home.install("org.example.Third").id);
-    eventually("all are installed", async || (user.broker.list_apps().await.unwrap().len() == 3).then_some(())).await;
+    eventually("all are installed", async || (user.apps().await.len() == 3).then_some(())).await;
     user.broker.set_access(SAMPLE, "never").await.unwrap();
     user.broker.set_background(false).await.unwrap();
     let task = user.register(New::default()).await.unwrap();
@@ -198,7 +198,7 @@ async fn a_policy_breaks() {
 async fn the_switch_for_everything() {
     let (home, _app, mut broker, user) = begin().await;
     let other = home.install("org.example.Other").id;
-    eventually("both are installed", async || (user.broker.list_apps().await.unwrap().len() == 2).then_some(())).await;
+    eventually("both are installed", async || (user.apps().await.len() == 2).then_some(())).await;
     user.broker.set_access(&other, "always").await.unwrap();
     user.broker.set_background(false).await.unwrap();
     let tasks = [user.ready(New::default()).await, user.ready(New { app: &other, ..New::default() }).await];
@@ -326,7 +326,7 @@ async fn a_decision_outlives_the_app() {
     let (home, app, mut broker, user) = begin().await;
     user.broker.set_access(SAMPLE, "never").await.unwrap();
     home.uninstall(SAMPLE);
-    eventually("it is gone", async || user.broker.list_apps().await.unwrap().is_empty().then_some(())).await;
+    eventually("it is gone", async || user.apps().await.is_empty().then_some(())).await;
     drop(user);
     assert_eq!(broker.stop(), Some(0));
     fs::write(home.manifest(SAMPLE), app.manifest("2.0.0")).unwrap();

@@ -265,7 +265,7 @@ async fn the_user_decides() {
     let broker = home.start().await;
     let user = broker.user().await;
     let decided = async |user: &User| {
-        let app = user.broker.list_apps().await.unwrap().remove(0);
+        let app = user.apps().await.remove(0);
         (app.access, app.setting)
     };
     let never = || ("DeniedByUser".to_owned(), Some("never".to_owned()));

@@ -17,7 +17,7 @@ async fn begin() -> (Home, App, Broker, User) {
 }
 
 async fn app_when(user: &User, what: &str, found: impl Fn(&AppInfo) -> bool) -> AppInfo {
-    eventually(what, async || user.broker.list_apps().await.unwrap().into_iter().find(|app| found(app))).await
+    eventually(what, async || user.apps().await.into_iter().find(|app| found(app))).await
 }
 
 #[tokio::test]
@@ -175,8 +175,7 @@ async fn the_same_version_again() {
         app.manifest("1.0.0").replacen("version =", "display_name = \"Another\"\nraises = [\"x\"]\nversion =", 1);
     fs::write(home.manifest(SAMPLE), edited).unwrap();
     home.uninstall("org.example.Witness");
-    eventually("the folder is read again", async || (user.broker.list_apps().await.unwrap().len() == 1).then_some(()))
-        .await;
+    eventually("the folder is read again", async || (user.apps().await.len() == 1).then_some(())).await;
     assert_eq!(user.words(&update).await, "registered");
     assert_eq!(user.words(&old).await, "registered fired started", "what runs goes on");
 }
@@ -205,12 +204,12 @@ async fn a_manifest_breaks() {
         replace(&home, SAMPLE, &text);
         let shown: String = text.chars().take(40).collect();
         eventually("the log complains", async || (complaints("org.example.Sample.toml") > before).then_some(())).await;
-        let apps = user.broker.list_apps().await.unwrap();
+        let apps = user.apps().await;
         assert_eq!(apps.iter().map(|app| &*app.version).collect::<Vec<_>>(), ["1.0.0"], "{shown}");
     }
     replace(&home, "org.example.Broken", "nonsense");
     eventually("the log complains", async || (complaints("org.example.Broken.toml") > 0).then_some(())).await;
-    assert_eq!(user.broker.list_apps().await.unwrap().len(), 1);
+    assert_eq!(user.apps().await.len(), 1);
     assert_eq!(user.words(&old).await, "registered fired started", "what runs goes on");
     home.world.zone("Europe/Berlin");
     user.line(&task, "completed", 1).await;
@@ -275,7 +274,7 @@ async fn a_manifest_goes_away() {
         }
     };
     assert_eq!((cancelled.outcome.as_str(), cancelled.reason), ("cancelled", Some(UNINSTALL)));
-    assert!(user.broker.list_tasks("").await.unwrap().is_empty() && user.broker.list_apps().await.unwrap().is_empty());
+    assert!(user.broker.list_tasks("").await.unwrap().is_empty() && user.apps().await.is_empty());
 
     fs::write(home.manifest(SAMPLE), app.manifest("1.0.0")).unwrap();
     app_when(&user, "it is installed again", |_| true).await;

@@ -160,10 +160,7 @@ async fn a_program_of_two_apps() {
     let twin = app.manifest("1.0.0").replace(SAMPLE, "org.example.Twin");
     let twin = twin.replace(&format!("bin/{}", "org.example.Twin"), &format!("bin/{SAMPLE}"));
     std::fs::write(home.manifest("org.example.Twin"), twin).unwrap();
-    harness::eventually("both are installed", async || {
-        (user.broker.list_apps().await.unwrap().len() == 2).then_some(())
-    })
-    .await;
+    harness::eventually("both are installed", async || (user.apps().await.len() == 2).then_some(())).await;
     assert!(app.call(&["list"])["error"].is_string(), "it is one of the two, and does not say which");
     assert_eq!(app.call_as("org.example.Twin", &["register", "Twin's"])["new"], true);
     assert_eq!(user.broker.list_tasks("org.example.Twin").await.unwrap().len(), 1);

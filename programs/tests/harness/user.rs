@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bgtask_wire::{
-    AttachOptions, BROKER_INTERFACE, BROKER_PATH, BrokerProxy, Error, ErrorKind, EventInfo, HistoryInfo, HistoryQuery,
-    OutcomeInfo, RegisterOptions,
+    AppInfo, AttachOptions, BROKER_INTERFACE, BROKER_PATH, BrokerProxy, Error, ErrorKind, EventInfo, HistoryInfo,
+    HistoryQuery, OutcomeInfo, RegisterOptions,
 };
 use futures_util::StreamExt as _;
 use tokio::net::UnixStream;
@@ -101,6 +101,13 @@ impl User {
         };
         let registered = self.broker.register(new.app, new.name, new.entry, trigger, new.conditions, options);
         registered.await.map_err(Error::from)
+    }
+
+    /// The apps that are installed: the user's own commands, which every broker has, are none.
+    pub(crate) async fn apps(&self) -> Vec<AppInfo> {
+        let mut apps = self.broker.list_apps().await.unwrap();
+        apps.retain(|app| app.id != "org.bgtask.Commands");
+        apps
     }
 
     /// Registers it with access, and waits until its sources have told where the world stands: from then on a change fires.

@@ -49,8 +49,5 @@ async fn scenario_3_goes_with_an_update_that_lacks_its_entry_point() {
 async fn was_read(stage: &Stage) {
     let other = "org.example.Other";
     fs::write(stage.home.manifest(other), format!("[app]\nid = {other:?}\nversion = \"1\"\n")).unwrap();
-    eventually("the folder is read", async || {
-        stage.user.broker.list_apps().await.unwrap().into_iter().find(|app| app.id == other)
-    })
-    .await;
+    eventually("the folder is read", async || stage.user.apps().await.into_iter().find(|app| app.id == other)).await;
 }
