@@ -1,5 +1,7 @@
 //! From a report of a source to accepted firings and lost conditions.
 
+use std::time::Duration;
+
 use super::{Core, Task};
 use crate::activation::{Activation, Firing};
 use crate::event::{Cause, EventKind};
@@ -133,7 +135,8 @@ impl Core {
             self.spend(id);
         }
         // A short interval that is held for long would push everything else out of the history.
-        let again = count > 1 && matches!(trigger, Trigger::Interval { .. });
+        let often = matches!(&trigger, Trigger::Interval { every, .. } if *every < OFTEN);
+        let again = count > 1 && often;
         if !again {
             self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
         }
@@ -160,6 +163,9 @@ impl Core {
         }
     }
 }
+
+/// A shorter interval is not told again while it is held.
+const OFTEN: Duration = Duration::from_secs(900);
 
 /// What fired, once or several times.
 pub(super) struct Occurrence {

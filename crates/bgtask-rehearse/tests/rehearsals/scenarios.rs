@@ -19,13 +19,13 @@ fn mistake(text: &str) -> ScenarioError {
 
 #[test]
 fn every_line_of_the_documentation_is_read() {
-    let documentation = include_str!("../../src/lib.rs");
-    let block = documentation.split("//! ```text\n").nth(1).and_then(|rest| rest.split("//! ```").next());
-    let lines: Vec<_> = block.expect("an example").lines().map(|line| line.trim_start_matches("//!")).collect();
+    let documentation = include_str!("../../../../docs/scenarios.md");
+    let block = documentation.split("```scenario\n").nth(1).and_then(|rest| rest.split("```").next());
+    let lines: Vec<_> = block.expect("an example").lines().collect();
     assert!(lines.len() > 8, "{lines:?}");
     Scenario::parse(&lines.join("\n")).unwrap_or_else(|errors| panic!("{errors}"));
     // Every phrase of the table, in its first column.
-    let table = documentation.split("//! | what | |").nth(1).expect("a table");
+    let table = documentation.split("| what | |").nth(1).expect("a table");
     for cell in table.lines().filter_map(|line| line.split('|').nth(1)) {
         for phrase in cell.split('`').skip(1).step_by(2) {
             let (begin, when) =

@@ -77,7 +77,9 @@ impl Model {
         };
         if missed {
             owed.missed.insert(id, due);
-        } else if matches!(its.trigger, Trigger::Interval { .. }) && self.first_of(id).is_some() {
+        } else if matches!(its.trigger, Trigger::Interval { every, .. } if every.as_secs() < 900)
+            && self.first_of(id).is_some()
+        {
             self.joins(id);
         } else {
             owed.fires(id, Occasion::once(By::Timer));
