@@ -73,8 +73,9 @@ impl Cli {
     fn run(&self, clock: Clock, width: Option<usize>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
         // Nobody reads a line before it is complete where it is no person who reads.
         let mut out = BufWriter::with_capacity(if width.is_some() { 0 } else { MAX_BUFFERED }, out);
+        // It lives until everything is told: to give up what it watches takes the kernel longer than most commands do.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let done = match runtime {
+        let done = match &runtime {
             Ok(runtime) => {
                 let mut screen = Screen { out: &mut out, err: &mut *err, clock, width };
                 runtime.block_on(self.command.run(&self.target, &mut screen))

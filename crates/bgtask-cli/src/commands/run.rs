@@ -1,11 +1,13 @@
 //! `bgtask run`: a command now, whatever it waits for.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
-use bgtask_log::{Follower, Query};
+use bgtask_log::{Follower, Line, LogError, Logs, Query};
 use bgtask_wire::{BROKER_INTERFACE, BrokerProxy, EventInfo, ProgressInfo, TaskInfo};
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
 use zbus::message::Type;
 use zbus::{MatchRule, Message, MessageStream};
 
@@ -15,6 +17,10 @@ use crate::find::find_task;
 use crate::output::Screen;
 use crate::output::live::Live;
 use crate::output::text::{plain, printable};
+
+/// From then on what a run writes is followed. One that ends sooner is read when it has ended: to give up a watch of files
+/// takes the kernel longer than a short run.
+const SOON: Duration = Duration::from_millis(100);
 
 /// How many changes may wait while one is shown.
 const MAX_QUEUED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
@@ -53,7 +59,7 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
         }
         return Ok(writeln!(screen.out, "{} runs, as {instance}.", printable(&task.name))?);
     };
-    let mut run = Run { log: log(&task, &instance), instance, quiet: args.format.json, live: Live::new() };
+    let mut run = Run { log: Output::of(&task, &instance), instance, quiet: args.format.json, live: Live::new() };
     let end = run.follow(news, screen).await?;
     if args.format.json {
         let answer = json!({
@@ -67,16 +73,10 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
     if end.ok { Ok(()) } else { Err(Failure::failed(format!("{}: {}", task.name, end.text))) }
 }
 
-/// What the run writes. It is shown for convenience: that it cannot be is no reason to fail.
-fn log(task: &TaskInfo, instance: &str) -> Option<Follower> {
-    let (logs, name) = logs::log_of(task).ok()?;
-    logs.follow(&name, Query { instance: Some(instance.to_owned()), ..Query::default() }).ok()
-}
-
 /// A run that is waited for.
 struct Run {
     instance: String,
-    log: Option<Follower>,
+    log: Option<Output>,
     quiet: bool,
     live: Live,
 }
@@ -98,9 +98,8 @@ impl Run {
                     };
                     if let Some(end) = self.hear(&signal, screen)? {
                         // The log is complete before the end is told.
-                        while let Some(lines) = next_lines(&mut self.log).now_or_never() {
-                            self.show(&lines, screen)?;
-                        }
+                        let rest = self.log.as_mut().map(Output::rest).unwrap_or_default();
+                        self.show(&rest, screen)?;
                         return Ok(end);
                     }
                 }
@@ -148,7 +147,7 @@ impl Run {
         }
     }
 
-    fn show(&mut self, lines: &[bgtask_log::Line], screen: &mut Screen<'_>) -> Result<(), Failure> {
+    fn show(&mut self, lines: &[Line], screen: &mut Screen<'_>) -> Result<(), Failure> {
         if self.quiet {
             return Ok(());
         }
@@ -161,10 +160,47 @@ impl Run {
     }
 }
 
+/// What a run writes. It is shown for convenience: that it cannot be is no reason to fail.
+struct Output {
+    logs: Logs,
+    name: String,
+    query: Query,
+    follow_from: Instant,
+    follower: Option<Follower>,
+}
+
+impl Output {
+    fn of(task: &TaskInfo, instance: &str) -> Option<Self> {
+        let (logs, name) = logs::log_of(task).ok()?;
+        let query = Query { instance: Some(instance.to_owned()), ..Query::default() };
+        Some(Self { logs, name, query, follow_from: Instant::now() + SOON, follower: None })
+    }
+
+    async fn next(&mut self) -> Result<Vec<Line>, LogError> {
+        let follower = match &mut self.follower {
+            Some(follower) => follower,
+            none => {
+                sleep_until(self.follow_from).await;
+                none.insert(self.logs.follow(&self.name, self.query.clone())?)
+            }
+        };
+        follower.next().await
+    }
+
+    /// What has not been shown of a run that has ended.
+    fn rest(&mut self) -> Vec<Line> {
+        let Some(follower) = &mut self.follower else {
+            return self.logs.read(&self.name, &self.query).unwrap_or_default();
+        };
+        let more = std::iter::from_fn(|| follower.next().now_or_never()?.ok());
+        more.flatten().collect()
+    }
+}
+
 /// The next lines of the log; none ever come where there is none, or it cannot be read any more.
-async fn next_lines(log: &mut Option<Follower>) -> Vec<bgtask_log::Line> {
-    if let Some(follower) = log {
-        match follower.next().await {
+async fn next_lines(log: &mut Option<Output>) -> Vec<Line> {
+    if let Some(output) = log {
+        match output.next().await {
             Ok(lines) => return lines,
             Err(_gone) => *log = None,
         }
