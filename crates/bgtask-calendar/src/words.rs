@@ -90,9 +90,6 @@ const ZONES_OF_ONE_WORD: [&str; 42] = [
     "Factory",
 ];
 
-/// Longest word a suggestion is looked for; the comparison is quadratic in it.
-const MAX_COMPARED_CHARS: usize = 32;
-
 /// The place of a weekday or month in its list, by its whole name or the first three letters, in any case.
 pub(crate) fn position(word: &str, names: &[&str]) -> Option<usize> {
     names.iter().position(|name| name.eq_ignore_ascii_case(word) || name[..3].eq_ignore_ascii_case(word))
@@ -128,35 +125,5 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
 
 /// The `known` word nearest to this one; of equally near ones the first.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted: Vec<char> = word.to_lowercase().chars().take(MAX_COMPARED_CHARS + 1).collect();
-    if wanted.is_empty() || wanted.len() > MAX_COMPARED_CHARS {
-        return None;
-    }
-    let allowed = 1 + wanted.len() / 4;
-    known
-        .into_iter()
-        .map(|candidate| (distance(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.len() - 1)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// The fewest insertions, deletions, substitutions and swaps of neighbours that turn one word into the other.
-fn distance(from: &[char], to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut rows = vec![vec![0; from.len() + 1]; to.len() + 1];
-    for i in 0..=to.len() {
-        for j in 0..=from.len() {
-            rows[i][j] = match (i, j) {
-                (0, n) | (n, 0) => n,
-                _ => {
-                    let substituted = rows[i - 1][j - 1] + usize::from(to[i - 1] != from[j - 1]);
-                    let moved = substituted.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                    let swapped = i > 1 && j > 1 && to[i - 1] == from[j - 2] && to[i - 2] == from[j - 1];
-                    if swapped { moved.min(rows[i - 2][j - 2] + 1) } else { moved }
-                }
-            };
-        }
-    }
-    rows[to.len()][from.len()]
+    bgtask_suggest::nearest(word, known, bgtask_suggest::slips)
 }

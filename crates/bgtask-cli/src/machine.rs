@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bgtask_core::{DayWindow, Fact};
-use bgtask_sources::{Probe, SourceKind, World, probe};
+use bgtask_convert::source_of;
+use bgtask_core::Fact;
+use bgtask_sources::{Probe, World, probe};
 use futures_util::future::join_all;
 
 /// How long a source may take to say how well it works.
@@ -15,21 +16,4 @@ pub(crate) async fn look(facts: BTreeSet<Fact>) -> BTreeMap<Fact, Probe> {
     let world = World::new("/");
     let looks = facts.into_iter().map(async |fact| (fact, probe(source_of(fact), &world, PATIENCE).await));
     join_all(looks).await.into_iter().collect()
-}
-
-fn source_of(fact: Fact) -> SourceKind {
-    match fact {
-        Fact::TimeZone => SourceKind::TimeZone,
-        Fact::Internet => SourceKind::Internet,
-        Fact::UserPresence => SourceKind::UserPresence,
-        Fact::ExternalPower => SourceKind::ExternalPower,
-        Fact::EnergySaver => SourceKind::EnergySaver,
-        Fact::MemoryPressure => SourceKind::MemoryPressure,
-        Fact::FreeNetwork => SourceKind::FreeNetwork,
-        Fact::BatteryAbove(percent) => SourceKind::BatteryAbove(percent),
-        Fact::Idle(least) => SourceKind::Idle(least),
-        Fact::DiskFree(bytes) => SourceKind::DiskFree(bytes),
-        Fact::LoadBelow(hundredths) => SourceKind::LoadBelow(hundredths),
-        Fact::Between(DayWindow { from, to }) => SourceKind::Between(bgtask_sources::DayWindow { from, to }),
-    }
 }

@@ -1,4 +1,4 @@
-//! Between the wire and the core, by hand: a change of the core never changes the contract by accident.
+//! Between the core and the wire, manifests and sources, by hand: a change of the core never changes the contract by accident.
 //!
 //! | from | to | with |
 //! |---|---|---|
@@ -8,6 +8,7 @@
 //! | an order to run or to stop | a message to a host | [`run_call`], [`cancel_call`] |
 //! | an event, a notice | a message to a client | [`event_info`], [`notice_message`], [`progress_message`] |
 //! | a manifest | an app | [`core_app`] |
+//! | a fact, a status of a source | the other side's word for it | [`source_of`], [`fact_of`], [`core_status`] |
 //! | a refusal | an error of the contract | [`error_kind`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -19,6 +20,7 @@ mod manifest;
 mod news;
 mod refusal;
 mod register;
+mod source;
 
 pub use details::details;
 pub use host::{cancel_call, run_call, task_failure};
@@ -27,3 +29,4 @@ pub use manifest::{Program, cannot_run, core_app};
 pub use news::{event_info, event_text, notice_message, outcome_info, progress_message};
 pub use refusal::error_kind;
 pub use register::new_registration;
+pub use source::{core_status, fact_of, source_of};

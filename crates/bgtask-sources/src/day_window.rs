@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use bgtask_calendar::DayWindow;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -11,41 +12,14 @@ use crate::wall_timer;
 use crate::world::World;
 use crate::zone::{self, Doubt, LOCALTIME, Zone};
 
-/// A part of every day, in minutes after local midnight: from `from` on, until `to` is reached. It may span midnight:
-/// from 22:00 to 06:00 is `from: 1320, to: 360`. A window that ends where it begins is the whole day. Minutes count modulo
-/// a day, so that an end of 24:00 (1440) is midnight.
-///
-/// What counts is what a clock on the wall shows: a window of three hours lasts two or four when the clock is put forward or
-/// back in it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct DayWindow {
-    /// The first minute that belongs to it.
-    pub from: u16,
-    /// The first minute after it.
-    pub to: u16,
-}
+const MINUTES: u16 = 24 * 60;
 
-const MINUTE: i64 = 60;
-const DAY: i64 = 24 * 60 * MINUTE;
-
-impl DayWindow {
-    /// Whether `now` is in it, and the next moment when that may change, if it ever does.
-    fn look(self, zone: &TimeZone, now: Timestamp) -> (bool, Option<Timestamp>) {
-        let shown = (now.as_second() + i64::from(zone.to_offset(now).seconds())).rem_euclid(DAY);
-        let until = |minute: u16| match (i64::from(minute) * MINUTE - shown).rem_euclid(DAY) {
-            0 => DAY,
-            seconds => seconds,
-        };
-        let (to_begin, to_end) = (until(self.from), until(self.to));
-        if to_begin == to_end {
-            return (true, None);
-        }
-        let edge = now.as_second().saturating_add(to_begin.min(to_end));
-        // Until then the clock on the wall runs evenly, unless it is put forward or back before.
-        let jump = zone.following(now).next().map(|transition| transition.timestamp().as_second());
-        let next = jump.map_or(edge, |jump| jump.min(edge));
-        (to_end < to_begin, Timestamp::from_second(next).ok())
-    }
+/// Whether `now` is in a window, and the next moment when that changes, if it ever does. A window that ends where it begins
+/// is the whole day; minutes count modulo a day, so that an end of 24:00 (1440) is midnight.
+fn look(window: DayWindow, zone: &TimeZone, now: Timestamp) -> (bool, Option<Timestamp>) {
+    let Ok(window) = DayWindow::new(window.from % MINUTES, window.to % MINUTES) else { return (true, None) };
+    let now = now.as_microsecond();
+    (window.holds(now, zone), Timestamp::from_microsecond(window.next_change(now, zone)).ok())
 }
 
 /// Watches until nobody listens.
@@ -66,7 +40,7 @@ pub(crate) async fn run(window: DayWindow, world: &World, mut teller: Teller) ->
         let mut next = None;
         if let Some(zone) = &current {
             let within;
-            (within, next) = window.look(&zone.rules, Timestamp::now());
+            (within, next) = look(window, &zone.rules, Timestamp::now());
             if let Err(unheard) = teller.level(within).await {
                 return unheard;
             }
@@ -110,25 +84,25 @@ mod tests {
             (NIGHT, "1969-12-31T23:00:00.5Z", true, "1970-01-01T06:00:00Z"),
         ];
         for (window, now, within, next) in table {
-            assert_eq!(window.look(&TimeZone::UTC, moment(now)), (within, Some(moment(next))), "{window:?} at {now}");
+            assert_eq!(look(window, &TimeZone::UTC, moment(now)), (within, Some(moment(next))), "{window:?} at {now}");
         }
     }
 
     #[test]
     fn a_window_that_ends_where_it_begins_is_the_whole_day() {
         for window in [DayWindow { from: 0, to: 1440 }, DayWindow { from: 90, to: 90 }] {
-            assert_eq!(window.look(&TimeZone::UTC, Timestamp::now()), (true, None));
+            assert_eq!(look(window, &TimeZone::UTC, Timestamp::now()), (true, None));
         }
     }
 
     #[test]
     fn any_numbers_are_a_window() {
         for minute in [1440, 1441, u16::MAX] {
-            let (_, next) = DayWindow { from: minute, to: 7 }.look(&TimeZone::UTC, moment("2026-01-10T00:00:00Z"));
+            let (_, next) = look(DayWindow { from: minute, to: 7 }, &TimeZone::UTC, moment("2026-01-10T00:00:00Z"));
             assert!(next.is_some());
         }
         for end_of_time in [Timestamp::MIN, Timestamp::MAX] {
-            NIGHT.look(&TimeZone::fixed(offset(14)), end_of_time);
+            look(NIGHT, &TimeZone::fixed(offset(14)), end_of_time);
         }
     }
 
@@ -139,9 +113,9 @@ mod tests {
         let early = DayWindow { from: 2 * 60 + 30, to: 3 * 60 + 30 };
         let follow = |mut now: Timestamp, until: Timestamp| {
             let mut edges = Vec::new();
-            let mut before = early.look(&berlin, now).0;
+            let mut before = look(early, &berlin, now).0;
             while now < until {
-                let (within, next) = early.look(&berlin, now);
+                let (within, next) = look(early, &berlin, now);
                 if within != before {
                     edges.push(berlin.to_datetime(now).time());
                 }

@@ -66,8 +66,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use bgtask_calendar::DayWindow;
+
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
-pub use crate::day_window::DayWindow;
 pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::external_power::POWER_SETTLE;
@@ -84,7 +85,7 @@ pub use crate::watch_path::{
     PathWatching, watch_path,
 };
 pub use crate::world::World;
-pub use crate::zone::{MAX_ZONE_BYTES, ZONE_SETTLE};
+pub use crate::zone::{MAX_ZONE_BYTES, ZONE_SETTLE, zone_rules};
 
 /// One facility that can be watched.
 ///

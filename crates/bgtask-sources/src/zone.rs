@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::bus::{Bus, Link, Rules};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
-use crate::path::{End, PathWatch, Walk, names_below};
+use crate::path::{End, PathWatch, Walk, names_below, walk};
 use crate::report::{Status, Teller, Unheard, ZoneChange, ZoneReading};
 use crate::world::World;
 
@@ -132,6 +132,11 @@ pub(crate) fn status(watch: &PathWatch, on_bus: bool, seen: &Result<Zone, Unread
             Status::Degraded { how, why, help: WATCH_HELP.to_owned() }
         }
     }
+}
+
+/// The rules of the system's time zone as they are now: UTC where there are none, as the C library has it.
+pub fn zone_rules(world: &World) -> TimeZone {
+    Zone::believed(Zone::read(&walk(world, Path::new(LOCALTIME))), None).rules
 }
 
 /// One reading of `/etc/localtime`.

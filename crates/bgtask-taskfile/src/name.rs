@@ -79,8 +79,8 @@ fn unescaped(stem: &str) -> String {
     String::from_utf8(name).unwrap_or_else(|_| stem.to_owned())
 }
 
-/// FNV-1a: the same in every version, for it is in names of files.
-fn fingerprint(text: &str) -> u64 {
+/// A number for a name that is the same in every version: it is in names of files. FNV-1a.
+pub fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 

@@ -1,26 +1,16 @@
 //! "Did you mean": the known word nearest to a misspelt one.
 
-/// Longest word a suggestion is looked for; the comparison is quadratic in it.
-const MAX_COMPARED_CHARS: usize = 64;
+use bgtask_suggest::slips;
 
-/// The `known` word that is near enough to `word` to have been meant.
+/// The `known` word that is near enough to `word` to have been meant, written with `_` or with `-`.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = word.chars().take(MAX_COMPARED_CHARS + 1).count();
-    if length == 0 || length > MAX_COMPARED_CHARS {
-        return None;
-    }
-    let word = word.to_lowercase().replace('_', "-");
-    let distance = |known: &str| strsim::osa_distance(&word, &known.to_lowercase());
-    known
-        .into_iter()
-        .map(|known| (distance(known), known))
-        .filter(|(distance, known)| *distance <= 1 + length / 4 && *distance + 1 < known.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
+    bgtask_suggest::nearest(word, known, |word, known| slips(&word.replace('_', "-"), known))
 }
 
 #[cfg(test)]
 mod tests {
+    use bgtask_suggest::MAX_COMPARED_CHARS;
+
     use super::*;
 
     #[test]

@@ -1,23 +1,19 @@
 //! When calendars come true next, in their own time zone or the machine's.
 
-use std::path::PathBuf;
-
 use bgtask_calendar::Calendar;
 use bgtask_core::{NewRegistration, Trigger, WallTime};
+use bgtask_sources::{World, zone_rules};
 use bgtask_wire::{Error, ErrorKind};
 use jiff::tz::TimeZone;
 
-/// The longest zone file that is read: the largest of the database has a few KiB.
-const MAX_ZONE_BYTES: u64 = 256 * 1024;
-
 /// What knows the machine's zone.
 pub(crate) struct Calendars {
-    localtime: PathBuf,
+    world: World,
 }
 
 impl Calendars {
-    pub(crate) fn new(sysroot: &std::path::Path) -> Self {
-        Self { localtime: sysroot.join("etc/localtime") }
+    pub(crate) fn new(world: World) -> Self {
+        Self { world }
     }
 
     /// The first time after `after`; `None` where there is none any more.
@@ -45,13 +41,7 @@ impl Calendars {
             Some(name) => TimeZone::get(name).map_err(|_| {
                 format!("there is no time zone {name:?} on this machine: write one as Europe/Berlin or UTC")
             }),
-            None => Ok(self.of_the_machine().unwrap_or(TimeZone::UTC)),
+            None => Ok(zone_rules(&self.world)),
         }
-    }
-
-    fn of_the_machine(&self) -> Option<TimeZone> {
-        let size = std::fs::metadata(&self.localtime).ok()?.len();
-        let bytes = (size <= MAX_ZONE_BYTES).then(|| std::fs::read(&self.localtime).ok()).flatten()?;
-        TimeZone::tzif("the machine's", &bytes).ok()
     }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
+use bgtask_convert::core_status;
 use bgtask_core::{Details, Input, PathWatch, TaskId};
 use bgtask_sources::{ChangeKind, PathChange, PathEvents, PathReport, PathSpec, PathWatching, World, watch_path};
 use serde_json::json;
 use tokio::sync::mpsc;
-
-use crate::sources::core_status;
 
 /// The watched paths.
 pub(crate) struct Paths {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bgtask_core::{DayWindow, Fact, Input, SourceStatus, Zone};
-use bgtask_sources::{Report, Source, SourceKind, Status, World, start};
+use bgtask_convert::{core_status, fact_of, source_of};
+use bgtask_core::{Fact, Input, Zone};
+use bgtask_sources::{Report, Source, World, start};
 use tokio::sync::mpsc;
 
 /// The running sources.
@@ -22,7 +23,7 @@ impl Sources {
 
     pub(crate) fn watch(&mut self, fact: Fact) {
         self.zone_known &= fact != Fact::TimeZone;
-        self.running.insert(fact, start(kind(fact), &self.world, self.reports.clone()));
+        self.running.insert(fact, start(source_of(fact), &self.world, self.reports.clone()));
     }
 
     pub(crate) fn unwatch(&mut self, fact: Fact) {
@@ -31,8 +32,8 @@ impl Sources {
 
     pub(crate) fn input(&mut self, report: Report) -> Input {
         match report {
-            Report::Status(kind, status) => Input::SourceStatus(fact(kind), core_status(status)),
-            Report::Level(kind, value) => Input::Report(bgtask_core::Report::Level(fact(kind), value)),
+            Report::Status(kind, status) => Input::SourceStatus(fact_of(kind), core_status(status)),
+            Report::Level(kind, value) => Input::Report(bgtask_core::Report::Level(fact_of(kind), value)),
             Report::TimeZone(reading) => {
                 let unmoved = std::mem::replace(&mut self.zone_known, true).then_some(reading.offset_seconds);
                 let moved_from = reading.changed.map(|change| change.from_offset_seconds);
@@ -42,47 +43,5 @@ impl Sources {
                 })
             }
         }
-    }
-}
-
-const fn kind(fact: Fact) -> SourceKind {
-    match fact {
-        Fact::TimeZone => SourceKind::TimeZone,
-        Fact::Internet => SourceKind::Internet,
-        Fact::UserPresence => SourceKind::UserPresence,
-        Fact::ExternalPower => SourceKind::ExternalPower,
-        Fact::EnergySaver => SourceKind::EnergySaver,
-        Fact::MemoryPressure => SourceKind::MemoryPressure,
-        Fact::FreeNetwork => SourceKind::FreeNetwork,
-        Fact::BatteryAbove(percent) => SourceKind::BatteryAbove(percent),
-        Fact::Idle(least) => SourceKind::Idle(least),
-        Fact::DiskFree(bytes) => SourceKind::DiskFree(bytes),
-        Fact::LoadBelow(hundredths) => SourceKind::LoadBelow(hundredths),
-        Fact::Between(DayWindow { from, to }) => SourceKind::Between(bgtask_sources::DayWindow { from, to }),
-    }
-}
-
-fn fact(kind: SourceKind) -> Fact {
-    match kind {
-        SourceKind::TimeZone => Fact::TimeZone,
-        SourceKind::Internet => Fact::Internet,
-        SourceKind::UserPresence => Fact::UserPresence,
-        SourceKind::ExternalPower => Fact::ExternalPower,
-        SourceKind::EnergySaver => Fact::EnergySaver,
-        SourceKind::MemoryPressure => Fact::MemoryPressure,
-        SourceKind::FreeNetwork => Fact::FreeNetwork,
-        SourceKind::BatteryAbove(percent) => Fact::BatteryAbove(percent),
-        SourceKind::Idle(least) => Fact::Idle(least),
-        SourceKind::DiskFree(bytes) => Fact::DiskFree(bytes),
-        SourceKind::LoadBelow(hundredths) => Fact::LoadBelow(hundredths),
-        SourceKind::Between(window) => Fact::Between(DayWindow { from: window.from, to: window.to }),
-    }
-}
-
-pub(crate) fn core_status(status: Status) -> SourceStatus {
-    match status {
-        Status::Available { how } => SourceStatus::Available { how },
-        Status::Degraded { how, why, help } => SourceStatus::Degraded { how, why, help },
-        Status::Missing { why, help } => SourceStatus::Missing { why, help },
     }
 }

@@ -102,31 +102,7 @@ fn known() -> &'static str {
      user logs in, task NAME takes|fails|paused|resumed|runs now, app ID allowed|denied"
 }
 
-/// Longest name that is compared; the comparison is quadratic in it.
-const MAX_COMPARED_CHARS: usize = 64;
-
 /// The known name nearest to a mistyped one, where one is near.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted: Vec<char> = name.to_lowercase().chars().take(MAX_COMPARED_CHARS + 1).collect();
-    if wanted.is_empty() || wanted.len() > MAX_COMPARED_CHARS {
-        return None;
-    }
-    let allowed = 1 + wanted.len() / 4;
-    let distances = known.into_iter().map(|candidate| (distance(&wanted, &candidate.to_lowercase()), candidate));
-    distances.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, it)| it)
-}
-
-/// The fewest insertions, deletions and substitutions that turn one name into the other.
-fn distance(from: &[char], to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=from.len()).collect();
-    for (done, target) in to.chars().take(4 * MAX_COMPARED_CHARS).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = done + 1;
-        for (i, source) in from.iter().enumerate() {
-            let substituted = diagonal + usize::from(*source != target);
-            diagonal = row[i + 1];
-            row[i + 1] = substituted.min(row[i] + 1).min(diagonal + 1);
-        }
-    }
-    row[from.len()]
+    bgtask_suggest::nearest(name, known, bgtask_suggest::letters)
 }

@@ -102,7 +102,7 @@ impl Driver {
             logs: Logs::open(places.logs())
                 .map_err(|error| Failure::new("the logs of commands cannot be kept", error))?,
             sources: Sources::new(World::new(&options.sysroot), heard),
-            calendars: Calendars::new(&options.sysroot),
+            calendars: Calendars::new(World::new(&options.sysroot)),
             paths: Paths::new(World::new("/"), seen),
             task_files: TaskFiles::new(places.task_files()),
             environment: Environment::of(&places),

@@ -328,10 +328,7 @@ impl Log {
 
 /// What the log and the checkpoint of a command are called: by its name, which an edited command keeps.
 pub(crate) fn log_name(name: &str) -> String {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
     const READABLE: usize = 40;
     let readable: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(READABLE).collect();
-    let hash = name.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-    format!("{hash:016x}-{readable}")
+    format!("{:016x}-{readable}", bgtask_taskfile::fingerprint(name))
 }

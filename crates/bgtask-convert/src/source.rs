@@ -1,0 +1,47 @@
+use bgtask_core::{DayWindow, Fact, SourceStatus};
+use bgtask_sources::{SourceKind, Status};
+
+/// The source that knows a fact.
+pub const fn source_of(fact: Fact) -> SourceKind {
+    match fact {
+        Fact::TimeZone => SourceKind::TimeZone,
+        Fact::Internet => SourceKind::Internet,
+        Fact::UserPresence => SourceKind::UserPresence,
+        Fact::ExternalPower => SourceKind::ExternalPower,
+        Fact::EnergySaver => SourceKind::EnergySaver,
+        Fact::MemoryPressure => SourceKind::MemoryPressure,
+        Fact::FreeNetwork => SourceKind::FreeNetwork,
+        Fact::BatteryAbove(percent) => SourceKind::BatteryAbove(percent),
+        Fact::Idle(least) => SourceKind::Idle(least),
+        Fact::DiskFree(bytes) => SourceKind::DiskFree(bytes),
+        Fact::LoadBelow(hundredths) => SourceKind::LoadBelow(hundredths),
+        Fact::Between(DayWindow { from, to }) => SourceKind::Between(bgtask_sources::DayWindow { from, to }),
+    }
+}
+
+/// The fact that a source knows.
+pub const fn fact_of(kind: SourceKind) -> Fact {
+    match kind {
+        SourceKind::TimeZone => Fact::TimeZone,
+        SourceKind::Internet => Fact::Internet,
+        SourceKind::UserPresence => Fact::UserPresence,
+        SourceKind::ExternalPower => Fact::ExternalPower,
+        SourceKind::EnergySaver => Fact::EnergySaver,
+        SourceKind::MemoryPressure => Fact::MemoryPressure,
+        SourceKind::FreeNetwork => Fact::FreeNetwork,
+        SourceKind::BatteryAbove(percent) => Fact::BatteryAbove(percent),
+        SourceKind::Idle(least) => Fact::Idle(least),
+        SourceKind::DiskFree(bytes) => Fact::DiskFree(bytes),
+        SourceKind::LoadBelow(hundredths) => Fact::LoadBelow(hundredths),
+        SourceKind::Between(window) => Fact::Between(DayWindow { from: window.from, to: window.to }),
+    }
+}
+
+/// How well a source works.
+pub fn core_status(status: Status) -> SourceStatus {
+    match status {
+        Status::Available { how } => SourceStatus::Available { how },
+        Status::Degraded { how, why, help } => SourceStatus::Degraded { how, why, help },
+        Status::Missing { why, help } => SourceStatus::Missing { why, help },
+    }
+}
