@@ -1,4 +1,4 @@
-//! The system bus: kept connected, heard as edges, asked for levels.
+//! A message bus: kept connected, heard as edges, asked for levels.
 //!
 //! Signals are never read. Each one that matches a rule only moves a [`watch`] channel on, so a flood of them becomes
 //! one re-read, and the socket is always drained.
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use zbus::proxy::{CacheProperties, MethodFlags};
-use zbus::wire::{DynamicDeserialize, OwnedVariant};
+use zbus::wire::{DynamicDeserialize, DynamicType, OwnedVariant};
 use zbus::{Connection, MessageStream, Proxy, connection, fdo};
 
 use crate::path::{End, PathWatch};
@@ -38,7 +38,26 @@ const SIGNAL_QUEUE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// A sender in a rule is a well-known name: the bus matches it for whoever owns it, now and later, and starts nothing.
 pub(crate) type Rules = &'static [&'static str];
 
-/// A source's view of the system bus.
+/// Which of the two message buses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum BusKind {
+    /// The machine's.
+    System,
+    /// The user's.
+    Session,
+}
+
+impl BusKind {
+    /// What people call it: "system bus".
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system bus",
+            Self::Session => "session bus",
+        }
+    }
+}
+
+/// A source's view of a bus.
 #[derive(Debug)]
 pub(crate) struct Bus {
     link: watch::Receiver<Link>,
@@ -64,10 +83,15 @@ impl Link {
 }
 
 impl Bus {
-    /// Connects, and connects again whenever needed, hearing the signals that match any of `rules`.
+    /// Connects to the system bus, and connects again whenever needed, hearing the signals that match any of `rules`.
     pub(crate) fn open(world: &World, rules: Rules) -> Self {
+        Self::open_on(BusKind::System, world, rules.iter().map(|rule| (*rule).to_owned()).collect())
+    }
+
+    /// The same on any bus.
+    pub(crate) fn open_on(bus: BusKind, world: &World, rules: Vec<String>) -> Self {
         let (sender, link) = watch::channel(Link::Connecting);
-        Self { link, keeper: tokio::spawn(keep(world.clone(), rules, sender)) }
+        Self { link, keeper: tokio::spawn(keep(bus, world.clone(), rules, sender)) }
     }
 
     /// The link as it is now; at the very start, as it is after the first attempt to connect. Every later edge ends
@@ -95,9 +119,9 @@ impl Drop for Bus {
 /// One object of a service on the bus.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a> {
-    pub(crate) service: &'static str,
+    pub(crate) service: &'a str,
     pub(crate) path: &'a str,
-    pub(crate) interface: &'static str,
+    pub(crate) interface: &'a str,
 }
 
 /// Why a service gave no answer that can be used.
@@ -135,6 +159,23 @@ impl Object<'_> {
     where
         R: for<'d> DynamicDeserialize<'d>,
     {
+        match argument {
+            Some(argument) => self.call_with(connection, method, &(argument,)).await,
+            None => self.call_with(connection, method, &()).await,
+        }
+    }
+
+    /// Calls `method` with any arguments, a tuple. Never starts the service for it.
+    pub(crate) async fn call_with<B, R>(
+        &self,
+        connection: &Connection,
+        method: &'static str,
+        arguments: &B,
+    ) -> Result<R, CallError>
+    where
+        B: serde::Serialize + DynamicType,
+        R: for<'d> DynamicDeserialize<'d>,
+    {
         let call = async {
             let proxy: Proxy<'_> = zbus::proxy::Builder::new(connection)
                 .destination(self.service)
@@ -143,11 +184,7 @@ impl Object<'_> {
                 .cache_properties(CacheProperties::No)
                 .build()
                 .await?;
-            let flags = MethodFlags::NO_AUTO_START;
-            match argument {
-                Some(argument) => proxy.call_with_flags(method, flags, &(argument,)).await,
-                None => proxy.call_with_flags(method, flags, &()).await,
-            }
+            proxy.call_with_flags(method, MethodFlags::NO_AUTO_START, arguments).await
         };
         // The connection's own method timeout does not cover calls with flags.
         match timeout(CALL_TIMEOUT, call).await {
@@ -204,8 +241,8 @@ impl Properties {
 }
 
 /// Keeps one connection, and moves `link` on at every edge.
-async fn keep(world: World, rules: Rules, link: watch::Sender<Link>) {
-    let address = world.bus_address();
+async fn keep(bus: BusKind, world: World, rules: Vec<String>, link: watch::Sender<Link>) {
+    let address = world.bus_address(bus);
     let mut pause = RECONNECT_FIRST;
     loop {
         let mut socket = socket_of(address, &world).map(|path| PathWatch::new(&world, path));
@@ -216,16 +253,16 @@ async fn keep(world: World, rules: Rules, link: watch::Sender<Link>) {
             }
         }
         let since = Instant::now();
-        match timeout(CONNECT_TIMEOUT, connect(address, rules)).await {
+        match timeout(CONNECT_TIMEOUT, connect(address, &rules)).await {
             Ok(Ok((connection, signals))) => {
                 // Other things in its directories change all the time, and would wake us for nothing.
                 socket = None;
                 link.send_replace(Link::Up(connection));
                 pass_on(signals, &link).await;
-                tracing::debug!(address, "system bus lost");
+                tracing::debug!(address, "bus lost");
             }
-            Ok(Err(error)) => tracing::debug!(address, %error, "no system bus"),
-            Err(_) => tracing::debug!(address, "the system bus does not answer"),
+            Ok(Err(error)) => tracing::debug!(address, %error, "no bus"),
+            Err(_) => tracing::debug!(address, "the bus does not answer"),
         }
         set_absent(&link);
         // A bus that throws us out at once must not be asked again at once, however often that works.
@@ -246,11 +283,11 @@ async fn replaced(socket: Option<&PathWatch>) {
     }
 }
 
-async fn connect(address: &str, rules: Rules) -> zbus::Result<(Connection, SelectAll<MessageStream>)> {
+async fn connect(address: &str, rules: &[String]) -> zbus::Result<(Connection, SelectAll<MessageStream>)> {
     let connection = connection::Builder::address(address).method_timeout(CALL_TIMEOUT).build().await?;
     let mut signals = Vec::with_capacity(rules.len());
     for rule in rules {
-        signals.push(MessageStream::for_match_rule(*rule, &connection, Some(SIGNAL_QUEUE)).await?);
+        signals.push(MessageStream::for_match_rule(rule.as_str(), &connection, Some(SIGNAL_QUEUE)).await?);
     }
     Ok((connection, select_all(signals)))
 }

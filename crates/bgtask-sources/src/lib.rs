@@ -12,7 +12,7 @@
 //! [`DISK_REREAD`] and [`LOAD_REREAD`] for as long as somebody watches them. What a kernel or a service refuses to tell on one
 //! machine is read by time there too, and its status says so.
 //!
-//! [`watch_path`] watches something else: not a level, but every change at a path, in its order.
+//! [`watch_path`] and [`listen`] watch something else: not a level, but everything that happens, in its order.
 //!
 //! [`start`] spawns one ordinary `Send` task on the current tokio runtime, and dropping the [`Source`] ends it.
 //!
@@ -42,6 +42,7 @@ mod bus;
 mod day_window;
 mod disk_free;
 mod energy_saver;
+mod event;
 mod external_power;
 mod idle;
 mod inotify;
@@ -49,6 +50,7 @@ mod internet;
 mod load;
 mod memory_pressure;
 mod netlink;
+mod outbox;
 mod path;
 mod presence;
 mod probe;
@@ -69,8 +71,10 @@ use tokio::task::JoinHandle;
 pub use bgtask_calendar::DayWindow;
 
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
+pub use crate::bus::BusKind;
 pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
+pub use crate::event::{Event, EventReport, Listening, MAX_EVENTS, MAX_FIELD_BYTES, Subject, listen};
 pub use crate::external_power::POWER_SETTLE;
 use crate::internet::Asked;
 pub use crate::internet::NETWORK_SETTLE;

@@ -52,6 +52,8 @@ pub enum Report {
     /// Whether what the kind asks holds: first as it is, then each time it changes. Every kind but the time zone is such
     /// a level; [`SourceKind`] says what each one takes for true.
     Level(SourceKind, bool),
+    /// What a state is that is more than yes or no, in one word: first as it is, then each time it changes.
+    State(SourceKind, String),
 }
 
 /// The system's time zone at one moment.
@@ -109,6 +111,11 @@ impl Teller {
     /// Tells whether it holds.
     pub(crate) async fn level(&mut self, holds: bool) -> Result<(), Unheard> {
         self.news(Report::Level(self.kind, holds)).await
+    }
+
+    /// Tells what the state is.
+    pub(crate) async fn state(&mut self, state: impl Into<String>) -> Result<(), Unheard> {
+        self.news(Report::State(self.kind, state.into())).await
     }
 
     pub(crate) async fn zone(&mut self, reading: ZoneReading) -> Result<(), Unheard> {

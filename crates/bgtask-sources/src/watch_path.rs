@@ -15,7 +15,6 @@
 
 mod change;
 mod marks;
-mod outbox;
 mod reader;
 mod tree;
 
@@ -27,14 +26,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::watch_path::marks::WatchId;
-use crate::watch_path::outbox::Outbox;
 pub(crate) use crate::watch_path::reader::Hub;
 use crate::world::World;
 
 /// Changes that are held until they are told. More are counted in [`PathBurst::lost`].
-pub const MAX_PATH_CHANGES: usize = 1024;
+pub const MAX_PATH_CHANGES: usize = MAX_HELD;
 
 /// Folders that one recursive watch hears. What happens in more is not seen, and the status says so. A kernel allows a user
 /// 8192 watches at least, and some hundred thousand on a machine of today.
@@ -119,7 +118,7 @@ pub struct PathChange {
     pub at_micros: i64,
 }
 
-impl PathChange {
+impl Happening for PathChange {
     /// Whether it says once more that the same file is being written.
     fn repeats(&self, before: &Self) -> bool {
         self.kind == ChangeKind::Changed && before.kind == self.kind && before.path == self.path
@@ -163,6 +162,15 @@ pub enum PathReport {
     Status(Status),
     /// Something happened.
     Burst(PathBurst),
+}
+
+impl From<Told<PathChange>> for PathReport {
+    fn from(told: Told<PathChange>) -> Self {
+        match told {
+            Told::Status(status) => Self::Status(status),
+            Told::Burst(changes, lost) => Self::Burst(PathBurst { changes, lost }),
+        }
+    }
 }
 
 /// A running watch of a path. It reports until it is dropped.

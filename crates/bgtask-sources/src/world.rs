@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bus::BusKind;
 use crate::watch_path::Hub;
 
 /// The address of the system bus below a root, in the words of the D-Bus specification.
 const SYSTEM_BUS_SOCKET: &str = "run/dbus/system_bus_socket";
 
-/// Where facts are read from: a file-system root, the user they concern, and the system bus.
+/// Where facts are read from: a file-system root, the user they concern, and the two message buses.
 ///
 /// Clones of a world share one inotify instance for all its path watches: the kernel allows a user only 128 of them.
 ///
@@ -18,6 +19,7 @@ pub struct World {
     sysroot: PathBuf,
     uid: u32,
     bus_address: String,
+    session_address: String,
     hub: Arc<Hub>,
 }
 
@@ -25,16 +27,19 @@ impl World {
     /// The world below `sysroot`, for the user this process runs as.
     ///
     /// The system bus is the socket `run/dbus/system_bus_socket` below the root. Only for `/` may
-    /// `DBUS_SYSTEM_BUS_ADDRESS` name another one, so that a test's world never reaches the machine's bus.
+    /// `DBUS_SYSTEM_BUS_ADDRESS` name another one, so that a test's world never reaches the machine's bus. The session bus
+    /// is `run/user/UID/bus`, or what `DBUS_SESSION_BUS_ADDRESS` names.
     pub fn new(sysroot: impl Into<PathBuf>) -> Self {
         let sysroot = sysroot.into();
-        let from_environment = match sysroot == Path::new("/") {
-            true => std::env::var("DBUS_SYSTEM_BUS_ADDRESS").ok(),
-            false => None,
+        let uid = rustix::process::getuid().as_raw();
+        let is_machine = sysroot == Path::new("/");
+        let address = |variable: &str, socket: &str| {
+            let named = is_machine.then(|| std::env::var(variable).ok()).flatten();
+            named.unwrap_or_else(|| format!("unix:path={}", sysroot.join(socket).display()))
         };
-        let bus_address =
-            from_environment.unwrap_or_else(|| format!("unix:path={}", sysroot.join(SYSTEM_BUS_SOCKET).display()));
-        Self { sysroot, uid: rustix::process::getuid().as_raw(), bus_address, hub: Arc::default() }
+        let bus_address = address("DBUS_SYSTEM_BUS_ADDRESS", SYSTEM_BUS_SOCKET);
+        let session_address = address("DBUS_SESSION_BUS_ADDRESS", &format!("run/user/{uid}/bus"));
+        Self { sysroot, uid, bus_address, session_address, hub: Arc::default() }
     }
 
     /// The root that every path is below.
@@ -55,9 +60,12 @@ impl World {
         }
     }
 
-    /// The D-Bus address of the system bus.
-    pub fn bus_address(&self) -> &str {
-        &self.bus_address
+    /// The D-Bus address of a bus.
+    pub fn bus_address(&self, bus: BusKind) -> &str {
+        match bus {
+            BusKind::System => &self.bus_address,
+            BusKind::Session => &self.session_address,
+        }
     }
 
     /// `path` below the root, whether or not it begins with a slash: `etc/localtime` → `<sysroot>/etc/localtime`.
@@ -87,6 +95,6 @@ mod tests {
         let world = World::new("/srv/root");
         assert_eq!(world.path("etc/localtime"), Path::new("/srv/root/etc/localtime"));
         assert_eq!(world.path("/etc/localtime"), Path::new("/srv/root/etc/localtime"));
-        assert_eq!(world.bus_address(), "unix:path=/srv/root/run/dbus/system_bus_socket");
+        assert_eq!(world.bus_address(BusKind::System), "unix:path=/srv/root/run/dbus/system_bus_socket");
     }
 }

@@ -9,11 +9,11 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
+use crate::outbox::Outbox;
 use crate::report::Status;
-use crate::watch_path::PathSpec;
 use crate::watch_path::marks::{Marks, WatchId};
-use crate::watch_path::outbox::Outbox;
 use crate::watch_path::tree::Tree;
+use crate::watch_path::{PathChange, PathSpec};
 use crate::world::World;
 
 /// Events that are taken from the kernel at once, and folder entries that are looked at at once, before everything else on
@@ -42,12 +42,12 @@ struct Wanted {
 struct Watch {
     spec: PathSpec,
     world: World,
-    outbox: Arc<Outbox>,
+    outbox: Arc<Outbox<PathChange>>,
 }
 
 impl Hub {
     /// Adds a watch, and starts reading for the first one.
-    pub(super) fn add(self: &Arc<Self>, spec: PathSpec, world: World, outbox: Arc<Outbox>) -> WatchId {
+    pub(super) fn add(self: &Arc<Self>, spec: PathSpec, world: World, outbox: Arc<Outbox<PathChange>>) -> WatchId {
         let mut wanted = self.lock();
         let id = wanted.next;
         wanted.next += 1;

@@ -13,10 +13,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::inotify::ReadFlags;
 
 use crate::inotify::{BLIND_REREAD, OwnedEvent, WATCH_HELP};
+use crate::outbox::Outbox;
 use crate::report::Status;
 use crate::watch_path::change::Change;
 use crate::watch_path::marks::{Mark, Marks, WatchId};
-use crate::watch_path::outbox::Outbox;
 use crate::watch_path::tree::folders::{Folder, Refused, Scan, Scope};
 use crate::watch_path::tree::way::{Found, Way};
 use crate::watch_path::{ChangeKind, MAX_PATH_FOLDERS, PathBurst, PathChange, PathSpec};
@@ -28,7 +28,7 @@ pub(super) struct Tree {
     id: WatchId,
     spec: PathSpec,
     world: World,
-    outbox: Arc<Outbox>,
+    outbox: Arc<Outbox<PathChange>>,
     /// Told at the end of the turn.
     burst: PathBurst,
     way: Way,
@@ -47,7 +47,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn new(id: WatchId, spec: PathSpec, world: World, outbox: Arc<Outbox>) -> Self {
+    pub(super) fn new(id: WatchId, spec: PathSpec, world: World, outbox: Arc<Outbox<PathChange>>) -> Self {
         Self {
             id,
             spec,
@@ -108,7 +108,8 @@ impl Tree {
     /// Hands over what there is to tell.
     pub(super) fn publish(&mut self) {
         if self.burst != PathBurst::default() {
-            self.outbox.put(std::mem::take(&mut self.burst));
+            let PathBurst { changes, lost } = std::mem::take(&mut self.burst);
+            self.outbox.put(changes, lost);
         }
         if !self.has_work() {
             self.outbox.set_status(self.status());
