@@ -14,6 +14,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// How well each of these facts can be seen. All are looked at at once.
 pub(crate) async fn look(facts: BTreeSet<Fact>) -> BTreeMap<Fact, Probe> {
     let world = World::new("/");
-    let looks = facts.into_iter().map(async |fact| (fact, probe(source_of(fact), &world, PATIENCE).await));
+    let with_source = facts.into_iter().filter_map(|fact| Some((fact, source_of(fact)?)));
+    let looks = with_source.map(async |(fact, kind)| (fact, probe(kind, &world, PATIENCE).await));
     join_all(looks).await.into_iter().collect()
 }

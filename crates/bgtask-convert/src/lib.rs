@@ -9,6 +9,7 @@
 //! | an event, a notice | a message to a client | [`event_info`], [`notice_message`], [`progress_message`] |
 //! | a manifest | an app | [`core_app`] |
 //! | a fact, a status of a source | the other side's word for it | [`source_of`], [`fact_of`], [`core_status`] |
+//! | a trigger that listens | what its source listens to | [`subject`] |
 //! | a refusal | an error of the contract | [`error_kind`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -21,8 +22,9 @@ mod news;
 mod refusal;
 mod register;
 mod source;
+mod subject;
 
-pub use details::details;
+pub use details::{details, device_of};
 pub use host::{cancel_call, run_call, task_failure};
 pub use info::{registration_of, setting_word, source_info, task_info, why_info};
 pub use manifest::{Program, cannot_run, core_app};
@@ -30,3 +32,4 @@ pub use news::{event_info, event_text, notice_message, outcome_info, progress_me
 pub use refusal::error_kind;
 pub use register::new_registration;
 pub use source::{core_status, fact_of, source_of};
+pub use subject::subject;

@@ -3,6 +3,7 @@
 //! A level can be read again; an event cannot. So here what arrives *is* the news: every one is passed on, in its order, and
 //! where some were lost that is said. Whoever floods is held to a bound, and what exceeds it is counted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,20 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Subject {}
+
+impl Subject {
+    /// The subject of that class of triggers with these properties.
+    ///
+    /// # Errors
+    ///
+    /// A property is missing, unknown or makes no sense; or nothing here hears such events.
+    pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        let _ = properties;
+        match class {
+            _ => Err(format!("nothing here hears the events of a {class}")),
+        }
+    }
+}
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]

@@ -8,13 +8,14 @@ use zbus::{DeserializeDict, OwnedVariant, SerializeDict, Type};
 /// `("SystemTrigger", {"type": <"TimeZoneChange">, "one_shot": <false>})`
 #[derive(Debug, Serialize, Deserialize, Type)]
 pub struct TriggerInfo {
-    /// `SystemTrigger`, `TimeTrigger`, `MaintenanceTrigger`, `ApplicationTrigger`, `MediaProcessingTrigger` or
-    /// `CustomSystemEventTrigger`.
+    /// `SystemTrigger`, `TimeTrigger`, `MaintenanceTrigger`, `ApplicationTrigger`, `MediaProcessingTrigger`,
+    /// `DeviceUseTrigger`, `CustomSystemEventTrigger`, or one that listens to events (`docs/triggers.md` lists them).
     pub class: String,
     /// Its properties.
     ///
     /// * `SystemTrigger`: `type` (s), the name of a `SystemTriggerType`, and `one_shot` (b).
     /// * `TimeTrigger`, `MaintenanceTrigger`: `freshness` (u), minutes, and `one_shot` (b).
+    /// * What listens to events: those of its class, each a text (s), and `one_shot` (b).
     /// * `CustomSystemEventTrigger`: `id` (s), and `recurrence` (s), `Once` or `Always`.
     pub properties: HashMap<String, OwnedVariant>,
 }
@@ -104,6 +105,8 @@ pub struct TaskInfo {
     pub trigger: String,
     /// The event of a `SystemTrigger` by name; empty for other classes.
     pub trigger_type: String,
+    /// The properties of a trigger that listens to events.
+    pub trigger_properties: Option<HashMap<String, String>>,
     /// The interval of a timer in minutes.
     pub freshness: Option<u32>,
     /// When a timer is released next, microseconds since the Unix epoch.

@@ -203,6 +203,7 @@ impl Core {
     /// An activation that is in no table (any more) has come to this: another try, or its outcome.
     pub(super) fn finish(&mut self, id: TaskId, activation: Activation, outcome: Outcome, used: Option<Used>) {
         self.note_run(id, outcome == Outcome::Succeeded);
+        self.unwatch_device(id);
         match self.next_try(id, &activation, &outcome) {
             Some(at) => self.try_again(id, activation, outcome, at, used),
             None => self.conclude(id, activation, outcome, used),

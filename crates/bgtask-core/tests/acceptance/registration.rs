@@ -126,20 +126,17 @@ fn ma_1_an_app_without_a_manifest_registers_nothing() {
 }
 
 #[test]
-fn every_trigger_and_condition_of_windows_is_either_served_or_refused_loudly() {
+fn every_system_trigger_and_condition_of_windows_can_be_registered() {
     for kind in SystemTriggerType::ALL {
-        let by_manifests = *kind == SystemTriggerType::ServicingComplete;
-        let served = by_manifests || bgtask_core::Fact::of_trigger(*kind).is_some();
         let mut broker = Broker::new();
         let trigger = Trigger::System { kind: *kind, one_shot: false };
         let answer = broker.try_register(PHOTOS, NewRegistration { trigger, ..zone_task("Any") });
-        assert_eq!(answer.is_ok(), served, "D16: {kind}");
+        assert!(answer.is_ok(), "{kind}: {answer:?}");
     }
     for condition in SystemConditionType::ALL {
-        let served = bgtask_core::Fact::of_condition(*condition).is_some();
         let mut broker = Broker::new();
         let conditions = vec![(*condition).into()];
         let answer = broker.try_register(PHOTOS, NewRegistration { conditions, ..zone_task("Any") });
-        assert_eq!(answer.is_ok(), served, "D16: {condition}");
+        assert!(answer.is_ok(), "{condition}: {answer:?}");
     }
 }

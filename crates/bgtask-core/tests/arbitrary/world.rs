@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bgtask_core::limits::MAX_DETAILS_BYTES;
 use bgtask_core::{
-    AccessSetting, ActivationState, App, AppId, Cause, Change, ClientId, Condition, Config, Core, Details, Event,
-    EventKind, Fact, HostExit, HostId, HostKind, HostState, Input, InstanceId, Now, Output, Reply, Report, Request,
-    RequestId, RunOrder, Sharing, Snapshot, Standing, TaskId, Trigger, Usage, WallTime, Zone,
+    AccessSetting, ActivationState, App, AppId, Cause, Change, ClientId, Condition, Config, Core, Demand, Details,
+    Event, EventKind, Fact, HostExit, HostId, HostKind, HostState, Input, InstanceId, Now, Output, Reply, Report,
+    Request, RequestId, RunOrder, Sharing, Snapshot, Standing, TaskId, Trigger, Usage, WallTime, Zone,
 };
 
 use crate::commands::command;
@@ -155,7 +155,7 @@ impl World {
             }
             Move::Demand(number, false) => {
                 let details = number.is_multiple_of(2).then(|| Details([number].into()));
-                request(Request::Activate { app: app(number), media: false, details })
+                request(Request::Activate { app: app(number), demand: Demand::Application, details })
             }
             Move::Terminate(number) => request(Request::Terminate(app(number))),
             Move::Usage(h, used) => {
@@ -202,9 +202,9 @@ impl World {
             }
             Move::Path(number, lines, lost) => {
                 let lines = if lines > 240 { 7_000 } else { usize::from(lines % 4) };
-                Input::PathChanged {
+                Input::Happened {
                     task: pick(&self.tasks, number).unwrap_or(TaskId::from_random(1)),
-                    changes: Details("line\n".repeat(lines).into_bytes().into()),
+                    events: Details("line\n".repeat(lines).into_bytes().into()),
                     count: u32::try_from(lines).expect("few"),
                     lost: u32::from(lost % 3),
                 }
@@ -272,8 +272,8 @@ impl World {
                     readings.push(Input::Report(Report::Level(fact, false)));
                 }
                 Output::Plan { task, .. } => self.plans.push_back(task),
-                Output::WatchPath(task, _) => assert!(self.paths.insert(task), "{task} is watched already"),
-                Output::UnwatchPath(task) => assert!(self.paths.remove(&task), "{task} is not watched"),
+                Output::Listen { task, .. } => assert!(self.paths.insert(task), "{task} is watched already"),
+                Output::Unlisten(task) => assert!(self.paths.remove(&task), "{task} is not watched"),
                 _ => {}
             }
         }

@@ -56,7 +56,7 @@ impl Asked<'_> {
                 Request::Terminate(one(&app)?)
             }
             Call::RequestTrigger { app, class, details: given } => {
-                Request::Activate { app: one(&app)?, media: is_media(&class)?, details: details(given)? }
+                Request::Activate { app: one(&app)?, demand: demand(&class)?, details: details(given)? }
             }
             Call::Raise(event) => Request::Raise { by: self.raiser(&event)?, event },
             Call::AddTask { name, definition, replace } => self.add_task(&name, &definition, replace)?,
@@ -190,14 +190,12 @@ fn access_setting(word: &str) -> Result<Option<AccessSetting>, Error> {
     })
 }
 
-fn is_media(class: &str) -> Result<bool, Error> {
-    match class {
-        "ApplicationTrigger" => Ok(false),
-        "MediaProcessingTrigger" => Ok(true),
-        other => Err(invalid(format!(
-            "an app cannot fire a {other:?} itself: it can fire its ApplicationTrigger and its MediaProcessingTrigger"
-        ))),
-    }
+fn demand(class: &str) -> Result<Demand, Error> {
+    let demands = [Demand::Application, Demand::MediaProcessing, Demand::DeviceUse];
+    demands.into_iter().find(|demand| demand.trigger().class() == class).ok_or_else(|| {
+        let own = demands.map(|demand| demand.trigger().class()).join(", ");
+        invalid(format!("an app cannot fire a {class:?} itself: it can fire its {own}"))
+    })
 }
 
 fn invalid(text: String) -> Error {
