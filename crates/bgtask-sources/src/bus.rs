@@ -84,7 +84,7 @@ impl Link {
 
 impl Bus {
     /// Connects to the system bus, and connects again whenever needed, hearing the signals that match any of `rules`.
-    pub(crate) fn open(world: &World, rules: Rules) -> Self {
+    pub(crate) fn open(world: &World, rules: &[&str]) -> Self {
         Self::open_on(BusKind::System, world, rules.iter().map(|rule| (*rule).to_owned()).collect())
     }
 

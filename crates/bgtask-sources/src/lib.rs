@@ -40,10 +40,12 @@ mod band;
 mod battery;
 mod bus;
 mod day_window;
+mod device_class;
 mod disk_free;
 mod energy_saver;
 mod event;
 mod external_power;
+mod grace;
 mod idle;
 mod inotify;
 mod internet;
@@ -52,11 +54,13 @@ mod memory_pressure;
 mod netlink;
 mod outbox;
 mod path;
+mod power_state;
 mod presence;
 mod probe;
 mod ready;
 mod report;
 mod reread;
+mod session_connected;
 mod up_time;
 mod wall_timer;
 mod watch_path;
@@ -76,6 +80,7 @@ pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::event::{Event, EventReport, Listening, MAX_EVENTS, MAX_FIELD_BYTES, Subject, listen};
 pub use crate::external_power::POWER_SETTLE;
+pub use crate::grace::SERVICE_GRACE;
 use crate::internet::Asked;
 pub use crate::internet::NETWORK_SETTLE;
 pub use crate::load::{LOAD_BAND, LOAD_REREAD};
@@ -105,14 +110,28 @@ pub enum SourceKind {
     /// Whether the internet answers over a network that costs nothing by volume: the same, and NetworkManager's word on
     /// metering. Serves the condition `FreeNetworkAvailable`.
     FreeNetwork,
+    /// What the network is good for, in one word ([`Report::State`]) of two or three parts: how far it reaches (`full`,
+    /// `unknown` where nobody tries, `limited`, `portal`, `none`), at what cost (`metered`, `unmetered`, `unknown`), and
+    /// which way (the UUID of NetworkManager's primary connection, else the interface of the default route), as in
+    /// `full unmetered 7a1fe5f4-…` or `unknown unknown eth0`. From NetworkManager, or else systemd-networkd and the default
+    /// routes. Serves the `NetworkStateChange` trigger.
+    NetworkState,
     /// Whether this user is at the machine: logind, or else typing in a terminal. Serves the `UserPresent` and
     /// `UserAway` triggers and the conditions `UserPresent` and `UserNotPresent`.
     UserPresence,
+    /// Whether somebody is connected to a session of this user: one in front on its seat, or a remote one (logind, or else
+    /// any terminal of the user). To log off is not to disconnect: without a session the level stays what it was, and the next log-in
+    /// is told as `false`, then `true`. Serves the `SessionConnected` trigger and the conditions `SessionConnected` and
+    /// `SessionDisconnected` (CND-3).
+    SessionConnected,
     /// Whether this user has given no input for at least so long: logind, or else typing in a terminal.
     Idle(Duration),
     /// Whether the machine runs on external power: UPower, or else the kernel's power supplies. One without a battery
     /// always does. Where nothing can be seen at all it counts as on battery.
     ExternalPower,
+    /// What the machine's batteries do together, in one word ([`Report::State`]): `not-present`, `discharging`, `idle` or
+    /// `charging`. UPower, or else the kernel's power supplies. Serves the `PowerStateChange` trigger (SYS-4).
+    PowerState,
     /// Whether the battery holds at least so many percent: UPower, or else the kernel's power supplies. A machine without
     /// a battery always does. It ends [`BATTERY_BAND`] percent lower.
     BatteryAbove(u8),
@@ -170,8 +189,11 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::TimeZone => zone::run(&world, teller).await,
             SourceKind::Internet => internet::run(Asked::Internet, &world, teller).await,
             SourceKind::FreeNetwork => internet::run(Asked::Free, &world, teller).await,
+            SourceKind::NetworkState => internet::run(Asked::State, &world, teller).await,
             SourceKind::UserPresence => presence::run(&world, teller).await,
+            SourceKind::SessionConnected => session_connected::run(&world, teller).await,
             SourceKind::ExternalPower => external_power::run(&world, teller).await,
+            SourceKind::PowerState => power_state::run(&world, teller).await,
             SourceKind::EnergySaver => energy_saver::run(&world, teller).await,
             SourceKind::MemoryPressure => memory_pressure::run(&world, teller).await,
             SourceKind::BatteryAbove(percent) => battery::run(percent, &world, teller).await,
