@@ -141,6 +141,13 @@ pub(crate) enum CallError {
     Nonsense(String),
 }
 
+impl CallError {
+    /// Whether the service is there and does not want to.
+    pub(crate) fn is_denial(&self) -> bool {
+        matches!(self, Self::Failed(why) if why.contains("AccessDenied") || why.contains("NotAuthorized"))
+    }
+}
+
 impl Object<'_> {
     /// All properties, in one consistent reading.
     pub(crate) async fn properties(&self, connection: &Connection) -> Result<Properties, CallError> {

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
+use crate::sensor::{self, SensorSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -24,7 +25,24 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 /// What is listened to.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
-pub enum Subject {}
+pub enum Subject {
+    /// A reading of a sensor that crosses a threshold.
+    Sensor(SensorSpec),
+}
+
+impl Subject {
+    /// Reads the subject of a trigger class from the properties that somebody wrote.
+    ///
+    /// # Errors
+    ///
+    /// One sentence: what is wrong, and what to write.
+    pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        match class {
+            "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
+            _ => Err(format!("nothing is known of events of `{class}`")),
+        }
+    }
+}
 
 impl Subject {
     /// The subject of that class of triggers with these properties.
@@ -100,9 +118,13 @@ impl Drop for Listening {
 /// Outside a tokio runtime with I/O and time enabled, as [`tokio::spawn`] does.
 pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<(u128, EventReport)>) -> Listening {
     let outbox = Arc::new(Outbox::default());
-    let _teller = EventTeller { outbox: outbox.clone() };
-    let _world = world.clone();
-    let source = tokio::spawn(async move { match subject {} });
+    let teller = EventTeller { outbox: outbox.clone() };
+    let world = world.clone();
+    let source = tokio::spawn(async move {
+        match subject {
+            Subject::Sensor(spec) => match sensor::run(spec, &world, &teller).await {},
+        }
+    });
     let delivery = tokio::spawn(async move { outbox.deliver(key, Duration::ZERO, reports).await });
     Listening { source, delivery }
 }

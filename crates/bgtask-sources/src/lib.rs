@@ -45,6 +45,7 @@ mod disk_free;
 mod energy_saver;
 mod event;
 mod external_power;
+mod given;
 mod grace;
 mod idle;
 mod inotify;
@@ -60,6 +61,8 @@ mod probe;
 mod ready;
 mod report;
 mod reread;
+mod sensor;
+mod service;
 mod session_connected;
 mod up_time;
 mod wall_timer;
@@ -89,6 +92,7 @@ pub use crate::presence::PRESENCE_IDLE;
 pub use crate::probe::{Probe, probe};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
+pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
     PathWatching, watch_path,

@@ -1,6 +1,7 @@
 //! A world of files, a private system bus, and an inbox that waits.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod listener;
 pub(crate) mod logind;
 
 use std::fs;
@@ -130,16 +131,24 @@ pub(crate) fn is_degraded(status: &Status) -> bool {
     matches!(status, Status::Degraded { .. })
 }
 
-/// A private system bus at the place where the world looks for it.
+/// A private bus at the place where the world looks for it.
 pub(crate) struct TestBus {
     daemon: Child,
     socket: PathBuf,
 }
 
 impl TestBus {
-    /// Starts one, or says why this test is skipped. In CI a missing daemon fails the test.
+    /// Starts a system bus, or says why this test is skipped. In CI a missing daemon fails the test.
     pub(crate) fn start(sysroot: &Sysroot) -> Option<Self> {
-        let socket = sysroot.path("run/dbus/system_bus_socket");
+        Self::start_at(sysroot.path("run/dbus/system_bus_socket"), sysroot)
+    }
+
+    /// The same for the bus of the user.
+    pub(crate) fn start_session(sysroot: &Sysroot) -> Option<Self> {
+        Self::start_at(sysroot.path(format!("run/user/{}/bus", sysroot.world().uid())), sysroot)
+    }
+
+    fn start_at(socket: PathBuf, sysroot: &Sysroot) -> Option<Self> {
         fs::create_dir_all(socket.parent().unwrap()).unwrap();
         let config = sysroot.path("bus.conf");
         fs::write(&config, config_for(&socket)).unwrap();
