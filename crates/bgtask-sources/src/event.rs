@@ -44,20 +44,6 @@ impl Subject {
     }
 }
 
-impl Subject {
-    /// The subject of that class of triggers with these properties.
-    ///
-    /// # Errors
-    ///
-    /// A property is missing, unknown or makes no sense; or nothing here hears such events.
-    pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
-        let _ = properties;
-        match class {
-            _ => Err(format!("nothing here hears the events of a {class}")),
-        }
-    }
-}
-
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
