@@ -32,4 +32,4 @@ pub use news::{event_info, event_text, notice_message, outcome_info, progress_me
 pub use refusal::error_kind;
 pub use register::new_registration;
 pub use source::{core_status, fact_of, source_of};
-pub use subject::subject;
+pub use subject::{check_subject, subject};

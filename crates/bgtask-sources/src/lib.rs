@@ -89,7 +89,7 @@ pub use crate::internet::NETWORK_SETTLE;
 pub use crate::load::{LOAD_BAND, LOAD_REREAD};
 pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
 pub use crate::presence::PRESENCE_IDLE;
-pub use crate::probe::{Probe, probe};
+pub use crate::probe::{Probe, probe, probe_subject};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};

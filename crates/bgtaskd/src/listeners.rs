@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bgtask_convert::core_status;
-use bgtask_core::{AppId, Details, EventClass, Input, PathWatch, SourceStatus, Subject, TaskId};
+use bgtask_core::{AppId, Details, EventClass, Input, PathWatch, SourceStatus, Subject, TaskId, Trigger};
 use bgtask_sources::{
     ChangeKind, Event, EventReport, Listening, PathChange, PathEvents, PathReport, PathSpec, PathWatching, World,
     listen, watch_path,
@@ -72,6 +72,12 @@ impl Listeners {
         let tasks = BTreeSet::from([task]);
         self.shared.insert(self.last, Shared { subject, app, tasks, status, _running: running });
         known
+    }
+
+    /// Whether what a trigger listens to is heard already.
+    pub(crate) fn hears(&self, trigger: &Trigger) -> bool {
+        let subject = Subject::of(trigger);
+        self.shared.values().any(|shared| Some(&shared.subject) == subject.as_ref() && shared.status.is_some())
     }
 
     pub(crate) fn unlisten(&mut self, task: TaskId) {

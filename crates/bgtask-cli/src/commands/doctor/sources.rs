@@ -11,7 +11,7 @@ use crate::machine;
 const AREA: Area = Area("Sources");
 
 /// The words of what they serve, and for those with a parameter some value of it: how well they see does not depend on that.
-const FACTS: [(&str, Fact); 12] = [
+const FACTS: [(&str, Fact); 18] = [
     ("time-zone", Fact::TimeZone),
     ("internet", Fact::Internet),
     ("unmetered", Fact::FreeNetwork),
@@ -23,6 +23,12 @@ const FACTS: [(&str, Fact); 12] = [
     ("memory-pressure", Fact::MemoryPressure),
     ("disk-free", Fact::DiskFree(1 << 30)),
     ("load-below", Fact::LoadBelow(100)),
+    ("session-connected", Fact::SessionConnected),
+    ("screen", Fact::Screen),
+    ("network-state-change", Fact::NetworkState),
+    ("power-state-change", Fact::PowerState),
+    ("online-id-connected-state-change", Fact::OnlineAccounts),
+    ("default-sign-in-account-change", Fact::DefaultAccount),
     ("between", Fact::Between(DayWindow { from: 0, to: 720 })),
 ];
 
@@ -39,6 +45,7 @@ fn finding(word: &str, probe: Probe) -> Finding {
         }
         Some(Report::Level(SourceKind::Idle(_) | SourceKind::Between(_), _)) => None,
         Some(Report::Level(_, holds)) => Some(if holds { "yes" } else { "no" }.to_owned()),
+        Some(Report::State(_, state)) => Some(state),
         Some(Report::TimeZone(zone)) => Some(zone.name.unwrap_or(zone.identity)),
         Some(Report::Status(..)) | None => None,
     };
