@@ -1,8 +1,9 @@
-//! A world of files, a private system bus, and an inbox that waits.
+//! A world of files, private buses, and an inbox that waits.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 pub(crate) mod listener;
 pub(crate) mod logind;
+pub(crate) mod service;
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bgtask_sources::{Report, Source, SourceKind, Status, World, start};
+use bgtask_sources::{BusKind, Report, Source, SourceKind, Status, World, start};
 use tokio::sync::mpsc;
 
 /// Generous: it is only ever reached by a failing test.
@@ -67,6 +68,11 @@ impl Inbox {
     pub(crate) async fn next(&mut self) -> Report {
         let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
         report.expect("the source says nothing").expect("the source ended")
+    }
+
+    /// A report that waits already.
+    pub(crate) fn waiting(&mut self) -> Option<Report> {
+        self.reports.try_recv().ok()
     }
 
     pub(crate) async fn status(&mut self) -> Status {
@@ -138,19 +144,21 @@ pub(crate) struct TestBus {
 }
 
 impl TestBus {
-    /// Starts a system bus, or says why this test is skipped. In CI a missing daemon fails the test.
+    /// Starts the system bus, or says why this test is skipped. In CI a missing daemon fails the test.
     pub(crate) fn start(sysroot: &Sysroot) -> Option<Self> {
-        Self::start_at(sysroot.path("run/dbus/system_bus_socket"), sysroot)
+        Self::start_on(sysroot, BusKind::System)
     }
 
     /// The same for the bus of the user.
     pub(crate) fn start_session(sysroot: &Sysroot) -> Option<Self> {
-        Self::start_at(sysroot.path(format!("run/user/{}/bus", sysroot.world().uid())), sysroot)
+        Self::start_on(sysroot, BusKind::Session)
     }
 
-    fn start_at(socket: PathBuf, sysroot: &Sysroot) -> Option<Self> {
+    /// Starts either bus.
+    pub(crate) fn start_on(sysroot: &Sysroot, bus: BusKind) -> Option<Self> {
+        let socket = bus_socket(sysroot, bus);
         fs::create_dir_all(socket.parent().unwrap()).unwrap();
-        let config = sysroot.path("bus.conf");
+        let config = socket.with_extension("conf");
         fs::write(&config, config_for(&socket)).unwrap();
         let spawned = Command::new("dbus-daemon")
             .arg("--config-file")
@@ -200,6 +208,11 @@ impl Drop for TestBus {
         let _ = self.daemon.wait();
         let _ = fs::remove_file(&self.socket);
     }
+}
+
+/// Where the world looks for a bus.
+pub(crate) fn bus_socket(sysroot: &Sysroot, bus: BusKind) -> PathBuf {
+    sysroot.world().bus_address(bus).strip_prefix("unix:path=").unwrap().into()
 }
 
 fn config_for(socket: &Path) -> String {
