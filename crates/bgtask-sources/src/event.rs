@@ -3,6 +3,8 @@
 //! A level can be read again; an event cannot. So here what arrives *is* the news: every one is passed on, in its order, and
 //! where some were lost that is said. Whoever floods is held to a bound, and what exceeds it is counted.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
+use crate::signal::{self, SignalSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -23,7 +26,20 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 /// What is listened to.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
-pub enum Subject {}
+pub enum Subject {
+    /// Any signal on a message bus.
+    Signal(SignalSpec),
+}
+
+impl Subject {
+    /// What a trigger of `class` with these properties listens to, or a sentence about what is wrong with them.
+    pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        match class {
+            "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
+            _ => Err(format!("`{class}` is not a trigger that listens to events")),
+        }
+    }
+}
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,7 +83,7 @@ impl From<Told<Event>> for EventReport {
 #[derive(Debug)]
 #[must_use = "dropping a listener stops it"]
 pub struct Listening {
-    source: JoinHandle<()>,
+    source: JoinHandle<Infallible>,
     delivery: JoinHandle<()>,
 }
 
@@ -85,9 +101,13 @@ impl Drop for Listening {
 /// Outside a tokio runtime with I/O and time enabled, as [`tokio::spawn`] does.
 pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<(u128, EventReport)>) -> Listening {
     let outbox = Arc::new(Outbox::default());
-    let _teller = EventTeller { outbox: outbox.clone() };
-    let _world = world.clone();
-    let source = tokio::spawn(async move { match subject {} });
+    let teller = EventTeller { outbox: outbox.clone() };
+    let world = world.clone();
+    let source = tokio::spawn(async move {
+        match subject {
+            Subject::Signal(spec) => signal::run(spec, &world, teller).await,
+        }
+    });
     let delivery = tokio::spawn(async move { outbox.deliver(key, Duration::ZERO, reports).await });
     Listening { source, delivery }
 }

@@ -54,9 +54,12 @@ mod outbox;
 mod path;
 mod presence;
 mod probe;
+mod properties;
+mod rate;
 mod ready;
 mod report;
 mod reread;
+mod signal;
 mod up_time;
 mod wall_timer;
 mod watch_path;
@@ -84,6 +87,7 @@ pub use crate::presence::PRESENCE_IDLE;
 pub use crate::probe::{Probe, probe};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
+pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
     PathWatching, watch_path,
