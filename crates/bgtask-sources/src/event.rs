@@ -4,6 +4,7 @@
 //! where some were lost that is said. Whoever floods is held to a bound, and what exceeds it is counted.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
+use crate::signal::{self, SignalSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -28,6 +30,8 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 pub enum Subject {
     /// A reading of a sensor that crosses a threshold.
     Sensor(SensorSpec),
+    /// Any signal on a message bus.
+    Signal(SignalSpec),
 }
 
 impl Subject {
@@ -38,6 +42,7 @@ impl Subject {
     /// One sentence: what is wrong, and what to write.
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
+            "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
             "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
             _ => Err(format!("nothing is known of events of `{class}`")),
         }
@@ -86,7 +91,7 @@ impl From<Told<Event>> for EventReport {
 #[derive(Debug)]
 #[must_use = "dropping a listener stops it"]
 pub struct Listening {
-    source: JoinHandle<()>,
+    source: JoinHandle<Infallible>,
     delivery: JoinHandle<()>,
 }
 
@@ -108,6 +113,7 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
     let world = world.clone();
     let source = tokio::spawn(async move {
         match subject {
+            Subject::Signal(spec) => signal::run(spec, &world, teller).await,
             Subject::Sensor(spec) => match sensor::run(spec, &world, &teller).await {},
         }
     });

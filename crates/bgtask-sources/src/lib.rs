@@ -59,6 +59,8 @@ mod path;
 mod power_state;
 mod presence;
 mod probe;
+mod properties;
+mod rate;
 mod ready;
 mod report;
 mod reread;
@@ -66,6 +68,7 @@ mod screen;
 mod sensor;
 mod service;
 mod session_connected;
+mod signal;
 mod up_time;
 mod wall_timer;
 mod watch_path;
@@ -96,6 +99,7 @@ use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::screen::{SCREEN_REREAD, SCREEN_SETTLE};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
+pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
     PathWatching, watch_path,

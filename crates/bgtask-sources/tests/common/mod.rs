@@ -5,13 +5,16 @@ pub(crate) mod listener;
 pub(crate) mod logind;
 pub(crate) mod service;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bgtask_sources::{BusKind, Report, Source, SourceKind, Status, World, start};
+use bgtask_sources::{
+    BusKind, Event, EventReport, Listening, Report, Source, SourceKind, Status, Subject, World, listen, start,
+};
 use tokio::sync::mpsc;
 
 /// Generous: it is only ever reached by a failing test.
@@ -55,6 +58,65 @@ impl Sysroot {
         let (sender, reports) = mpsc::channel(4);
         let source = start(kind, &self.world(), sender);
         Inbox { reports, source }
+    }
+
+    pub(crate) fn listen(&self, subject: Subject) -> Ear {
+        Ear::listen(subject, &self.world())
+    }
+}
+
+/// Receives what one listener says.
+pub(crate) struct Ear {
+    reports: mpsc::Receiver<(u128, EventReport)>,
+    listening: Listening,
+    events: VecDeque<Event>,
+    pub(crate) lost: u64,
+}
+
+impl Ear {
+    pub(crate) fn listen(subject: Subject, world: &World) -> Self {
+        let (sender, reports) = mpsc::channel(4);
+        let listening = listen(7, subject, world, sender);
+        Self { reports, listening, events: VecDeque::new(), lost: 0 }
+    }
+
+    pub(crate) async fn next(&mut self) -> EventReport {
+        let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
+        let (key, report) = report.expect("the listener says nothing").expect("the listener ended");
+        assert_eq!(key, 7);
+        report
+    }
+
+    /// The next status; an event before it fails the test.
+    pub(crate) async fn status(&mut self) -> Status {
+        assert_eq!(self.events.pop_front(), None, "an event before a status");
+        match self.next().await {
+            EventReport::Status(status) => status,
+            other => panic!("expected a status, got {other:?}"),
+        }
+    }
+
+    /// Skips statuses until one matches; an event in between fails the test.
+    pub(crate) async fn status_that(&mut self, matches: impl Fn(&Status) -> bool) -> Status {
+        loop {
+            let status = self.status().await;
+            if matches(&status) {
+                return status;
+            }
+        }
+    }
+
+    /// The fields of the next event. What is lost before it is counted.
+    pub(crate) async fn event(&mut self) -> serde_json::Value {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return serde_json::Value::Object(event.fields);
+            }
+            if let EventReport::Burst { events, lost } = self.next().await {
+                self.events.extend(events);
+                self.lost += lost;
+            }
+        }
     }
 }
 
