@@ -1,7 +1,9 @@
 //! A world of files, a private system bus, and an inbox that waits.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod events;
 pub(crate) mod logind;
+pub(crate) mod namespaces;
 
 use std::fs;
 use std::os::unix::net::UnixStream;
