@@ -3,6 +3,7 @@
 //! udev tells the same a moment later, when its rules are through: with the name of the device's node, with what its
 //! database knows, and when the node may be opened. The kernel tells what it knows by itself.
 
+mod connection;
 mod feed;
 mod id;
 mod uevent;
@@ -12,6 +13,7 @@ use std::convert::Infallible;
 
 use serde_json::Value;
 
+pub use crate::device::connection::{MAX_CONNECTED_DEVICES, is_connected};
 pub(crate) use crate::device::feed::Feed;
 use crate::device::feed::{Ear, Heard};
 pub use crate::device::id::DeviceId;
@@ -164,6 +166,32 @@ fn read_patterns(given: &BTreeMap<String, String>) -> Result<BTreeMap<String, Gl
 fn is_in_capitals(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// Which devices' coming and going is told: `DeviceConnectionChangeTrigger`.
+///
+/// What is there when the listening begins is not told; [`is_connected`] says it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceConnectionSpec {
+    /// The devices.
+    pub device: DeviceId,
+}
+
+impl DeviceConnectionSpec {
+    /// Reads `device_id`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing, or no device, with a sentence that says what to write.
+    pub fn read(properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        let given = Given::of(&["device_id"], properties)?;
+        Ok(Self { device: DeviceId::read(given.need("device_id", "/sys/class/net/usb0")?)? })
+    }
+
+    /// Listens for ever.
+    pub(crate) async fn run(self, world: &World, teller: EventTeller) -> Infallible {
+        connection::run(self.device, world, teller).await
+    }
 }
 
 /// Listens for ever.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::device::{self, DeviceSpec};
+use crate::device::{self, DeviceConnectionSpec, DeviceSpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::world::World;
@@ -29,6 +29,8 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 pub enum Subject {
     /// Devices that come, change and go: `DeviceWatcherTrigger`.
     Device(DeviceSpec),
+    /// Devices that are connected and disconnected: `DeviceConnectionChangeTrigger`.
+    DeviceConnection(DeviceConnectionSpec),
 }
 
 impl Subject {
@@ -48,6 +50,7 @@ impl Subject {
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
             "DeviceWatcherTrigger" => DeviceSpec::read(properties).map(Self::Device),
+            "DeviceConnectionChangeTrigger" => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
             _ => Err(format!("{class} is no trigger that listens to events")),
         }
     }
@@ -55,6 +58,7 @@ impl Subject {
     async fn run(self, world: &World, teller: EventTeller) -> Infallible {
         match self {
             Self::Device(spec) => device::run(spec, world, teller).await,
+            Self::DeviceConnection(spec) => spec.run(world, teller).await,
         }
     }
 }
@@ -127,7 +131,7 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
 }
 
 /// Where a listener puts what it hears. It never waits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct EventTeller {
     outbox: Arc<Outbox<Event>>,
 }

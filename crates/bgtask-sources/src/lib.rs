@@ -75,7 +75,10 @@ pub use bgtask_calendar::DayWindow;
 
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
 pub use crate::bus::BusKind;
-pub use crate::device::{DeviceAction, DeviceId, DeviceSpec, MAX_DEVICE_PROPERTIES};
+pub use crate::device::{
+    DeviceAction, DeviceConnectionSpec, DeviceId, DeviceSpec, MAX_CONNECTED_DEVICES, MAX_DEVICE_PROPERTIES,
+    is_connected,
+};
 pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::event::{Event, EventReport, Listening, MAX_EVENTS, MAX_FIELD_BYTES, Subject, listen};

@@ -5,15 +5,17 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
-use bgtask_sources::{Status, World};
+use bgtask_sources::{DeviceId, Status, World, is_connected};
 use common::events::{Ear, subject};
 use common::namespaces::{is_inside, sh};
 use common::{Sysroot, is_available};
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
 use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
 
 const WATCHER: &str = "DeviceWatcherTrigger";
+const CONNECTION: &str = "DeviceConnectionChangeTrigger";
 const UDEV_GROUP: u32 = 2;
 
 fn available(how: &str) -> Status {
@@ -113,6 +115,56 @@ async fn who_may_not_administer_the_network_cannot_send_at_all() {
     assert_eq!(ear.fields(["id"]).await, ["/sys/devices/true"]);
 }
 
+#[tokio::test]
+async fn a_device_is_connected_renamed_and_disconnected() {
+    if !is_inside("a_device_is_connected_renamed_and_disconnected") {
+        return;
+    }
+    let world = World::new("/");
+    sh("ip link add bg0 type veth peer name bg1");
+    let listen = async |id| Ear::ready(subject(CONNECTION, &[("device_id", id)]), &world).await.0;
+    let mut first = listen("/sys/class/net/bg0").await;
+    let mut place = listen("/sys/devices/virtual/net/bg0").await;
+    let mut any = listen("/sys/devices/*/bg*").await;
+    let connected = |id| is_connected(&DeviceId::read(id).unwrap(), &world);
+    assert!(connected("/sys/class/net/bg0") && connected("/sys/devices/*/bg1"));
+
+    sh("ip link set bg0 name bg2; ip link del bg2; ip link add bg0 type veth peer name x0");
+    for ear in [&mut first, &mut place] {
+        // What was there is no news.
+        assert_eq!(ear.fields(["device_id", "connected"]).await, news("bg0", false));
+        assert_eq!(ear.fields(["device_id", "connected"]).await, news("bg0", true));
+        assert!(ear.is_quiet());
+    }
+    let mut told: Vec<_> = Vec::new();
+    while told.last() != Some(&news("bg0", true)) {
+        told.push(any.fields(["device_id", "connected"]).await);
+    }
+    assert_eq!(told[..2], [news("bg0", false), news("bg2", true)]);
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert!(told.contains(&news("bg1", false)) && told.contains(&news("bg2", false)));
+    assert!(!connected("/sys/class/net/bg2") && connected("/sys/class/net/bg0"));
+}
+
+/// While this thread works, it does not listen; and what it does is more than the kernel keeps for it.
+#[tokio::test]
+async fn a_device_that_went_in_a_storm_is_missed_nevertheless() {
+    if !is_inside("a_device_that_went_in_a_storm_is_missed_nevertheless") {
+        return;
+    }
+    sh("ip link add bg0 type veth peer name x0; ip link add bg1 type veth peer name x1");
+    let world = World::new("/");
+    let (mut ear, _) = Ear::ready(subject(CONNECTION, &[("device_id", "/sys/class/net/bg*")]), &world).await;
+    for _ in 0..20_000 {
+        fs::write("/sys/class/net/lo/uevent", "change").unwrap();
+    }
+    sh("ip link del bg0; ip link add bg2 type veth peer name x2");
+    let mut told = [ear.fields(["device_id", "connected"]).await, ear.fields(["device_id", "connected"]).await];
+    told.sort_by_key(|[id, _]| id.to_string());
+    assert_eq!(told, [news("bg0", false), news("bg2", true)]);
+    assert!(!is_available(&ear.status) && ear.is_quiet());
+}
+
 /// The kernel's own queue is full while nobody reads it: this thread makes the changes and is the one that would.
 #[tokio::test]
 async fn what_the_kernel_dropped_is_counted_and_said() {
@@ -184,6 +236,10 @@ async fn below_another_root_there_is_no_kernel() {
     let (_ear, status) = Ear::ready(subject(WATCHER, &[("subsystem", "net")]), &sysroot.world()).await;
     let Status::Missing { why, .. } = status else { panic!("{status:?}") };
     assert!(why.starts_with("the kernel tells of the devices of the machine, not of those below /"), "{why}");
+}
+
+fn news(name: &str, connected: bool) -> [Value; 2] {
+    [format!("/sys/devices/virtual/net/{name}").into(), connected.into()]
 }
 
 fn message_of_udev(device: &str) -> Vec<u8> {

@@ -64,6 +64,22 @@ impl DeviceId {
             }
         }
     }
+
+    /// The place it names, where it names one and not many.
+    pub(super) fn literal_place(&self) -> Option<&str> {
+        match &self.means {
+            Means::Place(glob) => glob.literal(),
+            Means::Name { .. } => None,
+        }
+    }
+
+    /// The subsystem it names.
+    pub(super) fn subsystem(&self) -> Option<&str> {
+        match &self.means {
+            Means::Place(_) => None,
+            Means::Name { subsystem, .. } => Some(subsystem),
+        }
+    }
 }
 
 impl fmt::Display for DeviceId {
