@@ -41,12 +41,14 @@ mod band;
 mod battery;
 mod bus;
 mod day_window;
+mod device;
 mod device_class;
 mod disk_free;
 mod energy_saver;
 mod event;
 mod external_power;
 mod given;
+mod glob;
 mod grace;
 mod idle;
 mod inotify;
@@ -84,10 +86,15 @@ pub use bgtask_calendar::DayWindow;
 
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
 pub use crate::bus::BusKind;
+pub use crate::device::{
+    DeviceAction, DeviceConnectionSpec, DeviceId, DeviceSpec, MAX_CONNECTED_DEVICES, MAX_DEVICE_PROPERTIES,
+    is_connected,
+};
 pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::event::{Event, EventReport, Listening, MAX_EVENTS, MAX_FIELD_BYTES, Subject, listen};
 pub use crate::external_power::POWER_SETTLE;
+pub use crate::glob::{Glob, MAX_PATTERN_BYTES};
 pub use crate::grace::SERVICE_GRACE;
 use crate::internet::Asked;
 pub use crate::internet::NETWORK_SETTLE;
