@@ -2,6 +2,8 @@
 
 mod clock;
 mod convert;
+mod ears;
+mod happen;
 mod look;
 mod machine;
 mod manifest;
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bgtask_core::{
-    AppId, ClientId, Completion, Core, Entry, Input, Policy, Refusal, Reply, Request, RequestId, Update,
+    AppId, ClientId, Completion, Core, Demand, Entry, Input, Policy, Refusal, Reply, Request, RequestId, Update,
 };
 use bgtask_wire::ErrorKind;
 use tempfile::TempDir;
@@ -32,6 +34,7 @@ use crate::{
 };
 use clock::Clock;
 use convert::{core_id, invalid, new_registration, refused, same, task_id};
+use ears::Ears;
 pub use look::{ActivationPhase, TestActivation, TestEvent};
 use process::Processes;
 use store::Store;
@@ -170,6 +173,7 @@ pub struct TestBroker {
     activated: Arc<Activated>,
     entries: Entries,
     processes: Processes,
+    ears: Ears,
     /// What a dead broker left running.
     orphans: Vec<AbortHandle>,
     /// The last number given to a request or a client.
@@ -209,6 +213,7 @@ impl TestBroker {
             activated,
             entries,
             processes: Processes::new(),
+            ears: Ears::default(),
             orphans: Vec::new(),
             last_number: 0,
             replies: BTreeMap::new(),
@@ -343,13 +348,13 @@ impl TestBroker {
         trigger: impl Into<Trigger>,
         arguments: &ValueSet,
     ) -> Result<TriggerResponse<ApplicationTriggerResult>, Error> {
-        let media = match trigger.into() {
-            Trigger::Application(_) => false,
-            Trigger::MediaProcessing(_) => true,
+        let demand = match trigger.into() {
+            Trigger::Application(_) => Demand::Application,
+            Trigger::MediaProcessing(_) => Demand::MediaProcessing,
             other => return Err(Error::invalid(format!("an app does not fire {other:?} itself"))),
         };
         let details = convert::details(arguments)?;
-        match self.ask(Request::Activate { app: app_id(app)?, media, details })? {
+        match self.ask(Request::Activate { app: app_id(app)?, demand, details })? {
             Reply::Activated(result, why) => {
                 Ok(TriggerResponse { result: same(ApplicationTriggerResult::from_number(result.number())), why })
             }
