@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn a_display_is_on_that_is_connected_enabled_and_awake() {
-        let table: &[(&[(&str, &str)], Option<bool>)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<bool>);
+        let table: &[Case<'_>] = &[
             (&[("status", "connected"), ("enabled", "enabled"), ("dpms", "On")], Some(true)),
             (&[("status", "connected"), ("enabled", "enabled"), ("dpms", "Off")], Some(false)),
             (&[("status", "connected"), ("enabled", "enabled"), ("dpms", "Standby")], Some(false)),

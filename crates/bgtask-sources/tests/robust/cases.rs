@@ -8,6 +8,7 @@ use crate::common::service::Value::{Bool, F64, I32, Text, U32, U64};
 use crate::common::service::{Answer, Identity};
 
 /// One way of one source.
+#[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) kind: SourceKind,
     pub(crate) bus: BusKind,

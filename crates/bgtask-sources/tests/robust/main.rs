@@ -15,12 +15,15 @@ use bgtask_sources::SERVICE_GRACE;
 use common::service::{Mood, Service};
 use common::{DEADLINE, TestBus, bus_socket, pass};
 use futures_util::future::join_all;
+use tokio::time::sleep;
 
 use crate::cases::CASES;
 use crate::patient::Patient;
 
 /// The shortest time between two readings of any source.
 const SHORTEST_SETTLE: Duration = Duration::from_millis(100);
+/// How long a service that restarts is away: every source has looked for it in vain by then.
+const ABSENCE: Duration = Duration::from_secs(1);
 /// The most calls of one reading, of a service with one object.
 const CALLS: u128 = 2;
 
@@ -38,6 +41,7 @@ async fn a_service_that_restarts_makes_no_edge() {
         loop {
             let since = Instant::now();
             patient.service.take().unwrap().stop().await;
+            sleep(ABSENCE).await;
             patient.serve(patient.case.one).await;
             patient.asked().await;
             if since.elapsed() < SERVICE_GRACE {
