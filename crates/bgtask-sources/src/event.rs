@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::device::{self, DeviceConnectionSpec, DeviceSpec};
+use crate::folder_changes::{self, FolderChangesSpec};
+use crate::library::{self, LibrarySpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::world::World;
@@ -31,6 +33,10 @@ pub enum Subject {
     Device(DeviceSpec),
     /// Devices that are connected and disconnected: `DeviceConnectionChangeTrigger`.
     DeviceConnection(DeviceConnectionSpec),
+    /// What happens to the files in libraries of the user: `StorageLibraryContentChangedTrigger`.
+    Library(LibrarySpec),
+    /// Everything that happens in a folder: `StorageLibraryChangeTrackerTrigger`.
+    FolderChanges(FolderChangesSpec),
 }
 
 impl Subject {
@@ -51,6 +57,8 @@ impl Subject {
         match class {
             "DeviceWatcherTrigger" => DeviceSpec::read(properties).map(Self::Device),
             "DeviceConnectionChangeTrigger" => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
+            "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
+            "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
             _ => Err(format!("{class} is no trigger that listens to events")),
         }
     }
@@ -59,6 +67,8 @@ impl Subject {
         match self {
             Self::Device(spec) => device::run(spec, world, teller).await,
             Self::DeviceConnection(spec) => spec.run(world, teller).await,
+            Self::Library(spec) => library::run(spec, world, teller).await,
+            Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
         }
     }
 }
