@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::signal::{self, SignalSpec};
+use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -29,6 +30,8 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 pub enum Subject {
     /// Any signal on a message bus.
     Signal(SignalSpec),
+    /// A unit of systemd that reaches a state.
+    Unit(UnitSpec),
 }
 
 impl Subject {
@@ -36,6 +39,7 @@ impl Subject {
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
             "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
+            "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
             _ => Err(format!("`{class}` is not a trigger that listens to events")),
         }
     }
@@ -106,6 +110,7 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
     let source = tokio::spawn(async move {
         match subject {
             Subject::Signal(spec) => signal::run(spec, &world, teller).await,
+            Subject::Unit(spec) => unit::run(spec, &world, teller).await,
         }
     });
     let delivery = tokio::spawn(async move { outbox.deliver(key, Duration::ZERO, reports).await });

@@ -54,16 +54,17 @@ mod outbox;
 mod path;
 mod presence;
 mod probe;
-mod properties;
 mod rate;
 mod ready;
 mod report;
 mod reread;
 mod signal;
+mod unit;
 mod up_time;
 mod wall_timer;
 mod watch_path;
 mod world;
+mod written;
 mod zone;
 
 use std::time::Duration;
@@ -88,6 +89,7 @@ pub use crate::probe::{Probe, probe};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
+pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
     PathWatching, watch_path,
