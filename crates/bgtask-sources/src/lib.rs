@@ -59,6 +59,7 @@ mod load;
 mod memory_pressure;
 mod netlink;
 mod outbox;
+mod pace;
 mod path;
 mod power_state;
 mod presence;
