@@ -17,6 +17,7 @@ use crate::folder_changes::{self, FolderChangesSpec};
 use crate::library::{self, LibrarySpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
+use crate::smart_card::{self, SmartCardSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -37,6 +38,8 @@ pub enum Subject {
     Library(LibrarySpec),
     /// Everything that happens in a folder: `StorageLibraryChangeTrackerTrigger`.
     FolderChanges(FolderChangesSpec),
+    /// Smart cards that are put into readers and taken out: `SmartCardTrigger`.
+    SmartCard(SmartCardSpec),
 }
 
 impl Subject {
@@ -59,6 +62,7 @@ impl Subject {
             "DeviceConnectionChangeTrigger" => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
             "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
             "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
+            "SmartCardTrigger" => SmartCardSpec::read(properties).map(Self::SmartCard),
             _ => Err(format!("{class} is no trigger that listens to events")),
         }
     }
@@ -69,6 +73,7 @@ impl Subject {
             Self::DeviceConnection(spec) => spec.run(world, teller).await,
             Self::Library(spec) => library::run(spec, world, teller).await,
             Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
+            Self::SmartCard(spec) => smart_card::run(spec, world, teller).await,
         }
     }
 }

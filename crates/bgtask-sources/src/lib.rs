@@ -62,6 +62,7 @@ mod probe;
 mod ready;
 mod report;
 mod reread;
+mod smart_card;
 mod up_time;
 mod wall_timer;
 mod watch_path;
@@ -96,6 +97,7 @@ pub use crate::presence::PRESENCE_IDLE;
 pub use crate::probe::{Probe, probe};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
+pub use crate::smart_card::{SMART_CARD_SETTLE, SmartCardSpec};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
     PathWatching, watch_path,
