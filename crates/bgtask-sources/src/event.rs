@@ -20,6 +20,7 @@ use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
 use crate::signal::{self, SignalSpec};
 use crate::unit::{self, UnitSpec};
+use crate::smart_card::{self, SmartCardSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -46,6 +47,8 @@ pub enum Subject {
     FolderChanges(FolderChangesSpec),
     /// A unit of systemd that reaches a state.
     Unit(UnitSpec),
+    /// Smart cards that are put into readers and taken out: `SmartCardTrigger`.
+    SmartCard(SmartCardSpec),
 }
 
 impl Subject {
@@ -71,6 +74,7 @@ impl Subject {
             "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
             "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
             "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
+            "SmartCardTrigger" => SmartCardSpec::read(properties).map(Self::SmartCard),
             _ => Err(format!("{class} is no trigger that listens to events")),
         }
     }
@@ -84,6 +88,7 @@ impl Subject {
             Self::Library(spec) => library::run(spec, world, teller).await,
             Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
             Self::Unit(spec) => unit::run(spec, world, teller).await,
+            Self::SmartCard(spec) => smart_card::run(spec, world, teller).await,
         }
     }
 }

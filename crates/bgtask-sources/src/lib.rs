@@ -73,6 +73,7 @@ mod sensor;
 mod service;
 mod session_connected;
 mod signal;
+mod smart_card;
 mod unit;
 mod up_time;
 mod wall_timer;
@@ -113,6 +114,7 @@ pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::screen::{SCREEN_REREAD, SCREEN_SETTLE};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
+pub use crate::smart_card::{SMART_CARD_SETTLE, SmartCardSpec};
 pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
