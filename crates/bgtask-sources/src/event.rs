@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::location::geofence::{self, GeofenceSpec};
+use crate::location::visit::{self, VisitSpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
@@ -26,6 +28,10 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Subject {
+    /// A fence on the map that is crossed.
+    Geofence(GeofenceSpec),
+    /// A stay somewhere that begins or ends.
+    Visit(VisitSpec),
     /// A reading of a sensor that crosses a threshold.
     Sensor(SensorSpec),
 }
@@ -38,6 +44,8 @@ impl Subject {
     /// One sentence: what is wrong, and what to write.
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
+            "LocationTrigger" => GeofenceSpec::read(properties).map(Self::Geofence),
+            "GeovisitTrigger" => VisitSpec::read(properties).map(Self::Visit),
             "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
             _ => Err(format!("nothing is known of events of `{class}`")),
         }
@@ -108,6 +116,8 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
     let world = world.clone();
     let source = tokio::spawn(async move {
         match subject {
+            Subject::Geofence(spec) => match geofence::run(spec, &world, &teller).await {},
+            Subject::Visit(spec) => match visit::run(spec, &world, &teller).await {},
             Subject::Sensor(spec) => match sensor::run(spec, &world, &teller).await {},
         }
     });
