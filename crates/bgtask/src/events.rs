@@ -124,11 +124,6 @@ impl TriggerEvent {
         self.value(name).or_else(whole)
     }
 
-    /// A moment, in microseconds since the Unix epoch.
-    pub(crate) fn time(&self, name: &str) -> Option<SystemTime> {
-        self.number(name).map(time_of)
-    }
-
     /// Bytes, which events write in hexadecimal digits; none where it is something else.
     pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         hexadecimal(&self.text(name)).unwrap_or_default()

@@ -1,7 +1,5 @@
 //! Text messages.
 
-use std::time::SystemTime;
-
 use super::event::{event_trigger, property};
 use crate::events::{EventDetails, TriggerEvent};
 
@@ -44,8 +42,9 @@ pub struct SmsMessageReceivedTriggerDetails {
     pub number: String,
     /// The message.
     pub text: String,
-    /// When the network took it; `None` where it does not say.
-    pub received_at: Option<SystemTime>,
+    /// When the network took it, in the words of ISO 8601 that ModemManager has it in, as `2030-01-01T12:00:00+01`; empty where the
+    /// network does not say.
+    pub received_at: String,
     /// The modem, by its object of ModemManager.
     pub modem: String,
     /// The message, by its object of ModemManager.
@@ -57,7 +56,7 @@ impl EventDetails for SmsMessageReceivedTriggerDetails {
         Some(Self {
             number: event.word("number")?,
             text: event.text("text"),
-            received_at: event.time("received_at"),
+            received_at: event.text("received_at"),
             modem: event.text("modem"),
             message: event.text("message"),
         })

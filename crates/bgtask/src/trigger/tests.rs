@@ -166,7 +166,7 @@ fn what_happened_is_read_in_the_type_of_its_class() {
     let store: StoreChange = read(&[("change", "added".into()), ("store", "x".into())]).unwrap();
     assert_eq!(store.change, StoreChangeKind::Added);
     let message: SmsMessageReceivedTriggerDetails = read(&[("number", "+49".into()), ("text", "x".into())]).unwrap();
-    assert_eq!((message.text.as_str(), message.received_at), ("x", None));
+    assert_eq!((message.text.as_str(), message.received_at.as_str()), ("x", ""));
     let disconnected: DeviceConnectionChangeTriggerDetails = read(&[("connected", false.into())]).unwrap();
     assert!(!disconnected.connected);
 }
