@@ -56,7 +56,7 @@ pub(crate) fn events(gathered: Option<&Details>, lost: u32) -> zbus::Result<Hash
     let lines = gathered.map_or(&[][..], |details| &details.0).split(|byte| *byte == b'\n');
     let read = lines.filter_map(|line| serde_json::from_slice(line).ok());
     let events: Vec<HashMap<String, Variant<'static>>> = read.map(fields).collect();
-    let own = |value: Variant<'static>| OwnedVariant::try_from(value).map_err(zbus::Error::from);
+    let own = |value: Variant<'static>| OwnedVariant::try_from(value);
     Ok(HashMap::from([("events".to_owned(), own(events.into())?), ("lost".to_owned(), own(lost.into())?)]))
 }
 

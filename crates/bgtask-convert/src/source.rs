@@ -4,7 +4,7 @@ use bgtask_sources::{SourceKind, Status};
 /// The source that knows a fact; `None` of one that is derived from others.
 pub const fn source_of(fact: Fact) -> Option<SourceKind> {
     Some(match fact {
-        Fact::WorkCost | Fact::Screen | Fact::OnlineAccounts | Fact::DefaultAccount => return None,
+        Fact::WorkCost | Fact::OnlineAccounts | Fact::DefaultAccount => return None,
         Fact::TimeZone => SourceKind::TimeZone,
         Fact::Internet => SourceKind::Internet,
         Fact::UserPresence => SourceKind::UserPresence,
@@ -13,6 +13,7 @@ pub const fn source_of(fact: Fact) -> Option<SourceKind> {
         Fact::MemoryPressure => SourceKind::MemoryPressure,
         Fact::FreeNetwork => SourceKind::FreeNetwork,
         Fact::SessionConnected => SourceKind::SessionConnected,
+        Fact::Screen => SourceKind::Screen,
         Fact::NetworkState => SourceKind::NetworkState,
         Fact::PowerState => SourceKind::PowerState,
         Fact::BatteryAbove(percent) => SourceKind::BatteryAbove(percent),
@@ -34,6 +35,7 @@ pub const fn fact_of(kind: SourceKind) -> Fact {
         SourceKind::MemoryPressure => Fact::MemoryPressure,
         SourceKind::FreeNetwork => Fact::FreeNetwork,
         SourceKind::SessionConnected => Fact::SessionConnected,
+        SourceKind::Screen => Fact::Screen,
         SourceKind::NetworkState => Fact::NetworkState,
         SourceKind::PowerState => Fact::PowerState,
         SourceKind::BatteryAbove(percent) => Fact::BatteryAbove(percent),

@@ -41,8 +41,8 @@ pub enum Bug {
     MissesTheRemoved,
     /// A calendar is not planned.
     ForgetsToPlan,
-    /// A path is not watched.
-    ForgetsToWatchAPath,
+    /// Nobody is listened to.
+    ForgetsToListen,
     /// Nothing is killed.
     SparesWhatIsToBeKilled,
     /// The end of a command is not told.
@@ -51,10 +51,10 @@ pub enum Bug {
     IgnoresThePause,
     /// What is run by hand waits for its conditions.
     HoldsWhatIsByHand,
-    /// Of several changes at a path the last is not told.
-    LosesAChange,
-    /// Changes at a path are told the wrong way round.
-    ShufflesChanges,
+    /// Of several events the last is not told.
+    LosesAnEvent,
+    /// Events are told the wrong way round.
+    ShufflesEvents,
     /// A command that failed counts as one that succeeded.
     TakesFailureForSuccess,
     /// A new life does not know that a failed try has to wait.
@@ -94,13 +94,13 @@ impl Bug {
         Self::StartsWithoutPolicy,
         Self::MissesTheRemoved,
         Self::ForgetsToPlan,
-        Self::ForgetsToWatchAPath,
+        Self::ForgetsToListen,
         Self::SparesWhatIsToBeKilled,
         Self::SwallowsTheExit,
         Self::IgnoresThePause,
         Self::HoldsWhatIsByHand,
-        Self::LosesAChange,
-        Self::ShufflesChanges,
+        Self::LosesAnEvent,
+        Self::ShufflesEvents,
         Self::TakesFailureForSuccess,
         Self::ForgetsTheBackoff,
         Self::ForgetsTheSuccess,
@@ -118,11 +118,11 @@ impl Bug {
             (Self::HoldsWhatIsByHand, Input::Request(_, Request::RunNow { respect_conditions, .. })) => {
                 *respect_conditions = true;
             }
-            (Self::LosesAChange, Input::PathChanged { changes, count: 2.., .. }) => {
-                *changes = rearranged(changes, |lines| lines.truncate(lines.len() - 1));
+            (Self::LosesAnEvent, Input::Happened { events, count: 2.., .. }) => {
+                *events = rearranged(events, |lines| lines.truncate(lines.len() - 1));
             }
-            (Self::ShufflesChanges, Input::PathChanged { changes, .. }) => {
-                *changes = rearranged(changes, |lines| lines.reverse());
+            (Self::ShufflesEvents, Input::Happened { events, .. }) => {
+                *events = rearranged(events, |lines| lines.reverse());
             }
             (Self::TakesFailureForSuccess, Input::HostExited { exit: exit @ HostExit::Code(1), .. }) => {
                 *exit = HostExit::Code(0);
@@ -149,8 +149,8 @@ impl Bug {
     }
 }
 
-fn rearranged(changes: &Details, how: impl Fn(&mut Vec<&[u8]>)) -> Details {
-    let mut lines: Vec<_> = changes.0.split_inclusive(|byte| *byte == b'\n').collect();
+fn rearranged(events: &Details, how: impl Fn(&mut Vec<&[u8]>)) -> Details {
+    let mut lines: Vec<_> = events.0.split_inclusive(|byte| *byte == b'\n').collect();
     how(&mut lines);
     Details(Arc::from(lines.concat()))
 }

@@ -51,7 +51,7 @@ enum Means {
     /// The kernel broadcasts an event of the device. (inotify says nothing about files in sysfs.)
     Uevents(Ready),
     /// Below another root the devices are plain files.
-    Files { class: PathWatch, inside: Inotify },
+    Files { class: Box<PathWatch>, inside: Inotify },
     /// Nobody tells, for this reason.
     Blind(String),
 }
@@ -111,7 +111,7 @@ impl Means {
     fn open(world: &World, class: &str) -> io::Result<Self> {
         match world.is_machine() {
             true => Ok(Self::Uevents(listen(Some(netlink::KOBJECT_UEVENT), KERNEL_EVENTS)?)),
-            false => Ok(Self::Files { class: PathWatch::new(world, class), inside: Inotify::new()? }),
+            false => Ok(Self::Files { class: Box::new(PathWatch::new(world, class)), inside: Inotify::new()? }),
         }
     }
 }

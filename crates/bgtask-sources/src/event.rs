@@ -4,6 +4,7 @@
 //! where some were lost that is said. Whoever floods is held to a bound, and what exceeds it is counted.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,9 +12,14 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::device::{self, DeviceConnectionSpec, DeviceSpec};
+use crate::folder_changes::{self, FolderChangesSpec};
+use crate::library::{self, LibrarySpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
+use crate::signal::{self, SignalSpec};
+use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -26,20 +32,58 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Subject {
-    /// A reading of a sensor that crosses a threshold.
+    /// Devices that come, change and go: `DeviceWatcherTrigger`.
+    Device(DeviceSpec),
+    /// Devices that are connected and disconnected: `DeviceConnectionChangeTrigger`.
+    DeviceConnection(DeviceConnectionSpec),
+    /// A reading of a sensor that crosses a threshold: `SensorDataThresholdTrigger`.
     Sensor(SensorSpec),
+    /// Any signal on a message bus: `DBusSignalTrigger`.
+    Signal(SignalSpec),
+    /// What happens to the files in libraries of the user: `StorageLibraryContentChangedTrigger`.
+    Library(LibrarySpec),
+    /// Everything that happens in a folder: `StorageLibraryChangeTrackerTrigger`.
+    FolderChanges(FolderChangesSpec),
+    /// A unit of systemd that reaches a state.
+    Unit(UnitSpec),
 }
 
 impl Subject {
-    /// Reads the subject of a trigger class from the properties that somebody wrote.
+    /// What a trigger of this class and these properties listens to, or a sentence on what is wrong with them.
+    ///
+    /// ```
+    /// # use std::collections::BTreeMap;
+    /// use bgtask_sources::Subject;
+    ///
+    /// let properties = BTreeMap::from([("subsystem".to_owned(), "block".to_owned())]);
+    /// assert!(Subject::read("DeviceWatcherTrigger", &properties).is_ok());
+    /// ```
     ///
     /// # Errors
     ///
-    /// One sentence: what is wrong, and what to write.
+    /// Where the class carries no events, or a property is missing, unknown or makes no sense.
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
+            "DeviceWatcherTrigger" => DeviceSpec::read(properties).map(Self::Device),
+            "DeviceConnectionChangeTrigger" => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
             "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
-            _ => Err(format!("nothing is known of events of `{class}`")),
+            "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
+            "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
+            "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
+            "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
+            _ => Err(format!("{class} is no trigger that listens to events")),
+        }
+    }
+
+    async fn run(self, world: &World, teller: EventTeller) -> Infallible {
+        match self {
+            Self::Device(spec) => device::run(spec, world, teller).await,
+            Self::DeviceConnection(spec) => spec.run(world, teller).await,
+            Self::Sensor(spec) => sensor::run(spec, world, &teller).await,
+            Self::Signal(spec) => signal::run(spec, world, teller).await,
+            Self::Library(spec) => library::run(spec, world, teller).await,
+            Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
+            Self::Unit(spec) => unit::run(spec, world, teller).await,
         }
     }
 }
@@ -86,7 +130,7 @@ impl From<Told<Event>> for EventReport {
 #[derive(Debug)]
 #[must_use = "dropping a listener stops it"]
 pub struct Listening {
-    source: JoinHandle<()>,
+    source: JoinHandle<Infallible>,
     delivery: JoinHandle<()>,
 }
 
@@ -106,17 +150,13 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
     let outbox = Arc::new(Outbox::default());
     let teller = EventTeller { outbox: outbox.clone() };
     let world = world.clone();
-    let source = tokio::spawn(async move {
-        match subject {
-            Subject::Sensor(spec) => match sensor::run(spec, &world, &teller).await {},
-        }
-    });
+    let source = tokio::spawn(async move { match subject.run(&world, teller).await {} });
     let delivery = tokio::spawn(async move { outbox.deliver(key, Duration::ZERO, reports).await });
     Listening { source, delivery }
 }
 
 /// Where a listener puts what it hears. It never waits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct EventTeller {
     outbox: Arc<Outbox<Event>>,
 }
@@ -128,7 +168,10 @@ impl EventTeller {
 
     /// Something happened just now.
     pub(crate) fn event(&self, fields: impl IntoIterator<Item = (&'static str, Value)>) {
-        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), cut(value))).collect();
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), cut(value, &mut MAX_FIELD_BYTES.clone())))
+            .collect();
         self.outbox.put([Event { at_micros: now_micros(), fields }], 0);
     }
 
@@ -138,17 +181,55 @@ impl EventTeller {
     }
 }
 
-fn cut(value: Value) -> Value {
+/// The value, as far as there is room: texts are cut off, and of lists the end is left out.
+fn cut(value: Value, room: &mut usize) -> Value {
     match value {
-        Value::String(mut text) if text.len() > MAX_FIELD_BYTES => {
-            text.truncate(text.floor_char_boundary(MAX_FIELD_BYTES));
+        Value::String(mut text) => {
+            text.truncate(text.floor_char_boundary(*room));
+            *room -= text.len();
             Value::String(text)
         }
-        other => other,
+        Value::Array(values) => values.into_iter().map_while(|value| (*room > 0).then(|| cut(value, room))).collect(),
+        Value::Object(entries) => {
+            Value::Object(entries.into_iter().map_while(|entry| cut_entry(entry, room)).collect())
+        }
+        other => {
+            *room = room.saturating_sub(size_of::<u64>());
+            other
+        }
     }
+}
+
+fn cut_entry((name, value): (String, Value), room: &mut usize) -> Option<(String, Value)> {
+    *room = room.checked_sub(name.len())?;
+    Some((name, cut(value, room)))
 }
 
 fn now_micros() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cut_to(mut room: usize, value: Value) -> Value {
+        cut(value, &mut room)
+    }
+
+    #[test]
+    fn what_has_no_room_in_a_field_is_cut_off() {
+        assert_eq!(cut_to(3, json!("abcd")), "abc");
+        assert_eq!(cut_to(3, json!("abß")), "ab");
+        assert_eq!(cut_to(4, json!(["ab", "cd", "ef"])), json!(["ab", "cd"]));
+        assert_eq!(cut_to(20, json!([1, 2, 3, 4])), json!([1, 2, 3]));
+        assert_eq!(
+            cut_to(8, json!({"a": "bc", "d": "ef", "g": "hi", "j": "kl"})),
+            json!({"a": "bc", "d": "ef", "g": "h"})
+        );
+        assert_eq!(cut_to(9, json!(true)), json!(true));
+    }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Event<'a> {
 pub(crate) struct OwnedEvent {
     pub(crate) watch: i32,
     pub(crate) what: ReadFlags,
+    /// The same number for both halves of a move.
+    pub(crate) cookie: u32,
     pub(crate) name: Option<OsString>,
 }
 
@@ -97,7 +99,8 @@ impl Inotify {
             match reader.next() {
                 Ok(event) => {
                     let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
-                    events.push(OwnedEvent { watch: event.wd(), what: event.events(), name });
+                    let (watch, what, cookie) = (event.wd(), event.events(), event.cookie());
+                    events.push(OwnedEvent { watch, what, cookie, name });
                 }
                 Err(Errno::INTR) => {}
                 Err(_) => {

@@ -166,7 +166,8 @@ impl Second {
             Err(_) if way.is_none() => Connectivity::None,
             Err(_) => Connectivity::Unknown,
         };
-        let way = way.unwrap_or_default();
+        // A route through a dead link leads nowhere.
+        let way = way.filter(|_| connectivity != Connectivity::None).unwrap_or_default();
         (Reading { status, connectivity, metered: None, way, starting: false }, again)
     }
 

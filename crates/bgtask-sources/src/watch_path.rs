@@ -75,6 +75,9 @@ impl PathEvents {
     pub const DELETED: Self = Self(1 << 3);
     /// Something was moved in or out.
     pub const MOVED: Self = Self(1 << 4);
+    /// Something was moved within what is watched. Together with [`Self::MOVED`] this is told as one change, which has a
+    /// [`PathChange::previous`], and what is in a folder comes along untold. Without it both ends are told.
+    pub const RENAMED: Self = Self(1 << 5);
 
     /// Whether all of `other` are in it.
     pub const fn contains(self, other: Self) -> bool {
@@ -90,7 +93,7 @@ impl BitOr for PathEvents {
     }
 }
 
-/// All but [`Self::CHANGED`], which tells a file that is being written many times.
+/// All but [`Self::CHANGED`], which tells a file that is being written many times, and [`Self::RENAMED`].
 impl Default for PathEvents {
     fn default() -> Self {
         Self::CREATED | Self::WRITTEN | Self::DELETED | Self::MOVED
@@ -112,6 +115,8 @@ pub struct PathBurst {
 pub struct PathChange {
     /// What changed, named from the path that is watched: links above it are not resolved.
     pub path: PathBuf,
+    /// Where it was before, if it was moved to here and that is known, which takes [`PathEvents::RENAMED`].
+    pub previous: Option<PathBuf>,
     /// What happened to it.
     pub kind: ChangeKind,
     /// When it was heard of, in microseconds since 1970.

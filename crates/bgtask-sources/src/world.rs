@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bus::BusKind;
+use crate::device::Feed;
 use crate::watch_path::Hub;
 
 /// The address of the system bus below a root, in the words of the D-Bus specification.
@@ -11,7 +12,8 @@ const SYSTEM_BUS_SOCKET: &str = "run/dbus/system_bus_socket";
 
 /// Where facts are read from: a file-system root, the user they concern, and the two message buses.
 ///
-/// Clones of a world share one inotify instance for all its path watches: the kernel allows a user only 128 of them.
+/// Clones of a world share one inotify instance for all its path watches, of which the kernel allows a user only 128, and one
+/// socket that tells of devices.
 ///
 /// The root is `/` on a machine and a directory of files in a test. Symbolic links are followed *inside* the root.
 #[derive(Clone, Debug)]
@@ -20,7 +22,14 @@ pub struct World {
     uid: u32,
     bus_address: String,
     session_address: String,
+    shared: Arc<Shared>,
+}
+
+/// What all clones of a world share.
+#[derive(Debug, Default)]
+struct Shared {
     hub: Arc<Hub>,
+    devices: Feed,
 }
 
 impl World {
@@ -39,7 +48,7 @@ impl World {
         };
         let bus_address = address("DBUS_SYSTEM_BUS_ADDRESS", SYSTEM_BUS_SOCKET);
         let session_address = address("DBUS_SESSION_BUS_ADDRESS", &format!("run/user/{uid}/bus"));
-        Self { sysroot, uid, bus_address, session_address, hub: Arc::default() }
+        Self { sysroot, uid, bus_address, session_address, shared: Arc::default() }
     }
 
     /// The root that every path is below.
@@ -77,7 +86,12 @@ impl World {
 
     /// What reads for all path watches of this world.
     pub(crate) fn hub(&self) -> &Arc<Hub> {
-        &self.hub
+        &self.shared.hub
+    }
+
+    /// What reads for all who listen to devices of this world.
+    pub(crate) fn devices(&self) -> &Feed {
+        &self.shared.devices
     }
 
     /// Whether this is the machine itself, so that kernel interfaces without a path may be asked too.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bgtask_core::{Details, EventClass, Input, TaskId};
-use bgtask_sources::{EventReport, Listening, Subject, World, listen};
+use bgtask_sources::{DeviceId, EventReport, Listening, Subject, World, is_connected, listen};
 use tokio::sync::mpsc;
 
 /// The devices in use.
@@ -19,10 +19,14 @@ impl Devices {
         Self { world, reports, used: HashMap::new(), last: 0 }
     }
 
-    /// A device that is named in no way that could be watched stays until the task ends by itself.
-    pub(crate) fn watch(&mut self, task: TaskId, details: &Details) {
+    /// A device that is not there is gone already. One that is named in no way that could be watched stays until the task ends by
+    /// itself.
+    pub(crate) fn watch(&mut self, task: TaskId, details: &Details) -> Option<Input> {
         self.unwatch(task);
-        let Some(device) = bgtask_convert::device_of(details) else { return };
+        let device = bgtask_convert::device_of(details)?;
+        if DeviceId::read(&device).is_ok_and(|id| !is_connected(&id, &self.world)) {
+            return Some(Input::DeviceGone(task));
+        }
         let properties = BTreeMap::from([("device_id".to_owned(), device)]);
         match Subject::read(EventClass::DeviceConnectionChange.name(), &properties) {
             Ok(subject) => {
@@ -32,6 +36,7 @@ impl Devices {
             }
             Err(error) => tracing::info!(%task, "the device it uses cannot be watched: {error}"),
         }
+        None
     }
 
     pub(crate) fn unwatch(&mut self, task: TaskId) {

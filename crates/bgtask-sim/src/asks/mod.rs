@@ -3,9 +3,9 @@
 mod commands;
 
 use bgtask_core::{
-    AccessSetting, AppId, BackgroundAccessRequestKind, Condition, CustomSystemEventTriggerRecurrence, Details, Entry,
-    NewRegistration, Policy, PolicyEntry, PolicyRule, Request, SystemConditionType, SystemTriggerType, TaskGroup,
-    TaskId, Trigger,
+    AccessSetting, AppId, BackgroundAccessRequestKind, Condition, CustomSystemEventTriggerRecurrence, Demand, Details,
+    Entry, NewRegistration, Policy, PolicyEntry, PolicyRule, Request, SystemConditionType, SystemTriggerType,
+    TaskGroup, TaskId, Trigger,
 };
 
 use crate::apps::{self, EDITOR, EVENTS};
@@ -164,7 +164,12 @@ fn any_setting(chance: &mut Chance) -> Option<AccessSetting> {
 
 fn activate(number: u64, app: AppId, chance: &mut Chance) -> Request {
     let details = chance.percent(60).then(|| Details(number.to_be_bytes().into()));
-    Request::Activate { app, media: chance.percent(40), details }
+    let demand = match chance.below(10) {
+        0..=3 => Demand::Application,
+        4..=6 => Demand::MediaProcessing,
+        _ => Demand::DeviceUse,
+    };
+    Request::Activate { app, demand, details }
 }
 
 fn raise(chance: &mut Chance) -> Ask {

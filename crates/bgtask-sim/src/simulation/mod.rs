@@ -13,8 +13,8 @@ use crate::chance::Chance;
 use crate::clients::Clients;
 use crate::driver::{Driver, Effect, Turn};
 use crate::hosts::{Hosts, Word};
+use crate::listeners::Listeners;
 use crate::oracle::{Oracle, Verdict};
-use crate::paths::Paths;
 use crate::planner::{self, Planner};
 use crate::plant::Bug;
 use crate::report::{Failure, Report};
@@ -43,7 +43,7 @@ pub struct Simulation {
     hosts: Hosts,
     sources: Sources,
     planner: Planner,
-    paths: Paths,
+    listeners: Listeners,
     clients: Clients,
     oracle: Oracle,
     trace: Trace,
@@ -78,7 +78,7 @@ impl Simulation {
             hosts: Hosts::default(),
             sources: Sources::new(),
             planner: Planner::default(),
-            paths: Paths::default(),
+            listeners: Listeners::default(),
             clients: Clients::default(),
             trace: Trace::default(),
             faults: true,
@@ -181,7 +181,7 @@ impl Simulation {
         while let Some(input) = self.planner.speak(self.now.boot) {
             self.tell(input);
         }
-        while let Some(input) = self.paths.speak(self.now.boot) {
+        while let Some(input) = self.listeners.speak(self.now.boot) {
             self.tell(input);
         }
         while let Some(input) = self.sources.speak(self.now.boot) {
@@ -270,7 +270,7 @@ impl Simulation {
             (Output::Retire(_), Some(Bug::ForgetsToRetire))
             | (Output::Adopt { .. }, Some(Bug::ForgetsToAdopt))
             | (Output::Plan { .. }, Some(Bug::ForgetsToPlan))
-            | (Output::WatchPath(..), Some(Bug::ForgetsToWatchAPath))
+            | (Output::Listen { .. }, Some(Bug::ForgetsToListen))
             | (Output::Kill(_), Some(Bug::SparesWhatIsToBeKilled)) => return Ok(()),
             _ => {}
         }
@@ -284,8 +284,9 @@ impl Simulation {
                 let offset = if zone.is_some() { planner::PARIS } else { self.sources.zone_offset() };
                 self.planner.order(task, planner::next_time(&calendar, offset, after), now, chance);
             }
-            Output::WatchPath(task, _) => self.paths.watch(task),
-            Output::UnwatchPath(task) => self.paths.unwatch(task),
+            Output::Listen { task, subject, .. } => self.listeners.listen(task, subject, now, chance),
+            Output::Unlisten(task) => self.listeners.unlisten(task),
+            Output::WatchDevice(..) | Output::UnwatchDevice(_) => {}
             Output::Launch { host, app, .. } => self.hosts.launch(host, app, now, chance),
             Output::Adopt { host, client } => self.adopt(host, client),
             Output::Run(host, order) => {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::inotify::ReadFlags;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
 use crate::outbox::Outbox;
@@ -104,6 +104,7 @@ impl Reading {
                 () = reader.marks.inotify.readable() => {}
                 () = yield_now(), if more => {}
                 () = sleep(BLIND_REREAD), if reader.is_refused() => reader.retry(),
+                () = sleep_until(reader.waits_until().unwrap_or_else(Instant::now)), if reader.waits_until().is_some() => {}
             }
         }
     }
@@ -183,6 +184,7 @@ impl Reader {
         let all_heard = self.hear() && all_heard;
         let mut more = !all_heard;
         for tree in self.trees.values_mut() {
+            tree.settle_moves(&mut self.marks);
             if all_heard {
                 tree.all_is_heard();
             }
@@ -209,6 +211,10 @@ impl Reader {
             }
         }
         all
+    }
+
+    fn waits_until(&self) -> Option<Instant> {
+        self.trees.values().filter_map(Tree::waits_until).min()
     }
 
     fn is_refused(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What one watch sees: the way to its path, what is there, and the folders below.
 
 mod folders;
+mod moves;
 mod way;
 
 use std::collections::{HashMap, VecDeque};
@@ -18,6 +19,7 @@ use crate::report::Status;
 use crate::watch_path::change::Change;
 use crate::watch_path::marks::{Mark, Marks, WatchId};
 use crate::watch_path::tree::folders::{Folder, Refused, Scan, Scope};
+use crate::watch_path::tree::moves::Leaving;
 use crate::watch_path::tree::way::{Found, Way};
 use crate::watch_path::{ChangeKind, MAX_PATH_FOLDERS, PathBurst, PathChange, PathSpec};
 use crate::world::World;
@@ -41,6 +43,8 @@ pub(super) struct Tree {
     scans: VecDeque<Scan>,
     /// Folders that were read to their end since everything was heard.
     scanned: Vec<Mark>,
+    /// Moves of which one half was heard.
+    leaving: Vec<Leaving>,
     /// Whether there were more folders than may be watched.
     crowded: bool,
     refused: Option<Refused>,
@@ -61,6 +65,7 @@ impl Tree {
             folders: HashMap::new(),
             scans: VecDeque::new(),
             scanned: Vec::new(),
+            leaving: Vec::new(),
             crowded: false,
             refused: None,
         }
@@ -107,7 +112,7 @@ impl Tree {
 
     /// Hands over what there is to tell.
     pub(super) fn publish(&mut self) {
-        if self.burst != PathBurst::default() {
+        if self.burst != PathBurst::default() && self.leaving.is_empty() {
             let PathBurst { changes, lost } = std::mem::take(&mut self.burst);
             self.outbox.put(changes, lost);
         }
@@ -145,7 +150,8 @@ impl Tree {
         let asked = |kind: &&ChangeKind| self.spec.on.contains(kind.event());
         if let Some(kind) = change.told_as(is_folder).iter().find(asked).copied() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.burst.changes.push(PathChange { path, kind, at_micros: now.as_micros() as i64 });
+            let at_micros = now.as_micros() as i64;
+            self.burst.changes.push(PathChange { path, previous: None, kind, at_micros });
         }
     }
 }
@@ -167,7 +173,7 @@ impl Tree {
             }
         }
         if let Some(change) = change {
-            self.hear_inside(marks, event.watch, name, change, is_folder);
+            self.hear_inside(marks, event, name, change);
         }
     }
 
@@ -203,8 +209,9 @@ impl Tree {
     }
 
     /// Something happened in a folder.
-    fn hear_inside(&mut self, marks: &mut Marks, mark: Mark, name: &OsStr, change: Change, is_folder: bool) {
-        let Some(folder) = self.folders.get_mut(&mark) else { return };
+    fn hear_inside(&mut self, marks: &mut Marks, event: &OwnedEvent, name: &OsStr, change: Change) {
+        let is_folder = event.what.contains(ReadFlags::ISDIR);
+        let Some(folder) = self.folders.get_mut(&event.watch) else { return };
         let below = folder.below.join(name);
         if let Some(told) = &mut folder.told {
             match change {
@@ -214,6 +221,19 @@ impl Tree {
             }
         }
         self.tell(self.spec.path.join(&below), change, is_folder);
+        match change {
+            Change::MovedOut if self.pairs_moves() => return self.leaves(marks, event.cookie, below, is_folder),
+            Change::MovedIn if self.pairs_moves() => {
+                if let Some(previous) = self.arrives_from(event.cookie, &below) {
+                    self.burst.changes.last_mut().expect("it was told above").previous = Some(previous);
+                    // What was moved before it could be watched is as new as ever.
+                    if self.folders.values().any(|folder| folder.below == below) {
+                        return;
+                    }
+                }
+            }
+            _ => {}
+        }
         if is_folder && self.spec.recursive {
             match change {
                 Change::MovedOut => self.leave(marks, &below),

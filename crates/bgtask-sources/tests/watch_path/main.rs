@@ -6,6 +6,7 @@ mod common;
 mod bounds;
 mod files;
 mod folders;
+mod renames;
 mod scene;
 mod settling;
 mod sharing;

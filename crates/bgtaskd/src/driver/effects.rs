@@ -25,7 +25,7 @@ impl Driver {
                 self.follow_ups.extend(self.listeners.listen(task, &app, subject));
             }
             Output::Unlisten(task) => self.listeners.unlisten(task),
-            Output::WatchDevice(task, details) => self.devices.watch(task, &details),
+            Output::WatchDevice(task, details) => self.follow_ups.extend(self.devices.watch(task, &details)),
             Output::UnwatchDevice(task) => self.devices.unwatch(task),
             Output::Progressed { task, instance, value, message } => {
                 if let Some((registration, _)) = self.core.task(task) {

@@ -1,10 +1,13 @@
 //! The loop that owns everything: take what waits, let the core decide, make it durable, then do it.
 
 mod clock;
+mod doubts;
 mod durable;
 mod effects;
 mod start;
 mod task_files;
+
+pub(crate) use self::doubts::Tried;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -21,6 +24,7 @@ use tokio::time::sleep;
 use zbus::Message;
 use zbus::message::{Flags, Type as MessageType};
 
+use self::doubts::Doubts;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
 use crate::clients::{self, Answer, Asked, Clients};
@@ -68,6 +72,7 @@ struct Driver {
     calendars: Calendars,
     listeners: Listeners,
     devices: Devices,
+    doubts: Doubts,
     task_files: TaskFiles,
     policies: Policies,
     consents: Consents,
@@ -208,6 +213,7 @@ impl Driver {
                 }
             }
             Incoming::Consent(request, consent) => self.handle(now, Input::Consent(request, consent)),
+            Incoming::Tried(tried) => self.tried(now, *tried),
             Incoming::Stop(why) => self.stop(now, why),
         }
     }
@@ -253,6 +259,7 @@ impl Driver {
         let answer = Call::read(message).and_then(|call| clients::answer(&asked, call, message));
         match answer {
             Ok(Answer::Now(reply)) => self.reply(id, message, Ok(reply)),
+            Ok(Answer::Ask(request)) if self.doubts(id, message, &request) => {}
             Ok(Answer::Ask(request)) => self.ask(now, id, message, request),
             Ok(Answer::Watch(scope, reply)) => {
                 self.reply(id, message, Ok(reply));

@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::doubts::Doubts;
 use super::durable::Durable;
 use super::{Driver, STORE_REST};
 use crate::apps::{self, Apps};
@@ -108,6 +109,7 @@ impl Driver {
             calendars: Calendars::new(World::new(&options.sysroot)),
             listeners: Listeners::new(World::new("/"), World::new(&options.sysroot), seen, happened),
             devices: Devices::new(World::new(&options.sysroot), gone),
+            doubts: Doubts::new(World::new(&options.sysroot), post.clone()),
             task_files: TaskFiles::new(places.task_files()),
             environment: Environment::of(&places),
             inbox,

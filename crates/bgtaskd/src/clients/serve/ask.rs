@@ -1,11 +1,11 @@
 //! Calls that change something, as requests to the core.
 
 use bgtask_core::{
-    AccessSetting, AppId, BackgroundAccessRequestKind, Entry, NewRegistration, Refusal, Request, TaskId,
+    AccessSetting, AppId, BackgroundAccessRequestKind, Demand, Entry, NewRegistration, Refusal, Request, TaskId,
 };
 use bgtask_wire::{Call, Error, ErrorKind, Registering};
 
-use bgtask_convert::{cannot_run, details, new_registration, setting_word};
+use bgtask_convert::{cannot_run, check_subject, details, new_registration, setting_word};
 
 use super::{Asked, Identity};
 use crate::task_files::described;
@@ -96,6 +96,7 @@ impl Asked<'_> {
             return Err(Error::new(ErrorKind::NameTaken, text));
         }
         let commands = AppId::new(bgtask_core::App::COMMANDS).expect("it is an app id");
+        check_subject(&new.trigger, &commands).map_err(invalid)?;
         Ok(if replace { Request::RegisterOrUpdate(commands, new) } else { Request::Register(commands, new) })
     }
 
@@ -108,6 +109,7 @@ impl Asked<'_> {
         let app = self.identity.one(&given.app)?;
         let new = new_registration(given)?;
         self.check_can_run(&app, &new.entry)?;
+        check_subject(&new.trigger, &app).map_err(invalid)?;
         Ok((app, new))
     }
 

@@ -1,0 +1,76 @@
+//! A test that needs a part of the machine for itself.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Says that a test runs in its own name spaces already.
+const INSIDE: &str = "BGTASK_TEST_INSIDE";
+
+/// Runs the test of this name again, alone, with a network and mounts of its own: `/run` is empty there, and `/sys` shows
+/// that network. True inside, where the test shall do its work; false outside, when that has passed or was skipped.
+pub(crate) fn is_inside(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    if let Err(why) = check() {
+        skip(&format!("no name spaces: {why}"));
+        return false;
+    }
+    let this = std::env::current_exe().unwrap();
+    let script = "mount -t sysfs sysfs /sys; mount -t tmpfs tmpfs /run; ip link set lo up; exec \"$@\"";
+    let mut run = unshare(script);
+    let output = run.arg(this).args([test, "--exact", "--nocapture"]).env(INSIDE, "1").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    print!("{told}");
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{test} failed in its name spaces");
+    assert!(told.contains("1 passed"), "there is no test called {test}");
+    false
+}
+
+/// Says aloud that something was not tested. In CI everything must be.
+pub(crate) fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "nothing may be skipped in CI: {why}");
+    println!("SKIPPED: {why}");
+}
+
+/// Whether a program is installed.
+pub(crate) fn has(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<_> = std::env::split_paths(&folders).collect();
+    folders.push("/usr/sbin".into());
+    folders.iter().any(|folder| folder.join(program).is_file())
+}
+
+/// Runs a shell command, which must succeed.
+pub(crate) fn sh(command: &str) {
+    let status = Command::new("sh").args(["-ec", command]).status().unwrap();
+    assert!(status.success(), "{command}: {status}");
+}
+
+fn check() -> Result<(), String> {
+    if !has("unshare") || !has("ip") {
+        return Err("unshare (util-linux) and ip (iproute2) are not installed".to_owned());
+    }
+    let script = "mount -t sysfs sysfs /sys; ip link add bgtask0 type veth peer name bgtask1";
+    let output = unshare(script).stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+fn unshare(script: &str) -> Command {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--net", "--propagation", "private"]);
+    if !rustix::process::getuid().is_root() {
+        unshare.arg("--map-root-user");
+    }
+    unshare.args(["sh", "-ec", script, "sh"]);
+    unshare
+}
+
+/// Makes an empty folder visible at another place, for who is inside.
+pub(crate) fn mount_at(folder: &Path, place: &str) {
+    sh(&format!("mkdir -p {place}; mount --bind {} {place}", folder.display()));
+}
