@@ -204,26 +204,32 @@ pub const fn setting_word(setting: AccessSetting) -> &'static str {
 
 /// A source and how well it works.
 pub fn source_info(fact: Fact, status: Option<&SourceStatus>, core: &Core) -> SourceInfo {
-    let (word, how, why, help) = match status {
-        None => ("starting", None, None, None),
-        Some(SourceStatus::Available { how }) => ("available", Some(how), None, None),
-        Some(SourceStatus::Degraded { how, why, help }) => ("degraded", Some(how), Some(why), Some(help)),
-        Some(SourceStatus::Missing { why, help }) => ("missing", None, Some(why), Some(help)),
-    };
     let level = core.levels().get(fact).map(|(value, _)| value.to_string());
     SourceInfo {
-        name: fact.name().into_owned(),
-        status: word.to_owned(),
-        how: how.cloned(),
-        why: why.cloned(),
-        help: help.cloned(),
         value: match fact {
             Fact::TimeZone => core.zone().map(|zone| zone.identity.clone()),
             Fact::WorkCost => core.work_cost().map(|cost| cost.name().to_lowercase()),
             fact if fact.is_state() => core.state_of(fact).map(str::to_owned),
             _ => level,
         },
+        ..status_info(fact.name().into_owned(), status)
     }
+}
+
+/// What is listened to, by the word of its trigger, and how well it is heard.
+pub fn listened_info(trigger: &Trigger, status: Option<&SourceStatus>) -> SourceInfo {
+    status_info(bgtask_taskfile::trigger_word(trigger), status)
+}
+
+fn status_info(name: String, status: Option<&SourceStatus>) -> SourceInfo {
+    let (word, how, why, help) = match status {
+        None => ("starting", None, None, None),
+        Some(SourceStatus::Available { how }) => ("available", Some(how), None, None),
+        Some(SourceStatus::Degraded { how, why, help }) => ("degraded", Some(how), Some(why), Some(help)),
+        Some(SourceStatus::Missing { why, help }) => ("missing", None, Some(why), Some(help)),
+    };
+    let status = word.to_owned();
+    SourceInfo { name, status, how: how.cloned(), why: why.cloned(), help: help.cloned(), value: None }
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -1,4 +1,4 @@
-//! The small text files in which the kernel shows its state.
+//! Small text files, such as those in which the kernel shows its state.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -12,11 +12,16 @@ const MAX_ATTRIBUTE_BYTES: u64 = 4096;
 
 /// The beginning of the file at `path`, without white space around it.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
+    read_up_to(MAX_ATTRIBUTE_BYTES, path)
+}
+
+/// The same of a file that may be larger.
+pub(crate) fn read_up_to(most: u64, path: &Path) -> io::Result<String> {
     // A pipe or a device in this place must not make us wait.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
     let mut bytes = Vec::new();
-    file.take(MAX_ATTRIBUTE_BYTES).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::device::{self, DeviceConnectionSpec, DeviceSpec};
+use crate::folder_changes::{self, FolderChangesSpec};
+use crate::library::{self, LibrarySpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
@@ -37,6 +39,10 @@ pub enum Subject {
     Sensor(SensorSpec),
     /// Any signal on a message bus: `DBusSignalTrigger`.
     Signal(SignalSpec),
+    /// What happens to the files in libraries of the user: `StorageLibraryContentChangedTrigger`.
+    Library(LibrarySpec),
+    /// Everything that happens in a folder: `StorageLibraryChangeTrackerTrigger`.
+    FolderChanges(FolderChangesSpec),
 }
 
 impl Subject {
@@ -59,6 +65,8 @@ impl Subject {
             "DeviceConnectionChangeTrigger" => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
             "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
             "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
+            "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
+            "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
             _ => Err(format!("{class} is no trigger that listens to events")),
         }
     }
@@ -69,6 +77,8 @@ impl Subject {
             Self::DeviceConnection(spec) => spec.run(world, teller).await,
             Self::Sensor(spec) => sensor::run(spec, world, &teller).await,
             Self::Signal(spec) => signal::run(spec, world, teller).await,
+            Self::Library(spec) => library::run(spec, world, teller).await,
+            Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
         }
     }
 }

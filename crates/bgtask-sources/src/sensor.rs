@@ -192,8 +192,8 @@ impl Thresholds {
             }
             SensorSpec::Proximity => properties.require::<bool>("ProximityNear")?.into(),
             SensorSpec::Orientation => match properties.require::<String>("AccelerometerOrientation")? {
-                // Lying flat, or not measured yet: no orientation is no news.
-                unknown if unknown == "undefined" => return Ok(None),
+                // Lying flat is no orientation, and what it is turned to next may be the one before.
+                flat if flat == "undefined" && self.known.is_some() => return Ok(None),
                 orientation => orientation.into(),
             },
         };

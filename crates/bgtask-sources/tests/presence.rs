@@ -99,6 +99,29 @@ async fn a_session_is_followed_from_beginning_to_end() {
     assert!(!present(&mut inbox).await, "logged out");
 }
 
+/// Several seats, each with a session of the same user in front, and one more in the background.
+#[tokio::test]
+async fn at_several_seats_the_user_is_away_when_nobody_sits_at_any() {
+    let sysroot = Sysroot::new();
+    let uid = own_uid(&sysroot);
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let logind = Logind::start(&bus).await;
+    logind.add("first", uid, Session::DESKTOP).await;
+    logind.add("second", uid, Session::DESKTOP).await;
+    logind.add("behind", uid, Session { active: false, state: "online", ..Session::DESKTOP }).await;
+    let mut inbox = sysroot.watch(SourceKind::UserPresence);
+    assert!(present(&mut inbox).await);
+    logind.change("first", |session| session.locked = true).await;
+    logind.change("second", |session| session.idle = true).await;
+    assert!(!present(&mut inbox).await, "locked here, idle there");
+    logind.change("second", |session| session.idle = false).await;
+    assert!(present(&mut inbox).await);
+    logind.change("second", |session| (session.active, session.state) = (false, "online")).await;
+    assert!(!present(&mut inbox).await, "the session in the background counts for nothing");
+    logind.change("behind", |session| (session.active, session.state) = (true, "active")).await;
+    assert!(present(&mut inbox).await, "until it is in front");
+}
+
 #[tokio::test]
 async fn sessions_of_others_and_of_no_person_do_not_count() {
     let sysroot = Sysroot::new();

@@ -87,7 +87,7 @@ impl Listeners {
     /// What happened at a path, for everyone who watches it.
     pub(crate) fn changed(&mut self, key: Key, report: PathReport) -> Vec<Input> {
         match report {
-            PathReport::Status(status) => self.heard(key, core_status(status)),
+            PathReport::Status(status) => self.heard(key, &core_status(status)),
             PathReport::Burst(burst) => self.happened(key, burst.changes.iter().map(change_line), burst.lost),
         }
     }
@@ -95,7 +95,7 @@ impl Listeners {
     /// What happened elsewhere, for everyone who listens.
     pub(crate) fn came(&mut self, key: Key, report: EventReport) -> Vec<Input> {
         match report {
-            EventReport::Status(status) => self.heard(key, core_status(status)),
+            EventReport::Status(status) => self.heard(key, &core_status(status)),
             EventReport::Burst { events, lost } => self.happened(key, events.into_iter().map(event_line), lost),
         }
     }
@@ -110,7 +110,7 @@ impl Listeners {
         })
     }
 
-    fn heard(&mut self, key: Key, status: SourceStatus) -> Vec<Input> {
+    fn heard(&mut self, key: Key, status: &SourceStatus) -> Vec<Input> {
         let Some(shared) = self.shared.get_mut(&key) else { return Vec::new() };
         shared.status = Some(status.clone());
         shared.tasks.iter().map(|task| Input::Heard(*task, status.clone())).collect()

@@ -250,6 +250,12 @@ impl Core {
         self.facts.watched()
     }
 
+    /// The triggers of registrations that listen, and how well each hears; `None` until its source has said something.
+    pub fn listened(&self) -> impl Iterator<Item = (&crate::Trigger, Option<&crate::input::SourceStatus>)> {
+        let listens = |task: &&Task| crate::Subject::is_behind(&task.registration.trigger) && task.registration.fires();
+        self.tasks.iter().filter(listens).map(|task| (&task.registration.trigger, task.heard.as_ref()))
+    }
+
     fn persist(&mut self, change: Change) {
         self.outputs.push_back(Output::Persist(change));
     }
