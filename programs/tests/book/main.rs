@@ -157,7 +157,7 @@ fn every_trigger_and_every_condition_is_told() {
     let book = Book::open();
     let triggers = bgtask_taskfile::catalog::triggers();
     let conditions = bgtask_taskfile::catalog::conditions();
-    for (name, entries) in [("triggers.md", triggers), ("conditions.md", conditions)] {
+    for (name, entries) in [("trigger-words.md", triggers), ("conditions.md", conditions)] {
         let page = book.page(name).unwrap();
         for entry in entries {
             let word = entry.word;
