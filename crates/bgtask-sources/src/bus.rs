@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::wire::{DynamicDeserialize, DynamicType, OwnedVariant};
-use zbus::{Connection, Proxy, fdo};
+use zbus::{Connection, Message, Proxy, fdo};
 
 pub(crate) use crate::bus::connector::Connector;
 use crate::world::World;
@@ -204,6 +204,7 @@ fn classify(method: &str, error: &zbus::Error) -> CallError {
             ref other => CallError::Failed(format!("{method} failed: {other}")),
         },
         zbus::Error::InputOutput(_) => CallError::NoService,
+        zbus::Error::MethodError(name, ..) if name.ends_with(".NoSuchUnit") => CallError::NoObject,
         zbus::Error::MethodError(name, why, _) => {
             CallError::Failed(format!("{method} failed: {name} {}", why.as_deref().unwrap_or_default()))
         }
@@ -216,6 +217,13 @@ fn classify(method: &str, error: &zbus::Error) -> CallError {
 pub(crate) struct Properties(HashMap<String, OwnedVariant>);
 
 impl Properties {
+    /// The interface and what it says of its properties, of a signal `PropertiesChanged`.
+    pub(crate) fn changed(signal: &Message) -> Option<(String, Self)> {
+        let body = signal.body();
+        let (interface, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) = body.deserialize().ok()?;
+        Some((interface, Self(changed)))
+    }
+
     /// The property, or `None` where this version of the service has none of that name.
     pub(crate) fn get<T>(&self, name: &str) -> Result<Option<T>, CallError>
     where

@@ -19,6 +19,7 @@ use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
 use crate::signal::{self, SignalSpec};
+use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -43,6 +44,8 @@ pub enum Subject {
     Library(LibrarySpec),
     /// Everything that happens in a folder: `StorageLibraryChangeTrackerTrigger`.
     FolderChanges(FolderChangesSpec),
+    /// A unit of systemd that reaches a state.
+    Unit(UnitSpec),
 }
 
 impl Subject {
@@ -67,6 +70,7 @@ impl Subject {
             "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
             "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
             "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
+            "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
             _ => Err(format!("{class} is no trigger that listens to events")),
         }
     }
@@ -79,6 +83,7 @@ impl Subject {
             Self::Signal(spec) => signal::run(spec, world, teller).await,
             Self::Library(spec) => library::run(spec, world, teller).await,
             Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
+            Self::Unit(spec) => unit::run(spec, world, teller).await,
         }
     }
 }

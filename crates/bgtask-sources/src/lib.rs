@@ -63,7 +63,6 @@ mod path;
 mod power_state;
 mod presence;
 mod probe;
-mod properties;
 mod rate;
 mod ready;
 mod report;
@@ -73,10 +72,12 @@ mod sensor;
 mod service;
 mod session_connected;
 mod signal;
+mod unit;
 mod up_time;
 mod wall_timer;
 mod watch_path;
 mod world;
+mod written;
 mod zone;
 
 use std::time::Duration;
@@ -111,6 +112,7 @@ pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::screen::{SCREEN_REREAD, SCREEN_SETTLE};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
+pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
     PathWatching, watch_path,

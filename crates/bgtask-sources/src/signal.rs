@@ -16,10 +16,10 @@ use zbus::{MatchRule, Message, message};
 use crate::bus::ear::{Ear, Heard, MAX_SIGNAL_BYTES, is_directed};
 use crate::bus::{BusKind, Connector};
 use crate::event::EventTeller;
-use crate::properties::{self, Properties};
 use crate::rate::Rate;
 use crate::report::Status;
 use crate::world::World;
+use crate::written::{self, Written};
 
 /// The longest match rule that a message bus takes, in bytes.
 pub const MAX_RULE_BYTES: usize = 1024;
@@ -67,8 +67,8 @@ pub struct SignalSpec {
 
 impl SignalSpec {
     /// What the properties of a trigger ask for, or a sentence about what is wrong with them.
-    pub fn read(properties: &Properties) -> Result<Self, String> {
-        properties::only(properties, &KNOWN)?;
+    pub fn read(properties: &Written) -> Result<Self, String> {
+        written::only(properties, &KNOWN)?;
         let value = |name: &str| properties.get(name).cloned();
         let spec = Self {
             bus: bus(value("bus").as_deref())?,

@@ -1,6 +1,6 @@
 //! Tasks that use a device: they end with their app and with the device (CA-8).
 
-use super::Core;
+use super::{Core, Task};
 use crate::ids::{AppId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::cancel::CancellationReason;
@@ -46,32 +46,40 @@ impl Core {
         reads(Fact::BatteryAbove(LOW_BATTERY), false) && !reads(Fact::ExternalPower, true)
     }
 
-    /// The device is told of as soon as the task has been given to a host.
+    /// The device is told of for as long as the task has a host.
     pub(super) fn watch_device(&mut self, id: TaskId, details: Option<&Details>) {
-        let uses = self.tasks.get(id).is_some_and(|task| task.registration.trigger == Trigger::DeviceUse);
-        if let Some(details) = details.filter(|_| uses) {
+        if let Some(details) = details.filter(|_| self.uses_a_device(id)) {
             self.outputs.push_back(Output::WatchDevice(id, details.clone()));
         }
     }
 
-    pub(super) fn unwatch_device(&mut self, id: TaskId) {
-        if self.tasks.get(id).is_some_and(|task| task.registration.trigger == Trigger::DeviceUse) {
+    pub(super) fn unwatch_device(&mut self, id: TaskId, details: Option<&Details>) {
+        if details.is_some() && self.uses_a_device(id) {
             self.outputs.push_back(Output::UnwatchDevice(id));
         }
     }
 
+    fn uses_a_device(&self, id: TaskId) -> bool {
+        self.tasks.get(id).is_some_and(uses_a_device)
+    }
+
     pub(super) fn device_gone(&mut self, id: TaskId) {
         self.cancel_where(CancellationReason::ResourceRevocation, |_, task, _| {
-            task.registration.id == id && task.registration.trigger == Trigger::DeviceUse
+            task.registration.id == id && uses_a_device(task)
         });
     }
 
-    /// The last program of an app has gone.
+    /// The last program of an app has gone: what runs for it is told to stop, and what waits is given up.
     pub(super) fn app_gone(&mut self, app: &AppId) {
-        self.cancel_where(CancellationReason::Abort, |_, task, _| {
-            task.registration.app == *app && task.registration.trigger == Trigger::DeviceUse
-        });
+        self.cancel_where(CancellationReason::Abort, |_, task, _| task.registration.app == *app && uses_a_device(task));
+        let its = self.tasks.of_app(app).filter(|task| uses_a_device(task));
+        let its: Vec<_> = its.map(|task| task.registration.id).collect();
+        its.into_iter().for_each(|id| self.drop_waiting(id));
     }
+}
+
+fn uses_a_device(task: &Task) -> bool {
+    task.registration.trigger == Trigger::DeviceUse
 }
 
 /// With less no device is used on battery, in percent.

@@ -18,7 +18,7 @@ pub(crate) struct Store {
     versions: BTreeMap<AppId, AppVersion>,
     switched_off: bool,
     zone: Option<Zone>,
-    states: BTreeMap<Fact, Arc<str>>,
+    pub(crate) states: BTreeMap<Fact, Arc<str>>,
     sessions: u32,
 }
 

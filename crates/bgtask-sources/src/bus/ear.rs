@@ -71,6 +71,13 @@ impl Ear {
         }
     }
 
+    /// What was heard while something was asked.
+    pub(crate) fn held(&mut self) -> Vec<Heard> {
+        let missed = std::mem::take(&mut self.missed);
+        let missed = (missed > 0).then_some(Heard::Missed(missed));
+        missed.into_iter().chain(self.held.drain(..).map(Heard::Signal)).collect()
+    }
+
     /// What comes next; `None` once the connection is lost. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Heard> {
         if self.missed > 0 {

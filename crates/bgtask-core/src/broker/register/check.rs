@@ -263,7 +263,12 @@ fn check_properties(class: EventClass, properties: &Properties) -> Result<(), Re
         return Err(Refusal::LimitReached(Limit::Properties));
     }
     let Support::Heard { properties: known } = class.support() else { return Ok(()) };
-    let in_capitals = |name: &str| known.contains(&"*") && !name.chars().any(|letter| letter.is_ascii_lowercase());
+    if properties.iter().any(|(name, value)| name.chars().chain(value.chars()).any(char::is_control)) {
+        let text = "a property of the trigger has control characters: it is shown to people";
+        return Err(Refusal::InvalidArgument(text.into()));
+    }
+    let is_capital = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
+    let in_capitals = |name: &str| known.contains(&"*") && !name.is_empty() && name.chars().all(is_capital);
     let unknown = properties.keys().find(|name| !known.contains(&&***name) && !in_capitals(name));
     let Some(unknown) = unknown else { return Ok(()) };
     let named: Vec<_> = known.iter().filter(|name| **name != "*").copied().collect();
