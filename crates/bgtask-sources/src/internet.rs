@@ -27,7 +27,7 @@ use crate::world::World;
 /// reported.
 pub const NETWORK_SETTLE: Duration = Duration::from_millis(250);
 
-/// How long a network that is never quiet is waited for: the most that a change is told late, and the least from one to the next.
+/// How long a network that is never quiet is waited for: the most by which a change of it is told late.
 pub const NETWORK_FLAP: Duration = Duration::from_secs(1);
 
 /// What is asked of the network.
