@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::signal::{self, SignalSpec};
+use crate::sms::{self, SmsSpec};
 use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
@@ -32,6 +33,8 @@ pub enum Subject {
     Signal(SignalSpec),
     /// A unit of systemd that reaches a state.
     Unit(UnitSpec),
+    /// A text message that a modem receives.
+    Sms(SmsSpec),
 }
 
 impl Subject {
@@ -39,6 +42,7 @@ impl Subject {
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
             "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
+            "SmsMessageReceivedTrigger" => SmsSpec::read(properties).map(Self::Sms),
             "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
             _ => Err(format!("`{class}` is not a trigger that listens to events")),
         }
@@ -110,6 +114,7 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
     let source = tokio::spawn(async move {
         match subject {
             Subject::Signal(spec) => signal::run(spec, &world, teller).await,
+            Subject::Sms(spec) => sms::run(spec, &world, teller).await,
             Subject::Unit(spec) => unit::run(spec, &world, teller).await,
         }
     });

@@ -59,6 +59,7 @@ mod ready;
 mod report;
 mod reread;
 mod signal;
+mod sms;
 mod unit;
 mod up_time;
 mod wall_timer;
@@ -89,6 +90,7 @@ pub use crate::probe::{Probe, probe};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
+pub use crate::sms::{MAX_INCOMPLETE_MESSAGES, MAX_MODEMS, MAX_PREFIX_BYTES, SmsSpec};
 pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
