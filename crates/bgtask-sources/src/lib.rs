@@ -35,6 +35,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod accounts;
 mod attribute;
 mod band;
 mod battery;
@@ -75,6 +76,7 @@ use tokio::task::JoinHandle;
 
 pub use bgtask_calendar::DayWindow;
 
+pub use crate::accounts::{ACCOUNTS_SETTLE, MAX_ACCOUNTS};
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
 pub use crate::bus::BusKind;
 pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
@@ -138,6 +140,13 @@ pub enum SourceKind {
     LoadBelow(u32),
     /// Whether it is this time of day, in the system's time zone.
     Between(DayWindow),
+    /// Which of the user's online accounts are connected, as one word ([`Report::State`]) that differs when the set of them
+    /// does: GNOME Online Accounts. An account that needs attention is not. Told only while it can be known, so that the
+    /// service may come and go. Serves the `OnlineIdConnectedStateChange` trigger.
+    OnlineAccounts,
+    /// The id of the user's oldest online account, or `none`, as one word ([`Report::State`]): GNOME Online Accounts, which
+    /// has no other notion of a first one. Told only while it can be known. Serves the `DefaultSignInAccountChange` trigger.
+    DefaultAccount,
 }
 
 /// A running source. It reports until it is dropped, which also closes everything it holds open.
@@ -163,7 +172,7 @@ impl Drop for Source {
 
 /// Starts watching `kind` in `world`.
 ///
-/// The first two reports are a [`Report::Status`] and the level as it is now; after that a report comes only when
+/// The first two reports are a [`Report::Status`] and the level as it is now, where it can be known; after that a report comes only when
 /// either has changed. A full channel is no loss: the source waits, and then reports what is true by then.
 ///
 /// # Panics
@@ -186,6 +195,8 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::DiskFree(bytes) => disk_free::run(bytes, &world, teller).await,
             SourceKind::LoadBelow(hundredths) => load::run(hundredths, &world, teller).await,
             SourceKind::Idle(least) => idle::run(least, &world, teller).await,
+            SourceKind::OnlineAccounts => accounts::run(accounts::Asked::Connected, &world, teller).await,
+            SourceKind::DefaultAccount => accounts::run(accounts::Asked::Default, &world, teller).await,
             SourceKind::Between(window) => day_window::run(window, &world, teller).await,
         };
     });

@@ -201,19 +201,23 @@ pub(crate) struct TestBus {
 impl TestBus {
     /// Starts a system bus, or says why this test is skipped. In CI a missing daemon fails the test.
     pub(crate) fn start(sysroot: &Sysroot) -> Option<Self> {
-        Self::start_at(sysroot, sysroot.path("run/dbus/system_bus_socket"))
+        Self::start_at(sysroot, sysroot.path("run/dbus/system_bus_socket"), None)
     }
 
     /// The same for the session bus of this user.
     pub(crate) fn start_session(sysroot: &Sysroot) -> Option<Self> {
-        let uid = sysroot.world().uid();
-        Self::start_at(sysroot, sysroot.path(format!("run/user/{uid}/bus")))
+        Self::start_at(sysroot, session_socket(sysroot), None)
     }
 
-    fn start_at(sysroot: &Sysroot, socket: PathBuf) -> Option<Self> {
+    /// The same, with the services that can be started by files in this folder.
+    pub(crate) fn start_session_with(sysroot: &Sysroot, services: &Path) -> Option<Self> {
+        Self::start_at(sysroot, session_socket(sysroot), Some(services))
+    }
+
+    fn start_at(sysroot: &Sysroot, socket: PathBuf, services: Option<&Path>) -> Option<Self> {
         fs::create_dir_all(socket.parent().unwrap()).unwrap();
         let config = sysroot.path(format!("{}.conf", socket.file_name().unwrap().display()));
-        fs::write(&config, config_for(&socket)).unwrap();
+        fs::write(&config, config_for(&socket, services)).unwrap();
         let spawned = Command::new("dbus-daemon")
             .arg("--config-file")
             .arg(&config)
@@ -264,12 +268,20 @@ impl Drop for TestBus {
     }
 }
 
-fn config_for(socket: &Path) -> String {
+fn session_socket(sysroot: &Sysroot) -> PathBuf {
+    sysroot.path(format!("run/user/{}/bus", sysroot.world().uid()))
+}
+
+fn config_for(socket: &Path, services: Option<&Path>) -> String {
+    // What a test may start on a bus needs no help of the system's.
+    let kind = if services.is_some() { "session" } else { "system" };
+    let services = services.map(|folder| format!("<servicedir>{}</servicedir>", folder.display())).unwrap_or_default();
     format!(
         r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
-  <type>system</type>
+  <type>{kind}</type>
+  {services}
   <listen>unix:path={}</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
