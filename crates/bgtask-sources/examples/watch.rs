@@ -6,7 +6,7 @@ use std::time::Duration;
 use bgtask_sources::{DayWindow, SourceKind, World, start};
 use tokio::sync::mpsc;
 
-const WORDS: [(&str, SourceKind); 16] = [
+const WORDS: [(&str, SourceKind); 18] = [
     ("zone", SourceKind::TimeZone),
     ("internet", SourceKind::Internet),
     ("free", SourceKind::FreeNetwork),
@@ -22,6 +22,8 @@ const WORDS: [(&str, SourceKind); 16] = [
     ("memory", SourceKind::MemoryPressure),
     ("disk", SourceKind::DiskFree(1 << 30)),
     ("load", SourceKind::LoadBelow(100)),
+    ("accounts", SourceKind::OnlineAccounts),
+    ("account", SourceKind::DefaultAccount),
     ("night", SourceKind::Between(DayWindow { from: 22 * 60, to: 6 * 60 })),
 ];
 

@@ -22,6 +22,7 @@ use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
 use crate::signal::{self, SignalSpec};
 use crate::smart_card::{self, SmartCardSpec};
+use crate::sms::{self, SmsSpec};
 use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
@@ -39,12 +40,11 @@ pub enum Subject {
     Device(DeviceSpec),
     /// Devices that are connected and disconnected: `DeviceConnectionChangeTrigger`.
     DeviceConnection(DeviceConnectionSpec),
-    /// A reading of a sensor that crosses a threshold: `SensorDataThresholdTrigger`.
-    /// A fence on the map that is crossed.
+    /// A fence on the map that is crossed: `LocationTrigger`.
     Geofence(GeofenceSpec),
-    /// A stay somewhere that begins or ends.
+    /// A stay somewhere that begins or ends: `GeovisitTrigger`.
     Visit(VisitSpec),
-    /// A reading of a sensor that crosses a threshold.
+    /// A reading of a sensor that crosses a threshold: `SensorDataThresholdTrigger`.
     Sensor(SensorSpec),
     /// Any signal on a message bus: `DBusSignalTrigger`.
     Signal(SignalSpec),
@@ -52,10 +52,12 @@ pub enum Subject {
     Library(LibrarySpec),
     /// Everything that happens in a folder: `StorageLibraryChangeTrackerTrigger`.
     FolderChanges(FolderChangesSpec),
-    /// A unit of systemd that reaches a state.
+    /// A unit of systemd that reaches a state: `UnitStateTrigger`.
     Unit(UnitSpec),
     /// Smart cards that are put into readers and taken out: `SmartCardTrigger`.
     SmartCard(SmartCardSpec),
+    /// A text message that a modem receives: `SmsMessageReceivedTrigger`.
+    Sms(SmsSpec),
 }
 
 impl Subject {
@@ -82,6 +84,7 @@ impl Subject {
             "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
             "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
             "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
+            "SmsMessageReceivedTrigger" => SmsSpec::read(properties).map(Self::Sms),
             "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
             "SmartCardTrigger" => SmartCardSpec::read(properties).map(Self::SmartCard),
             _ => Err(format!("{class} is no trigger that listens to events")),
@@ -97,6 +100,7 @@ impl Subject {
             Self::Library(spec) => library::run(spec, world, teller).await,
             Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
             Self::Unit(spec) => unit::run(spec, world, teller).await,
+            Self::Sms(spec) => sms::run(spec, world, teller).await,
             Self::SmartCard(spec) => smart_card::run(spec, world, teller).await,
             Self::Geofence(spec) => geofence::run(spec, world, &teller).await,
             Self::Visit(spec) => visit::run(spec, world, &teller).await,

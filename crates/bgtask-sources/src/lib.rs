@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod accounts;
 mod attribute;
 mod band;
 mod battery;
@@ -75,6 +76,7 @@ mod service;
 mod session_connected;
 mod signal;
 mod smart_card;
+mod sms;
 mod unit;
 mod up_time;
 mod wall_timer;
@@ -90,6 +92,7 @@ use tokio::task::JoinHandle;
 
 pub use bgtask_calendar::DayWindow;
 
+pub use crate::accounts::{ACCOUNTS_SETTLE, MAX_ACCOUNTS};
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
 pub use crate::bus::BusKind;
 pub use crate::device::{
@@ -103,9 +106,9 @@ pub use crate::external_power::{POWER_FLAP, POWER_SETTLE};
 pub use crate::folder_changes::FolderChangesSpec;
 pub use crate::glob::{Glob, MAX_PATTERN_BYTES};
 pub use crate::grace::SERVICE_GRACE;
+use crate::internet::Asked;
 pub use crate::internet::{NETWORK_FLAP, NETWORK_SETTLE};
 pub use crate::library::{Library, LibrarySpec, MAX_USER_DIRS_BYTES};
-use crate::internet::Asked;
 pub use crate::load::{LOAD_BAND, LOAD_REREAD};
 pub use crate::location::geofence::{FENCE_BAND, FENCE_RADIUS, GeofenceSpec};
 pub use crate::location::visit::{CITY_DWELL, CITY_RADIUS, VENUE_DWELL, VENUE_RADIUS, VisitSpec};
@@ -119,6 +122,7 @@ pub use crate::screen::{SCREEN_REREAD, SCREEN_SETTLE};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
 pub use crate::smart_card::{SMART_CARD_SETTLE, SmartCardSpec};
+pub use crate::sms::{MAX_INCOMPLETE_MESSAGES, MAX_MODEMS, MAX_PREFIX_BYTES, SmsSpec};
 pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
@@ -183,6 +187,13 @@ pub enum SourceKind {
     LoadBelow(u32),
     /// Whether it is this time of day, in the system's time zone.
     Between(DayWindow),
+    /// Which of the user's online accounts are connected, as one word ([`Report::State`]) that differs when the set of them
+    /// does: GNOME Online Accounts. An account that needs attention is not. Told only while it can be known, so that the
+    /// service may come and go. Serves the `OnlineIdConnectedStateChange` trigger.
+    OnlineAccounts,
+    /// The id of the user's oldest online account, or `none`, as one word ([`Report::State`]): GNOME Online Accounts, which
+    /// has no other notion of a first one. Told only while it can be known. Serves the `DefaultSignInAccountChange` trigger.
+    DefaultAccount,
 }
 
 /// A running source. It reports until it is dropped, which also closes everything it holds open.
@@ -208,7 +219,7 @@ impl Drop for Source {
 
 /// Starts watching `kind` in `world`.
 ///
-/// The first two reports are a [`Report::Status`] and the level as it is now; after that a report comes only when
+/// The first two reports are a [`Report::Status`] and the level as it is now, where it can be known; after that a report comes only when
 /// either has changed. A full channel is no loss: the source waits, and then reports what is true by then.
 ///
 /// # Panics
@@ -235,6 +246,8 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::DiskFree(bytes) => disk_free::run(bytes, &world, teller).await,
             SourceKind::LoadBelow(hundredths) => load::run(hundredths, &world, teller).await,
             SourceKind::Idle(least) => idle::run(least, &world, teller).await,
+            SourceKind::OnlineAccounts => accounts::run(accounts::Asked::Connected, &world, teller).await,
+            SourceKind::DefaultAccount => accounts::run(accounts::Asked::Default, &world, teller).await,
             SourceKind::Between(window) => day_window::run(window, &world, teller).await,
         };
     });
