@@ -1,7 +1,9 @@
 //! A test that needs a part of the machine for itself.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Says that a test runs in its own name spaces already.
 const INSIDE: &str = "BGTASK_TEST_INSIDE";
@@ -73,4 +75,15 @@ fn unshare(script: &str) -> Command {
 /// Makes an empty folder visible at another place, for who is inside.
 pub(crate) fn mount_at(folder: &Path, place: &str) {
     sh(&format!("mkdir -p {place}; mount --bind {} {place}", folder.display()));
+}
+
+/// A program that ends with the test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Asked to, it tidies up. What has ended already is no error.
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        let _ = self.0.wait();
+    }
 }
