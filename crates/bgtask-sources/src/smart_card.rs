@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_spec_says_which_cards_it_is_about() {
-        let table: &[(&[(&str, &str)], bool, bool)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], bool, bool);
+        let table: &[Case<'_>] = &[
             (&[], true, false),
             (&[("on", "added")], true, false),
             (&[("on", "removed")], false, true),
