@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use bgtask_core::{Details, Limit, limits};
 use bgtask_wire::{Error, ErrorKind};
-use zbus::OwnedVariant;
+use serde_json::{Map, Value};
 use zbus::wire::serialized::{Context, Data};
 use zbus::wire::{Endian, to_bytes};
+use zbus::{OwnedVariant, Variant};
 
 /// The arguments of a trigger as the core keeps them; none at all is nothing carried.
 ///
@@ -38,6 +39,45 @@ pub fn details(given: HashMap<String, OwnedVariant>) -> Result<Option<Details>, 
 /// The same on the way to the task.
 pub(crate) fn trigger_details(kept: &Details) -> zbus::Result<HashMap<String, OwnedVariant>> {
     Ok(Data::new(&*kept.0, context()).deserialize()?.0)
+}
+
+/// The device that the arguments of a `DeviceUseTrigger` name.
+pub fn device_of(details: &Details) -> Option<String> {
+    let arguments = trigger_details(details).ok()?;
+    String::try_from(arguments.get(DEVICE)?.try_clone().ok()?).ok()
+}
+
+/// Where the arguments of a `DeviceUseTrigger` name the device.
+const DEVICE: &str = "device_id";
+
+/// The events that a trigger gathered, one line of JSON each, on the way to the task: `events` in their order, and how many more
+/// were `lost`.
+pub(crate) fn events(gathered: Option<&Details>, lost: u32) -> zbus::Result<HashMap<String, OwnedVariant>> {
+    let lines = gathered.map_or(&[][..], |details| &details.0).split(|byte| *byte == b'\n');
+    let read = lines.filter_map(|line| serde_json::from_slice(line).ok());
+    let events: Vec<HashMap<String, Variant<'static>>> = read.map(fields).collect();
+    let own = |value: Variant<'static>| OwnedVariant::try_from(value);
+    Ok(HashMap::from([("events".to_owned(), own(events.into())?), ("lost".to_owned(), own(lost.into())?)]))
+}
+
+fn fields(event: Map<String, Value>) -> HashMap<String, Variant<'static>> {
+    event.into_iter().filter_map(|(name, value)| Some((name, variant(value)?))).collect()
+}
+
+/// D-Bus has no nothing: such a field is left out.
+fn variant(value: Value) -> Option<Variant<'static>> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(value) => value.into(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(value), ..) => value.into(),
+            (None, Some(value), _) => value.into(),
+            (None, None, value) => value?.into(),
+        },
+        Value::String(text) => text.into(),
+        Value::Array(values) => values.into_iter().filter_map(variant).collect::<Vec<_>>().into(),
+        Value::Object(values) => fields(values).into(),
+    })
 }
 
 fn context() -> Context {

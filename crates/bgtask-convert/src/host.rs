@@ -8,7 +8,7 @@ use bgtask_wire::{CancelInfo, HostCall, InstanceInfo};
 use zbus::Message;
 use zbus::message::Type as MessageType;
 
-use crate::details::trigger_details;
+use crate::details::{events, trigger_details};
 use crate::info::{class_id, entry_point, trigger_parts};
 
 /// The order to run an instance.
@@ -17,7 +17,11 @@ use crate::info::{class_id, entry_point, trigger_parts};
 ///
 /// What its trigger carries cannot be read: the store was edited.
 pub fn run_call(order: &RunOrder) -> zbus::Result<Message> {
-    let details = order.firing.details.as_ref().map(trigger_details).transpose()?;
+    let details = match &order.firing.details {
+        details if order.trigger.gathers() => Some(events(details.as_ref(), order.firing.lost)?),
+        Some(details) => Some(trigger_details(details)?),
+        None => None,
+    };
     let parts = trigger_parts(&order.trigger);
     let info = InstanceInfo {
         instance: order.instance.to_string(),

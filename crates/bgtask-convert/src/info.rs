@@ -1,10 +1,11 @@
 //! What clients ask to see.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bgtask_core::{
-    AccessSetting, Condition, Core, CustomSystemEventTriggerRecurrence, Entry, Fact, GateReading, InvalidId,
-    NewRegistration, Registration, SourceStatus, SystemTriggerType, TaskGroup, Trigger, Why,
+    AccessSetting, Condition, Core, CustomSystemEventTriggerRecurrence, Entry, EventClass, Fact, GateReading,
+    InvalidId, NewRegistration, Registration, SourceStatus, SystemTriggerType, TaskGroup, Trigger, Why,
 };
 use bgtask_wire::{GateInfo, SourceInfo, TaskInfo, WhyInfo};
 
@@ -28,6 +29,7 @@ pub fn task_info(core: &Core, registration: &Registration) -> TaskInfo {
         group_name: group.map(|group| group.name.to_string()),
         trigger: registration.trigger.class().to_owned(),
         trigger_type: parts.kind.to_owned(),
+        trigger_properties: properties(&registration.trigger),
         freshness: parts.freshness,
         due: registration.due.map(|due| due.as_micros()),
         event_id: parts.event,
@@ -116,10 +118,16 @@ fn trigger_of(info: &TaskInfo) -> Option<Trigger> {
         "MaintenanceTrigger" => Trigger::Maintenance { freshness: info.freshness?, one_shot },
         "ApplicationTrigger" => Trigger::Application,
         "MediaProcessingTrigger" => Trigger::MediaProcessing,
+        "DeviceUseTrigger" => Trigger::DeviceUse,
         "CustomSystemEventTrigger" => Trigger::CustomSystemEvent {
             id: info.event_id.as_deref()?.into(),
             recurrence: CustomSystemEventTriggerRecurrence::from_name(info.recurrence.as_deref()?)?,
         },
+        name if let Some(class) = EventClass::from_name(name) => {
+            let given = info.trigger_properties.iter().flatten();
+            let properties = given.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+            Trigger::Event { class, properties, one_shot }
+        }
         _ => return None,
     })
 }
@@ -141,6 +149,12 @@ pub(crate) fn trigger_parts(trigger: &Trigger) -> TriggerParts {
         _ => {}
     }
     TriggerParts { kind, freshness, event }
+}
+
+/// The properties of a trigger that listens to events.
+fn properties(trigger: &Trigger) -> Option<HashMap<String, String>> {
+    let Trigger::Event { properties, .. } = trigger else { return None };
+    Some(properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
 }
 
 /// The entry point on the wire: empty for the app itself and for a class.
@@ -190,21 +204,32 @@ pub const fn setting_word(setting: AccessSetting) -> &'static str {
 
 /// A source and how well it works.
 pub fn source_info(fact: Fact, status: Option<&SourceStatus>, core: &Core) -> SourceInfo {
+    let level = core.levels().get(fact).map(|(value, _)| value.to_string());
+    SourceInfo {
+        value: match fact {
+            Fact::TimeZone => core.zone().map(|zone| zone.identity.clone()),
+            Fact::WorkCost => core.work_cost().map(|cost| cost.name().to_lowercase()),
+            fact if fact.is_state() => core.state_of(fact).map(str::to_owned),
+            _ => level,
+        },
+        ..status_info(fact.name().into_owned(), status)
+    }
+}
+
+/// What is listened to, by the word of its trigger, and how well it is heard.
+pub fn listened_info(trigger: &Trigger, status: Option<&SourceStatus>) -> SourceInfo {
+    status_info(bgtask_taskfile::trigger_word(trigger), status)
+}
+
+fn status_info(name: String, status: Option<&SourceStatus>) -> SourceInfo {
     let (word, how, why, help) = match status {
         None => ("starting", None, None, None),
         Some(SourceStatus::Available { how }) => ("available", Some(how), None, None),
         Some(SourceStatus::Degraded { how, why, help }) => ("degraded", Some(how), Some(why), Some(help)),
         Some(SourceStatus::Missing { why, help }) => ("missing", None, Some(why), Some(help)),
     };
-    let level = core.levels().get(fact).map(|(value, _)| value.to_string());
-    SourceInfo {
-        name: fact.name().into_owned(),
-        status: word.to_owned(),
-        how: how.cloned(),
-        why: why.cloned(),
-        help: help.cloned(),
-        value: if fact == Fact::TimeZone { core.zone().map(|zone| zone.identity.clone()) } else { level },
-    }
+    let status = word.to_owned();
+    SourceInfo { name, status, how: how.cloned(), why: why.cloned(), help: help.cloned(), value: None }
 }
 
 fn micros(duration: Duration) -> u64 {

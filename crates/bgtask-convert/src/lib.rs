@@ -3,12 +3,13 @@
 //! | from | to | with |
 //! |---|---|---|
 //! | the arguments of `Register` | a registration | [`new_registration`] |
-//! | a registration as it stands | what clients see | [`task_info`], [`why_info`], [`source_info`] |
+//! | a registration as it stands | what clients see | [`task_info`], [`why_info`], [`source_info`], [`listened_info`] |
 //! | what clients see of a task | a registration | [`registration_of`] |
 //! | an order to run or to stop | a message to a host | [`run_call`], [`cancel_call`] |
 //! | an event, a notice | a message to a client | [`event_info`], [`notice_message`], [`progress_message`] |
 //! | a manifest | an app | [`core_app`] |
 //! | a fact, a status of a source | the other side's word for it | [`source_of`], [`fact_of`], [`core_status`] |
+//! | a trigger that listens | what its source listens to | [`subject`] |
 //! | a refusal | an error of the contract | [`error_kind`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -21,12 +22,14 @@ mod news;
 mod refusal;
 mod register;
 mod source;
+mod subject;
 
-pub use details::details;
+pub use details::{details, device_of};
 pub use host::{cancel_call, run_call, task_failure};
-pub use info::{registration_of, setting_word, source_info, task_info, why_info};
+pub use info::{listened_info, registration_of, setting_word, source_info, task_info, why_info};
 pub use manifest::{Program, cannot_run, core_app};
 pub use news::{event_info, event_text, notice_message, outcome_info, progress_message};
 pub use refusal::error_kind;
 pub use register::new_registration;
 pub use source::{core_status, fact_of, source_of};
+pub use subject::{check_subject, subject};

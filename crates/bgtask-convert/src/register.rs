@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bgtask_core::{
-    Condition, CustomSystemEventTriggerRecurrence as Recurrence, Entry, NewRegistration, SystemConditionType,
-    SystemTriggerType, TaskGroup, Trigger,
+    Condition, CustomSystemEventTriggerRecurrence as Recurrence, Entry, EventClass, NewRegistration,
+    Properties as EventProperties, Support, SystemConditionType, SystemTriggerType, TaskGroup, Trigger,
 };
 use bgtask_wire::{Error, ErrorKind, RegisterOptions, Registering, TriggerInfo};
 use zbus::{OwnedVariant, Variant};
 
-/// Every class of trigger, with the properties it has.
-const CLASSES: [(&str, &[&str]); 6] = [
+/// Every class of trigger that does not listen to events, with the properties it has.
+const CLASSES: [(&str, &[&str]); 7] = [
     ("SystemTrigger", &["type", "one_shot"]),
     ("TimeTrigger", &["freshness", "one_shot"]),
     ("MaintenanceTrigger", &["freshness", "one_shot"]),
     ("ApplicationTrigger", &[]),
     ("MediaProcessingTrigger", &[]),
+    ("DeviceUseTrigger", &[]),
     ("CustomSystemEventTrigger", &["id", "recurrence"]),
 ];
 
@@ -75,9 +76,13 @@ fn condition(name: &str) -> Result<Condition, Error> {
 }
 
 fn new_trigger(trigger: &TriggerInfo) -> Result<Trigger, Error> {
+    if let Some(class) = EventClass::from_name(&trigger.class) {
+        return event_trigger(class, &trigger.properties);
+    }
     let Some((class, known)) = CLASSES.into_iter().find(|(class, _)| *class == trigger.class) else {
-        let classes = CLASSES.map(|(class, _)| class).join(", ");
-        let text = format!("{:?} is no trigger of this version: it has {classes}", trigger.class);
+        let heard = EventClass::ALL.iter().filter(|class| matches!(class.support(), Support::Heard { .. }));
+        let classes: Vec<_> = CLASSES.iter().map(|(class, _)| *class).chain(heard.map(|class| class.name())).collect();
+        let text = format!("{:?} is no trigger of this version: it has {}", trigger.class, classes.join(", "));
         return Err(Error::new(ErrorKind::NotSupported, text));
     };
     let given = Properties { class, known, values: &trigger.properties };
@@ -88,8 +93,25 @@ fn new_trigger(trigger: &TriggerInfo) -> Result<Trigger, Error> {
         "MaintenanceTrigger" => Trigger::Maintenance { freshness: given.freshness()?, one_shot: given.one_shot()? },
         "ApplicationTrigger" => Trigger::Application,
         "MediaProcessingTrigger" => Trigger::MediaProcessing,
+        "DeviceUseTrigger" => Trigger::DeviceUse,
         _ => Trigger::CustomSystemEvent { id: given.event_id()?, recurrence: given.recurrence()? },
     })
+}
+
+/// A trigger that listens: all its properties are texts, but for `one_shot`. Which there are, the core knows; what they have to
+/// be, their source.
+fn event_trigger(class: EventClass, given: &HashMap<String, OwnedVariant>) -> Result<Trigger, Error> {
+    let mut properties = EventProperties::new();
+    let mut one_shot = false;
+    for (name, value) in given {
+        match (name.as_str(), &**value) {
+            ("one_shot", Variant::Bool(value)) => one_shot = *value,
+            ("one_shot", _) => return Err(invalid(format!("the property \"one_shot\" of a {class} is a boolean (b)"))),
+            (name, Variant::Str(text)) => drop(properties.insert(name.into(), text.as_str().into())),
+            (name, _) => return Err(invalid(format!("the property {name:?} of a {class} is a string (s)"))),
+        }
+    }
+    Ok(Trigger::Event { class, properties, one_shot })
 }
 
 /// The properties of a trigger as they came.

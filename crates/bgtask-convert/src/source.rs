@@ -1,9 +1,10 @@
 use bgtask_core::{DayWindow, Fact, SourceStatus};
 use bgtask_sources::{SourceKind, Status};
 
-/// The source that knows a fact.
-pub const fn source_of(fact: Fact) -> SourceKind {
-    match fact {
+/// The source that knows a fact; `None` of one that is derived from others.
+pub const fn source_of(fact: Fact) -> Option<SourceKind> {
+    Some(match fact {
+        Fact::WorkCost | Fact::OnlineAccounts | Fact::DefaultAccount => return None,
         Fact::TimeZone => SourceKind::TimeZone,
         Fact::Internet => SourceKind::Internet,
         Fact::UserPresence => SourceKind::UserPresence,
@@ -11,12 +12,16 @@ pub const fn source_of(fact: Fact) -> SourceKind {
         Fact::EnergySaver => SourceKind::EnergySaver,
         Fact::MemoryPressure => SourceKind::MemoryPressure,
         Fact::FreeNetwork => SourceKind::FreeNetwork,
+        Fact::SessionConnected => SourceKind::SessionConnected,
+        Fact::Screen => SourceKind::Screen,
+        Fact::NetworkState => SourceKind::NetworkState,
+        Fact::PowerState => SourceKind::PowerState,
         Fact::BatteryAbove(percent) => SourceKind::BatteryAbove(percent),
         Fact::Idle(least) => SourceKind::Idle(least),
         Fact::DiskFree(bytes) => SourceKind::DiskFree(bytes),
         Fact::LoadBelow(hundredths) => SourceKind::LoadBelow(hundredths),
         Fact::Between(DayWindow { from, to }) => SourceKind::Between(bgtask_sources::DayWindow { from, to }),
-    }
+    })
 }
 
 /// The fact that a source knows.
@@ -29,6 +34,10 @@ pub const fn fact_of(kind: SourceKind) -> Fact {
         SourceKind::EnergySaver => Fact::EnergySaver,
         SourceKind::MemoryPressure => Fact::MemoryPressure,
         SourceKind::FreeNetwork => Fact::FreeNetwork,
+        SourceKind::SessionConnected => Fact::SessionConnected,
+        SourceKind::Screen => Fact::Screen,
+        SourceKind::NetworkState => Fact::NetworkState,
+        SourceKind::PowerState => Fact::PowerState,
         SourceKind::BatteryAbove(percent) => Fact::BatteryAbove(percent),
         SourceKind::Idle(least) => Fact::Idle(least),
         SourceKind::DiskFree(bytes) => Fact::DiskFree(bytes),

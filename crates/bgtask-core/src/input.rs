@@ -9,7 +9,7 @@ use crate::model::command::Usage;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::outcome::Completion;
 use crate::model::registration::{NewRegistration, Registration};
-use crate::model::trigger::Details;
+use crate::model::trigger::{Demand, Details};
 use crate::time::WallTime;
 
 /// Everything that can happen to a broker. Closed: one place lists all that can wake it.
@@ -88,19 +88,21 @@ pub enum Input {
         /// When; `None` is never again.
         at: Option<WallTime>,
     },
-    /// Something changed at a watched path.
-    PathChanged {
-        /// Whose.
+    /// Something happened that is listened to.
+    Happened {
+        /// For whom.
         task: TaskId,
-        /// The changes, one line of JSON each.
-        changes: Details,
+        /// What, one line of JSON each.
+        events: Details,
         /// How many they are.
         count: u32,
         /// How many more there were that nobody can tell.
         lost: u32,
     },
-    /// How well a path is watched.
-    PathStatus(TaskId, SourceStatus),
+    /// How well it is listened for a registration.
+    Heard(TaskId, SourceStatus),
+    /// The device that a task uses is gone (CA-8).
+    DeviceGone(TaskId),
 }
 
 /// What the store held when the broker started.
@@ -122,6 +124,8 @@ pub struct Snapshot {
     pub versions: Vec<(AppId, AppVersion)>,
     /// The last zone seen while somebody cared.
     pub zone: Option<Zone>,
+    /// The last states seen of what is compared over the lives of a broker.
+    pub states: Vec<(Fact, Arc<str>)>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }
@@ -238,12 +242,12 @@ pub enum Request {
     },
     /// The user ends everything of an app that runs in the background (LC-12).
     Terminate(AppId),
-    /// `ApplicationTrigger.RequestAsync` and `MediaProcessingTrigger.RequestAsync`.
+    /// `RequestAsync` of an `ApplicationTrigger`, a `MediaProcessingTrigger` or a `DeviceUseTrigger`.
     Activate {
         /// Whose trigger.
         app: AppId,
-        /// Whether the media processing one.
-        media: bool,
+        /// Which of them.
+        demand: Demand,
         /// What it carries.
         details: Option<Details>,
     },

@@ -56,13 +56,16 @@ pub use model::app::{App, Class, EntryPoint, Server, Sharing, TaskType};
 pub use model::cancel::CancellationReason;
 pub use model::command::{Command, LastRun, Retry, Usage, Used};
 pub use model::condition::{Condition, Levels, SystemConditionType};
-pub use model::fact::{DayWindow, Fact, Report, Zone};
+pub use model::fact::{BackgroundWorkCost, DayWindow, Fact, Report, Zone};
 pub use model::outcome::{Completion, Outcome};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};
+pub use model::subject::{EventClass, Properties, Subject, Support};
 pub use model::trigger::{
-    CustomSystemEventTriggerRecurrence, Details, Pace, PathEvents, PathWatch, SystemTriggerType, Trigger,
+    CustomSystemEventTriggerRecurrence, Demand, Details, Pace, PathEvents, PathWatch, SystemTriggerType, Trigger,
 };
 pub use model::words;
-pub use output::{ApplicationTriggerResult, Change, Notice, Output, Reply, RunOrder, Update, Wake, WakeReason};
+pub use output::{
+    ApplicationTriggerResult, Change, DeviceTriggerResult, Notice, Output, Reply, RunOrder, Update, Wake, WakeReason,
+};
 pub use refusal::{Limit, Refusal};
 pub use time::{BootTime, Now, WallTime};

@@ -35,6 +35,9 @@ pub const MAX_PROGRESS_MESSAGE_BYTES: usize = 255;
 /// Longest id of a custom event, in bytes.
 pub const MAX_EVENT_ID_BYTES: usize = 255;
 
+/// Most properties of an event trigger. A name of one is at most as long as the id of an event, a value as a path.
+pub const MAX_PROPERTIES: usize = 16;
+
 /// Most bytes a trigger carries for its task, as they are written on the wire.
 pub const MAX_DETAILS_BYTES: usize = 65_536;
 

@@ -9,7 +9,8 @@ use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
 use crate::model::registration::{Entry, Registration};
-use crate::model::trigger::{PathWatch, Trigger};
+use crate::model::subject::Subject;
+use crate::model::trigger::{Details, Trigger};
 use crate::model::windows_enum;
 use crate::refusal::Refusal;
 use crate::time::{BootTime, WallTime};
@@ -39,10 +40,22 @@ pub enum Output {
         /// After this.
         after: WallTime,
     },
-    /// Tell of changes at a path, by [`Input::PathChanged`](crate::Input::PathChanged).
-    WatchPath(TaskId, PathWatch),
+    /// Tell of what happens, by [`Input::Happened`](crate::Input::Happened).
+    Listen {
+        /// To whom.
+        task: TaskId,
+        /// Whose it is: some events belong to an app.
+        app: AppId,
+        /// Of what.
+        subject: Subject,
+    },
     /// Tell no more.
-    UnwatchPath(TaskId),
+    Unlisten(TaskId),
+    /// Tell when the device that is named in what the trigger carries is gone, by
+    /// [`Input::DeviceGone`](crate::Input::DeviceGone).
+    WatchDevice(TaskId, Details),
+    /// Tell no more.
+    UnwatchDevice(TaskId),
     /// Start a host. A command has none before it runs: its [`Run`](Self::Run) starts it.
     Launch {
         /// Its id.
@@ -109,8 +122,10 @@ impl Output {
                 | Self::Watch(_)
                 | Self::Unwatch(_)
                 | Self::Plan { .. }
-                | Self::WatchPath(..)
-                | Self::UnwatchPath(_)
+                | Self::Listen { .. }
+                | Self::Unlisten(_)
+                | Self::WatchDevice(..)
+                | Self::UnwatchDevice(_)
                 | Self::Progressed { .. }
                 | Self::Wake(_)
         )
@@ -148,6 +163,10 @@ pub enum Change {
     PutZone(Zone),
     /// Remove.
     DeleteZone,
+    /// Insert or replace: the last state of something.
+    PutState(Fact, Arc<str>),
+    /// Remove.
+    DeleteState(Fact),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
@@ -210,6 +229,8 @@ pub enum Reply {
     Terminated(u32),
     /// What became of a trigger the app asked for, and why.
     Activated(ApplicationTriggerResult, String),
+    /// The same of a `DeviceUseTrigger`.
+    DeviceUse(DeviceTriggerResult, String),
     /// How many registrations heard the event.
     Raised(u32),
     /// The activation that runs by hand, or will.
@@ -242,6 +263,20 @@ windows_enum! {
         DisabledByPolicy = 2,
         /// It did not fire for another reason.
         UnknownError = 3,
+    }
+}
+
+windows_enum! {
+    /// What became of a `DeviceUseTrigger` the app asked for (`DeviceTriggerResult`, AC-10).
+    DeviceTriggerResult {
+        /// It fired: the task will run.
+        Allowed = 0,
+        /// The user does not let the app run.
+        DeniedByUser = 1,
+        /// It did not fire for another reason: the policy, or the task runs already.
+        DeniedBySystem = 2,
+        /// The battery is low.
+        LowBattery = 3,
     }
 }
 

@@ -3,8 +3,8 @@ use std::fmt;
 use crate::ids::{AppId, ClassId, TaskId};
 use crate::limits::{
     MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES,
-    MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_REGISTRATIONS,
-    MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
+    MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROPERTIES,
+    MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
 
@@ -103,6 +103,12 @@ pub enum Limit {
     ApplicationTriggers,
     /// One `MediaProcessingTrigger` for each app (TR-1).
     MediaProcessingTriggers,
+    /// One `DeviceUseTrigger` for each app (TR-1).
+    DeviceUseTriggers,
+    /// [`MAX_PROPERTIES`]
+    Properties,
+    /// The name or the value of a property.
+    PropertyBytes,
     /// [`MAX_CONSENTS`]
     Consents,
     /// [`MAX_ARGUMENTS`]
@@ -201,6 +207,14 @@ impl fmt::Display for Limit {
             ),
             Self::MediaProcessingTriggers => f.write_str(
                 "the app has a task with a MediaProcessingTrigger already, and may have one: unregister that first",
+            ),
+            Self::DeviceUseTriggers => f.write_str(
+                "the app has a task with a DeviceUseTrigger already, and may have one: unregister that first",
+            ),
+            Self::Properties => write!(f, "the trigger has more than {MAX_PROPERTIES} properties: name fewer"),
+            Self::PropertyBytes => write!(
+                f,
+                "a property of the trigger is too long: names have at most {MAX_EVENT_ID_BYTES} bytes, values {MAX_PATH_BYTES}"
             ),
             Self::Arguments => write!(f, "the command has more than {MAX_ARGUMENTS} arguments: put them into a script"),
             Self::CommandBytes => write!(

@@ -3,11 +3,12 @@
 use bgtask_core::{
     AccessSetting, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
     BackgroundAccessRequestKind, BackgroundAccessStatus, CancelNotice, CancellationReason, Cause, Change, Class,
-    Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, Event,
-    EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, NewRegistration, Notice, Outcome, Output,
-    Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, Retry,
-    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, SystemConditionType, SystemTriggerType, TaskGroup,
-    TaskType, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
+    Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult,
+    Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit,
+    NewRegistration, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Refusal,
+    Registration, Reply, Report, Request, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject,
+    SystemConditionType, SystemTriggerType, TaskGroup, TaskType, Trigger, Unregistration, Update, Usage, Used, Wake,
+    WakeReason, Zone,
 };
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ record! {
     struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, budget }
     struct Server { program, application, sharing }
     struct Snapshot {
-        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, session
+        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), session
     }
     struct TaskGroup { id, name }
     struct Usage { cpu, io, memory_peak }
@@ -83,8 +84,11 @@ record! {
         DeleteVersion(app),
         PutZone(zone),
         DeleteZone,
+        PutState(fact, state),
+        DeleteState(fact),
         Record(event),
     }
+    enum Demand { Application, MediaProcessing, DeviceUse }
     enum Consent { Granted, Refused, Unavailable(why) }
     enum Entry { Component(name), Class(id), InProcess, Command(command) }
     enum EventKind {
@@ -140,8 +144,9 @@ record! {
         HostUsage { host, usage },
         HostExited { host, exit, output_tail, usage },
         Planned { task, at },
-        PathChanged { task, changes, count, lost },
-        PathStatus(task, status),
+        Happened { task, events, count, lost },
+        Heard(task, status),
+        DeviceGone(task),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -155,6 +160,9 @@ record! {
         DetailsBytes,
         ApplicationTriggers,
         MediaProcessingTriggers,
+        DeviceUseTriggers,
+        Properties,
+        PropertyBytes,
         Consents,
         Arguments,
         CommandBytes,
@@ -178,8 +186,10 @@ record! {
         Watch(fact),
         Unwatch(fact),
         Plan { task, calendar, zone, after },
-        WatchPath(task, watch),
-        UnwatchPath(task),
+        Listen { task, app, subject },
+        Unlisten(task),
+        WatchDevice(task, details),
+        UnwatchDevice(task),
         Launch { host, app, program },
         Adopt { host, client },
         Run(host, order),
@@ -219,6 +229,7 @@ record! {
         Set,
         Terminated(count),
         Activated(result, why),
+        DeviceUse(result, why),
         Raised(count),
         Running(instance),
         Acknowledged,
@@ -227,6 +238,7 @@ record! {
     enum Report {
         TimeZone { zone, previous_offset_seconds },
         Level(fact, value),
+        State(fact, state),
     }
     enum Request {
         Register(app, registration),
@@ -242,13 +254,14 @@ record! {
         Cancel(task),
         ReportProgress { instance, value, message },
         Terminate(app),
-        Activate { app, media, details },
+        Activate { app, demand, details },
         Raise { by, event },
         Acknowledge(app, sequence),
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
     enum Standing { Active, Spent, Unregistered }
+    enum Subject { Path(watch), Events { class, properties } }
     enum Trigger {
         System { kind, one_shot },
         Time { freshness, one_shot },
@@ -256,6 +269,8 @@ record! {
         Application,
         MediaProcessing,
         CustomSystemEvent { id, recurrence },
+        DeviceUse,
+        Event { class, properties, one_shot },
         Interval { every, pace, one_shot },
         Calendar { calendar, zone, catch_up, pace, one_shot },
         Path { watch, one_shot },
@@ -299,6 +314,8 @@ names! {
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
     CancellationReason: CancellationReason::from_name,
     Condition: Condition::from_name,
+    DeviceTriggerResult: DeviceTriggerResult::from_name,
+    EventClass: EventClass::from_name,
     Fact: Fact::from_name,
     SystemConditionType: SystemConditionType::from_name,
     SystemTriggerType: SystemTriggerType::from_name,

@@ -53,6 +53,7 @@ const ACCESS: &str = "access";
 const SWITCHED_OFF: &str = "switched-off";
 const VERSION: &str = "version";
 const ZONE: &str = "zone";
+const STATE: &str = "state";
 
 /// The row of a change.
 pub fn row(change: &Change) -> Row {
@@ -74,6 +75,8 @@ pub fn row(change: &Change) -> Row {
         Change::DeleteVersion(app) => Row::Delete { kind: VERSION, key: app.to_string() },
         Change::PutZone(zone) => put(ZONE, String::new(), zone.to_json()),
         Change::DeleteZone => Row::Delete { kind: ZONE, key: String::new() },
+        Change::PutState(fact, state) => put(STATE, fact.name().into_owned(), state.to_json()),
+        Change::DeleteState(fact) => Row::Delete { kind: STATE, key: fact.name().into_owned() },
         Change::Record(event) => Row::History(history(event)),
     }
 }
@@ -103,6 +106,10 @@ pub fn snapshot<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>)
                 snapshot.versions.push((app, Record::from_json(&json).map_err(place)?));
             }
             ZONE => snapshot.zone = Some(Record::from_json(&json).map_err(place)?),
+            STATE => {
+                let fact = Record::from_json(&Value::from(key)).map_err(place)?;
+                snapshot.states.push((fact, Record::from_json(&json).map_err(place)?));
+            }
             _ => return Err(place(RecordError::new("no such kind of row is known"))),
         }
     }
@@ -111,6 +118,7 @@ pub fn snapshot<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>)
     snapshot.completions.sort_by_key(|completion| completion.sequence);
     snapshot.access.sort_by(|(one, _), (other, _)| one.cmp(other));
     snapshot.versions.sort_by(|(one, _), (other, _)| one.cmp(other));
+    snapshot.states.sort_by_key(|(fact, _)| *fact);
     Ok(snapshot)
 }
 

@@ -54,6 +54,8 @@ pub(crate) enum Level {
     AcPower,
     EnergySaver,
     MemoryPressure,
+    Screen,
+    Session,
     Asleep,
     Off,
     /// In percent.
@@ -112,6 +114,8 @@ impl Moving {
             world.ac_power,
             world.energy_saver,
             world.memory_pressure,
+            true,
+            true,
             false,
             false,
         ];
@@ -153,10 +157,32 @@ impl Moving {
         (name, zone)
     }
 
-    /// Whether a fact is so; `None` for the time zone, which is no such fact.
+    /// What a fact reads that is a state.
+    pub(crate) fn state(&self, fact: Fact) -> Option<&'static str> {
+        Some(match fact {
+            Fact::NetworkState => match (self.flag(Level::Internet), self.flag(Level::Unmetered)) {
+                (true, true) => "full unmetered",
+                (true, false) => "full metered",
+                (false, _) => "none unknown",
+            },
+            Fact::PowerState if self.flag(Level::AcPower) => "charging",
+            Fact::PowerState => "discharging",
+            Fact::OnlineAccounts | Fact::DefaultAccount => "none",
+            _ => return None,
+        })
+    }
+
+    /// Whether a fact is so; `None` for the time zone and for states, which are no such facts.
     pub(crate) fn holds(&self, fact: Fact, now: i64) -> Option<bool> {
         Some(match fact {
-            Fact::TimeZone => return None,
+            Fact::TimeZone
+            | Fact::WorkCost
+            | Fact::NetworkState
+            | Fact::PowerState
+            | Fact::OnlineAccounts
+            | Fact::DefaultAccount => return None,
+            Fact::SessionConnected => self.flag(Level::Session),
+            Fact::Screen => self.flag(Level::Screen),
             Fact::Internet => self.flag(Level::Internet),
             Fact::UserPresence => self.flag(Level::UserPresent),
             Fact::ExternalPower => self.flag(Level::AcPower),

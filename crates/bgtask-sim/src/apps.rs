@@ -36,7 +36,7 @@ pub(crate) fn app(id: AppId, version: u64) -> App {
     if id.as_str() == App::COMMANDS {
         return App::of_commands();
     }
-    let types = || vec![TaskType::SystemEvent, TaskType::Timer, TaskType::MediaProcessing];
+    let types = || vec![TaskType::General, TaskType::SystemEvent, TaskType::Timer, TaskType::MediaProcessing];
     let entry =
         |name: &str, program: &str| EntryPoint { name: name.into(), server: server(program, ""), types: types() };
     let mut entry_points = vec![

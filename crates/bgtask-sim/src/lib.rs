@@ -1,10 +1,10 @@
 //! The simulator: the core in a fake world with faults from a seed.
 //!
 //! A [`Simulation`] drives the real core through the loop of the real driver, with everything else faked: apps, clients, the
-//! user and the user's commands, sources, calendars, watched paths, hosts, the store and time. First comes a phase full of
+//! user and the user's commands, sources, calendars, events that are listened to, hosts, the store and time. First comes a phase full of
 //! faults: crashes between any two effects, lost and repeated reports, hours of sleep, clock steps back and forth, updates
 //! while no broker runs, hosts that die, hang, idle or lie, commands that fail, ignore what they are told or use up the
-//! processor, bursts of changes larger than there is room for, clients that lose what they hear. Then comes a quiet phase in
+//! processor, bursts of events larger than there is room for, clients that lose what they hear. Then comes a quiet phase in
 //! which everything owed must happen.
 //!
 //! Three things are compared at every step: what the core decided with a model that decides everything a second time, what is
@@ -25,10 +25,11 @@ mod apps;
 mod asks;
 mod chance;
 mod clients;
+mod devices;
 mod driver;
 mod hosts;
+mod listeners;
 mod oracle;
-mod paths;
 mod planner;
 mod plant;
 mod report;

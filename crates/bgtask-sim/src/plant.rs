@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bgtask_core::{Details, Fact, HostExit, Input, Report, Request, Snapshot};
+use bgtask_core::{Details, Fact, HostExit, Input, Report, Request, Snapshot, TaskId};
 
 /// A mistake planted into the model of the driver, or into what the core is told, to see that the simulator can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub enum Bug {
     MissesTheRemoved,
     /// A calendar is not planned.
     ForgetsToPlan,
-    /// A path is not watched.
-    ForgetsToWatchAPath,
+    /// Nobody is listened to.
+    ForgetsToListen,
     /// Nothing is killed.
     SparesWhatIsToBeKilled,
     /// The end of a command is not told.
@@ -51,10 +51,26 @@ pub enum Bug {
     IgnoresThePause,
     /// What is run by hand waits for its conditions.
     HoldsWhatIsByHand,
-    /// Of several changes at a path the last is not told.
-    LosesAChange,
-    /// Changes at a path are told the wrong way round.
-    ShufflesChanges,
+    /// What is not wanted any more is listened to all the same.
+    ForgetsToUnlisten,
+    /// Of several events the last is neither told nor counted.
+    LosesAnEventUncounted,
+    /// What a source says that it lost is counted as told.
+    ForgetsWhatWasLost,
+    /// A new life takes the first state it reads for a change.
+    InventsAnEdge,
+    /// A new life does not know which accounts there were.
+    ForgetsTheAccounts,
+    /// One combination of power, screen, energy and memory costs something else.
+    MistakesOneCost,
+    /// A device that is gone is used all the same.
+    IgnoresTheLostDevice,
+    /// A device that is used no more is watched all the same.
+    ForgetsToUnwatchADevice,
+    /// Of several events the last is not told.
+    LosesAnEvent,
+    /// Events are told the wrong way round.
+    ShufflesEvents,
     /// A command that failed counts as one that succeeded.
     TakesFailureForSuccess,
     /// A new life does not know that a failed try has to wait.
@@ -94,13 +110,21 @@ impl Bug {
         Self::StartsWithoutPolicy,
         Self::MissesTheRemoved,
         Self::ForgetsToPlan,
-        Self::ForgetsToWatchAPath,
+        Self::ForgetsToListen,
+        Self::ForgetsToUnlisten,
+        Self::LosesAnEventUncounted,
+        Self::ForgetsWhatWasLost,
+        Self::InventsAnEdge,
+        Self::ForgetsTheAccounts,
+        Self::MistakesOneCost,
+        Self::IgnoresTheLostDevice,
+        Self::ForgetsToUnwatchADevice,
         Self::SparesWhatIsToBeKilled,
         Self::SwallowsTheExit,
         Self::IgnoresThePause,
         Self::HoldsWhatIsByHand,
-        Self::LosesAChange,
-        Self::ShufflesChanges,
+        Self::LosesAnEvent,
+        Self::ShufflesEvents,
         Self::TakesFailureForSuccess,
         Self::ForgetsTheBackoff,
         Self::ForgetsTheSuccess,
@@ -118,11 +142,19 @@ impl Bug {
             (Self::HoldsWhatIsByHand, Input::Request(_, Request::RunNow { respect_conditions, .. })) => {
                 *respect_conditions = true;
             }
-            (Self::LosesAChange, Input::PathChanged { changes, count: 2.., .. }) => {
-                *changes = rearranged(changes, |lines| lines.truncate(lines.len() - 1));
+            (Self::LosesAnEvent, Input::Happened { events, count: 2.., .. }) => {
+                *events = rearranged(events, |lines| lines.truncate(lines.len() - 1));
             }
-            (Self::ShufflesChanges, Input::PathChanged { changes, .. }) => {
-                *changes = rearranged(changes, |lines| lines.reverse());
+            (Self::LosesAnEventUncounted, Input::Happened { events, count: count @ 2.., .. }) => {
+                *events = rearranged(events, |lines| lines.truncate(lines.len() - 1));
+                *count -= 1;
+            }
+            (Self::ForgetsWhatWasLost, Input::Happened { count, lost, .. }) => *count += std::mem::take(lost),
+            // On battery, with the screen off, nothing saved and memory enough.
+            (Self::MistakesOneCost, Input::Report(Report::Level(Fact::Screen, on))) => *on = true,
+            (Self::IgnoresTheLostDevice, Input::DeviceGone(task)) => *task = TaskId::from_random(1),
+            (Self::ShufflesEvents, Input::Happened { events, .. }) => {
+                *events = rearranged(events, |lines| lines.reverse());
             }
             (Self::TakesFailureForSuccess, Input::HostExited { exit: exit @ HostExit::Code(1), .. }) => {
                 *exit = HostExit::Code(0);
@@ -143,14 +175,16 @@ impl Bug {
         match self {
             Self::ForgetsTheBackoff => snapshot.activations.iter_mut().for_each(|(_, it)| it.not_before = None),
             Self::ForgetsTheSuccess => snapshot.registrations.iter_mut().for_each(|it| it.fresh_since = None),
+            Self::InventsAnEdge => snapshot.states.push((Fact::NetworkState, "no state".into())),
+            Self::ForgetsTheAccounts => snapshot.states.clear(),
             Self::MissesTheSession => snapshot.session = "1".into(),
             _ => {}
         }
     }
 }
 
-fn rearranged(changes: &Details, how: impl Fn(&mut Vec<&[u8]>)) -> Details {
-    let mut lines: Vec<_> = changes.0.split_inclusive(|byte| *byte == b'\n').collect();
+fn rearranged(events: &Details, how: impl Fn(&mut Vec<&[u8]>)) -> Details {
+    let mut lines: Vec<_> = events.0.split_inclusive(|byte| *byte == b'\n').collect();
     how(&mut lines);
     Details(Arc::from(lines.concat()))
 }

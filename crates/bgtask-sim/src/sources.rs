@@ -12,11 +12,13 @@ const ZONES: &[(&str, i32)] =
 
 /// Facts with a parameter that something stands on here.
 pub(crate) const BATTERY: Fact = Fact::BatteryAbove(50);
+pub(crate) const LOW_BATTERY: Fact = Fact::BatteryAbove(33);
 pub(crate) const DISK: Fact = Fact::DiskFree(10 << 30);
 pub(crate) const NIGHT: Fact = Fact::Between(DayWindow { from: 22 * 60, to: 6 * 60 });
 
 /// The facts of which the quiet phase brings about every combination.
-const ARRANGED: [Fact; 5] = [Fact::Internet, Fact::UserPresence, Fact::FreeNetwork, BATTERY, NIGHT];
+const ARRANGED: [Fact; 6] =
+    [Fact::Internet, Fact::UserPresence, Fact::SessionConnected, Fact::FreeNetwork, BATTERY, NIGHT];
 pub(crate) const ARRANGEMENTS: u32 = 1 << ARRANGED.len();
 
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ enum Act {
 #[derive(Debug)]
 pub(crate) struct Sources {
     levels: BTreeMap<Fact, bool>,
+    /// Which of its words each state is.
+    states: BTreeMap<Fact, u64>,
     zone: usize,
     /// The sources that run, each with the zone it told last.
     running: BTreeMap<Fact, Option<usize>>,
@@ -37,9 +41,11 @@ pub(crate) struct Sources {
 impl Sources {
     /// A machine on external power with room for everything, nobody at it and no network.
     pub(crate) fn new() -> Self {
-        let level = |fact: Fact| (fact, fact == Fact::ExternalPower || fact == DISK);
-        let levels = facts().filter(|fact| *fact != Fact::TimeZone).map(level).collect();
-        Self { levels, zone: 0, running: BTreeMap::new(), agenda: Agenda::default() }
+        let level = |fact: Fact| (fact, [Fact::ExternalPower, Fact::Screen, LOW_BATTERY, DISK].contains(&fact));
+        let is_level = |fact: &Fact| *fact != Fact::TimeZone && !fact.is_state();
+        let levels = facts().filter(is_level).map(level).collect();
+        let states = facts().filter(|fact| fact.is_state()).map(|fact| (fact, 0)).collect();
+        Self { levels, states, zone: 0, running: BTreeMap::new(), agenda: Agenda::default() }
     }
 
     pub(crate) fn next(&self) -> Option<BootTime> {
@@ -66,10 +72,11 @@ impl Sources {
         let facts: Vec<_> = facts().collect();
         let fact = *chance.pick(&facts).expect("there are facts");
         let scarce = matches!(fact, Fact::EnergySaver | Fact::MemoryPressure);
-        match self.levels.get_mut(&fact) {
+        match (self.levels.get_mut(&fact), self.states.get_mut(&fact)) {
             // A machine that is short of everything all the time would show nothing else.
-            Some(level) => *level = !*level && (!scarce || chance.percent(40)),
-            None => self.zone = chance.index(ZONES.len()),
+            (Some(level), _) => *level = !*level && (!scarce || chance.percent(40)),
+            (None, Some(state)) => *state = chance.below(3),
+            (None, None) => self.zone = chance.index(ZONES.len()),
         }
         let lost = chance.percent(15);
         let delay = if lost { chance.millis(60_000) } else { chance.millis(200) };
@@ -133,7 +140,10 @@ impl Sources {
                 let told = self.running.insert(Fact::TimeZone, Some(self.zone)).flatten();
                 Report::TimeZone { zone, previous_offset_seconds: told.map(|told| ZONES[told].1) }
             }
-            fact => Report::Level(fact, level),
+            fact => match self.states.get(&fact) {
+                Some(state) => Report::State(fact, format!("state {state}").into()),
+                None => Report::Level(fact, level),
+            },
         }
     }
 
@@ -145,7 +155,8 @@ impl Sources {
 }
 
 fn facts() -> impl Iterator<Item = Fact> {
-    Fact::ALL.iter().copied().chain([BATTERY, DISK, NIGHT])
+    let with_source = Fact::ALL.iter().copied().filter(|fact| fact.ingredients().is_empty());
+    with_source.chain([BATTERY, LOW_BATTERY, DISK, NIGHT])
 }
 
 fn available() -> SourceStatus {

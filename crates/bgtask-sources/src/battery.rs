@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::band::Band;
-use crate::bus::{Bus, CALL_RETRY, CallError, Link, Object, Rules};
+use crate::bus::{Bus, CallError, Link, Object, Rules};
+use crate::device_class::ClassWatch;
 use crate::external_power::POWER_SETTLE;
-use crate::external_power::supplies;
-use crate::external_power::supply_watch::SupplyWatch;
+use crate::external_power::supplies::{self, SUPPLIES};
+use crate::grace::{Grace, ask_again};
+use crate::pace::Pace;
 use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
@@ -20,14 +20,14 @@ pub const BATTERY_BAND: u8 = 1;
 pub const BATTERY_REREAD: Duration = Duration::from_secs(120);
 
 /// Coming, going, and the one device that stands for all batteries of the machine.
-const RULES: Rules = &[
+pub(crate) const RULES: Rules = &[
     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',\
      interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.freedesktop.UPower'",
     "type='signal',sender='org.freedesktop.UPower',path='/org/freedesktop/UPower/devices/DisplayDevice',\
      interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.freedesktop.UPower.Device'",
 ];
 
-const DISPLAY_DEVICE: Object<'static> = Object {
+pub(crate) const DISPLAY_DEVICE: Object<'static> = Object {
     service: "org.freedesktop.UPower",
     path: "/org/freedesktop/UPower/devices/DisplayDevice",
     interface: "org.freedesktop.UPower.Device",
@@ -38,21 +38,23 @@ const NO_BATTERY: &str = "there is no battery, so it always holds";
 /// Watches until nobody listens.
 pub(crate) async fn run(percent: u8, world: &World, mut teller: Teller) -> Unheard {
     let mut bus = Bus::open(world, RULES);
+    let mut grace = Grace::default();
     let mut band = Band::at_least(percent.into(), percent.saturating_sub(BATTERY_BAND).into());
     let mut supplies = None;
+    let mut pace = Pace::new(POWER_SETTLE);
     loop {
         let link = bus.link().await;
-        let (reading, again) = match display_device(&link).await {
+        let (answer, again) = grace.judge(display_device(&link).await);
+        let (reading, again) = match answer {
             Ok(charge) => {
                 supplies = None;
-                (Reading::of("UPower", charge), None)
+                (Reading::of("UPower", charge), again)
             }
             Err(error) => {
-                let watch = supplies.get_or_insert_with(|| SupplyWatch::new(world));
+                let watch = supplies.get_or_insert_with(|| ClassWatch::new(world, SUPPLIES));
                 let reading = by_supplies(world, watch, &error);
-                let retry = matches!(error, CallError::Failed(_)).then_some(CALL_RETRY);
-                let again = reading.charge.is_some().then_some(BATTERY_REREAD);
-                (reading, retry.or(again))
+                let by_time = reading.charge.is_some().then_some(BATTERY_REREAD);
+                (reading, again.or(by_time))
             }
         };
         if let Err(unheard) = reading.tell(&mut band, &mut teller).await {
@@ -60,10 +62,10 @@ pub(crate) async fn run(percent: u8, world: &World, mut teller: Teller) -> Unhea
         }
         tokio::select! {
             () = bus.edge() => {}
-            () = SupplyWatch::edge_of(supplies.as_ref()) => {}
-            () = sleep(again.unwrap_or_default()), if again.is_some() => {}
+            () = ClassWatch::edge_of(supplies.as_ref()) => {}
+            () = ask_again(again) => {}
         }
-        sleep(POWER_SETTLE).await;
+        pace.wait().await;
     }
 }
 
@@ -104,14 +106,13 @@ async fn display_device(link: &Link) -> Result<Option<f64>, CallError> {
     }
 }
 
-fn by_supplies(world: &World, watch: &mut SupplyWatch, error: &CallError) -> Reading {
-    const SUPPLIES: &str = "/sys/class/power_supply";
+fn by_supplies(world: &World, watch: &mut ClassWatch, error: &CallError) -> Reading {
     watch.rearm();
     let help = "install and start UPower".to_owned();
     match supplies::charge(world) {
-        Ok(None) if watch.problem().is_none() => Reading::of(SUPPLIES, None),
+        Ok(None) if watch.problem().is_none() => Reading::of(&format!("/{SUPPLIES}"), None),
         Ok(charge) => {
-            let how = format!("{SUPPLIES}, read every {} s", BATTERY_REREAD.as_secs());
+            let how = format!("/{SUPPLIES}, read every {} s", BATTERY_REREAD.as_secs());
             let mut why =
                 format!("UPower cannot be asked: {error}; not every battery tells the kernel of every percent");
             if let Some(problem) = watch.problem() {

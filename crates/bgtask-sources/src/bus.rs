@@ -1,37 +1,28 @@
 //! A message bus: kept connected, heard as edges, asked for levels.
 //!
-//! Signals are never read. Each one that matches a rule only moves a [`watch`] channel on, so a flood of them becomes
-//! one re-read, and the socket is always drained.
+//! Of a level's signals none is ever read. Each only moves a [`watch`] channel on, so a flood of them becomes one re-read,
+//! and the socket is always drained. Who listens to events hears them by an [`ear::Ear`].
+
+mod connector;
+pub(crate) mod ear;
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::{SelectAll, select_all};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::timeout;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::wire::{DynamicDeserialize, DynamicType, OwnedVariant};
-use zbus::{Connection, MessageStream, Proxy, connection, fdo};
+use zbus::{Connection, Message, Proxy, fdo};
 
-use crate::path::{End, PathWatch};
+pub(crate) use crate::bus::connector::Connector;
 use crate::world::World;
 
 /// How long a service may take to answer before it counts as hung.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long after a call failed although its service is there, it is tried again without any edge.
 pub(crate) const CALL_RETRY: Duration = Duration::from_secs(60);
-/// How long connecting to the bus may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The first pause before connecting again to a bus whose socket is there; it doubles up to [`RECONNECT_LAST`]. A
-/// socket that is not there costs nothing: its appearance is watched.
-const RECONNECT_FIRST: Duration = Duration::from_millis(100);
-const RECONNECT_LAST: Duration = Duration::from_secs(60);
-/// Signals that wait for one match rule. A full queue makes the bus wait; nothing is lost.
-const SIGNAL_QUEUE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// D-Bus match rules of the signals a source wants to hear.
 ///
@@ -84,14 +75,14 @@ impl Link {
 
 impl Bus {
     /// Connects to the system bus, and connects again whenever needed, hearing the signals that match any of `rules`.
-    pub(crate) fn open(world: &World, rules: Rules) -> Self {
+    pub(crate) fn open(world: &World, rules: &[&str]) -> Self {
         Self::open_on(BusKind::System, world, rules.iter().map(|rule| (*rule).to_owned()).collect())
     }
 
     /// The same on any bus.
     pub(crate) fn open_on(bus: BusKind, world: &World, rules: Vec<String>) -> Self {
         let (sender, link) = watch::channel(Link::Connecting);
-        Self { link, keeper: tokio::spawn(keep(bus, world.clone(), rules, sender)) }
+        Self { link, keeper: tokio::spawn(keep(Connector::new(bus, world), rules, sender)) }
     }
 
     /// The link as it is now; at the very start, as it is after the first attempt to connect. Every later edge ends
@@ -141,6 +132,13 @@ pub(crate) enum CallError {
     Nonsense(String),
 }
 
+impl CallError {
+    /// Whether the service is there and does not want to.
+    pub(crate) fn is_denial(&self) -> bool {
+        matches!(self, Self::Failed(why) if why.contains("AccessDenied") || why.contains("NotAuthorized"))
+    }
+}
+
 impl Object<'_> {
     /// All properties, in one consistent reading.
     pub(crate) async fn properties(&self, connection: &Connection) -> Result<Properties, CallError> {
@@ -176,6 +174,21 @@ impl Object<'_> {
         B: serde::Serialize + DynamicType,
         R: for<'d> DynamicDeserialize<'d>,
     {
+        self.call_within(CALL_TIMEOUT, connection, method, arguments).await
+    }
+
+    /// The same, with another patience: for what a person has to be asked first.
+    pub(crate) async fn call_within<B, R>(
+        &self,
+        patience: Duration,
+        connection: &Connection,
+        method: &'static str,
+        arguments: &B,
+    ) -> Result<R, CallError>
+    where
+        B: serde::Serialize + DynamicType,
+        R: for<'d> DynamicDeserialize<'d>,
+    {
         let call = async {
             let proxy: Proxy<'_> = zbus::proxy::Builder::new(connection)
                 .destination(self.service)
@@ -187,11 +200,11 @@ impl Object<'_> {
             proxy.call_with_flags(method, MethodFlags::NO_AUTO_START, arguments).await
         };
         // The connection's own method timeout does not cover calls with flags.
-        match timeout(CALL_TIMEOUT, call).await {
+        match timeout(patience, call).await {
             Ok(Ok(Some(reply))) => Ok(reply),
             Ok(Ok(None)) => Err(CallError::Nonsense(format!("{method} sent no reply"))),
             Ok(Err(error)) => Err(classify(method, &error)),
-            Err(_) => Err(CallError::Failed(format!("{method} took more than {} s", CALL_TIMEOUT.as_secs()))),
+            Err(_) => Err(CallError::Failed(format!("{method} took more than {} s", patience.as_secs()))),
         }
     }
 }
@@ -206,6 +219,7 @@ fn classify(method: &str, error: &zbus::Error) -> CallError {
             ref other => CallError::Failed(format!("{method} failed: {other}")),
         },
         zbus::Error::InputOutput(_) => CallError::NoService,
+        zbus::Error::MethodError(name, ..) if name.ends_with(".NoSuchUnit") => CallError::NoObject,
         zbus::Error::MethodError(name, why, _) => {
             CallError::Failed(format!("{method} failed: {name} {}", why.as_deref().unwrap_or_default()))
         }
@@ -218,6 +232,13 @@ fn classify(method: &str, error: &zbus::Error) -> CallError {
 pub(crate) struct Properties(HashMap<String, OwnedVariant>);
 
 impl Properties {
+    /// The interface and what it says of its properties, of a signal `PropertiesChanged`.
+    pub(crate) fn changed(signal: &Message) -> Option<(String, Self)> {
+        let body = signal.body();
+        let (interface, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) = body.deserialize().ok()?;
+        Some((interface, Self(changed)))
+    }
+
     /// The property, or `None` where this version of the service has none of that name.
     pub(crate) fn get<T>(&self, name: &str) -> Result<Option<T>, CallError>
     where
@@ -241,62 +262,17 @@ impl Properties {
 }
 
 /// Keeps one connection, and moves `link` on at every edge.
-async fn keep(bus: BusKind, world: World, rules: Vec<String>, link: watch::Sender<Link>) {
-    let address = world.bus_address(bus);
-    let mut pause = RECONNECT_FIRST;
+async fn keep(mut connector: Connector, rules: Vec<String>, link: watch::Sender<Link>) {
     loop {
-        let mut socket = socket_of(address, &world).map(|path| PathWatch::new(&world, path));
-        if let Some(socket) = &mut socket {
-            while socket.look().end == End::Absent {
-                set_absent(&link);
-                socket.changed().await;
-            }
+        let mut ear = connector.connect(&rules, || set_absent(&link)).await;
+        link.send_replace(Link::Up(ear.connection().clone()));
+        while ear.next().await.is_some() {
+            link.send_modify(|_| {});
+            // A flood must not keep the rest of a single-threaded runtime waiting.
+            yield_now().await;
         }
-        let since = Instant::now();
-        match timeout(CONNECT_TIMEOUT, connect(address, &rules)).await {
-            Ok(Ok((connection, signals))) => {
-                // Other things in its directories change all the time, and would wake us for nothing.
-                socket = None;
-                link.send_replace(Link::Up(connection));
-                pass_on(signals, &link).await;
-                tracing::debug!(address, "bus lost");
-            }
-            Ok(Err(error)) => tracing::debug!(address, %error, "no bus"),
-            Err(_) => tracing::debug!(address, "the bus does not answer"),
-        }
+        tracing::debug!("bus lost");
         set_absent(&link);
-        // A bus that throws us out at once must not be asked again at once, however often that works.
-        pause = if since.elapsed() > RECONNECT_LAST { RECONNECT_FIRST } else { pause };
-        sleep(RECONNECT_FIRST).await;
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = replaced(socket.as_ref()) => {}
-        }
-        pause = (pause * 2).min(RECONNECT_LAST);
-    }
-}
-
-async fn replaced(socket: Option<&PathWatch>) {
-    match socket {
-        Some(socket) => socket.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn connect(address: &str, rules: &[String]) -> zbus::Result<(Connection, SelectAll<MessageStream>)> {
-    let connection = connection::Builder::address(address).method_timeout(CALL_TIMEOUT).build().await?;
-    let mut signals = Vec::with_capacity(rules.len());
-    for rule in rules {
-        signals.push(MessageStream::for_match_rule(rule.as_str(), &connection, Some(SIGNAL_QUEUE)).await?);
-    }
-    Ok((connection, select_all(signals)))
-}
-
-async fn pass_on(mut signals: SelectAll<MessageStream>, link: &watch::Sender<Link>) {
-    while let Some(Ok(_)) = signals.next().await {
-        link.send_modify(|_| {});
-        // A flood must not keep the rest of a single-threaded runtime waiting.
-        tokio::task::yield_now().await;
     }
 }
 
@@ -308,29 +284,4 @@ fn set_absent(link: &watch::Sender<Link>) {
             true
         }
     });
-}
-
-/// The path of the bus's socket below the root, where the address is a plain one. Other addresses (lists, abstract
-/// sockets, escapes) are simply tried again and again.
-fn socket_of(address: &str, world: &World) -> Option<PathBuf> {
-    let path = address.strip_prefix("unix:path=")?;
-    if path.contains([',', ';', '%']) {
-        return None;
-    }
-    Path::new(path).strip_prefix(world.sysroot()).ok().map(Path::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_plain_path_can_be_watched() {
-        let world = World::new("/srv/root");
-        let socket = socket_of("unix:path=/srv/root/run/dbus/system_bus_socket", &world);
-        assert_eq!(socket, Some("run/dbus/system_bus_socket".into()));
-        assert_eq!(socket_of("unix:path=/a,guid=1", &World::new("/")), None);
-        assert_eq!(socket_of("unix:abstract=x", &World::new("/")), None);
-        assert_eq!(socket_of("unix:path=/a;unix:path=/b", &World::new("/")), None);
-    }
 }

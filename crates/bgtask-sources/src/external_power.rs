@@ -1,15 +1,16 @@
 //! Whether the machine runs on external power: UPower where it runs, else the kernel's power supplies.
 
 pub(crate) mod supplies;
-pub(crate) mod supply_watch;
 mod upower;
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::bus::{Bus, CALL_RETRY, CallError};
-use crate::external_power::supply_watch::SupplyWatch;
+use crate::bus::{Bus, CallError};
+use crate::device_class::ClassWatch;
+use crate::external_power::supplies::SUPPLIES;
+use crate::grace::{Grace, ask_again};
 use crate::inotify::BLIND_REREAD;
 use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
@@ -20,25 +21,26 @@ pub const POWER_SETTLE: Duration = Duration::from_millis(250);
 
 /// How long a battery may go on saying "Charging" after its plug was drawn, without a word when it stops. So the
 /// supplies are read once more this long after each edge, as UPower does.
-const BATTERY_LAG: Duration = Duration::from_secs(5);
+pub(crate) const BATTERY_LAG: Duration = Duration::from_secs(5);
 
 /// Watches until nobody listens.
 pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
     let mut bus = Bus::open(world, upower::RULES);
+    let mut grace = Grace::default();
     // Supplies are watched only while they are what decides: every device that comes and goes is heard there.
     let mut supplies = None;
     let mut after_edge = false;
     loop {
         let link = bus.link().await;
-        let (reading, again) = match upower::read(&link).await {
+        let (answer, again) = grace.judge(upower::read(&link).await);
+        let (reading, again) = match answer {
             Ok(reading) => {
                 supplies = None;
-                (reading, None)
+                (reading, again)
             }
             Err(error) => {
-                let watch = supplies.get_or_insert_with(|| SupplyWatch::new(world));
-                let retry = matches!(error, CallError::Failed(_)).then_some(CALL_RETRY);
-                (by_supplies(world, watch, &error), after_edge.then_some(BATTERY_LAG).or(retry))
+                let watch = supplies.get_or_insert_with(|| ClassWatch::new(world, SUPPLIES));
+                (by_supplies(world, watch, &error), after_edge.then_some(BATTERY_LAG).or(again))
             }
         };
         if let Err(unheard) = reading.tell(&mut teller).await {
@@ -46,15 +48,15 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
         }
         tokio::select! {
             () = bus.edge() => after_edge = true,
-            () = SupplyWatch::edge_of(supplies.as_ref()) => after_edge = true,
-            () = sleep(again.unwrap_or_default()), if again.is_some() => after_edge = false,
+            () = ClassWatch::edge_of(supplies.as_ref()) => after_edge = true,
+            () = ask_again(again) => after_edge = false,
         }
         sleep(POWER_SETTLE).await;
     }
 }
 
 /// What was read, and how well.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Reading {
     status: Status,
     external: bool,
@@ -67,7 +69,7 @@ impl Reading {
     }
 }
 
-fn by_supplies(world: &World, watch: &mut SupplyWatch, error: &CallError) -> Reading {
+fn by_supplies(world: &World, watch: &mut ClassWatch, error: &CallError) -> Reading {
     watch.rearm();
     match supplies::external_power(world) {
         Ok(external) => Reading { status: status(watch, error), external },
@@ -79,7 +81,8 @@ fn by_supplies(world: &World, watch: &mut SupplyWatch, error: &CallError) -> Rea
     }
 }
 
-fn status(watch: &SupplyWatch, error: &CallError) -> Status {
+/// How well the supplies are seen in the place of UPower, which answered `error`.
+pub(crate) fn status(watch: &ClassWatch, error: &CallError) -> Status {
     let how = "/sys/class/power_supply".to_owned();
     let why = format!("UPower cannot be asked: {error}");
     match (watch.problem(), error) {

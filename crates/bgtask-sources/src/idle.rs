@@ -7,9 +7,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio::time::sleep;
-
-use crate::bus::{Bus, CALL_RETRY, CallError};
+use crate::bus::{Bus, CallError};
+use crate::grace::{Grace, ask_again};
+use crate::pace::Pace;
 use crate::presence::logind::{self, Session};
 use crate::presence::terminals::Terminals;
 use crate::presence::{PRESENCE_SETTLE, status};
@@ -21,11 +21,13 @@ use crate::world::World;
 /// Watches until nobody listens.
 pub(crate) async fn run(least: Duration, world: &World, mut teller: Teller) -> Unheard {
     let mut bus = Bus::open(world, logind::RULES);
+    let mut grace = Grace::default();
     let mut terminals = Terminals::new(world);
     let mut absence = Absence::default();
+    let mut pace = Pace::new(PRESENCE_SETTLE);
     loop {
         let link = bus.link().await;
-        let sessions = logind::sessions(&link, world.uid()).await;
+        let (sessions, again) = grace.judge(logind::sessions(&link, world.uid()).await);
         let input = Input::of(&sessions, terminals.last_input());
         let now = SystemTime::now();
         // A moment beyond the end of time never comes.
@@ -38,14 +40,13 @@ pub(crate) async fn run(least: Duration, world: &World, mut teller: Teller) -> U
         if let Err(unheard) = tell(&mut teller, status(&sessions, &terminals), idle).await {
             return unheard;
         }
-        let retry = matches!(sessions, Err(CallError::Failed(_)));
         tokio::select! {
             () = bus.edge() => {}
             () = terminals.changed() => {}
             () = wall_timer::until(due.filter(|_| !idle)) => {}
-            () = sleep(CALL_RETRY), if retry => {}
+            () = ask_again(again) => {}
         }
-        sleep(PRESENCE_SETTLE).await;
+        pace.wait().await;
     }
 }
 

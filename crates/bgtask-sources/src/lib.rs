@@ -7,9 +7,10 @@
 //!   is thrown away and the level is read again. Lost, repeated and forged signals therefore do no harm.
 //! * **Subscribe first, then read**, so nothing can change unseen between the two.
 //! * **Never die.** A service or a bus that vanishes is a [`Status`] and a fallback; its return is an edge like any other.
+//!   One that is only restarted is waited for ([`SERVICE_GRACE`]), so that nothing is told of a world that did not change.
 //!
-//! Nothing polls, with one exception: free space and the load, of which no kernel tells, are read again every
-//! [`DISK_REREAD`] and [`LOAD_REREAD`] for as long as somebody watches them. What a kernel or a service refuses to tell on one
+//! Nothing polls, with one exception: free space, the load and displays that are switched off, of which no kernel tells,
+//! are read again every [`DISK_REREAD`], [`LOAD_REREAD`] and [`SCREEN_REREAD`] for as long as somebody watches them. What a kernel or a service refuses to tell on one
 //! machine is read by time there too, and its status says so.
 //!
 //! [`watch_path`] and [`listen`] watch something else: not a level, but everything that happens, in its order.
@@ -41,6 +42,7 @@ mod battery;
 mod bus;
 mod day_window;
 mod device;
+mod device_class;
 mod disk_free;
 mod energy_saver;
 mod event;
@@ -48,25 +50,37 @@ mod external_power;
 mod folder_changes;
 mod given;
 mod glob;
+mod grace;
 mod idle;
 mod inotify;
 mod internet;
 mod library;
 mod load;
+mod location;
 mod memory_pressure;
 mod netlink;
 mod outbox;
+mod pace;
 mod path;
+mod power_state;
 mod presence;
 mod probe;
+mod rate;
 mod ready;
 mod report;
 mod reread;
+mod screen;
+mod sensor;
+mod service;
+mod session_connected;
+mod signal;
 mod smart_card;
+mod unit;
 mod up_time;
 mod wall_timer;
 mod watch_path;
 mod world;
+mod written;
 mod zone;
 
 use std::time::Duration;
@@ -88,16 +102,24 @@ pub use crate::event::{Event, EventReport, Listening, MAX_EVENTS, MAX_FIELD_BYTE
 pub use crate::external_power::POWER_SETTLE;
 pub use crate::folder_changes::FolderChangesSpec;
 pub use crate::glob::{Glob, MAX_PATTERN_BYTES};
+pub use crate::grace::SERVICE_GRACE;
 use crate::internet::Asked;
 pub use crate::internet::NETWORK_SETTLE;
 pub use crate::library::{Library, LibrarySpec, MAX_USER_DIRS_BYTES};
 pub use crate::load::{LOAD_BAND, LOAD_REREAD};
+pub use crate::location::geofence::{FENCE_BAND, FENCE_RADIUS, GeofenceSpec};
+pub use crate::location::visit::{CITY_DWELL, CITY_RADIUS, VENUE_DWELL, VENUE_RADIUS, VisitSpec};
+pub use crate::location::{LOCATION_DENIED_RETRY, LOCATION_DESKTOP_ID, LOCATION_SETTLE};
 pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
 pub use crate::presence::PRESENCE_IDLE;
-pub use crate::probe::{Probe, probe};
+pub use crate::probe::{Probe, probe, probe_subject};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
+pub use crate::screen::{SCREEN_REREAD, SCREEN_SETTLE};
+pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
+pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
 pub use crate::smart_card::{SMART_CARD_SETTLE, SmartCardSpec};
+pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
     PathWatching, watch_path,
@@ -107,31 +129,48 @@ pub use crate::zone::{MAX_ZONE_BYTES, ZONE_SETTLE, zone_rules};
 
 /// One facility that can be watched.
 ///
-/// All but the time zone are levels that hold or do not ([`Report::Level`]). A kind with a parameter is one source for
+/// All but the time zone and the two states are levels that hold or do not ([`Report::Level`]). A kind with a parameter is one source for
 /// each value of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SourceKind {
     /// The system's time zone: `/etc/localtime`. Serves the `TimeZoneChange` trigger (SYS-3).
     TimeZone,
-    /// Whether the internet answers: NetworkManager, or else the default routes. Serves the `InternetAvailable`
+    /// Whether the internet answers: NetworkManager, or else systemd-networkd and the default routes. Serves the `InternetAvailable`
     /// trigger and the conditions `InternetAvailable` and `InternetNotAvailable` (CO-4).
     Internet,
     /// Whether the internet answers over a network that costs nothing by volume: the same, and NetworkManager's word on
     /// metering. Serves the condition `FreeNetworkAvailable`.
     FreeNetwork,
+    /// What the network is good for, in one word ([`Report::State`]) of two or three parts: how far it reaches (`full`,
+    /// `unknown` where nobody tries, `limited`, `portal`, `none`), at what cost (`metered`, `unmetered`, `unknown`), and
+    /// which way (the UUID of NetworkManager's primary connection, else the interface of the default route), as in
+    /// `full unmetered 7a1fe5f4-…` or `unknown unknown eth0`. From NetworkManager, or else systemd-networkd and the default
+    /// routes. Serves the `NetworkStateChange` trigger.
+    NetworkState,
     /// Whether this user is at the machine: logind, or else typing in a terminal. Serves the `UserPresent` and
     /// `UserAway` triggers and the conditions `UserPresent` and `UserNotPresent`.
     UserPresence,
+    /// Whether somebody is connected to a session of this user: one in front on its seat, or a remote one (logind, or else
+    /// any terminal of the user). To log off is not to disconnect: without a session the level stays what it was, and the next log-in
+    /// is told as `false`, then `true`. Serves the `SessionConnected` trigger and the conditions `SessionConnected` and
+    /// `SessionDisconnected` (CND-3).
+    SessionConnected,
     /// Whether this user has given no input for at least so long: logind, or else typing in a terminal.
     Idle(Duration),
+    /// Whether a display is on: GNOME's Mutter, or else the kernel's displays, read every [`SCREEN_REREAD`], or else a
+    /// screen saver that is not active. Where no display is known it counts as on.
+    Screen,
     /// Whether the machine runs on external power: UPower, or else the kernel's power supplies. One without a battery
     /// always does. Where nothing can be seen at all it counts as on battery.
     ExternalPower,
+    /// What the machine's batteries do together, in one word ([`Report::State`]): `not-present`, `discharging`, `idle` or
+    /// `charging`. UPower, or else the kernel's power supplies. Serves the `PowerStateChange` trigger (SYS-4).
+    PowerState,
     /// Whether the battery holds at least so many percent: UPower, or else the kernel's power supplies. A machine without
     /// a battery always does. It ends [`BATTERY_BAND`] percent lower.
     BatteryAbove(u8),
     /// Whether the user wants energy saved, on battery or not: the profile of power-profiles-daemon (POL-11). Where nobody
-    /// can be asked, nobody does.
+    /// can be asked, nobody does. The desktop portal is the second choice.
     EnergySaver,
     /// Whether the machine is short of memory: the kernel's pressure stall information. Where the kernel does not measure
     /// that, it never is.
@@ -184,8 +223,12 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::TimeZone => zone::run(&world, teller).await,
             SourceKind::Internet => internet::run(Asked::Internet, &world, teller).await,
             SourceKind::FreeNetwork => internet::run(Asked::Free, &world, teller).await,
+            SourceKind::NetworkState => internet::run(Asked::State, &world, teller).await,
             SourceKind::UserPresence => presence::run(&world, teller).await,
+            SourceKind::SessionConnected => session_connected::run(&world, teller).await,
+            SourceKind::Screen => screen::run(&world, teller).await,
             SourceKind::ExternalPower => external_power::run(&world, teller).await,
+            SourceKind::PowerState => power_state::run(&world, teller).await,
             SourceKind::EnergySaver => energy_saver::run(&world, teller).await,
             SourceKind::MemoryPressure => memory_pressure::run(&world, teller).await,
             SourceKind::BatteryAbove(percent) => battery::run(percent, &world, teller).await,

@@ -10,10 +10,10 @@ pub(crate) mod terminals;
 
 use std::time::{Duration, SystemTime};
 
-use tokio::time::sleep;
-
-use crate::bus::{Bus, CALL_RETRY, CallError};
+use crate::bus::{Bus, CallError};
+use crate::grace::{Grace, ask_again};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
+use crate::pace::Pace;
 use crate::presence::logind::Session;
 use crate::presence::terminals::Terminals;
 use crate::report::{Status, Teller, Unheard};
@@ -23,16 +23,18 @@ use crate::world::World;
 /// How long after the last key in a terminal the user still counts as present.
 pub const PRESENCE_IDLE: Duration = Duration::from_secs(5 * 60);
 
-/// The shortest time between two readings, whatever the sessions do.
+/// The shortest time between two readings, whatever the sessions do. The first news is read at once.
 pub(crate) const PRESENCE_SETTLE: Duration = Duration::from_millis(100);
 
 /// Watches until nobody listens.
 pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
     let mut bus = Bus::open(world, logind::RULES);
+    let mut grace = Grace::default();
     let mut terminals = Terminals::new(world);
+    let mut pace = Pace::new(PRESENCE_SETTLE);
     loop {
         let link = bus.link().await;
-        let sessions = logind::sessions(&link, world.uid()).await;
+        let (sessions, again) = grace.judge(logind::sessions(&link, world.uid()).await);
         let verdict = Verdict::of(&sessions, terminals.last_input(), SystemTime::now());
         if terminals.watch(verdict.awaits_key) {
             // A key struck before the watch stood made no event: judge once more.
@@ -42,14 +44,13 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
         if let Err(unheard) = tell(&mut teller, status, verdict.present).await {
             return unheard;
         }
-        let retry = matches!(sessions, Err(CallError::Failed(_)));
         tokio::select! {
             () = bus.edge() => {}
             () = terminals.changed() => {}
             () = wall_timer::until(verdict.until) => {}
-            () = sleep(CALL_RETRY), if retry => {}
+            () = ask_again(again) => {}
         }
-        sleep(PRESENCE_SETTLE).await;
+        pace.wait().await;
     }
 }
 

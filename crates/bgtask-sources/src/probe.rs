@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Report, SourceKind, Status, World, start};
+use crate::{EventReport, Report, SourceKind, Status, Subject, World, listen, start};
 
 /// What one look at a facility gave.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +36,23 @@ pub async fn probe(kind: SourceKind, world: &World, patience: Duration) -> Probe
         }
     }
     Probe { status: status.unwrap_or_else(|| silent(patience)), value: None }
+}
+
+/// Listens to `subject` in `world`, waits at most `patience` for the first word on how well it is heard, and stops.
+///
+/// # Panics
+///
+/// Where [`listen`] does.
+pub async fn probe_subject(subject: Subject, world: &World, patience: Duration) -> Status {
+    let (sender, mut reports) = mpsc::channel(2);
+    let _listening = listen(0, subject, world, sender);
+    let deadline = Instant::now() + patience;
+    while let Ok(Some((_, report))) = timeout_at(deadline, reports.recv()).await {
+        if let EventReport::Status(status) = report {
+            return status;
+        }
+    }
+    silent(patience)
 }
 
 fn silent(patience: Duration) -> Status {

@@ -1,13 +1,10 @@
-//! The energy saver source: a power-profiles-daemon of our own on a private bus, under its new and its old name.
+//! The energy saver source: a power-profiles-daemon of our own on a private bus, under its new and its old
+//! name, and a portal.
 
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-use bgtask_sources::{Report, SourceKind, Status};
-use common::{Inbox, Sysroot, TestBus, is_available, pass};
+use bgtask_sources::{BusKind, Report, SourceKind, Status};
+use common::{Inbox, Sysroot, TestBus, is_available};
 use zbus::interface;
 use zbus::object_server::Interface;
 
@@ -20,10 +17,6 @@ async fn saves(inbox: &mut Inbox) -> bool {
         Report::Level(SourceKind::EnergySaver, saves) => saves,
         other => panic!("expected the energy saver, got {other:?}"),
     }
-}
-
-fn is_missing(status: &Status) -> bool {
-    matches!(status, Status::Missing { .. })
 }
 
 struct Newer {
@@ -58,22 +51,6 @@ impl Nonsense {
     #[zbus(property)]
     fn active_profile(&self) -> bool {
         true
-    }
-}
-
-/// One that hangs until told to go on.
-struct Hung {
-    hangs: Arc<AtomicBool>,
-}
-
-#[interface(name = "org.freedesktop.UPower.PowerProfiles")]
-impl Hung {
-    #[zbus(property)]
-    async fn active_profile(&self) -> &str {
-        if self.hangs.load(Ordering::Relaxed) {
-            return std::future::pending().await;
-        }
-        "power-saver"
     }
 }
 
@@ -151,36 +128,6 @@ async fn the_older_name_is_heard_and_the_newer_wins() {
 }
 
 #[tokio::test]
-async fn the_daemon_restarts_and_the_profile_is_read_again() {
-    let sysroot = Sysroot::new();
-    let Some(bus) = TestBus::start(&sysroot) else { return };
-    let service = serve(&bus, NEWER, Newer { profile: "power-saver" }).await;
-    let mut inbox = sysroot.watch(SourceKind::EnergySaver);
-    assert!(saves(&mut inbox).await);
-    service.close().await.unwrap();
-    assert!(is_missing(&inbox.status().await));
-    assert!(!saves(&mut inbox).await);
-    let _service = serve(&bus, NEWER, Newer { profile: "power-saver" }).await;
-    assert!(is_available(&inbox.status().await));
-    assert!(saves(&mut inbox).await);
-}
-
-#[tokio::test]
-async fn a_bus_that_appears_later_and_restarts_is_found() {
-    let sysroot = Sysroot::new();
-    let mut inbox = sysroot.watch(SourceKind::EnergySaver);
-    assert!(is_missing(&inbox.status().await));
-    assert!(!saves(&mut inbox).await);
-    for _ in 0..2 {
-        let Some(bus) = TestBus::start(&sysroot) else { return };
-        let _service = serve(&bus, NEWER, Newer { profile: "power-saver" }).await;
-        assert!(saves(&mut inbox).await);
-        drop(bus);
-        assert!(!saves(&mut inbox).await);
-    }
-}
-
-#[tokio::test]
 async fn nonsense_is_named_and_the_older_name_asked() {
     let sysroot = Sysroot::new();
     let Some(bus) = TestBus::start(&sysroot) else { return };
@@ -195,34 +142,35 @@ async fn nonsense_is_named_and_the_older_name_asked() {
     assert!(saves(&mut inbox).await);
 }
 
-#[tokio::test]
-async fn a_service_that_hangs_is_given_up_on_and_asked_again_a_minute_later() {
-    let sysroot = Sysroot::new();
-    let Some(bus) = TestBus::start(&sysroot) else { return };
-    let hangs = Arc::new(AtomicBool::new(true));
-    let _service = serve(&bus, NEWER, Hung { hangs: hangs.clone() }).await;
-    let mut inbox = sysroot.watch(SourceKind::EnergySaver);
-    let Status::Missing { why, .. } = inbox.status().await else { panic!("must be missing") };
-    assert!(why.contains("it does not answer: GetAll took more than 3 s"), "{why}");
-    assert!(!saves(&mut inbox).await);
-    hangs.store(false, Ordering::Relaxed);
-    pass(Duration::from_secs(60)).await;
-    assert!(is_available(&inbox.status().await));
-    assert!(saves(&mut inbox).await);
+// --- The portal -----------------------------------------------------------------------------------------------------
+
+struct Portal {
+    saves: bool,
 }
 
-#[tokio::test]
-async fn ten_thousand_signals_are_one_edge() {
-    let sysroot = Sysroot::new();
-    let Some(bus) = TestBus::start(&sysroot) else { return };
-    let service = serve(&bus, NEWER, Newer { profile: "balanced" }).await;
-    let mut inbox = sysroot.watch(SourceKind::EnergySaver);
-    assert!(!saves(&mut inbox).await);
-    let daemon = service.object_server().interface::<_, Newer>(NEWER.1).await.unwrap();
-    for _ in 0..10_000 {
-        daemon.get().await.active_profile_changed(daemon.signal_emitter()).await.unwrap();
+#[interface(name = "org.freedesktop.portal.PowerProfileMonitor")]
+impl Portal {
+    #[zbus(property, name = "power-saver-enabled")]
+    fn power_saver_enabled(&self) -> bool {
+        self.saves
     }
-    choose(&service, "power-saver").await;
-    assert!(saves(&mut inbox).await, "heard through the flood");
-    assert!(inbox.is_empty());
+}
+
+const PORTAL: (&str, &str) = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop");
+
+#[tokio::test]
+async fn the_portal_is_asked_where_the_daemon_cannot_be_and_the_daemon_wins() {
+    let sysroot = Sysroot::new();
+    let Some(session_bus) = TestBus::start_on(&sysroot, BusKind::Session) else { return };
+    let _portal = serve(&session_bus, PORTAL, Portal { saves: true }).await;
+    let mut inbox = sysroot.watch(SourceKind::EnergySaver);
+    let Status::Degraded { how, why, help } = inbox.status().await else { panic!("must be degraded") };
+    assert_eq!(how, "desktop portal");
+    assert!(why.contains("it is not running; the portal calls the saver off where nobody knows"), "{why}");
+    assert!(help.contains("install and start power-profiles-daemon"), "{help}");
+    assert!(saves(&mut inbox).await);
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let _daemon = serve(&bus, NEWER, Newer { profile: "balanced" }).await;
+    assert_eq!(inbox.status().await, Status::Available { how: "power-profiles-daemon".into() });
+    assert!(!saves(&mut inbox).await);
 }

@@ -3,12 +3,10 @@
 mod common;
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bgtask_sources::{POWER_SETTLE, Report, SourceKind, Status};
-use common::{Inbox, Sysroot, TestBus, is_available, is_degraded, pass};
+use common::{Inbox, Sysroot, TestBus, is_available};
 use zbus::interface;
 
 const UPOWER: &str = "org.freedesktop.UPower";
@@ -158,22 +156,6 @@ impl Nonsense {
     }
 }
 
-/// One that hangs until told to go on.
-struct Hung {
-    hangs: Arc<AtomicBool>,
-}
-
-#[interface(name = "org.freedesktop.UPower")]
-impl Hung {
-    #[zbus(property)]
-    async fn on_battery(&self) -> bool {
-        if self.hangs.load(Ordering::Relaxed) {
-            return std::future::pending().await;
-        }
-        true
-    }
-}
-
 async fn upower(bus: &TestBus, on_battery: bool) -> zbus::Connection {
     serve(bus, UPower { on_battery }).await
 }
@@ -226,39 +208,6 @@ async fn upower_vanishes_and_returns() {
     assert!(!external(&mut inbox).await, "the supplies are being watched");
 }
 
-/// One UPower takes over from another, as on an update.
-#[tokio::test]
-async fn another_owner_of_the_name_is_asked() {
-    use zbus::fdo::RequestNameFlags;
-
-    let sysroot = laptop();
-    let Some(bus) = TestBus::start(&sysroot) else { return };
-    let connection = bus.connect().await;
-    connection.object_server().at(PATH, UPower { on_battery: false }).await.unwrap();
-    let replaceable = RequestNameFlags::ALLOW_REPLACEMENT;
-    connection.request_name_with_flags(UPOWER, replaceable).await.unwrap();
-    let mut inbox = sysroot.watch(SourceKind::ExternalPower);
-    assert!(external(&mut inbox).await);
-    let second = bus.connect().await;
-    second.object_server().at(PATH, UPower { on_battery: true }).await.unwrap();
-    second.request_name_with_flags(UPOWER, RequestNameFlags::REPLACE_EXISTING).await.unwrap();
-    assert!(!external(&mut inbox).await);
-}
-
-#[tokio::test]
-async fn a_bus_that_appears_later_and_restarts_is_found() {
-    let sysroot = laptop();
-    let mut inbox = sysroot.watch(SourceKind::ExternalPower);
-    assert!(external(&mut inbox).await);
-    for _ in 0..2 {
-        let Some(bus) = TestBus::start(&sysroot) else { return };
-        let _service = upower(&bus, true).await;
-        assert!(!external(&mut inbox).await);
-        drop(bus);
-        assert!(external(&mut inbox).await);
-    }
-}
-
 #[tokio::test]
 async fn nonsense_is_named_and_the_supplies_decide() {
     let sysroot = laptop();
@@ -271,40 +220,4 @@ async fn nonsense_is_named_and_the_supplies_decide() {
     assert!(external(&mut inbox).await);
     unplug(&sysroot);
     assert!(!external(&mut inbox).await);
-}
-
-#[tokio::test]
-async fn a_service_that_hangs_is_given_up_on_and_asked_again_a_minute_later() {
-    let sysroot = laptop();
-    let Some(bus) = TestBus::start(&sysroot) else { return };
-    let hangs = Arc::new(AtomicBool::new(true));
-    let _service = serve(&bus, Hung { hangs: hangs.clone() }).await;
-    let mut inbox = sysroot.watch(SourceKind::ExternalPower);
-    let Status::Degraded { why, .. } = inbox.status_that(is_degraded).await else { unreachable!() };
-    assert!(why.contains("it does not answer: GetAll took more than 3 s"), "{why}");
-    assert!(external(&mut inbox).await);
-    hangs.store(false, Ordering::Relaxed);
-    pass(Duration::from_secs(60)).await;
-    assert!(is_available(&inbox.status().await));
-    assert!(!external(&mut inbox).await);
-}
-
-/// A signal is a nudge: whatever it says, the property is read.
-#[tokio::test]
-async fn ten_thousand_lying_signals_change_nothing() {
-    let sysroot = laptop();
-    let Some(bus) = TestBus::start(&sysroot) else { return };
-    let service = upower(&bus, false).await;
-    let mut inbox = sysroot.watch(SourceKind::ExternalPower);
-    assert!(external(&mut inbox).await);
-    let lie = std::collections::HashMap::from([("OnBattery", zbus::wire::Variant::from(true))]);
-    let body = (UPOWER, lie, Vec::<&str>::new());
-    for _ in 0..10_000 {
-        let interface = "org.freedesktop.DBus.Properties";
-        service.emit_signal(None::<&str>, PATH, interface, "PropertiesChanged", &body).await.unwrap();
-    }
-    assert!(inbox.is_empty());
-    set_on_battery(&service, true).await;
-    assert!(!external(&mut inbox).await, "heard through the flood");
-    assert!(inbox.is_empty());
 }

@@ -4,10 +4,13 @@ mod common;
 
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::symlink;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use bgtask_sources::{MAX_ZONE_BYTES, Report, SourceKind, Status, ZoneChange, ZoneReading};
-use common::{Inbox, Sysroot, TestBus, is_available, is_degraded};
+use bgtask_sources::{MAX_ZONE_BYTES, Report, SourceKind, Status, ZoneChange, ZoneReading, zone_rules};
+use common::{DEADLINE, Inbox, Sysroot, TestBus, is_available, is_degraded};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 const HOUR: i32 = 3600;
 
@@ -110,6 +113,36 @@ async fn what_counts_is_the_offset_now_not_the_rules() {
     sysroot.write("usr/share/zoneinfo/Test/Other", fixed(3 - now));
     sysroot.link("/usr/share/zoneinfo/Test/Other", "etc/localtime");
     assert_eq!(zone(&mut inbox).await.changed, moved(now, 3 - now));
+}
+
+/// A zone whose clocks go forward by an hour, from UTC, at `moment`.
+fn forward_at(moment: Timestamp) -> Vec<u8> {
+    let utc = moment.to_zoned(TimeZone::UTC);
+    // The day of a year without a 29 February, as the rule counts.
+    let (year, month, day) = (2025, utc.month(), utc.day().min(if utc.month() == 2 { 28 } else { 31 }));
+    let begins = Date::new(year, month, day).unwrap().day_of_year();
+    let ends = (begins + 180) % 365 + 1;
+    tzif(0, &format!("AAA0BBB-1,J{begins}/{},J{ends}/0", utc.strftime("%H:%M:%S")))
+}
+
+/// Neither the hour of summer time nor a step of the clock changes the zone: the file is what is watched, and what it
+/// says is compared at one moment.
+#[tokio::test]
+async fn summer_time_that_begins_is_no_change_of_the_zone() {
+    let sysroot = zones();
+    sysroot.write("usr/share/zoneinfo/Test/Forward", forward_at(Timestamp::now() + Duration::from_secs(2)));
+    sysroot.link("/usr/share/zoneinfo/Test/Forward", "etc/localtime");
+    let (mut inbox, _) = started(&sysroot).await;
+    let rules = zone_rules(&sysroot.world());
+    let deadline = Instant::now() + DEADLINE;
+    while rules.to_offset(Timestamp::now()).seconds() != HOUR {
+        assert!(Instant::now() < deadline, "the clocks do not go forward");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    sysroot.link("/usr/share/zoneinfo/Test/Forward", "etc/localtime");
+    sysroot.link("/usr/share/zoneinfo/Test/One", "etc/localtime");
+    let next = zone(&mut inbox).await;
+    assert_eq!((next.name.as_deref(), next.changed), (Some("Test/One"), None), "the same offset by now");
 }
 
 #[tokio::test]

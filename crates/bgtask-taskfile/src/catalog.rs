@@ -108,29 +108,89 @@ const TRIGGERS: &[Entry] = &[
     of_windows("internet", "InternetAvailable", Some(Fact::Internet), "the internet becomes reachable"),
     of_windows("user-present", "UserPresent", Some(Fact::UserPresence), "the user comes back to the machine"),
     of_windows("user-away", "UserAway", Some(Fact::UserPresence), "the user leaves the machine"),
-    absent(
+    of_windows(
         "session-connected",
         "SessionConnected",
-        "the user's session is connected",
-        "this version cannot see how a session is connected: use session-start or user-present",
+        Some(Fact::SessionConnected),
+        "the user's session is connected: a log-in, or a switch back to it",
     ),
-    absent(
+    of_windows(
         "network-state-change",
         "NetworkStateChange",
+        Some(Fact::NetworkState),
         "the connectivity or the cost of the network changes",
-        "this version only sees levels of the network: use internet, no-internet, unmetered or not:unmetered",
     ),
-    absent(
-        "power-state-change",
-        "PowerStateChange",
-        "the state of the battery changes",
-        "this version only sees levels of the power supply: use ac-power, not:ac-power or battery-above:N",
-    ),
-    absent(
+    of_windows("power-state-change", "PowerStateChange", Some(Fact::PowerState), "what the battery does changes"),
+    of_windows(
         "background-work-cost-change",
         "BackgroundWorkCostChange",
+        Some(Fact::WorkCost),
         "the cost of work in the background changes",
-        "this version does not rate the cost: use ac-power, energy-saver or memory-pressure",
+    ),
+    of_windows("sms-received", "SmsReceived", None, "a text message arrives"),
+    of_windows(
+        "online-id-connected-state-change",
+        "OnlineIdConnectedStateChange",
+        Some(Fact::OnlineAccounts),
+        "an online account is connected or disconnected",
+    ),
+    of_windows(
+        "default-sign-in-account-change",
+        "DefaultSignInAccountChange",
+        Some(Fact::DefaultAccount),
+        "another online account is the first",
+    ),
+    of_windows("control-channel-reset", "ControlChannelReset", None, "a control channel of the user's apps is reset"),
+    trigger(
+        "unit:UNIT=STATE",
+        "unit:backup.service=failed",
+        "a unit of systemd reaches a state; manager=user for the user's",
+    ),
+    trigger(
+        "signal:PROPERTIES",
+        "signal:bus=system,interface=org.freedesktop.UPower,member=DeviceAdded",
+        "a signal on the session bus, or with bus=system on the system's",
+    ),
+    trigger("device:PROPERTIES", "device:subsystem=block,action=add", "a device appears, changes or goes"),
+    trigger("device-connection:ID", "device-connection:AA:BB:CC:DD:EE:FF", "a device is connected or disconnected"),
+    trigger("library:NAMES", "library:pictures+documents", "something changes in folders of the user"),
+    trigger(
+        "folder-changes:PATH",
+        "folder-changes:~/notes",
+        "something changes in a folder, and what it cannot know is said",
+    ),
+    trigger("sms:PROPERTIES", "sms:from=+49", "a text message arrives, from such numbers"),
+    trigger("smart-card:PROPERTIES", "smart-card:on=added", "a smart card is put into a reader"),
+    trigger("sensor:PROPERTIES", "sensor:light,below=10", "a sensor passes a threshold"),
+    trigger(
+        "location:PROPERTIES",
+        "location:latitude=52.52,longitude=13.40,radius=200",
+        "the machine enters or leaves an area",
+    ),
+    trigger("visit:SCOPE", "visit:venue", "the machine arrives somewhere for a while, or departs"),
+    trigger(
+        "bluetooth-advertisement:PROPERTIES",
+        "bluetooth-advertisement:name=Tag",
+        "a Bluetooth device advertises itself",
+    ),
+    trigger(
+        "gatt:PROPERTIES",
+        "gatt:device=AA:BB:CC:DD:EE:FF,service=180d,characteristic=2a37",
+        "a Bluetooth device notifies of a value",
+    ),
+    trigger("calendar-change:STORE", "calendar-change", "the user's calendars change"),
+    trigger("contacts-change:STORE", "contacts-change", "the user's contacts change"),
+    absent(
+        "notification-action",
+        "ToastNotificationActionTrigger",
+        "the user acts on a notification of the app",
+        "it is for the notifications of an app: wait in the command with notify-send --action",
+    ),
+    absent(
+        "notification-history",
+        "ToastNotificationHistoryChangedTrigger",
+        "a notification of the app appears or goes",
+        "it is for the notifications of an app: wait in the command with notify-send --wait",
     ),
     absent(
         "servicing-complete",
@@ -139,40 +199,16 @@ const TRIGGERS: &[Entry] = &[
         "it is for tasks of apps: a command is never updated by itself",
     ),
     absent(
-        "sms-received",
-        "SmsReceived",
-        "a text message arrives",
-        "this version has no source for text messages: use event:ID and raise it from what receives them",
-    ),
-    absent(
-        "control-channel-reset",
-        "ControlChannelReset",
-        "a control channel is reset",
-        "Linux has no control channels: use internet",
-    ),
-    absent(
         "lock-screen-application-added",
         "LockScreenApplicationAdded",
-        "the app is put on the lock screen",
-        "the lock screens of Linux have no apps: use event:ID",
+        "the app is always allowed to run",
+        "it is for tasks of apps: a command is never denied",
     ),
     absent(
         "lock-screen-application-removed",
         "LockScreenApplicationRemoved",
-        "the app is taken off the lock screen",
-        "the lock screens of Linux have no apps: use event:ID",
-    ),
-    absent(
-        "online-id-connected-state-change",
-        "OnlineIdConnectedStateChange",
-        "the connected online account changes",
-        "this version has no source for online accounts: use event:ID",
-    ),
-    absent(
-        "default-sign-in-account-change",
-        "DefaultSignInAccountChange",
-        "the default account for signing in changes",
-        "this version has no source for online accounts: use event:ID",
+        "the app is not always allowed to run any more",
+        "it is for tasks of apps: a command is never denied",
     ),
 ];
 
@@ -207,26 +243,27 @@ const CONDITIONS: &[Entry] = &[
     ),
     Entry {
         fact: Some(Fact::ExternalPower),
-        ..trigger("not:CONDITION", "not:ac-power", "the opposite of any condition but cost-not-high")
+        ..trigger("not:CONDITION", "not:ac-power", "the opposite of any condition")
     },
-    absent(
+    of_windows(
         "session-connected",
         "SessionConnected",
-        "the user's session is connected",
-        "this version cannot see how a session is connected: use user-present",
+        Some(Fact::SessionConnected),
+        "somebody is connected to a session of the user",
     ),
-    absent(
+    of_windows(
         "session-disconnected",
         "SessionDisconnected",
-        "the user's session is disconnected",
-        "this version cannot see how a session is connected: use user-away",
+        Some(Fact::SessionConnected),
+        "nobody is: another user has the seat, or the remote end has gone",
     ),
-    absent(
+    of_windows(
         "cost-not-high",
         "BackgroundWorkCostNotHigh",
-        "the cost of work in the background is not high",
-        "this version does not rate the cost: use ac-power, not:energy-saver or not:memory-pressure",
+        Some(Fact::WorkCost),
+        "on external power, or on battery with the screen on, and nothing presses",
     ),
+    level("screen", "screen", Fact::Screen, "the screen is on, as far as anybody can tell"),
 ];
 
 #[cfg(test)]
@@ -250,15 +287,19 @@ mod tests {
         for entry in CONDITIONS {
             assert_eq!(entry.unavailable.is_some(), condition(entry.example).is_err(), "{entry:?}");
             let condition = Condition::from_name(entry.example).unwrap();
-            assert_eq!(condition.fact(), entry.fact, "{entry:?}");
+            assert_eq!(Some(condition.fact()), entry.fact, "{entry:?}");
         }
     }
 
     #[test]
     fn every_trigger_and_condition_of_windows_that_a_command_may_have_is_listed() {
         let of = |entries: &[Entry]| entries.iter().filter_map(|entry| entry.windows).collect::<BTreeSet<_>>();
+        let of_notifications = ["ToastNotificationActionTrigger", "ToastNotificationHistoryChangedTrigger"];
         let triggers = SystemTriggerType::ALL.iter().map(|kind| kind.name());
-        assert_eq!(of(TRIGGERS), triggers.chain(["TimeTrigger", "MaintenanceTrigger"]).collect());
+        assert_eq!(
+            of(TRIGGERS),
+            triggers.chain(["TimeTrigger", "MaintenanceTrigger"]).chain(of_notifications).collect()
+        );
         assert_eq!(of(CONDITIONS), SystemConditionType::ALL.iter().map(|kind| kind.name()).collect());
     }
 

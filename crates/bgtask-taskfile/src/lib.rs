@@ -17,6 +17,7 @@
 
 pub mod catalog;
 mod error;
+mod events;
 mod fields;
 mod name;
 mod parse;

@@ -9,12 +9,13 @@ use bgtask_core::limits::{
 };
 use bgtask_core::words::duration_word;
 use bgtask_core::{
-    Condition, CustomSystemEventTriggerRecurrence as Recurrence, Pace, PathEvents, PathWatch, SystemTriggerType,
-    Trigger,
+    Condition, CustomSystemEventTriggerRecurrence as Recurrence, EventClass, Pace, PathEvents, PathWatch,
+    SystemTriggerType, Trigger,
 };
 
 use crate::catalog::{self, Entry};
 use crate::error::{WordError, quoted};
+use crate::events::{event_trigger, event_word};
 use crate::quantity::{self, within};
 use crate::suggest::nearest;
 
@@ -108,7 +109,13 @@ pub fn trigger(word: &str, options: &Options<'_>) -> Result<Trigger, WordError> 
         Some(("event", id)) => event(id, one_shot)?,
         Some(("timer", time)) => Trigger::Time { freshness: freshness(time)?, one_shot },
         Some(("maintenance", time)) => Trigger::Maintenance { freshness: freshness(time)?, one_shot },
-        _ => named(word, one_shot)?,
+        split => match listened(word, split) {
+            Some((class, _)) if let Some(entry) = unavailable(class.word()) => {
+                return Err(absent(word, entry.word, catalog::triggers()));
+            }
+            Some((class, text)) => event_trigger(class, text, options.home, one_shot)?,
+            None => named(word, one_shot)?,
+        },
     };
     match options.misfit(&trigger) {
         None => Ok(trigger),
@@ -131,6 +138,8 @@ pub fn trigger_word(trigger: &Trigger) -> String {
         Trigger::Maintenance { freshness, .. } => format!("maintenance:{freshness}min"),
         Trigger::Application => "application".to_owned(),
         Trigger::MediaProcessing => "media-processing".to_owned(),
+        Trigger::DeviceUse => "device-use".to_owned(),
+        Trigger::Event { class, properties, .. } => event_word(*class, properties),
         Trigger::CustomSystemEvent { id, .. } => format!("event:{id}"),
         Trigger::Interval { every, .. } => format!("every:{}", duration_word(*every)),
         Trigger::Calendar { calendar, zone: None, .. } => format!("at:{calendar}"),
@@ -147,8 +156,7 @@ pub fn trigger_word(trigger: &Trigger) -> String {
 /// There is no such condition in this build, or its value is out of range.
 pub fn condition(word: &str) -> Result<Condition, WordError> {
     match Condition::from_name(word) {
-        Some(condition) if condition.fact().is_some() => Ok(condition),
-        Some(condition) => Err(absent(word, &condition.word(), catalog::conditions())),
+        Some(condition) => Ok(condition),
         None => Err(no_condition(word)),
     }
 }
@@ -264,6 +272,13 @@ fn freshness(text: &str) -> Result<u32, WordError> {
     ))
 }
 
+/// The class of triggers that listen, by its word or by its name of Windows, and what stands behind the colon.
+fn listened<'a>(word: &'a str, split: Option<(&'a str, &'a str)>) -> Option<(EventClass, &'a str)> {
+    let (head, text) = split.unwrap_or((word, ""));
+    let class = EventClass::from_word(head).or_else(|| EventClass::from_name(head))?;
+    Some((class, text))
+}
+
 fn named(word: &str, one_shot: bool) -> Result<Trigger, WordError> {
     if word == "session-start" {
         return Ok(Trigger::SessionStart { one_shot });
@@ -288,6 +303,10 @@ fn system_kind(word: &str) -> Option<SystemTriggerType> {
 
 fn system_entry(kind: SystemTriggerType) -> Option<&'static Entry> {
     catalog::triggers().iter().find(|entry| entry.windows == Some(kind.name()))
+}
+
+fn unavailable(word: &str) -> Option<&'static Entry> {
+    catalog::triggers().iter().find(|entry| entry.word == word && entry.unavailable.is_some())
 }
 
 fn absent(word: &str, listed: &str, entries: &[Entry]) -> WordError {
@@ -333,8 +352,7 @@ fn no_condition(word: &str) -> WordError {
     let wrong = format!("{} is no condition", quoted(word));
     if let Some(opposite) = word.strip_prefix("not:") {
         return match Condition::from_name(opposite) {
-            Some(_) if opposite.starts_with("not:") => WordError::new(wrong, "leave out one not:"),
-            Some(_) => WordError::new(format!("{} has no opposite", quoted(opposite)), "leave out the condition"),
+            Some(_) => WordError::new(wrong, "leave out one not:"),
             None => no_condition(opposite),
         };
     }

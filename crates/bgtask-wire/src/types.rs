@@ -8,13 +8,14 @@ use zbus::{DeserializeDict, OwnedVariant, SerializeDict, Type};
 /// `("SystemTrigger", {"type": <"TimeZoneChange">, "one_shot": <false>})`
 #[derive(Debug, Serialize, Deserialize, Type)]
 pub struct TriggerInfo {
-    /// `SystemTrigger`, `TimeTrigger`, `MaintenanceTrigger`, `ApplicationTrigger`, `MediaProcessingTrigger` or
-    /// `CustomSystemEventTrigger`.
+    /// `SystemTrigger`, `TimeTrigger`, `MaintenanceTrigger`, `ApplicationTrigger`, `MediaProcessingTrigger`,
+    /// `DeviceUseTrigger`, `CustomSystemEventTrigger`, or one that listens to events (`docs/triggers.md` lists them).
     pub class: String,
     /// Its properties.
     ///
     /// * `SystemTrigger`: `type` (s), the name of a `SystemTriggerType`, and `one_shot` (b).
     /// * `TimeTrigger`, `MaintenanceTrigger`: `freshness` (u), minutes, and `one_shot` (b).
+    /// * What listens to events: those of its class, each a text (s), and `one_shot` (b).
     /// * `CustomSystemEventTrigger`: `id` (s), and `recurrence` (s), `Once` or `Always`.
     pub properties: HashMap<String, OwnedVariant>,
 }
@@ -104,6 +105,8 @@ pub struct TaskInfo {
     pub trigger: String,
     /// The event of a `SystemTrigger` by name; empty for other classes.
     pub trigger_type: String,
+    /// The properties of a trigger that listens to events.
+    pub trigger_properties: Option<HashMap<String, String>>,
     /// The interval of a timer in minutes.
     pub freshness: Option<u32>,
     /// When a timer is released next, microseconds since the Unix epoch.
@@ -182,6 +185,26 @@ pub struct TaskFileInfo {
     pub task: Option<String>,
     /// What is wrong with it, with the lines it is wrong in, for a person.
     pub problem: Option<String>,
+}
+
+/// A notification that an app shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct NotificationInfo {
+    /// Its first line.
+    pub title: String,
+    /// What it says besides.
+    pub body: Option<String>,
+    /// The name of an icon of the desktop's theme, or the path of a file.
+    pub icon: Option<String>,
+    /// What it offers: the id of each action, and its label for people. The action `default` is the notification itself.
+    pub actions: Option<Vec<(String, String)>>,
+    /// Names it within the app: it takes the place of the one before of the same tag.
+    pub tag: Option<String>,
+    /// `low`, `normal` or `critical`; default `normal`.
+    pub urgency: Option<String>,
+    /// How long it is shown, microseconds; default as long as the desktop will, 0 until somebody takes it away.
+    pub expiration: Option<u64>,
 }
 
 /// Why a task is where it is.

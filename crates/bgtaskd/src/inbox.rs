@@ -3,6 +3,7 @@ use bgtask_host::Running;
 use zbus::Message;
 
 use crate::clients::Visitor;
+use crate::driver::Tried;
 
 /// How much may wait for the driver. Whoever finds it full waits, and so does the peer behind him.
 pub(crate) const MAX_WAITING: usize = 1_024;
@@ -35,6 +36,8 @@ pub(crate) enum Incoming {
     Policies,
     /// The user answered a question, or nobody could be asked.
     Consent(RequestId, Consent),
+    /// What a task would listen to has been tried.
+    Tried(Box<Tried>),
     /// It is time to stop.
     Stop(&'static str),
 }

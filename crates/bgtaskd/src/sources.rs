@@ -23,7 +23,9 @@ impl Sources {
 
     pub(crate) fn watch(&mut self, fact: Fact) {
         self.zone_known &= fact != Fact::TimeZone;
-        self.running.insert(fact, start(source_of(fact), &self.world, self.reports.clone()));
+        if let Some(kind) = source_of(fact) {
+            self.running.insert(fact, start(kind, &self.world, self.reports.clone()));
+        }
     }
 
     pub(crate) fn unwatch(&mut self, fact: Fact) {
@@ -33,6 +35,7 @@ impl Sources {
     pub(crate) fn input(&mut self, report: Report) -> Input {
         match report {
             Report::Status(kind, status) => Input::SourceStatus(fact_of(kind), core_status(status)),
+            Report::State(kind, state) => Input::Report(bgtask_core::Report::State(fact_of(kind), state.into())),
             Report::Level(kind, value) => Input::Report(bgtask_core::Report::Level(fact_of(kind), value)),
             Report::TimeZone(reading) => {
                 let unmoved = std::mem::replace(&mut self.zone_known, true).then_some(reading.offset_seconds);

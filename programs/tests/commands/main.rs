@@ -4,6 +4,7 @@
 mod harness;
 
 mod definitions;
+mod events;
 mod files;
 mod paths;
 mod running;

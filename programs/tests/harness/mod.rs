@@ -14,6 +14,7 @@ mod session;
 mod sysroot;
 mod system_bus;
 mod user;
+mod user_bus;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ pub(crate) use session::SessionBus;
 pub(crate) use sysroot::SysRoot;
 pub(crate) use system_bus::SystemBus;
 pub(crate) use user::{Heard, New, User, kind};
+pub(crate) use user_bus::UserBus;
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bgtask_core::Fact;
 use bgtask_sources::{Probe, Report, Status};
+use bgtask_taskfile::Options;
 use bgtask_taskfile::catalog::{self, Entry};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::Format;
@@ -31,7 +32,7 @@ pub(crate) async fn run(words: Words, args: &Args, screen: &mut Screen<'_>) -> R
         Words::Triggers => catalog::triggers(),
         Words::Conditions => catalog::conditions(),
     };
-    let seen = machine::look(entries.iter().filter_map(|entry| entry.fact).collect()).await;
+    let seen = look(entries).await;
     if args.format.json {
         return Ok(screen.json(&entries.iter().map(|entry| Here::of(entry, &seen).to_json(entry)).collect::<Value>())?);
     }
@@ -48,7 +49,40 @@ pub(crate) async fn run(words: Words, args: &Args, screen: &mut Screen<'_>) -> R
     Ok(writeln!(screen.out, "\n{dim}{hint}{dim:#}")?)
 }
 
-fn write(entries: &[Entry], seen: &BTreeMap<Fact, Probe>, screen: &mut Screen<'_>) -> std::io::Result<()> {
+/// What can be seen and heard here of what the words stand on, by word.
+type Seen = BTreeMap<&'static str, Sight>;
+
+struct Sight {
+    status: Status,
+    /// Whether it holds now, where it is a level.
+    holds: Option<bool>,
+}
+
+async fn look(entries: &'static [Entry]) -> Seen {
+    let facts = machine::look(entries.iter().filter_map(|entry| entry.fact).collect());
+    let heard = join_all(entries.iter().map(async |entry| (entry.word, hear(entry).await)));
+    let (facts, heard) = tokio::join!(facts, heard);
+    let of_fact = |entry: &Entry| Some((entry.word, Sight::of(facts.get(&entry.fact?)?)));
+    let of_events = heard.into_iter().filter_map(|(word, status)| Some((word, Sight { status: status?, holds: None })));
+    entries.iter().filter_map(of_fact).chain(of_events).collect()
+}
+
+async fn hear(entry: &Entry) -> Option<Status> {
+    let trigger = bgtask_taskfile::trigger(entry.example, &Options::at_home("/")).ok()?;
+    machine::hear(&trigger).await
+}
+
+impl Sight {
+    fn of(probe: &Probe) -> Self {
+        let holds = match probe.value {
+            Some(Report::Level(_, holds)) => Some(holds),
+            _ => None,
+        };
+        Self { status: probe.status.clone(), holds }
+    }
+}
+
+fn write(entries: &[Entry], seen: &Seen, screen: &mut Screen<'_>) -> std::io::Result<()> {
     let mut table = Table::new(&["WORD", "HERE", "WINDOWS", "EXAMPLE", "MEANING"]);
     for entry in entries {
         let here = Here::of(entry, seen);
@@ -84,19 +118,16 @@ struct Here {
 }
 
 impl Here {
-    fn of(entry: &Entry, seen: &BTreeMap<Fact, Probe>) -> Self {
+    fn of(entry: &Entry, seen: &Seen) -> Self {
         let nothing = Self { status: "available", how: None, why: None, help: None, holds: None };
         if let Some(unsupported) = entry.unavailable {
             let (why, help) = unsupported.split_once(": ").unwrap_or((unsupported, ""));
             let help = Some(help.to_owned()).filter(|help| !help.is_empty());
             return Self { status: "unsupported", why: Some(why.to_owned()), help, ..nothing };
         }
-        let Some(probe) = entry.fact.and_then(|fact| seen.get(&fact)) else { return nothing };
-        let holds = match probe.value {
-            Some(Report::Level(_, holds)) => Some(holds),
-            _ => None,
-        };
-        match probe.status.clone() {
+        let Some(Sight { status, holds }) = seen.get(entry.word) else { return nothing };
+        let holds = *holds;
+        match status.clone() {
             Status::Available { how } => Self { how: Some(how), holds, ..nothing },
             Status::Degraded { how, why, help } => {
                 Self { status: "degraded", how: Some(how), why: Some(why), help: Some(help), holds }
@@ -133,8 +164,8 @@ mod tests {
         catalog::conditions().iter().find(|entry| entry.word == word).unwrap()
     }
 
-    fn seen(status: Status) -> BTreeMap<Fact, Probe> {
-        [(Fact::UserPresence, Probe { status, value: None })].into()
+    fn seen(status: Status) -> Seen {
+        [("user-away", Sight { status, holds: None })].into()
     }
 
     #[test]
@@ -146,8 +177,9 @@ mod tests {
         for (status, word) in [(good, "available"), (less, "degraded"), (none, "missing")] {
             assert_eq!(Here::of(entry("user-away"), &seen(status)).status, word);
         }
-        let never = Here::of(entry("cost-not-high"), &BTreeMap::new());
-        assert_eq!((never.status, never.why.as_deref()), ("unsupported", Some("this version does not rate the cost")));
-        assert!(never.help.unwrap().starts_with("use ac-power"));
+        let word = |word: &str| catalog::triggers().iter().find(|entry| entry.word == word).unwrap();
+        let never = Here::of(word("servicing-complete"), &Seen::new());
+        assert_eq!((never.status, never.why.as_deref()), ("unsupported", Some("it is for tasks of apps")));
+        assert_eq!(never.help.unwrap(), "a command is never updated by itself");
     }
 }

@@ -2,14 +2,14 @@
 
 use bgtask_core::{Condition, Fact};
 
-/// What a condition asks of its fact; `None` where this build has no source for it.
-pub(super) fn wanted(condition: Condition) -> Option<(Fact, bool)> {
-    Some((condition.fact()?, condition.holds_at(true)))
+/// What a condition asks of its fact.
+pub(super) fn wanted(condition: Condition) -> (Fact, bool) {
+    (condition.fact(), condition.holds_at(true))
 }
 
 /// Whether two conditions can never hold together. Times of the day are not looked at: see [`Day`](super::day::Day).
 pub(super) fn exclude(one: Condition, other: Condition) -> bool {
-    let (Some(one), Some(other)) = (wanted(one), wanted(other)) else { return false };
+    let (one, other) = (wanted(one), wanted(other));
     is_denied_by(one, other) || is_denied_by(other, one)
 }
 
@@ -35,13 +35,15 @@ fn is_denied_by((one, holds): (Fact, bool), (other, other_holds): (Fact, bool)) 
 
 /// Which part of a usual day it holds, roughly: enough to tell what is rare. Times of the day are counted exactly elsewhere.
 pub(super) fn usual_share(condition: Condition) -> f64 {
-    let Some((fact, holds)) = wanted(condition) else { return 1.0 };
+    let (fact, holds) = wanted(condition);
     let share = match fact {
         Fact::Between(_) | Fact::TimeZone => return 1.0,
+        Fact::NetworkState | Fact::PowerState | Fact::OnlineAccounts | Fact::DefaultAccount => return 1.0,
+        Fact::SessionConnected | Fact::WorkCost => 0.9,
         Fact::Internet | Fact::DiskFree(_) => 0.95,
         Fact::FreeNetwork | Fact::ExternalPower | Fact::BatteryAbove(_) => 0.7,
         Fact::LoadBelow(_) => 0.8,
-        Fact::UserPresence => 0.4,
+        Fact::UserPresence | Fact::Screen => 0.4,
         Fact::Idle(_) => 0.6,
         Fact::EnergySaver | Fact::MemoryPressure => 0.05,
     };

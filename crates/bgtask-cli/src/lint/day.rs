@@ -19,7 +19,7 @@ impl Day {
         let mut left = [true; MINUTES];
         let mut is_bound = false;
         for condition in conditions {
-            let Some((Fact::Between(window), holds)) = wanted(*condition) else { continue };
+            let (Fact::Between(window), holds) = wanted(*condition) else { continue };
             is_bound = true;
             let (from, to) = (usize::from(window.from), usize::from(window.to));
             for (minute, left) in left.iter_mut().enumerate() {

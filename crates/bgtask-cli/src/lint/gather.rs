@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgtask_core::{Command, Fact, NewRegistration};
-use bgtask_sources::Probe;
+use bgtask_sources::{Probe, Status};
 use bgtask_taskfile::Task;
 use bgtask_wire::{BrokerProxy, HistoryQuery, TaskInfo};
 
@@ -24,6 +24,8 @@ pub(crate) struct Around {
     clock: Clock,
     commands: Vec<NewRegistration>,
     seen: BTreeMap<Fact, Probe>,
+    /// By the names of those that listen.
+    heard: BTreeMap<String, Status>,
 }
 
 impl Around {
@@ -31,7 +33,12 @@ impl Around {
     pub(crate) async fn of(tasks: &[TaskInfo], looked_at: &[&Task], clock: &Clock) -> Self {
         let commands = tasks.iter().filter_map(|info| Some(parsed(info)?.registration)).collect();
         let facts: BTreeSet<_> = looked_at.iter().flat_map(|task| facts_of(&task.registration)).collect();
-        Self { clock: clock.clone(), commands, seen: machine::look(facts).await }
+        let mut heard = BTreeMap::new();
+        for task in looked_at {
+            let status = machine::hear(&task.registration.trigger).await;
+            heard.extend(status.map(|status| (task.registration.name.clone(), status)));
+        }
+        Self { clock: clock.clone(), commands, seen: machine::look(facts).await, heard }
     }
 
     /// What is known about one of them, without the past.
@@ -44,6 +51,7 @@ impl Around {
             others: self.commands.iter().filter(|other| other.name != *name).cloned().collect(),
             durations: Vec::new(),
             seen: self.seen.clone(),
+            heard: self.heard.get(name).cloned(),
             absent_dir: command.and_then(absent_dir),
             absent_program: command.and_then(absent_program),
         }
@@ -67,7 +75,7 @@ pub(crate) fn parsed(info: &TaskInfo) -> Option<Task> {
 }
 
 fn facts_of(task: &NewRegistration) -> Vec<Fact> {
-    let of_conditions = task.conditions.iter().filter_map(|condition| condition.fact());
+    let of_conditions = task.conditions.iter().map(|condition| condition.fact());
     Fact::behind(&task.trigger).into_iter().chain(of_conditions).collect()
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgtask_core::{Command, Fact, NewRegistration};
-use bgtask_sources::Probe;
+use bgtask_sources::{Probe, Status};
 use bgtask_taskfile::{Severity, Task};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -50,6 +50,8 @@ pub(crate) struct Known {
     pub(crate) durations: Vec<Duration>,
     /// How well what it stands on can be seen here.
     pub(crate) seen: BTreeMap<Fact, Probe>,
+    /// How well what its trigger listens to can be heard here.
+    pub(crate) heard: Option<Status>,
     /// Its folder, if that is not there.
     pub(crate) absent_dir: Option<String>,
     /// What is wrong with its program, if anything is.
@@ -139,6 +141,7 @@ mod tests {
             others: Vec::new(),
             durations: Vec::new(),
             seen: BTreeMap::new(),
+            heard: None,
             absent_dir: None,
             absent_program: None,
         }

@@ -41,7 +41,7 @@ fn no_time_of_day(task: &NewRegistration) -> Option<Finding> {
 
 /// While the machine is short of memory nothing is started, and while it saves energy only what is always allowed to.
 fn always_held(task: &NewRegistration) -> Option<Finding> {
-    task.conditions.iter().find_map(|condition| match wanted(*condition)? {
+    task.conditions.iter().find_map(|condition| match wanted(*condition) {
         (Fact::MemoryPressure, true) => Some(Finding::error(
             "never/memory-pressure",
             "it can never run: nothing is started while the machine is short of memory",
@@ -87,7 +87,12 @@ fn unseen(task: &NewRegistration, known: &Known) -> Vec<Finding> {
         },
         None => None,
     };
-    let trigger = Fact::behind(&task.trigger).and_then(missing).map(|(why, help, _)| {
+    let unseen = Fact::behind(&task.trigger).and_then(missing).map(|(why, help, _)| (why, help));
+    let unheard = match &known.heard {
+        Some(Status::Missing { why, help }) => Some((why, help)),
+        _ => None,
+    };
+    let trigger = unseen.or(unheard).map(|(why, help)| {
         let word = bgtask_taskfile::trigger_word(&task.trigger);
         Finding::warning(
             "never/source",
@@ -96,7 +101,7 @@ fn unseen(task: &NewRegistration, known: &Known) -> Vec<Finding> {
         )
     });
     let conditions = task.conditions.iter().filter_map(|condition| {
-        let (why, help, value) = condition.fact().and_then(missing)?;
+        let (why, help, value) = missing(condition.fact())?;
         let holds = matches!(value, Some(Report::Level(_, level)) if condition.holds_at(*level));
         let word = condition.word();
         let said = |taken: &str| format!("{word} cannot be seen on this machine and is taken to hold {taken}: {why}");

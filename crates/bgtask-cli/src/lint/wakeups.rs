@@ -20,7 +20,7 @@ pub(super) fn check(task: &NewRegistration, known: &Known) -> Vec<Finding> {
 }
 
 fn edge(task: &NewRegistration, rhythm: &Rhythm) -> Option<Finding> {
-    let condition = task.conditions.iter().find(|it| it.fact().is_some())?;
+    let condition = task.conditions.first()?;
     (rhythm.shortest <= VERY_FREQUENT).then(|| {
         let times = Duration::from_secs(86_400).as_secs() / rhythm.shortest.as_secs().max(1);
         let word = condition.word();

@@ -18,6 +18,7 @@ pub(crate) fn task(task: &TaskInfo) -> Value {
         "group_name": task.group_name,
         "trigger": task.trigger,
         "trigger_type": task.trigger_type,
+        "trigger_properties": task.trigger_properties,
         "freshness": task.freshness,
         "due": task.due.map(rfc3339),
         "event_id": task.event_id,

@@ -5,7 +5,8 @@ use bgtask_wire::TaskInfo;
 /// What stands where there is nothing.
 pub(crate) const NOTHING: &str = "–";
 
-/// What fires it: `TimeZoneChange (once)`, `every 30 min`, `ApplicationTrigger`, `event org.example.jack (once a session)`.
+/// What fires it: `TimeZoneChange (once)`, `every 30 min`, `ApplicationTrigger`, `event org.example.jack (once a session)`,
+/// `device:subsystem=block`.
 pub(crate) fn trigger(task: &TaskInfo) -> String {
     match (task.trigger.as_str(), task.freshness, &task.event_id) {
         ("TimeTrigger", Some(minutes), _) => interval(minutes, task.one_shot),
@@ -14,6 +15,10 @@ pub(crate) fn trigger(task: &TaskInfo) -> String {
             Some("Once") => format!("event {id} (once a session)"),
             _ => format!("event {id}"),
         },
+        _ if task.trigger_properties.is_some() => {
+            let word = task.word.clone();
+            if task.one_shot { format!("{word} (once)") } else { word }
+        }
         (class, ..) => {
             let event = if task.trigger_type.is_empty() { class } else { &task.trigger_type };
             if task.one_shot { format!("{event} (once)") } else { event.to_owned() }

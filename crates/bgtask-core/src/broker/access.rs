@@ -1,10 +1,14 @@
 //! What apps may do (D13): registering is always allowed, running needs access.
 
+use std::collections::BTreeSet;
+
 use super::Core;
 use crate::ids::AppId;
 use crate::limits::MAX_APPS;
 use crate::model::access::{AccessSetting, BackgroundAccessRequestKind, BackgroundAccessStatus, Policy};
+use crate::model::app::App;
 use crate::model::cancel::CancellationReason;
+use crate::model::trigger::SystemTriggerType;
 use crate::output::{Change, Reply};
 use crate::refusal::{Limit, Refusal};
 
@@ -45,6 +49,7 @@ impl Core {
         if std::mem::replace(&mut self.apps.switched_off, !enabled) == enabled {
             self.persist(Change::PutSwitchedOff(!enabled));
             self.enforce_access();
+            self.tell_lock_screen();
             self.refresh_gates();
         }
         Reply::Set
@@ -53,6 +58,7 @@ impl Core {
     pub(super) fn policy_changed(&mut self, policy: Policy) {
         self.apps.policy = policy;
         self.enforce_access();
+        self.tell_lock_screen();
         self.refresh_gates();
     }
 
@@ -101,6 +107,33 @@ impl Core {
     pub(super) fn keep_access(&mut self, app: &AppId) {
         let access = self.apps.access_mut(app).clone();
         self.persist(Change::PutAccess(app.clone(), access));
+        self.tell_lock_screen();
         self.refresh_gates();
+    }
+
+    /// Windows tells an app when it is put on the lock screen or taken off it, which there decides what it may do. Here what
+    /// it may do is decided in itself: to be put there is to become [`AlwaysAllowed`](BackgroundAccessStatus::AlwaysAllowed).
+    fn tell_lock_screen(&mut self) {
+        let always = self.always_allowed();
+        let before = std::mem::replace(&mut self.apps.always, always.clone());
+        if !self.begun {
+            return;
+        }
+        for app in always.difference(&before) {
+            self.fire(SystemTriggerType::LockScreenApplicationAdded, Some(app));
+        }
+        for app in before.difference(&always) {
+            self.fire(SystemTriggerType::LockScreenApplicationRemoved, Some(app));
+        }
+    }
+
+    /// What an app that has just been seen may do is no change.
+    pub(super) fn note_lock_screen(&mut self) {
+        self.apps.always = self.always_allowed();
+    }
+
+    fn always_allowed(&self) -> BTreeSet<AppId> {
+        let always = |app: &&App| self.access(&app.id) == BackgroundAccessStatus::AlwaysAllowed;
+        self.apps.installed().filter(always).map(|app| app.id.clone()).collect()
     }
 }

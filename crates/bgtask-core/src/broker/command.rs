@@ -53,11 +53,11 @@ impl Core {
             return Ok(Reply::Set);
         }
         if fired {
-            self.unwatch_path(id);
+            self.unlisten(id);
         }
         if !paused {
             self.skip_missed(id);
-            self.watch_path(id);
+            self.listen(id);
         }
         self.arm(id);
         self.persist_registration(id);

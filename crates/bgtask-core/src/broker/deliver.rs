@@ -35,7 +35,10 @@ impl Core {
 
     /// A client is gone; what ran in it has ended with it.
     pub(super) fn detach(&mut self, client: ClientId) {
-        self.mailboxes.detach(client);
+        let app = self.mailboxes.detach(client);
+        if let Some(app) = app.filter(|app| self.mailboxes.clients_of(app).is_empty()) {
+            self.app_gone(&app);
+        }
         if let Some(host) = self.hosts.of_client(client) {
             self.host_exited(host, HostExit::Disconnected, "", None);
         }

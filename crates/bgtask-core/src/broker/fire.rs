@@ -18,7 +18,13 @@ impl Core {
         }
         match *report {
             Report::TimeZone { ref zone, previous_offset_seconds } => self.zone_read(zone, previous_offset_seconds),
-            Report::Level(fact, value) => self.level_read(fact, value),
+            Report::Level(fact, value) => {
+                self.level_read(fact, value);
+                if Fact::WorkCost.ingredients().contains(&fact) {
+                    self.cost_read();
+                }
+            }
+            Report::State(fact, ref state) => self.state_read(fact, state),
         }
     }
 
@@ -38,7 +44,7 @@ impl Core {
         }
     }
 
-    fn level_read(&mut self, fact: Fact, value: bool) {
+    pub(super) fn level_read(&mut self, fact: Fact, value: bool) {
         let before = self.facts.set_level(fact, value, self.now.wall);
         if before == Some(value) {
             return;
@@ -80,7 +86,7 @@ impl Core {
         let begins = |task: &&Task| {
             let its = &task.registration;
             let Trigger::Condition { condition, .. } = its.trigger else { return false };
-            condition.fact() == Some(fact) && condition.holds_at(value) && its.standing == Standing::Active
+            condition.fact() == fact && condition.holds_at(value) && its.standing == Standing::Active
         };
         let ids: Vec<_> = self.tasks.iter().filter(begins).map(|task| task.registration.id).collect();
         for id in ids {
@@ -146,7 +152,7 @@ impl Core {
     /// D6: a one-shot has fired, and fires no more.
     fn spend(&mut self, id: TaskId) {
         self.tasks.get_mut(id).expect("it has fired").registration.standing = Standing::Spent;
-        self.unwatch_path(id);
+        self.unlisten(id);
         self.arm(id);
         self.persist_registration(id);
     }
@@ -154,12 +160,19 @@ impl Core {
     /// Starts and stops sources so that exactly the needed facts are watched.
     pub(super) fn settle_sources(&mut self) {
         let (started, stopped) = self.facts.settle();
-        self.outputs.extend(started.into_iter().map(Output::Watch));
+        let with_source = |fact: &Fact| fact.ingredients().is_empty();
+        self.outputs.extend(started.iter().copied().filter(with_source).map(Output::Watch));
+        if started.contains(&Fact::WorkCost) {
+            self.cost_read();
+        }
         for fact in stopped {
             if fact == Fact::TimeZone && self.facts.zone.take().is_some() {
                 self.persist(Change::DeleteZone);
             }
-            self.outputs.push_back(Output::Unwatch(fact));
+            self.forget_state(fact);
+            if with_source(&fact) {
+                self.outputs.push_back(Output::Unwatch(fact));
+            }
         }
     }
 }
@@ -187,6 +200,7 @@ const fn edge(fact: Fact, value: bool) -> Option<SystemTriggerType> {
         (Fact::Internet, true) => Some(SystemTriggerType::InternetAvailable),
         (Fact::UserPresence, true) => Some(SystemTriggerType::UserPresent),
         (Fact::UserPresence, false) => Some(SystemTriggerType::UserAway),
+        (Fact::SessionConnected, true) => Some(SystemTriggerType::SessionConnected),
         _ => None,
     }
 }

@@ -3,16 +3,19 @@
 mod access;
 mod command;
 mod consent;
+mod cost;
 mod deliver;
 mod demand;
+mod device_use;
 mod fire;
 mod idle;
-mod path;
+mod listen;
 mod register;
 mod restore;
 mod run;
 mod schedule;
 mod servicing;
+mod state;
 mod stop;
 mod tables;
 mod timer;
@@ -128,8 +131,9 @@ impl Core {
                 self.host_exited(host, exit, &output_tail, usage);
             }
             Input::Planned { task, at } => self.planned(task, at),
-            Input::PathChanged { task, changes, count, lost } => self.path_changed(task, changes, count, lost),
-            Input::PathStatus(task, status) => self.tasks.set_path_status(task, status),
+            Input::Happened { task, events, count, lost } => self.happened(task, events, count, lost),
+            Input::Heard(task, status) => self.tasks.set_heard(task, status),
+            Input::DeviceGone(task) => self.device_gone(task),
         }
         self.schedule();
         self.persist_dirty();
@@ -153,7 +157,7 @@ impl Core {
             Request::Cancel(task) => self.cancel_task(task),
             Request::ReportProgress { instance, value, message } => self.report_progress(instance, value, &message),
             Request::Terminate(app) => self.terminate(&app),
-            Request::Activate { app, media, details } => self.activate(&app, media, details),
+            Request::Activate { app, demand, details } => self.activate(&app, demand, details),
             Request::Raise { by, event } => self.raise(by.as_ref(), &event),
             Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
         })
@@ -244,6 +248,12 @@ impl Core {
     /// What each watched source says of itself; `None` until it has said something.
     pub fn sources(&self) -> impl Iterator<Item = (Fact, Option<&crate::input::SourceStatus>)> {
         self.facts.watched()
+    }
+
+    /// The triggers of registrations that listen, and how well each hears; `None` until its source has said something.
+    pub fn listened(&self) -> impl Iterator<Item = (&crate::Trigger, Option<&crate::input::SourceStatus>)> {
+        let listens = |task: &&Task| crate::Subject::is_behind(&task.registration.trigger) && task.registration.fires();
+        self.tasks.iter().filter(listens).map(|task| (&task.registration.trigger, task.heard.as_ref()))
     }
 
     fn persist(&mut self, change: Change) {

@@ -36,7 +36,7 @@ impl Core {
         if unplanned {
             self.plan(id, self.now.wall);
         }
-        self.watch_path(id);
+        self.listen(id);
         self.settle_sources();
         self.record(id, None, EventKind::Registered);
         id
@@ -135,7 +135,7 @@ impl Core {
             self.record(id, None, EventKind::Unregistered(why));
         }
         if fired {
-            self.unwatch_path(id);
+            self.unlisten(id);
         }
         self.set_due(id, None);
         self.drop_waiting(id);

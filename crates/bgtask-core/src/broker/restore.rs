@@ -17,11 +17,12 @@ impl Core {
         self.apps.versions.extend(snapshot.versions);
         self.session = snapshot.session;
         self.facts.zone = snapshot.zone;
+        self.facts.states = snapshot.states.into_iter().collect();
         for registration in snapshot.registrations {
             let id = registration.id;
             self.tasks.insert(registration, &mut self.facts);
             self.arm(id);
-            self.watch_path(id);
+            self.listen(id);
         }
         self.mailboxes.continue_after(snapshot.last_sequence);
         for completion in snapshot.completions {

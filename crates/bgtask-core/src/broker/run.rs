@@ -186,6 +186,8 @@ impl Core {
     /// A host was gone before it heard of the instance: it waits again and gets another host at once.
     fn step_back(&mut self, id: TaskId, instance: InstanceId) {
         let since = self.now.wall;
+        let details = self.tasks.of_running(instance).and_then(|(_, activation)| activation.firing.details.clone());
+        self.unwatch_device(id, details.as_ref());
         self.tasks.wait_again(instance, ActivationEvent::HostVanished { since });
         self.fresh_gate(id);
     }
@@ -196,6 +198,7 @@ impl Core {
         let Some(activation) = self.tasks.end(instance, id) else {
             return;
         };
+        self.unwatch_device(id, activation.firing.details.as_ref());
         self.finish(id, activation, outcome, used);
         self.queue_again(id);
     }

@@ -238,6 +238,7 @@ impl Core {
         };
         self.tasks.queue_anew(id);
         self.record(id, Some(instance), EventKind::Started { attempt, warm });
+        self.watch_device(id, order.firing.details.as_ref());
         self.outputs.push_back(Output::Run(host, Box::new(order)));
         self.fresh_gate(id);
     }

@@ -18,6 +18,7 @@ impl Core {
         let id = app.id.clone();
         self.apps.install(app);
         if self.begun {
+            self.note_lock_screen();
             self.version_seen(&id);
             self.retire_outdated();
             self.refresh_gates();
@@ -27,6 +28,7 @@ impl Core {
     /// What was installed before the broker knew its past is compared with it now: an update meanwhile is noticed.
     pub(super) fn begin(&mut self) {
         self.begun = true;
+        self.note_lock_screen();
         let installed: Vec<_> = self.apps.installed().map(|app| app.id.clone()).collect();
         for app in installed {
             self.version_seen(&app);

@@ -118,7 +118,7 @@ impl Core {
     /// Why its trigger cannot fire on this machine.
     fn blind(&self, task: &Task) -> Option<String> {
         let trigger = &task.registration.trigger;
-        if let Some(SourceStatus::Missing { why, help }) = &task.path {
+        if let Some(SourceStatus::Missing { why, help }) = &task.heard {
             return Some(format!("{trigger} cannot be seen: {why}; {help}"));
         }
         // A calendar goes on in the zone that was known last.
@@ -132,10 +132,8 @@ impl Core {
     }
 
     fn half_blind(&self, task: &Task) -> Option<String> {
-        match &task.path {
-            Some(SourceStatus::Degraded { why, help, .. }) => {
-                Some(format!(" Not every change there is seen: {why}; {help}."))
-            }
+        match &task.heard {
+            Some(SourceStatus::Degraded { why, help, .. }) => Some(format!(" Not every one is heard: {why}; {help}.")),
             _ => None,
         }
     }
@@ -213,7 +211,7 @@ impl Core {
 
     fn spoken_condition(&self, registration: &Registration, condition: Condition) -> String {
         let name = name_for(registration, condition);
-        match condition.fact().and_then(|fact| self.facts.levels().get(fact)) {
+        match self.facts.levels().get(condition.fact()) {
             Some(_) => format!("{name} holds"),
             None => format!("{name} holds (its source has not reported yet)"),
         }

@@ -111,11 +111,42 @@ pub enum TaskType {
     Timer,
     /// `mediaProcessing`
     MediaProcessing,
+    /// `pushNotification`
+    PushNotification,
+    /// `location`
+    Location,
+    /// `bluetooth`
+    Bluetooth,
+    /// `deviceUse`
+    DeviceUse,
+    /// `deviceServicing`
+    DeviceServicing,
+    /// `deviceConnectionChange`
+    DeviceConnectionChange,
+    /// `phoneCall`
+    PhoneCall,
+    /// `chatMessageNotification`
+    ChatMessageNotification,
     /// Any other declared type: no trigger of this build needs it.
     Other,
 }
 
 impl TaskType {
+    const ALL: [Self; 12] = [
+        Self::General,
+        Self::SystemEvent,
+        Self::Timer,
+        Self::MediaProcessing,
+        Self::PushNotification,
+        Self::Location,
+        Self::Bluetooth,
+        Self::DeviceUse,
+        Self::DeviceServicing,
+        Self::DeviceConnectionChange,
+        Self::PhoneCall,
+        Self::ChatMessageNotification,
+    ];
+
     /// The word of the manifest.
     pub const fn name(self) -> &'static str {
         match self {
@@ -123,18 +154,20 @@ impl TaskType {
             Self::SystemEvent => "systemEvent",
             Self::Timer => "timer",
             Self::MediaProcessing => "mediaProcessing",
+            Self::PushNotification => "pushNotification",
+            Self::Location => "location",
+            Self::Bluetooth => "bluetooth",
+            Self::DeviceUse => "deviceUse",
+            Self::DeviceServicing => "deviceServicing",
+            Self::DeviceConnectionChange => "deviceConnectionChange",
+            Self::PhoneCall => "phoneCall",
+            Self::ChatMessageNotification => "chatMessageNotification",
             Self::Other => "other",
         }
     }
 
     /// The type of that word; unknown words are [`TaskType::Other`].
     pub fn from_name(name: &str) -> Self {
-        match name {
-            "general" => Self::General,
-            "systemEvent" => Self::SystemEvent,
-            "timer" => Self::Timer,
-            "mediaProcessing" => Self::MediaProcessing,
-            _ => Self::Other,
-        }
+        Self::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Other)
     }
 }

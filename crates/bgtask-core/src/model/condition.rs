@@ -31,7 +31,7 @@ windows_enum! {
 impl SystemConditionType {
     /// The value its fact must have for the condition to hold.
     const fn wanted(self) -> bool {
-        !matches!(self, Self::UserNotPresent | Self::InternetNotAvailable)
+        !matches!(self, Self::UserNotPresent | Self::InternetNotAvailable | Self::SessionDisconnected)
     }
 }
 
@@ -62,11 +62,11 @@ const WORDS: [(&str, SystemConditionType); 8] = [
 ];
 
 impl Condition {
-    /// The fact it stands on, `None` where this build has no source for it.
-    pub const fn fact(self) -> Option<Fact> {
+    /// The fact it stands on.
+    pub const fn fact(self) -> Fact {
         match self {
             Self::System(kind) => Fact::of_condition(kind),
-            Self::Fact { fact, .. } => Some(fact),
+            Self::Fact { fact, .. } => fact,
         }
     }
 
@@ -90,8 +90,9 @@ impl Condition {
             Self::System(S::SessionConnected) => Self::System(S::SessionDisconnected),
             Self::System(S::SessionDisconnected) => Self::System(S::SessionConnected),
             Self::System(S::FreeNetworkAvailable) => Self::Fact { fact: Fact::FreeNetwork, holds: false },
-            Self::System(S::BackgroundWorkCostNotHigh) => self,
+            Self::System(S::BackgroundWorkCostNotHigh) => Self::Fact { fact: Fact::WorkCost, holds: false },
             Self::Fact { fact: Fact::FreeNetwork, holds: false } => Self::System(S::FreeNetworkAvailable),
+            Self::Fact { fact: Fact::WorkCost, holds: false } => Self::System(S::BackgroundWorkCostNotHigh),
             Self::Fact { fact, holds } => Self::Fact { fact, holds: !holds },
         }
     }
@@ -179,8 +180,7 @@ impl Levels {
     /// Whether the condition holds; an unknown level does not.
     pub fn holds(&self, condition: impl Into<Condition>) -> bool {
         let condition = condition.into();
-        let level = condition.fact().and_then(|fact| self.get(fact));
-        level.is_some_and(|(value, _)| condition.holds_at(value))
+        self.get(condition.fact()).is_some_and(|(value, _)| condition.holds_at(value))
     }
 }
 
@@ -199,6 +199,8 @@ mod tests {
             "between:22:00-06:00",
             "energy-saver",
             "memory-pressure",
+            "screen",
+            "not:cost-not-high",
         ];
         let of_windows = SystemConditionType::ALL.iter().map(|kind| Condition::System(*kind));
         let beyond = words.iter().map(|word| Condition::from_name(word).unwrap_or_else(|| panic!("{word}")));
@@ -218,7 +220,8 @@ mod tests {
         for wrong in [
             "not:",
             "not:not:internet",
-            "not:cost-not-high",
+            "online-accounts",
+            "power-state",
             "time-zone",
             "free-network",
             "battery-above:101",

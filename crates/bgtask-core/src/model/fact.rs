@@ -1,10 +1,11 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::SystemConditionType;
 use super::trigger::{SystemTriggerType, Trigger};
-use super::words;
+use super::{windows_enum, words};
 
 /// The shortest time a user can be idle for.
 const IDLE_LEAST: Duration = Duration::from_secs(1);
@@ -28,6 +29,20 @@ pub enum Fact {
     MemoryPressure,
     /// Whether a network that costs nothing is available.
     FreeNetwork,
+    /// Whether somebody is connected to a session of the user.
+    SessionConnected,
+    /// Whether the screen is on; what cannot be known to be off is.
+    Screen,
+    /// Whether the cost of background work is not high: derived from four others (D14), no source of its own.
+    WorkCost,
+    /// Connectivity and cost of the network: a state, no level.
+    NetworkState,
+    /// What the battery does: a state, no level.
+    PowerState,
+    /// The connected online accounts: a state, no level.
+    OnlineAccounts,
+    /// The default online account: a state, no level.
+    DefaultAccount,
     /// Whether the battery has so many percent or more; a machine without one always has.
     BatteryAbove(u8),
     /// Whether the user has done nothing for so long.
@@ -38,6 +53,30 @@ pub enum Fact {
     LoadBelow(u32),
     /// Whether it is that time of the day.
     Between(DayWindow),
+}
+
+windows_enum! {
+    /// What background work costs the user (`BackgroundWorkCostValue`, D14).
+    BackgroundWorkCost {
+        /// Nothing that he would notice.
+        Low = 0,
+        /// Something: do what is needed now.
+        Medium = 1,
+        /// Much: do what cannot wait.
+        High = 2,
+    }
+}
+
+impl BackgroundWorkCost {
+    /// D14: on external power it is low, on battery medium, with the screen off or while energy is saved high; one step more
+    /// while the machine is short of memory.
+    pub(crate) const fn of(external_power: bool, screen: bool, energy_saver: bool, memory_pressure: bool) -> Self {
+        match (external_power, screen && !energy_saver, memory_pressure) {
+            (true, _, false) => Self::Low,
+            (true, _, true) | (false, true, false) => Self::Medium,
+            (false, false, _) | (false, true, true) => Self::High,
+        }
+    }
 }
 
 /// A part of every day, on the wall clock of the machine's time zone: from the first minute to before the last, over
@@ -75,7 +114,32 @@ impl Fact {
         Self::EnergySaver,
         Self::MemoryPressure,
         Self::FreeNetwork,
+        Self::SessionConnected,
+        Self::Screen,
+        Self::WorkCost,
+        Self::NetworkState,
+        Self::PowerState,
+        Self::OnlineAccounts,
+        Self::DefaultAccount,
     ];
+
+    /// What it is derived from; nothing of what has a source.
+    pub const fn ingredients(self) -> &'static [Self] {
+        match self {
+            Self::WorkCost => &[Self::ExternalPower, Self::Screen, Self::EnergySaver, Self::MemoryPressure],
+            _ => &[],
+        }
+    }
+
+    /// Whether it is a state, which is more than yes or no.
+    pub const fn is_state(self) -> bool {
+        matches!(self, Self::NetworkState | Self::PowerState | Self::OnlineAccounts | Self::DefaultAccount)
+    }
+
+    /// Whether a change of it while the broker is away is one all the same, so that the last state is kept.
+    pub(crate) const fn is_kept(self) -> bool {
+        matches!(self, Self::OnlineAccounts | Self::DefaultAccount)
+    }
 
     /// What every registration stands on besides its own trigger and conditions: where they hold, nothing runs (D13).
     pub(crate) const OF_EVERY_TASK: [Self; 2] = [Self::EnergySaver, Self::MemoryPressure];
@@ -90,6 +154,13 @@ impl Fact {
             Self::EnergySaver => "energy-saver".into(),
             Self::MemoryPressure => "memory-pressure".into(),
             Self::FreeNetwork => "free-network".into(),
+            Self::SessionConnected => "session-connected".into(),
+            Self::Screen => "screen".into(),
+            Self::WorkCost => "work-cost".into(),
+            Self::NetworkState => "network-state".into(),
+            Self::PowerState => "power-state".into(),
+            Self::OnlineAccounts => "online-accounts".into(),
+            Self::DefaultAccount => "default-account".into(),
             Self::BatteryAbove(percent) => format!("battery-above:{percent}").into(),
             Self::Idle(least) => format!("idle:{}", words::duration_word(least)).into(),
             Self::DiskFree(bytes) => format!("disk-free:{}", words::size_word(bytes)).into(),
@@ -116,9 +187,16 @@ impl Fact {
 
     /// Whether its name is the word of a condition; the others have words of their own, or are no level.
     pub(crate) const fn is_condition(self) -> bool {
-        let named_otherwise =
-            matches!(self, Self::Internet | Self::UserPresence | Self::ExternalPower | Self::FreeNetwork);
-        !named_otherwise && !matches!(self, Self::TimeZone)
+        let named_otherwise = matches!(
+            self,
+            Self::Internet
+                | Self::UserPresence
+                | Self::ExternalPower
+                | Self::FreeNetwork
+                | Self::SessionConnected
+                | Self::WorkCost
+        );
+        !named_otherwise && !self.is_state() && !matches!(self, Self::TimeZone)
     }
 
     /// The fact behind any trigger, `None` where it stands on none.
@@ -126,12 +204,14 @@ impl Fact {
         match trigger {
             Trigger::System { kind, .. } => Self::of_trigger(*kind),
             Trigger::Maintenance { .. } => Some(Self::ExternalPower),
-            Trigger::Condition { condition, .. } => condition.fact(),
+            Trigger::Condition { condition, .. } => Some(condition.fact()),
             // A calendar without a zone of its own follows the machine's.
             Trigger::Calendar { zone: None, .. } => Some(Self::TimeZone),
             Trigger::Time { .. }
             | Trigger::Application
             | Trigger::MediaProcessing
+            | Trigger::DeviceUse
+            | Trigger::Event { .. }
             | Trigger::CustomSystemEvent { .. }
             | Trigger::Interval { .. }
             | Trigger::Calendar { .. }
@@ -140,23 +220,35 @@ impl Fact {
         }
     }
 
-    /// The fact behind a system trigger, `None` where this build has no source for it.
+    /// The fact behind a system trigger, `None` where it stands on none.
     pub const fn of_trigger(kind: SystemTriggerType) -> Option<Self> {
         match kind {
             SystemTriggerType::TimeZoneChange => Some(Self::TimeZone),
             SystemTriggerType::InternetAvailable => Some(Self::Internet),
             SystemTriggerType::UserPresent | SystemTriggerType::UserAway => Some(Self::UserPresence),
-            _ => None,
+            SystemTriggerType::SessionConnected => Some(Self::SessionConnected),
+            SystemTriggerType::NetworkStateChange => Some(Self::NetworkState),
+            SystemTriggerType::PowerStateChange => Some(Self::PowerState),
+            SystemTriggerType::BackgroundWorkCostChange => Some(Self::WorkCost),
+            SystemTriggerType::OnlineIdConnectedStateChange => Some(Self::OnlineAccounts),
+            SystemTriggerType::DefaultSignInAccountChange => Some(Self::DefaultAccount),
+            // The first is listened to, the others are the broker's own news.
+            SystemTriggerType::SmsReceived
+            | SystemTriggerType::ServicingComplete
+            | SystemTriggerType::ControlChannelReset
+            | SystemTriggerType::LockScreenApplicationAdded
+            | SystemTriggerType::LockScreenApplicationRemoved => None,
         }
     }
 
-    /// The fact behind a system condition, `None` where this build has no source for it.
-    pub const fn of_condition(kind: SystemConditionType) -> Option<Self> {
+    /// The fact behind a system condition.
+    pub const fn of_condition(kind: SystemConditionType) -> Self {
         match kind {
-            SystemConditionType::InternetAvailable | SystemConditionType::InternetNotAvailable => Some(Self::Internet),
-            SystemConditionType::UserPresent | SystemConditionType::UserNotPresent => Some(Self::UserPresence),
-            SystemConditionType::FreeNetworkAvailable => Some(Self::FreeNetwork),
-            _ => None,
+            SystemConditionType::InternetAvailable | SystemConditionType::InternetNotAvailable => Self::Internet,
+            SystemConditionType::UserPresent | SystemConditionType::UserNotPresent => Self::UserPresence,
+            SystemConditionType::SessionConnected | SystemConditionType::SessionDisconnected => Self::SessionConnected,
+            SystemConditionType::FreeNetworkAvailable => Self::FreeNetwork,
+            SystemConditionType::BackgroundWorkCostNotHigh => Self::WorkCost,
         }
     }
 }
@@ -186,8 +278,10 @@ pub enum Report {
         /// What the zone before would show on the wall now, in seconds east of UTC; `None` in a source's first report.
         previous_offset_seconds: Option<i32>,
     },
-    /// Any other fact: whether it is so.
+    /// A fact that is a level: whether it is so.
     Level(Fact, bool),
+    /// A fact that is a state: which.
+    State(Fact, Arc<str>),
 }
 
 impl Report {
@@ -195,7 +289,7 @@ impl Report {
     pub const fn fact(&self) -> Fact {
         match self {
             Self::TimeZone { .. } => Fact::TimeZone,
-            Self::Level(fact, _) => *fact,
+            Self::Level(fact, _) | Self::State(fact, _) => *fact,
         }
     }
 }

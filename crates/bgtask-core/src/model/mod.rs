@@ -8,6 +8,7 @@ pub(crate) mod condition;
 pub(crate) mod fact;
 pub(crate) mod outcome;
 pub(crate) mod registration;
+pub(crate) mod subject;
 pub(crate) mod trigger;
 pub mod words;
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::Condition;
+use super::subject::{EventClass, Properties, Subject};
 use super::windows_enum;
 use super::words::duration_word;
 
@@ -86,6 +87,17 @@ pub enum Trigger {
         id: Arc<str>,
         /// How often it counts.
         recurrence: CustomSystemEventTriggerRecurrence,
+    },
+    /// A `DeviceUseTrigger`: the app asks for it, to use a device for some minutes (REQ-1, CA-8).
+    DeviceUse,
+    /// Any other class of trigger: it listens to events, each of which carries something.
+    Event {
+        /// Which class.
+        class: EventClass,
+        /// Which events of it.
+        properties: Properties,
+        /// Whether the registration is spent by its first firing.
+        one_shot: bool,
     },
     /// Beyond Windows, as all that follow: again and again, from 1 s up. For the user's own commands.
     Interval {
@@ -204,10 +216,11 @@ impl Trigger {
             | Self::Maintenance { one_shot, .. }
             | Self::Interval { one_shot, .. }
             | Self::Calendar { one_shot, .. }
+            | Self::Event { one_shot, .. }
             | Self::Path { one_shot, .. }
             | Self::Condition { one_shot, .. }
             | Self::SessionStart { one_shot } => *one_shot,
-            Self::Application | Self::MediaProcessing | Self::CustomSystemEvent { .. } => false,
+            Self::Application | Self::MediaProcessing | Self::DeviceUse | Self::CustomSystemEvent { .. } => false,
         }
     }
 
@@ -220,6 +233,8 @@ impl Trigger {
             Self::Application => "ApplicationTrigger",
             Self::MediaProcessing => "MediaProcessingTrigger",
             Self::CustomSystemEvent { .. } => "CustomSystemEventTrigger",
+            Self::DeviceUse => "DeviceUseTrigger",
+            Self::Event { class, .. } => class.name(),
             Self::Interval { .. } => "IntervalTrigger",
             Self::Calendar { .. } => "CalendarTrigger",
             Self::Path { .. } => "PathTrigger",
@@ -230,7 +245,7 @@ impl Trigger {
 
     /// Whether its tasks may run for the longer budget (D10, Q-10).
     pub const fn is_long_running(&self) -> bool {
-        matches!(self, Self::Application | Self::MediaProcessing | Self::Maintenance { .. })
+        matches!(self, Self::Application | Self::MediaProcessing | Self::DeviceUse | Self::Maintenance { .. })
     }
 
     /// How exactly it fires by time.
@@ -255,7 +270,7 @@ impl Trigger {
 
     /// Whether what it carries is gathered while an activation waits, in order, instead of counting only (D1).
     pub const fn gathers(&self) -> bool {
-        matches!(self, Self::Path { .. })
+        Subject::is_behind(self)
     }
 
     /// The interval of a trigger that fires by time.
@@ -279,6 +294,16 @@ impl fmt::Display for Trigger {
             Self::Application => f.write_str("the application trigger"),
             Self::MediaProcessing => f.write_str("the media processing trigger"),
             Self::CustomSystemEvent { id, .. } => write!(f, "the event {id}"),
+            Self::DeviceUse => f.write_str("the device use trigger"),
+            Self::Event { class, properties, .. } => {
+                f.write_str(class.name())?;
+                let mut between = " of ";
+                for (name, value) in properties {
+                    write!(f, "{between}{name}={value}")?;
+                    between = ", ";
+                }
+                Ok(())
+            }
             Self::Interval { every, one_shot: false, .. } => write!(f, "the timer of {}", duration_word(*every)),
             Self::Interval { every, .. } => write!(f, "the timer after {}", duration_word(*every)),
             Self::Calendar { calendar, zone: None, .. } => write!(f, "the calendar {calendar:?}"),
@@ -286,6 +311,28 @@ impl fmt::Display for Trigger {
             Self::Path { watch, .. } => write!(f, "a change at {}", watch.path),
             Self::Condition { condition, .. } => write!(f, "the beginning of {}", condition.word()),
             Self::SessionStart { .. } => f.write_str("the start of the session"),
+        }
+    }
+}
+
+/// A trigger that its app fires itself, by `RequestAsync` (REQ-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// The `ApplicationTrigger`.
+    Application,
+    /// The `MediaProcessingTrigger`.
+    MediaProcessing,
+    /// The `DeviceUseTrigger`: which device is in what it carries.
+    DeviceUse,
+}
+
+impl Demand {
+    /// The trigger of the registration that it fires.
+    pub const fn trigger(self) -> Trigger {
+        match self {
+            Self::Application => Trigger::Application,
+            Self::MediaProcessing => Trigger::MediaProcessing,
+            Self::DeviceUse => Trigger::DeviceUse,
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use bgtask_core::limits::{MAX_DETAILS_BYTES, MAX_EVENT_ID_BYTES};
 use bgtask_core::{
-    AccessSetting, App, ApplicationTriggerResult as Answer, CustomSystemEventTriggerRecurrence as Recurrence, Details,
-    Limit, Refusal, Reply, Request, SystemConditionType, Trigger,
+    AccessSetting, App, ApplicationTriggerResult as Answer, CustomSystemEventTriggerRecurrence as Recurrence, Demand,
+    Details, Limit, Refusal, Reply, Request, SystemConditionType, Trigger,
 };
 
 use crate::harness::{Broker, MAIL, PHOTOS, app, app_id, seconds, triggered, zone_task_when};
 
-fn ask(broker: &mut Broker, media: bool, details: Option<Details>) -> Answer {
-    match broker.request(Request::Activate { app: app_id(PHOTOS), media, details }) {
+fn ask(broker: &mut Broker, demand: Demand, details: Option<Details>) -> Answer {
+    match broker.request(Request::Activate { app: app_id(PHOTOS), demand, details }) {
         Ok(Reply::Activated(answer, _)) => answer,
         other => panic!("{other:?}"),
     }
@@ -17,11 +17,11 @@ fn ask(broker: &mut Broker, media: bool, details: Option<Details>) -> Answer {
 
 #[test]
 fn req_1_req_2_the_app_fires_its_own_trigger_and_its_task_gets_the_arguments() {
-    for (media, trigger) in [(false, Trigger::Application), (true, Trigger::MediaProcessing)] {
+    for demand in [Demand::Application, Demand::MediaProcessing] {
         let mut broker = Broker::new();
-        broker.register(triggered("Render", trigger));
+        broker.register(triggered("Render", demand.trigger()));
         let details = Details([1, 2, 3].into());
-        assert_eq!(ask(&mut broker, media, Some(details.clone())), Answer::Allowed);
+        assert_eq!(ask(&mut broker, demand, Some(details.clone())), Answer::Allowed);
         assert_eq!(broker.expect_run("Render").order.firing.details, Some(details), "REQ-4, REQ-7");
     }
 }
@@ -30,12 +30,12 @@ fn req_1_req_2_the_app_fires_its_own_trigger_and_its_task_gets_the_arguments() {
 fn d3_req_3_while_it_runs_the_answer_is_currently_running_and_nothing_is_queued() {
     let mut broker = Broker::new();
     broker.register(triggered("Render", Trigger::Application));
-    assert_eq!(ask(&mut broker, false, None), Answer::Allowed);
+    assert_eq!(ask(&mut broker, Demand::Application, None), Answer::Allowed);
     let run = broker.expect_run("Render");
-    assert_eq!(ask(&mut broker, false, None), Answer::CurrentlyRunning);
+    assert_eq!(ask(&mut broker, Demand::Application, None), Answer::CurrentlyRunning);
     run.finishes(&mut broker, Ok(()));
     broker.expect_no_run();
-    assert_eq!(ask(&mut broker, false, None), Answer::Allowed);
+    assert_eq!(ask(&mut broker, Demand::Application, None), Answer::Allowed);
 }
 
 #[test]
@@ -44,9 +44,9 @@ fn cnd_2_it_waits_for_its_conditions_like_any_other() {
     let new = zone_task_when("Render", &[SystemConditionType::InternetAvailable]);
     broker.register(bgtask_core::NewRegistration { trigger: Trigger::Application, ..new });
     broker.internet(false);
-    assert_eq!(ask(&mut broker, false, None), Answer::Allowed);
+    assert_eq!(ask(&mut broker, Demand::Application, None), Answer::Allowed);
     broker.expect_no_run();
-    assert_eq!(ask(&mut broker, false, None), Answer::CurrentlyRunning, "one waits already");
+    assert_eq!(ask(&mut broker, Demand::Application, None), Answer::CurrentlyRunning, "one waits already");
     broker.internet(true);
     broker.expect_run("Render");
 }
@@ -56,17 +56,17 @@ fn ac_10_who_may_not_run_hears_disabled_by_policy() {
     let mut broker = Broker::new();
     broker.register(triggered("Render", Trigger::Application));
     broker.request(Request::SetAccess(app_id(PHOTOS), Some(AccessSetting::Never))).expect("the user may");
-    assert_eq!(ask(&mut broker, false, None), Answer::DisabledByPolicy);
+    assert_eq!(ask(&mut broker, Demand::Application, None), Answer::DisabledByPolicy);
     broker.request(Request::SetAccess(app_id(PHOTOS), None)).expect("the user may");
     broker.expect_no_run();
-    assert_eq!(ask(&mut broker, false, None), Answer::Allowed);
+    assert_eq!(ask(&mut broker, Demand::Application, None), Answer::Allowed);
 }
 
 #[test]
 fn without_a_registration_the_answer_is_unknown_error_and_says_what_to_do() {
     let mut broker = Broker::new();
     let Ok(Reply::Activated(answer, why)) =
-        broker.request(Request::Activate { app: app_id(PHOTOS), media: false, details: None })
+        broker.request(Request::Activate { app: app_id(PHOTOS), demand: Demand::Application, details: None })
     else {
         panic!("it is answered");
     };
@@ -92,7 +92,7 @@ fn tr_1_bld_13_an_app_has_one_trigger_of_each_kind_at_a_time() {
 fn d10_q_10_application_triggers_may_take_ten_minutes() {
     let mut broker = Broker::new();
     broker.register(triggered("Render", Trigger::Application));
-    ask(&mut broker, false, None);
+    ask(&mut broker, Demand::Application, None);
     let run = broker.expect_run("Render");
     assert_eq!(run.order.budget, seconds(600));
 }
@@ -102,9 +102,10 @@ fn the_most_arguments() {
     let mut broker = Broker::new();
     broker.register(triggered("Render", Trigger::Application));
     let details = |bytes: usize| Some(Details(vec![0; bytes].into()));
-    let request = Request::Activate { app: app_id(PHOTOS), media: false, details: details(MAX_DETAILS_BYTES + 1) };
+    let request =
+        Request::Activate { app: app_id(PHOTOS), demand: Demand::Application, details: details(MAX_DETAILS_BYTES + 1) };
     assert_eq!(broker.request(request), Err(Refusal::LimitReached(Limit::DetailsBytes)));
-    assert_eq!(ask(&mut broker, false, details(MAX_DETAILS_BYTES)), Answer::Allowed);
+    assert_eq!(ask(&mut broker, Demand::Application, details(MAX_DETAILS_BYTES)), Answer::Allowed);
 }
 
 fn event(name: &str, recurrence: Recurrence) -> bgtask_core::NewRegistration {

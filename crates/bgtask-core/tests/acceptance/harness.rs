@@ -462,6 +462,11 @@ impl Broker {
             Change::DeleteVersion(app) => durable.versions.retain(|(other, _)| *other != app),
             Change::PutZone(zone) => durable.zone = Some(zone),
             Change::DeleteZone => durable.zone = None,
+            Change::PutState(fact, state) => {
+                durable.states.retain(|(other, _)| *other != fact);
+                durable.states.push((fact, state));
+            }
+            Change::DeleteState(fact) => durable.states.retain(|(other, _)| *other != fact),
             Change::Record(event) => self.history.push(event),
         }
     }

@@ -2,7 +2,8 @@
 
 use bgtask_core::limits::MAX_DETAILS_BYTES;
 use bgtask_core::{
-    Details, Input, NewRegistration, Output, PathEvents, PathWatch, Request, SourceStatus, TaskId, Trigger,
+    App, AppId, Details, Input, NewRegistration, Output, PathEvents, PathWatch, Request, SourceStatus, Subject, TaskId,
+    Trigger,
 };
 
 use crate::harness::{Broker, HOUR, Run, but, command, every, seconds, when};
@@ -15,9 +16,14 @@ fn sync() -> NewRegistration {
     command("sync", Trigger::Path { watch: watch(), one_shot: false })
 }
 
+fn listen(task: TaskId, watch: PathWatch) -> Output {
+    let app = AppId::new(App::COMMANDS).expect("legal");
+    Output::Listen { task, app, subject: Subject::Path(watch) }
+}
+
 fn change(broker: &mut Broker, task: TaskId, lines: &str, lost: u32) {
     let count = u32::try_from(lines.lines().count()).expect("few");
-    broker.tell(Input::PathChanged { task, changes: Details(lines.as_bytes().into()), count, lost });
+    broker.tell(Input::Happened { task, events: Details(lines.as_bytes().into()), count, lost });
 }
 
 fn changes(run: &Run) -> String {
@@ -29,7 +35,7 @@ fn changes(run: &Run) -> String {
 fn a_change_fires_at_once_and_is_told() {
     let mut broker = Broker::of_commands();
     let task = broker.add(sync());
-    assert!(broker.orders().contains(&Output::WatchPath(task, watch())));
+    assert!(broker.orders().contains(&listen(task, watch())));
     change(&mut broker, task, "{\"path\":\"a\"}\n", 0);
     let run = broker.expect_run("sync");
     assert_eq!(changes(&run), "{\"path\":\"a\"}\n");
@@ -135,9 +141,9 @@ fn a_path_is_watched_for_as_long_as_it_fires() {
     let mut broker = Broker::of_commands();
     let task = broker.add(sync());
     broker.restarts();
-    assert!(broker.orders().contains(&Output::WatchPath(task, watch())), "again in every life of the broker");
+    assert!(broker.orders().contains(&listen(task, watch())), "again in every life of the broker");
     broker.request(Request::Unregister { scope: None, task, cancel: true }).expect("it is listed");
-    assert!(broker.orders().contains(&Output::UnwatchPath(task)));
+    assert!(broker.orders().contains(&Output::Unlisten(task)));
     change(&mut broker, task, "late\n", 0);
     broker.expect_no_run();
 }
@@ -150,7 +156,7 @@ fn an_edited_command_is_watched_once() {
     let (second, _) = broker.edit(but(sync(), |command| command.nice = true));
     let orders = broker.orders();
     let count = |wanted: Output| orders.iter().filter(|order| **order == wanted).count();
-    assert_eq!((count(Output::UnwatchPath(first)), count(Output::WatchPath(second, watch()))), (1, 1));
+    assert_eq!((count(Output::Unlisten(first)), count(listen(second, watch()))), (1, 1));
 }
 
 #[test]
@@ -158,10 +164,10 @@ fn d6_one_shot_the_first_change_ends_the_watch() {
     let mut broker = Broker::of_commands();
     let task = broker.add(command("sync", Trigger::Path { watch: watch(), one_shot: true }));
     change(&mut broker, task, "one\n", 0);
-    assert_eq!(broker.orders().iter().filter(|order| **order == Output::UnwatchPath(task)).count(), 1);
+    assert_eq!(broker.orders().iter().filter(|order| **order == Output::Unlisten(task)).count(), 1);
     broker.restarts();
     let run = broker.expect_run("sync");
-    assert!(!broker.orders().iter().any(|order| matches!(order, Output::WatchPath(..))));
+    assert!(!broker.orders().iter().any(|order| matches!(order, Output::Listen { .. })));
     change(&mut broker, task, "two\n", 0);
     run.exits(&mut broker, 0);
     broker.expect_no_run();
@@ -182,7 +188,7 @@ fn d16_a_path_that_cannot_be_watched_says_so() {
     let mut broker = Broker::of_commands();
     let task = broker.add(sync());
     let tell = |broker: &mut Broker, status| {
-        broker.tell(Input::PathStatus(task, status));
+        broker.tell(Input::Heard(task, status));
         broker.why(task).sentence
     };
     let (why, help) = ("its folder may not be read".to_owned(), "chmod +r it".to_owned());
@@ -194,7 +200,7 @@ fn d16_a_path_that_cannot_be_watched_says_so() {
     assert_eq!(
         tell(&mut broker, SourceStatus::Degraded { how, why, help: "raise fs.inotify.max_user_watches".into() }),
         "The command waits for its trigger: a change at /home/anna/notes has to fire; it was registered 0 s ago. \
-         Not every change there is seen: only 8192 of its folders are watched; raise fs.inotify.max_user_watches."
+         Not every one is heard: only 8192 of its folders are watched; raise fs.inotify.max_user_watches."
     );
 }
 

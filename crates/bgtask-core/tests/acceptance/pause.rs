@@ -1,7 +1,7 @@
 //! `bgtask pause` and `bgtask resume`: a task that the user has switched off for a while.
 
 use bgtask_core::{
-    Cause, EventKind, Fact, Output, Pace, PathEvents, PathWatch, Report, Request, SystemTriggerType, Trigger,
+    Cause, EventKind, Fact, Output, Pace, PathEvents, PathWatch, Report, Request, Subject, SystemTriggerType, Trigger,
 };
 
 use crate::harness::{Broker, HOUR, command, every, seconds, when};
@@ -126,11 +126,12 @@ fn a_path_is_not_even_watched_meanwhile() {
     let task = broker.add(command("sync", Trigger::Path { watch: watch.clone(), one_shot: false }));
     broker.orders();
     broker.pause(task, true);
-    assert!(broker.orders().contains(&Output::UnwatchPath(task)));
+    assert!(broker.orders().contains(&Output::Unlisten(task)));
     broker.restarts();
-    assert!(!broker.orders().iter().any(|order| matches!(order, Output::WatchPath(..))));
+    assert!(!broker.orders().iter().any(|order| matches!(order, Output::Listen { .. })));
     broker.pause(task, false);
-    assert!(broker.orders().contains(&Output::WatchPath(task, watch)));
+    let listens = |order: &Output| matches!(order, Output::Listen { subject: Subject::Path(its), .. } if *its == watch);
+    assert!(broker.orders().iter().any(listens));
 }
 
 #[test]

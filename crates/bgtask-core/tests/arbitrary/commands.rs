@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bgtask_core::{
-    Command, Condition, CustomSystemEventTriggerRecurrence, Entry, NewRegistration, Pace, PathEvents, PathWatch, Retry,
-    SystemTriggerType, Trigger,
+    Command, Condition, CustomSystemEventTriggerRecurrence, Entry, EventClass, NewRegistration, Pace, PathEvents,
+    PathWatch, Retry, SystemTriggerType, Trigger,
 };
 
-pub(crate) const WORDS: [&str; 5] = ["internet", "user-away", "ac-power", "not:energy-saver", "battery-above:50"];
+pub(crate) const WORDS: [&str; 6] =
+    ["internet", "user-away", "ac-power", "not:energy-saver", "battery-above:50", "cost-not-high"];
 
 pub(crate) fn command(name: u8, a: u8, b: u8) -> NewRegistration {
     let seconds = |number: u8| Duration::from_secs(u64::from(number));
@@ -52,7 +53,11 @@ fn trigger(a: u8, b: u8) -> Trigger {
             Trigger::Condition { condition, one_shot }
         }
         7 => Trigger::SessionStart { one_shot },
-        _ if a < 200 => Trigger::System { kind: SystemTriggerType::UserAway, one_shot },
+        _ if a < 100 => Trigger::System { kind: SystemTriggerType::UserAway, one_shot },
+        _ if a < 200 => {
+            let properties = [("unit".into(), "a.service".into())].into();
+            Trigger::Event { class: EventClass::UnitState, properties, one_shot }
+        }
         _ => Trigger::CustomSystemEvent { id: "event".into(), recurrence: CustomSystemEventTriggerRecurrence::Once },
     }
 }

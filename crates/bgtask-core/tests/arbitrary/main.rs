@@ -2,6 +2,7 @@
 //! durable, and what it promises of commands holds at every moment.
 
 mod commands;
+mod heard;
 mod moves;
 mod snapshots;
 mod store;

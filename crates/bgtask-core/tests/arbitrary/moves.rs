@@ -1,8 +1,8 @@
 //! What is put in: one input after the other, with numbers instead of ids.
 
 use bgtask_core::{
-    App, AppId, Condition, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, NewRegistration, Policy, PolicyEntry,
-    PolicyRule, Server, Sharing, SourceStatus, SystemConditionType, SystemTriggerType, TaskType, Trigger,
+    App, AppId, Condition, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, EventClass, NewRegistration, Policy,
+    PolicyEntry, PolicyRule, Server, Sharing, SourceStatus, SystemConditionType, SystemTriggerType, TaskType, Trigger,
 };
 use proptest::prelude::*;
 
@@ -36,7 +36,10 @@ pub(crate) enum Move {
     Command(u8, u8, u8, bool),
     ByHand(u8, u8),
     Planned(Option<u32>),
-    Path(u8, u8, u8),
+    Event(u8, u8, u8),
+    State(u8, u8),
+    Heard(u8, u8),
+    DeviceGone(u8),
     ClockSet(i32),
     Restart,
 }
@@ -52,7 +55,7 @@ pub(crate) fn moves() -> impl Strategy<Value = Move> {
         10 => any::<(u8, Option<i32>)>().prop_map(|(zone, before)| M::Zone(zone, before)),
         6 => any::<bool>().prop_map(M::Internet),
         6 => any::<bool>().prop_map(M::User),
-        4 => any::<(u8, bool)>().prop_map(|(fact, value)| M::Level(fact, value)),
+        8 => any::<(u8, bool)>().prop_map(|(fact, value)| M::Level(fact, value)),
         2 => any::<(u8, u8, u8, u8, bool)>().prop_map(|(a, b, c, d, e)| M::Update(a, b, c, d, e)),
         3 => any::<(u8, u8)>().prop_map(|(app, setting)| M::Setting(app, setting)),
         4 => any::<(u8, bool)>().prop_map(|(app, raise)| M::Demand(app, raise)),
@@ -71,7 +74,10 @@ pub(crate) fn moves() -> impl Strategy<Value = Move> {
         10 => any::<(u8, u8, u8, bool)>().prop_map(|(name, a, b, update)| M::Command(name, a, b, update)),
         8 => any::<(u8, u8)>().prop_map(|(task, what)| M::ByHand(task, what)),
         6 => any::<Option<u32>>().prop_map(M::Planned),
-        6 => any::<(u8, u8, u8)>().prop_map(|(task, lines, lost)| M::Path(task, lines, lost)),
+        6 => any::<(u8, u8, u8)>().prop_map(|(task, lines, lost)| M::Event(task, lines, lost)),
+        6 => any::<(u8, u8)>().prop_map(|(fact, state)| M::State(fact, state)),
+        1 => any::<(u8, u8)>().prop_map(|(task, status)| M::Heard(task, status)),
+        2 => any::<u8>().prop_map(M::DeviceGone),
         2 => any::<i32>().prop_map(M::ClockSet),
         1 => Just(M::Restart),
     ]
@@ -89,7 +95,7 @@ pub(crate) fn installed(number: u8, version: u8) -> App {
     let entry = |name: &str| EntryPoint {
         name: name.into(),
         server: server(if version.is_multiple_of(4) { "other" } else { "tasks" }, sharing(version)),
-        types: vec![TaskType::SystemEvent],
+        types: vec![TaskType::General],
     };
     let declared = if version < 20 { 0 } else { 1 + usize::from(version % 2) };
     let entry_points = ["First", "Second"].into_iter().take(declared).map(entry).collect();
@@ -124,10 +130,17 @@ pub(crate) fn registration(entry: u8, trigger: u8, conditions: u8, flag: bool) -
         SystemTriggerType::InternetAvailable,
         SystemTriggerType::UserPresent,
         SystemTriggerType::UserAway,
+        SystemTriggerType::SessionConnected,
+        SystemTriggerType::NetworkStateChange,
+        SystemTriggerType::PowerStateChange,
+        SystemTriggerType::BackgroundWorkCostChange,
+        SystemTriggerType::OnlineIdConnectedStateChange,
+        SystemTriggerType::DefaultSignInAccountChange,
+        SystemTriggerType::LockScreenApplicationAdded,
+        SystemTriggerType::SmsReceived,
     ];
     let kinds = if trigger < 230 { SERVED } else { SystemTriggerType::ALL };
     let wanted = if conditions < 150 { 0 } else { conditions };
-    let served = SystemConditionType::ALL.iter().copied().take(4);
     NewRegistration {
         name: "n".repeat(usize::from(conditions % 16)),
         entry: match entry % 8 {
@@ -146,13 +159,25 @@ pub(crate) fn registration(entry: u8, trigger: u8, conditions: u8, flag: bool) -
                 let recurrence = pick(CustomSystemEventTriggerRecurrence::ALL, trigger).expect("some");
                 Trigger::CustomSystemEvent { id: "event".into(), recurrence }
             }
+            // Some of them with conditions, or in the app itself, which is refused.
+            61..=80 => Trigger::DeviceUse,
+            81..=110 => Trigger::Event {
+                class: if trigger == 110 { EventClass::Phone } else { EventClass::UnitState },
+                properties: [("unit".into(), "a.service".into())].into(),
+                one_shot: trigger.is_multiple_of(7),
+            },
             _ => Trigger::System { kind: pick(kinds, trigger).expect("some"), one_shot: trigger.is_multiple_of(7) },
         },
-        conditions: served.filter(|kind| (wanted >> kind.number()) & 1 == 1).map(Condition::from).collect(),
+        conditions: if matches!(trigger, 65..=80) { vec![] } else { wanted_of(wanted) },
         cancel_on_condition_loss: flag,
         is_network_requested: false,
         group: None,
     }
+}
+
+fn wanted_of(bits: u8) -> Vec<Condition> {
+    let wanted = |(place, _): &(usize, &SystemConditionType)| (bits >> place) & 1 == 1;
+    SystemConditionType::ALL.iter().enumerate().filter(wanted).map(|(_, kind)| Condition::from(*kind)).collect()
 }
 
 pub(crate) fn policy(number: u8, setting: u8) -> Policy {

@@ -1,9 +1,11 @@
 //! What the broker made durable, and a broker starts from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bgtask_core::{
-    Activation, App, AppAccess, AppId, AppVersion, Change, Completion, InstanceId, Registration, Snapshot, TaskId, Zone,
+    Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, Registration, Snapshot,
+    TaskId, Zone,
 };
 
 #[derive(Default)]
@@ -16,6 +18,7 @@ pub(crate) struct Store {
     versions: BTreeMap<AppId, AppVersion>,
     switched_off: bool,
     zone: Option<Zone>,
+    pub(crate) states: BTreeMap<Fact, Arc<str>>,
     sessions: u32,
 }
 
@@ -42,6 +45,7 @@ impl Store {
             switched_off: self.switched_off,
             versions: self.versions.clone().into_iter().collect(),
             zone: self.zone.clone(),
+            states: self.states.clone().into_iter().collect(),
             session: (self.sessions / 3).to_string().into(),
         }
     }
@@ -71,6 +75,8 @@ impl Store {
             Change::DeleteVersion(app) => drop(self.versions.remove(&app)),
             Change::PutZone(zone) => self.zone = Some(zone),
             Change::DeleteZone => self.zone = None,
+            Change::PutState(fact, state) => drop(self.states.insert(fact, state)),
+            Change::DeleteState(fact) => drop(self.states.remove(&fact)),
             Change::Record(_) => {}
         }
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bgtask_core::limits::MAX_DETAILS_BYTES;
 use bgtask_core::{
-    AccessSetting, ActivationState, App, AppId, Cause, Change, ClientId, Condition, Config, Core, Details, Event,
-    EventKind, Fact, HostExit, HostId, HostKind, HostState, Input, InstanceId, Now, Output, Reply, Report, Request,
-    RequestId, RunOrder, Sharing, Snapshot, Standing, TaskId, Trigger, Usage, WallTime, Zone,
+    AccessSetting, ActivationState, App, AppId, Cause, Change, ClientId, Condition, Config, Core, Demand, Details,
+    Event, EventKind, Fact, HostExit, HostId, HostKind, HostState, Input, InstanceId, Now, Output, Reply, Report,
+    Request, RequestId, RunOrder, Sharing, Snapshot, Standing, TaskId, Usage, WallTime, Zone,
 };
 
 use crate::commands::command;
+use crate::heard::Heard;
 use crate::moves::{Move, app, installed, pick, policy, registration, status_of};
 use crate::store::Store;
 
@@ -25,8 +26,7 @@ pub(crate) struct World {
     runs: Vec<(HostId, InstanceId)>,
     /// The calendars that were asked for.
     plans: VecDeque<TaskId>,
-    /// The paths that are watched.
-    paths: BTreeSet<TaskId>,
+    heard: Heard,
     stopped: bool,
     /// The broker wants to be woken for something that is due already.
     overslept: bool,
@@ -45,7 +45,7 @@ impl World {
             installed: BTreeMap::new(),
             runs: vec![(HostId(u64::MAX), InstanceId::from_random(0))],
             plans: VecDeque::new(),
-            paths: BTreeSet::new(),
+            heard: Heard::default(),
             stopped: false,
             overslept: false,
         };
@@ -66,7 +66,7 @@ impl World {
         self.lives += 1;
         self.core = Core::new(self.config.clone(), self.lives);
         self.plans.clear();
-        self.paths.clear();
+        self.heard = Heard::default();
         for app in self.installed.clone().into_values() {
             self.give(Input::AppInstalled(app));
         }
@@ -131,17 +131,23 @@ impl World {
             Move::Register(number, entry, trigger, conditions, flag) => {
                 request(Request::Register(app(number), registration(entry, trigger, conditions, flag)))
             }
-            Move::Unregister(task, scope, cancel) => request(Request::Unregister {
-                scope: scope.map(app),
-                task: pick(&self.tasks, task).unwrap_or(TaskId::from_random(1)),
-                cancel,
-            }),
-            Move::Level(fact, value) => Input::Report(match fact % 4 {
+            Move::Unregister(task, scope, cancel) => {
+                request(Request::Unregister { scope: scope.map(app), task: self.any_task(task), cancel })
+            }
+            Move::Level(fact, value) => Input::Report(match fact % 6 {
                 0 => Report::Level(Fact::ExternalPower, value),
                 1 => Report::Level(Fact::EnergySaver, value && fact > 180),
                 2 => Report::Level(Fact::MemoryPressure, value && fact > 180),
-                _ => Report::Level(Fact::BatteryAbove(50), value),
+                3 => Report::Level(Fact::BatteryAbove(if fact > 128 { 50 } else { 33 }), value),
+                4 => Report::Level(Fact::Screen, value),
+                _ => Report::Level(Fact::SessionConnected, value),
             }),
+            Move::State(fact, state) => {
+                let states = [Fact::NetworkState, Fact::PowerState, Fact::OnlineAccounts, Fact::DefaultAccount];
+                Input::Report(Report::State(pick(&states, fact).expect("four"), (state % 3).to_string().into()))
+            }
+            Move::Heard(number, status) => Input::Heard(self.any_task(number), status_of(status)),
+            Move::DeviceGone(number) => Input::DeviceGone(self.any_task(number)),
             Move::Update(number, entry, trigger, conditions, flag) => {
                 request(Request::RegisterOrUpdate(app(number), registration(entry, trigger, conditions, flag)))
             }
@@ -155,7 +161,8 @@ impl World {
             }
             Move::Demand(number, false) => {
                 let details = number.is_multiple_of(2).then(|| Details([number].into()));
-                request(Request::Activate { app: app(number), media: false, details })
+                let demand = if number % 3 == 0 { Demand::DeviceUse } else { Demand::Application };
+                request(Request::Activate { app: app(number / 3), demand, details })
             }
             Move::Terminate(number) => request(Request::Terminate(app(number))),
             Move::Usage(h, used) => {
@@ -200,11 +207,11 @@ impl World {
                 let at = |seconds: u32| WallTime::from_micros(early + i64::from(seconds % 4_000) * 1_000_000);
                 Input::Planned { task, at: after.map(at) }
             }
-            Move::Path(number, lines, lost) => {
+            Move::Event(number, lines, lost) => {
                 let lines = if lines > 240 { 7_000 } else { usize::from(lines % 4) };
-                Input::PathChanged {
-                    task: pick(&self.tasks, number).unwrap_or(TaskId::from_random(1)),
-                    changes: Details("line\n".repeat(lines).into_bytes().into()),
+                Input::Happened {
+                    task: self.any_task(number),
+                    events: Details("line\n".repeat(lines).into_bytes().into()),
                     count: u32::try_from(lines).expect("few"),
                     lost: u32::from(lost % 3),
                 }
@@ -213,8 +220,12 @@ impl World {
         }
     }
 
+    fn any_task(&self, number: u8) -> TaskId {
+        pick(&self.tasks, number).unwrap_or(TaskId::from_random(1))
+    }
+
     fn by_hand(&self, number: u8, what: u8, recent: &[(HostId, InstanceId)]) -> Request {
-        let task = pick(&self.tasks, number).unwrap_or(TaskId::from_random(1));
+        let task = self.any_task(number);
         match what % 8 {
             0..=2 => Request::RunNow { task, respect_conditions: what.is_multiple_of(2) },
             3 | 4 => Request::SetPaused { task, paused: true },
@@ -272,9 +283,7 @@ impl World {
                     readings.push(Input::Report(Report::Level(fact, false)));
                 }
                 Output::Plan { task, .. } => self.plans.push_back(task),
-                Output::WatchPath(task, _) => assert!(self.paths.insert(task), "{task} is watched already"),
-                Output::UnwatchPath(task) => assert!(self.paths.remove(&task), "{task} is not watched"),
-                _ => {}
+                order => self.heard.obey(&order),
             }
         }
         assert_eq!(replies, usize::from(is_request), "one answer to one request");
@@ -302,6 +311,7 @@ impl World {
         self.check_store();
         self.check_hosts();
         self.check_commands();
+        self.heard.check(&self.core, &self.store);
         self.check_why();
     }
 
@@ -340,9 +350,6 @@ impl World {
         let commands = || listed.iter().filter(|it| it.entry.command().is_some());
         let names: BTreeSet<_> = commands().map(|it| &it.name).collect();
         assert_eq!(names.len(), commands().count(), "the name of a command is its own");
-        let fires = |it: &&&bgtask_core::Registration| it.standing == Standing::Active && !it.paused;
-        let paths = commands().filter(|it| matches!(it.trigger, Trigger::Path { .. })).filter(fires);
-        assert_eq!(paths.map(|it| it.id).collect::<BTreeSet<_>>(), self.paths, "who fires is watched, and nobody else");
     }
 
     fn check_hosts(&self) {

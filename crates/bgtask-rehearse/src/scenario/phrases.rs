@@ -35,6 +35,10 @@ const PHRASES: &[(&str, Level, bool)] = &[
     ("no energy saver", Level::EnergySaver, false),
     ("memory pressure", Level::MemoryPressure, true),
     ("no memory pressure", Level::MemoryPressure, false),
+    ("screen on", Level::Screen, true),
+    ("screen off", Level::Screen, false),
+    ("session connected", Level::Session, true),
+    ("session disconnected", Level::Session, false),
     ("machine asleep", Level::Asleep, true),
     ("machine sleeps", Level::Asleep, true),
     ("machine awake", Level::Asleep, false),
@@ -70,21 +74,28 @@ pub(super) fn level(words: &[Token]) -> Result<(Level, bool), Problem> {
 /// The level behind a condition; else, what to write instead.
 fn of_condition(condition: Condition) -> Result<(Level, bool), String> {
     let level = match condition.fact() {
-        Some(Fact::Internet) => Level::Internet,
-        Some(Fact::UserPresence) => Level::UserPresent,
-        Some(Fact::FreeNetwork) => Level::Unmetered,
-        Some(Fact::ExternalPower) => Level::AcPower,
-        Some(Fact::EnergySaver) => Level::EnergySaver,
-        Some(Fact::MemoryPressure) => Level::MemoryPressure,
-        Some(Fact::BatteryAbove(_)) => return Err("say how full the battery is: battery 35%".into()),
-        Some(Fact::Idle(_)) => return Err("say when the user leaves: user leaves".into()),
-        Some(Fact::DiskFree(_)) => return Err("say how much is free: disk free 10G".into()),
-        Some(Fact::LoadBelow(_)) => return Err("say what the load is: load 1.5".into()),
-        Some(Fact::Between(_) | Fact::TimeZone) => return Err("time passes by itself".into()),
-        None => return Err(format!("no task of this version can stand on it; write {}", known())),
+        Fact::Internet => Level::Internet,
+        Fact::UserPresence => Level::UserPresent,
+        Fact::FreeNetwork => Level::Unmetered,
+        Fact::ExternalPower => Level::AcPower,
+        Fact::EnergySaver => Level::EnergySaver,
+        Fact::MemoryPressure => Level::MemoryPressure,
+        Fact::BatteryAbove(_) => return Err("say how full the battery is: battery 35%".into()),
+        Fact::Idle(_) => return Err("say when the user leaves: user leaves".into()),
+        Fact::DiskFree(_) => return Err("say how much is free: disk free 10G".into()),
+        Fact::LoadBelow(_) => return Err("say what the load is: load 1.5".into()),
+        Fact::SessionConnected => Level::Session,
+        Fact::Screen => Level::Screen,
+        Fact::Between(_) | Fact::TimeZone => return Err("time passes by itself".into()),
+        Fact::WorkCost => return Err("say what it follows from: battery power, screen off, energy saver".into()),
+        Fact::NetworkState | Fact::PowerState | Fact::OnlineAccounts | Fact::DefaultAccount => {
+            return Err(format!("no task can stand on it; write {}", known()));
+        }
     };
-    let unmet = matches!(condition, Condition::System(System::UserNotPresent | System::InternetNotAvailable))
-        || matches!(condition, Condition::Fact { holds: false, .. });
+    let unmet = matches!(
+        condition,
+        Condition::System(System::UserNotPresent | System::InternetNotAvailable | System::SessionDisconnected)
+    ) || matches!(condition, Condition::Fact { holds: false, .. });
     Ok((level, !unmet))
 }
 
@@ -98,7 +109,7 @@ fn help_with(phrase: &str) -> String {
 
 fn known() -> &'static str {
     "user present|away, internet, no internet, unmetered, metered, ac power, battery power, battery 35%, energy saver, \
-     memory pressure, machine sleeps|wakes|off|on, disk free 10G, load 1.5, time zone NAME, path PATH changes, event ID, \
+     memory pressure, screen on|off, session connected|disconnected, machine sleeps|wakes|off|on, disk free 10G, load 1.5, time zone NAME, path PATH changes, event ID, \
      user logs in, task NAME takes|fails|paused|resumed|runs now, app ID allowed|denied"
 }
 

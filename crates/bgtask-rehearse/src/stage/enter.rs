@@ -45,6 +45,7 @@ impl Stage {
         self.wake = None;
         self.facts.values_mut().for_each(|fact| fact.told = None);
         self.zone_told = None;
+        self.states.clear();
         let seen = |app: &App| (app.id.clone(), AppVersion { version: Arc::clone(&app.version), servicing: false });
         let snapshot = Snapshot {
             registrations,
@@ -55,6 +56,7 @@ impl Stage {
             switched_off: false,
             versions: self.setting.apps.iter().map(seen).collect(),
             zone,
+            states: Vec::new(),
             session: session(self.lives),
         };
         self.inbox.push_back(Input::Policy(self.setting.policy.clone()));

@@ -52,6 +52,7 @@ pub(crate) fn play(rehearsal: Rehearsal) -> Result<Timeline, RehearsalError> {
         world: Moving::new(&rehearsal.world, zones, from),
         facts: BTreeMap::new(),
         zone_told: None,
+        states: BTreeMap::new(),
         asleep_since: None,
         is_off: false,
         hosts: Hosts::default(),
@@ -108,6 +109,8 @@ struct Stage {
     facts: BTreeMap<Fact, Reported>,
     /// The zone the core knows of.
     zone_told: Option<(String, TimeZone)>,
+    /// What the core was told of each state it cares for.
+    states: BTreeMap<Fact, &'static str>,
     asleep_since: Option<i64>,
     is_off: bool,
     hosts: Hosts,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::cmp::Reverse;
 
 use bgtask_calendar::Calendar;
-use bgtask_core::{Change, Fact, HostExit, HostId, Input, Output, RunOrder, SourceStatus, TaskId, WallTime};
+use bgtask_core::{Change, Fact, HostExit, HostId, Input, Output, RunOrder, SourceStatus, Subject, TaskId, WallTime};
 use jiff::tz::TimeZone;
 
 use super::{Coming, Reported, Stage};
@@ -32,12 +32,14 @@ impl Stage {
                     let at = self.plan(&calendar, zone.as_deref(), after);
                     self.inbox.push_back(Input::Planned { task, at });
                 }
-                Output::WatchPath(task, watch) => {
-                    self.paths.insert(task, watch);
+                Output::Listen { task, subject, .. } => {
+                    if let Subject::Path(watch) = subject {
+                        self.paths.insert(task, watch);
+                    }
                     let status = SourceStatus::Available { how: "the scenario".into() };
-                    self.inbox.push_back(Input::PathStatus(task, status));
+                    self.inbox.push_back(Input::Heard(task, status));
                 }
-                Output::UnwatchPath(task) => {
+                Output::Unlisten(task) => {
                     self.paths.remove(&task);
                     self.settling.remove(&task);
                 }
@@ -64,6 +66,8 @@ impl Stage {
                 | Output::Adopt { .. }
                 | Output::Ask { .. }
                 | Output::Deliver(..)
+                | Output::WatchDevice(..)
+                | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}
             }
         }
@@ -103,6 +107,9 @@ impl Stage {
         if fact == Fact::TimeZone {
             return self.tell_zone();
         }
+        if fact.is_state() {
+            return self.tell_state(fact);
+        }
         let value = self.world.holds(fact, self.now).unwrap_or(false);
         self.recorder.level(band_name(fact), value, self.wall());
         self.facts.entry(fact).or_insert(Reported { value, told: None, turns: None }).value = value;
@@ -111,8 +118,17 @@ impl Stage {
     }
 
     fn unwatch(&mut self, fact: Fact) {
+        self.states.remove(&fact);
         if let Some(reported) = self.facts.get_mut(&fact) {
             reported.told = None;
+        }
+    }
+
+    /// Says what a state is, where it is news.
+    pub(super) fn tell_state(&mut self, fact: Fact) {
+        let Some(state) = self.world.state(fact) else { return };
+        if self.states.insert(fact, state) != Some(state) {
+            self.inbox.push_back(Input::Report(bgtask_core::Report::State(fact, state.into())));
         }
     }
 

@@ -103,8 +103,12 @@ impl Stage {
     fn read_all(&mut self) {
         let facts: Vec<_> = self.facts.keys().copied().collect();
         facts.into_iter().for_each(|fact| self.read(fact));
-        if self.zone_told.is_some() && self.is_awake() {
-            self.tell_zone();
+        if self.is_awake() {
+            let states: Vec<_> = self.states.keys().copied().collect();
+            states.into_iter().for_each(|fact| self.tell_state(fact));
+            if self.zone_told.is_some() {
+                self.tell_zone();
+            }
         }
         self.deliver();
     }
@@ -214,7 +218,7 @@ impl Stage {
         }
         let Some(Settling { lines, count, lost, .. }) = self.settling.remove(&task) else { return };
         let changes = Details(Arc::from(lines));
-        self.inbox.push_back(Input::PathChanged { task, changes, count, lost });
+        self.inbox.push_back(Input::Happened { task, events: changes, count, lost });
     }
 }
 

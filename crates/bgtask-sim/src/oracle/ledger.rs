@@ -1,11 +1,12 @@
 //! Registrations and firings: nothing answered is lost, nothing appears unasked, every firing comes to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bgtask_core::{
     Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind, Fact,
     Input, InstanceId, NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
-    TaskId, Unregistration, WallTime,
+    TaskId, Trigger, Unregistration, WallTime,
 };
 
 use super::{Verdict, check};
@@ -26,6 +27,7 @@ pub(super) struct Ledger {
     activations: BTreeMap<InstanceId, (TaskId, Activation)>,
     access: BTreeMap<AppId, AppAccess>,
     versions: BTreeMap<AppId, AppVersion>,
+    states: BTreeMap<Fact, Arc<str>>,
     switched_off: bool,
     ever: BTreeMap<TaskId, Registration>,
     owed: BTreeMap<InstanceId, Owed>,
@@ -101,6 +103,8 @@ impl Ledger {
             Change::PutSwitchedOff(value) => self.switched_off = *value,
             Change::PutVersion(app, version) => drop(self.versions.insert(app.clone(), version.clone())),
             Change::DeleteVersion(app) => drop(self.versions.remove(app)),
+            Change::PutState(fact, state) => drop(self.states.insert(*fact, Arc::clone(state))),
+            Change::DeleteState(fact) => drop(self.states.remove(fact)),
             Change::Record(event) => return self.recorded(event),
             _ => {}
         }
@@ -196,6 +200,8 @@ impl Ledger {
         check(access, || "the store came back with other access".into())?;
         let versions = snapshot.versions.iter().map(|(app, version)| (app, version)).eq(&self.versions);
         check(versions, || "the store came back with other versions".into())?;
+        let states = snapshot.states.iter().map(|(fact, state)| (fact, state)).eq(&self.states);
+        check(states, || "the store came back with other states".into())?;
         check(snapshot.switched_off == self.switched_off, || "the store forgot the user's switch".into())
     }
 
@@ -314,9 +320,17 @@ fn fits(registration: &Registration, new: &NewRegistration) -> bool {
 
 /// What a registration stands on.
 fn facts(registration: &Registration) -> impl Iterator<Item = Fact> + '_ {
-    let conditions = registration.conditions.iter().copied().filter_map(Condition::fact);
+    let conditions = registration.conditions.iter().copied().map(Condition::fact);
     let always = [Fact::EnergySaver, Fact::MemoryPressure];
-    Fact::behind(&registration.trigger).into_iter().chain(conditions).chain(always)
+    // AC-10: whether a device may be used depends on the battery.
+    let of_device = [Fact::BatteryAbove(33), Fact::ExternalPower].into_iter();
+    let of_device = of_device.filter(|_| registration.trigger == Trigger::DeviceUse);
+    let its = Fact::behind(&registration.trigger).into_iter().chain(of_device).chain(conditions).chain(always);
+    its.flat_map(|fact| {
+        // D14: the cost of background work is not read but derived.
+        let cost = [Fact::ExternalPower, Fact::Screen, Fact::EnergySaver, Fact::MemoryPressure].into_iter();
+        std::iter::once(fact).chain(cost.filter(move |_| fact == Fact::WorkCost))
+    })
 }
 
 /// Conditions that can never hold together: such a task waits for ever, as on Windows (CO-1).

@@ -58,7 +58,7 @@ impl Simulation {
                 self.tell(Input::Policy(self.policy.clone()));
             }
             93..=96 => self.hosts.kill_an_idle_one(now, chance),
-            97..=108 => drop(self.paths.disturb(now, chance)),
+            97..=108 => drop(self.listeners.disturb(now, chance)),
             _ => self.sources.restart_one(now, chance),
         }
     }
@@ -91,7 +91,8 @@ impl Simulation {
         self.hosts.broker_died();
         self.sources.broker_died();
         self.planner.broker_died();
-        self.paths.broker_died();
+        self.listeners.broker_died();
+        self.devices.broker_died();
         self.clients.broker_died(self.now.boot, &mut self.chance);
         if self.bug == Some(Bug::LosesARow) {
             self.store.lose_a_row(&mut self.chance);

@@ -11,10 +11,11 @@ use bgtask_core::{AppId, Change, ClientId, Config, Input, Notice, Now, Output, P
 use crate::apps;
 use crate::chance::Chance;
 use crate::clients::Clients;
+use crate::devices::Devices;
 use crate::driver::{Driver, Effect, Turn};
 use crate::hosts::{Hosts, Word};
+use crate::listeners::Listeners;
 use crate::oracle::{Oracle, Verdict};
-use crate::paths::Paths;
 use crate::planner::{self, Planner};
 use crate::plant::Bug;
 use crate::report::{Failure, Report};
@@ -43,7 +44,8 @@ pub struct Simulation {
     hosts: Hosts,
     sources: Sources,
     planner: Planner,
-    paths: Paths,
+    listeners: Listeners,
+    devices: Devices,
     clients: Clients,
     oracle: Oracle,
     trace: Trace,
@@ -78,7 +80,8 @@ impl Simulation {
             hosts: Hosts::default(),
             sources: Sources::new(),
             planner: Planner::default(),
-            paths: Paths::default(),
+            listeners: Listeners::default(),
+            devices: Devices::default(),
             clients: Clients::default(),
             trace: Trace::default(),
             faults: true,
@@ -181,7 +184,10 @@ impl Simulation {
         while let Some(input) = self.planner.speak(self.now.boot) {
             self.tell(input);
         }
-        while let Some(input) = self.paths.speak(self.now.boot) {
+        while let Some(input) = self.listeners.speak(self.now.boot) {
+            self.tell(input);
+        }
+        while let Some(input) = self.devices.speak(self.now.boot) {
             self.tell(input);
         }
         while let Some(input) = self.sources.speak(self.now.boot) {
@@ -270,7 +276,9 @@ impl Simulation {
             (Output::Retire(_), Some(Bug::ForgetsToRetire))
             | (Output::Adopt { .. }, Some(Bug::ForgetsToAdopt))
             | (Output::Plan { .. }, Some(Bug::ForgetsToPlan))
-            | (Output::WatchPath(..), Some(Bug::ForgetsToWatchAPath))
+            | (Output::Listen { .. }, Some(Bug::ForgetsToListen))
+            | (Output::Unlisten(_), Some(Bug::ForgetsToUnlisten))
+            | (Output::UnwatchDevice(_), Some(Bug::ForgetsToUnwatchADevice))
             | (Output::Kill(_), Some(Bug::SparesWhatIsToBeKilled)) => return Ok(()),
             _ => {}
         }
@@ -284,8 +292,10 @@ impl Simulation {
                 let offset = if zone.is_some() { planner::PARIS } else { self.sources.zone_offset() };
                 self.planner.order(task, planner::next_time(&calendar, offset, after), now, chance);
             }
-            Output::WatchPath(task, _) => self.paths.watch(task),
-            Output::UnwatchPath(task) => self.paths.unwatch(task),
+            Output::Listen { task, subject, .. } => self.listeners.listen(task, subject, now, chance),
+            Output::Unlisten(task) => self.listeners.unlisten(task),
+            Output::WatchDevice(task, device) => self.devices.watch(task, device, now, chance),
+            Output::UnwatchDevice(task) => self.devices.unwatch(task, chance),
             Output::Launch { host, app, .. } => self.hosts.launch(host, app, now, chance),
             Output::Adopt { host, client } => self.adopt(host, client),
             Output::Run(host, order) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgtask_core::{BootTime, HostKind, Input, Policy, Request};
+use bgtask_core::{BootTime, Fact, HostKind, Input, Policy, Registration, Request, Standing, Subject};
 
 use super::Simulation;
 use crate::apps;
@@ -19,7 +19,7 @@ impl Simulation {
     pub(super) fn quiet_phase(&mut self) -> Verdict {
         self.note('~', || "from here on nothing goes wrong".into());
         (self.faults, self.store_fails) = (false, false);
-        (self.hosts.tame, self.clients.tame) = (true, true);
+        (self.hosts.tame, self.clients.tame, self.devices.tame) = (true, true, true);
         self.allow_everything()?;
         self.pass_until(self.now.boot + TIMERS_GO_ON)?;
         self.wait_for_plans()?;
@@ -115,8 +115,15 @@ impl Simulation {
         self.hear_the_world();
         self.turns()?;
         let wake = self.driver.wake.map(|wake| wake.at);
-        let events =
-            [self.hosts.next(), self.sources.next(), self.clients.next(), self.planner.next(), self.paths.next(), wake];
+        let events = [
+            self.hosts.next(),
+            self.sources.next(),
+            self.clients.next(),
+            self.planner.next(),
+            self.listeners.next(),
+            self.devices.next(),
+            wake,
+        ];
         Ok(events.into_iter().flatten().min())
     }
 
@@ -128,16 +135,24 @@ impl Simulation {
         if let Some(host) = self.driver.core.hosts().find(|host| matches!(host.kind, HostKind::Launched(_))) {
             return Err(format!("the core still counts {host:?}"));
         }
-        let unwatched = |id| !self.paths.is_watched(id);
-        let needs = |it: &&bgtask_core::Registration| {
-            matches!(it.trigger, bgtask_core::Trigger::Path { .. }) && it.standing == bgtask_core::Standing::Active
+        let unheard = |it: &&Registration| {
+            let subject = Subject::of(&it.trigger).filter(|_| it.standing == Standing::Active);
+            subject.as_ref() != self.listeners.subject(it.id)
         };
         let listed = self.driver.core.registrations(None);
-        if let Some(registration) = listed.into_iter().filter(needs).find(|it| unwatched(it.id)) {
-            return Err(format!("{} waits for changes at a path and nobody watches it", registration.name));
+        if let Some(registration) = listed.iter().copied().find(unheard) {
+            return Err(format!("{} is not listened for as it is to be", registration.name));
         }
-        match self.driver.core.sources().find(|(fact, _)| !self.sources.is_running(*fact)) {
-            Some((fact, _)) => Err(format!("{fact} is needed and its source does not run")),
+        if let Some(task) = self.listeners.tasks().find(|task| listed.iter().all(|it| it.id != *task)) {
+            return Err(format!("it is listened for {task}, which is registered no more"));
+        }
+        if self.devices.is_any_watched() {
+            return Err(format!("nothing runs, and devices are watched: {:?}", self.devices));
+        }
+        let with_source = |fact: &Fact| fact.ingredients().is_empty();
+        let mut needed = self.driver.core.sources().map(|(fact, _)| fact).filter(with_source);
+        match needed.find(|fact| !self.sources.is_running(*fact)) {
+            Some(fact) => Err(format!("{fact} is needed and its source does not run")),
             None => Ok(()),
         }
     }

@@ -1,48 +1,45 @@
 //! The kernel's power supplies: one folder for each, its state in small files.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::attribute;
-use crate::path::{End, walk};
+use crate::device_class::folders;
 use crate::world::World;
 
 /// Where the kernel shows them.
 pub(crate) const SUPPLIES: &str = "sys/class/power_supply";
 
-/// The folder of all classes of devices, without which nothing can be said of any.
-const CLASSES: &str = "sys/class";
-
-/// Supplies that are looked at. A laptop has two to ten.
-const MAX_SUPPLIES: usize = 64;
-
 /// Whether the machine runs on external power, or a sentence why that cannot be read.
 pub(crate) fn external_power(world: &World) -> Result<bool, String> {
-    let supplies: Vec<Supply> = folders(world)?.iter().filter_map(|folder| Supply::read(folder)).collect();
+    let supplies: Vec<Supply> = folders(world, SUPPLIES)?.iter().filter_map(|folder| Supply::read(folder)).collect();
     Ok(judge(&supplies))
 }
 
 /// How full the machine's batteries are, in percent: the mean of those that say it. `None` without one, or a sentence why
 /// that cannot be read.
 pub(crate) fn charge(world: &World) -> Result<Option<f64>, String> {
-    let charges: Vec<f64> = folders(world)?.iter().filter_map(|folder| capacity(folder)).collect();
+    let charges: Vec<f64> = folders(world, SUPPLIES)?.iter().filter_map(|folder| capacity(folder)).collect();
     Ok((!charges.is_empty()).then(|| charges.iter().sum::<f64>() / charges.len() as f64))
 }
 
-/// The folder of each supply, free of links.
-pub(crate) fn folders(world: &World) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |error| format!("/{SUPPLIES} cannot be read: {error}");
-    let class = match walk(world, Path::new(SUPPLIES)).end {
-        End::Found(class) => class,
-        End::Blocked(why) => return Err(why),
-        // A kernel that knows no supplies at all shows no such folder; that is no battery.
-        End::Absent if world.path(CLASSES).is_dir() => return Ok(Vec::new()),
-        End::Absent => return Err(unreadable(ErrorKind::NotFound.into())),
-    };
-    let names = fs::read_dir(class).map_err(unreadable)?.flatten().map(|entry| entry.file_name());
-    let ends = names.take(MAX_SUPPLIES).map(|name| walk(world, &Path::new(SUPPLIES).join(name)).end);
-    Ok(ends.filter_map(|end| if let End::Found(folder) = end { Some(folder) } else { None }).collect())
+/// What the machine's batteries do together, as UPower sums them up: one that charges counts before one that drains. Or a
+/// sentence why that cannot be read.
+pub(crate) fn battery_status(world: &World) -> Result<BatteryStatus, String> {
+    let all = folders(world, SUPPLIES)?;
+    Ok(all.iter().filter_map(|folder| status(folder)).max().unwrap_or(BatteryStatus::NotPresent))
+}
+
+/// `PowerManager.BatteryStatus` (SYS-4), what counts last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum BatteryStatus {
+    /// There is no battery.
+    NotPresent,
+    /// It neither charges nor drains.
+    Idle,
+    /// It drains.
+    Discharging,
+    /// It charges.
+    Charging,
 }
 
 /// The rule of systemd's `ConditionACPower=` and of UPower: what is online decides, and without that a battery that
@@ -79,13 +76,27 @@ impl Supply {
     }
 }
 
-/// Percent, where it is a battery of the machine itself that is in its slot and knows.
+/// Percent, where it is a battery and knows.
 fn capacity(folder: &Path) -> Option<f64> {
+    let percent = of_battery(folder, "capacity")?.parse().ok();
+    percent.filter(|percent| (0.0..=100.0).contains(percent))
+}
+
+/// What it does, where it is a battery.
+fn status(folder: &Path) -> Option<BatteryStatus> {
+    Some(match of_battery(folder, "status")?.as_str() {
+        "Charging" => BatteryStatus::Charging,
+        "Discharging" => BatteryStatus::Discharging,
+        _ => BatteryStatus::Idle,
+    })
+}
+
+/// What a file says of a battery of the machine itself that is in its slot.
+fn of_battery(folder: &Path, name: &str) -> Option<String> {
     let attribute = |name| attribute::read(&folder.join(name)).ok();
     let of_machine = attribute("scope").as_deref() != Some("Device") && attribute("present").as_deref() != Some("0");
     let stores = matches!(attribute("type")?.as_str(), "Battery" | "UPS");
-    let percent = attribute("capacity")?.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
-    percent.filter(|_| of_machine && stores)
+    attribute(name).filter(|_| of_machine && stores)
 }
 
 fn is_on(online: &str) -> bool {
@@ -94,7 +105,7 @@ fn is_on(online: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs;
 
     use super::*;
 
@@ -184,15 +195,28 @@ mod tests {
         assert_eq!(charge(&world), Ok(Some(70.0)));
     }
 
-    /// In the real folder every supply is a link to its device.
     #[test]
-    fn links_lead_to_devices_inside_the_root() {
+    fn the_status_is_that_of_all_batteries_together() {
         let (_root, world) = world();
-        supply(&world, "../../devices/BAT0", &[("type", "Battery"), ("status", "Discharging")]);
-        symlink("/sys/devices/BAT0", world.path(SUPPLIES).join("BAT0")).unwrap();
-        symlink("nowhere", world.path(SUPPLIES).join("BAT1")).unwrap();
-        assert_eq!(folders(&world), Ok(vec![world.path("sys/devices/BAT0")]));
-        assert_eq!(external_power(&world), Ok(false));
+        assert_eq!(battery_status(&world), Ok(BatteryStatus::NotPresent));
+        supply(&world, "AC", &[("type", "Mains"), ("online", "1"), ("status", "Charging")]);
+        supply(&world, "mouse", &[("type", "Battery"), ("status", "Discharging"), ("scope", "Device")]);
+        assert_eq!(battery_status(&world), Ok(BatteryStatus::NotPresent), "none of the machine itself");
+        for (status, expected) in [
+            ("Charging", BatteryStatus::Charging),
+            ("Discharging", BatteryStatus::Discharging),
+            ("Not charging", BatteryStatus::Idle),
+            ("Full", BatteryStatus::Idle),
+            ("Unknown", BatteryStatus::Idle),
+            ("gibberish", BatteryStatus::Idle),
+        ] {
+            supply(&world, "BAT0", &[("type", "Battery"), ("status", status)]);
+            assert_eq!(battery_status(&world), Ok(expected), "{status}");
+        }
+        supply(&world, "BAT1", &[("type", "Battery"), ("status", "Discharging")]);
+        assert_eq!(battery_status(&world), Ok(BatteryStatus::Discharging), "one idles, one drains");
+        supply(&world, "BAT0", &[("type", "Battery"), ("status", "Charging")]);
+        assert_eq!(battery_status(&world), Ok(BatteryStatus::Charging), "as UPower has it");
     }
 
     #[test]
@@ -200,16 +224,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let world = World::new(root.path());
         assert!(external_power(&world).unwrap_err().contains("/sys/class/power_supply cannot be read"));
-        fs::create_dir_all(world.path(CLASSES)).unwrap();
+        fs::create_dir_all(world.path("sys/class")).unwrap();
         assert_eq!(external_power(&world), Ok(true));
-    }
-
-    #[test]
-    fn supplies_are_counted() {
-        let (_root, world) = world();
-        for n in 0..MAX_SUPPLIES + 8 {
-            supply(&world, &n.to_string(), &[]);
-        }
-        assert_eq!(folders(&world).unwrap().len(), MAX_SUPPLIES);
+        assert_eq!(battery_status(&world), Ok(BatteryStatus::NotPresent));
     }
 }

@@ -30,40 +30,43 @@ const RTMGRP_IPV4_ROUTE: u32 = 0x40;
 const RTMGRP_IPV6_IFADDR: u32 = 0x100;
 const RTMGRP_IPV6_ROUTE: u32 = 0x400;
 
-/// Whether there is a usable default route; `None` where no table can be read at all.
-pub(super) fn default_route(world: &World, watch: &mut RouteWatch) -> Option<bool> {
+/// The interface of the default route that is taken, if there is a usable one; `None` where no table can be read at all.
+pub(super) fn default_route(world: &World, watch: &mut RouteWatch) -> Option<Option<String>> {
     watch.rearm();
-    let ipv4 = any_line(&world.path(IPV4_ROUTES), is_ipv4_default);
-    let ipv6 = any_line(&world.path(IPV6_ROUTES), is_ipv6_default);
+    let ipv4 = first(&world.path(IPV4_ROUTES), ipv4_default);
+    let ipv6 = first(&world.path(IPV6_ROUTES), ipv6_default);
     match (ipv4, ipv6) {
         (None, None) => None,
-        (ipv4, ipv6) => Some(ipv4 == Some(true) || ipv6 == Some(true)),
+        (ipv4, ipv6) => Some(ipv4.flatten().or(ipv6.flatten())),
     }
 }
 
-fn any_line(path: &Path, matches: impl Fn(&str) -> bool) -> Option<bool> {
+/// The interface of the first route that is wanted: of several default routes the kernel lists, and takes, that of the
+/// lowest metric first.
+fn first(path: &Path, wanted: impl Fn(&str) -> Option<&str>) -> Option<Option<String>> {
     let table = BufReader::new(File::open(path).ok()?.take(MAX_ROUTE_BYTES));
     // A line that cannot be read ends the table: what came before it still counts.
-    Some(table.lines().map_while(Result::ok).any(|line| matches(&line)))
+    Some(table.lines().map_while(Result::ok).find_map(|line| wanted(&line).map(str::to_owned)))
 }
 
 /// Columns: interface, destination, gateway, flags, references, uses, metric, mask …; numbers in hexadecimal.
-fn is_ipv4_default(line: &str) -> bool {
-    let mut columns = line.split_ascii_whitespace().skip(1);
-    let destination = columns.next().and_then(hexadecimal);
-    let flags = columns.nth(1).and_then(hexadecimal);
-    let mask = columns.nth(3).and_then(hexadecimal);
-    destination == Some(0) && mask == Some(0) && flags.is_some_and(is_usable)
+fn ipv4_default(line: &str) -> Option<&str> {
+    let mut columns = line.split_ascii_whitespace();
+    let interface = columns.next()?;
+    let destination = columns.next().and_then(hexadecimal)?;
+    let flags = columns.nth(1).and_then(hexadecimal)?;
+    let mask = columns.nth(3).and_then(hexadecimal)?;
+    (destination == 0 && mask == 0 && is_usable(flags)).then_some(interface)
 }
 
 /// Columns: destination, its length, source, its length, next hop, metric, references, uses, flags, interface.
-fn is_ipv6_default(line: &str) -> bool {
+fn ipv6_default(line: &str) -> Option<&str> {
     let mut columns = line.split_ascii_whitespace();
-    let anywhere = columns.next().is_some_and(|address| address.bytes().all(|digit| digit == b'0'));
-    let length = columns.next().and_then(hexadecimal);
-    let flags = columns.nth(6).and_then(hexadecimal);
-    let interface = columns.next();
-    anywhere && length == Some(0) && flags.is_some_and(is_usable) && interface.is_some_and(|name| name != "lo")
+    let anywhere = columns.next()?.bytes().all(|digit| digit == b'0');
+    let length = columns.next().and_then(hexadecimal)?;
+    let flags = columns.nth(6).and_then(hexadecimal)?;
+    let interface = columns.next().filter(|name| *name != "lo")?;
+    (anywhere && length == 0 && is_usable(flags)).then_some(interface)
 }
 
 fn hexadecimal(digits: &str) -> Option<u32> {
@@ -145,24 +148,25 @@ mod tests {
     #[test]
     fn only_an_up_and_unrejected_default_counts() {
         let v4 = |flags: &str, mask: &str| format!("eth0\t00000000\t0100A8C0\t{flags}\t0\t0\t100\t{mask}\t0\t0\t0");
-        assert!(is_ipv4_default(&v4("0003", "00000000")));
-        assert!(!is_ipv4_default(&v4("0002", "00000000")), "down");
-        assert!(!is_ipv4_default(&v4("0201", "00000000")), "rejected");
-        assert!(!is_ipv4_default(&v4("0003", "00000080")), "half of the internet");
-        assert!(!is_ipv4_default("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT"));
+        assert_eq!(ipv4_default(&v4("0003", "00000000")), Some("eth0"));
+        assert_eq!(ipv4_default(&v4("0002", "00000000")), None, "down");
+        assert_eq!(ipv4_default(&v4("0201", "00000000")), None, "rejected");
+        assert_eq!(ipv4_default(&v4("0003", "00000080")), None, "half of the internet");
+        let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT";
+        assert_eq!(ipv4_default(head), None);
         let zero = "0".repeat(32);
         let v6 = |flags: &str, name: &str| {
             format!("{zero} 00 {zero} 00 fe800000000000000000000000000001 00000400 00000001 00000000 {flags} {name}")
         };
-        assert!(is_ipv6_default(&v6("00000003", "    eth0")));
-        assert!(!is_ipv6_default(&v6("00200200", "      lo")));
-        assert!(!is_ipv6_default(&v6("00000003", "      lo")));
+        assert_eq!(ipv6_default(&v6("00000003", "    eth0")), Some("eth0"));
+        assert_eq!(ipv6_default(&v6("00200200", "      lo")), None);
+        assert_eq!(ipv6_default(&v6("00000003", "      lo")), None);
     }
 
     #[test]
     fn nonsense_is_no_route() {
         for line in ["", "x", "eth0 0", "eth0 zz 0 3 0 0 0 0", "é é é é é é é é é é"] {
-            assert!(!is_ipv4_default(line) && !is_ipv6_default(line), "{line:?}");
+            assert!(ipv4_default(line).is_none() && ipv6_default(line).is_none(), "{line:?}");
         }
     }
 
@@ -170,12 +174,12 @@ mod tests {
     fn a_huge_table_is_searched_only_at_its_beginning() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let default = "eth0\t00000000\t0\t0003\t0\t0\t0\t00000000\n";
-        let other = "eth0\t0000000A\t0\t0001\t0\t0\t0\t000000FF\n";
+        let other = "eth1\t0000000A\t0\t0001\t0\t0\t0\t000000FF\n";
         let filler = other.repeat(MAX_ROUTE_BYTES as usize / other.len() + 1);
         fs::write(file.path(), format!("{default}{filler}")).unwrap();
-        assert_eq!(any_line(file.path(), is_ipv4_default), Some(true));
+        assert_eq!(first(file.path(), ipv4_default), Some(Some("eth0".to_owned())));
         fs::write(file.path(), format!("{filler}{default}")).unwrap();
-        assert_eq!(any_line(file.path(), is_ipv4_default), Some(false));
-        assert_eq!(any_line(Path::new("/nonexistent"), is_ipv4_default), None);
+        assert_eq!(first(file.path(), ipv4_default), Some(None));
+        assert_eq!(first(Path::new("/nonexistent"), ipv4_default), None);
     }
 }

@@ -42,15 +42,31 @@ pub(crate) enum Session {
 /// One row of `ListSessions`: id, uid, user name, seat, object.
 type Row = (String, u32, String, String, OwnedObjectPath);
 
-/// The sessions of user `uid`.
+/// The sessions of user `uid`, and whether anybody sits at them.
 pub(crate) async fn sessions(link: &Link, uid: u32) -> Result<Vec<Session>, CallError> {
+    each(link, uid, attendance).await
+}
+
+/// For each session of user `uid` that is not about to end, whether somebody is connected to it: it is in front on its
+/// seat. One without a seat, such as a remote one, is in front as long as it lasts.
+pub(crate) async fn connections(link: &Link, uid: u32) -> Result<Vec<bool>, CallError> {
+    each(link, uid, connected).await
+}
+
+/// What `read` says of each session of a person that is user `uid`.
+async fn each<T>(
+    link: &Link,
+    uid: u32,
+    read: fn(&Properties) -> Result<Option<T>, CallError>,
+) -> Result<Vec<T>, CallError> {
     let connection = link.connection()?;
     let rows: Vec<Row> = MANAGER.call(connection, "ListSessions", None).await?;
     let mut sessions = Vec::new();
     for (_, _, _, _, path) in rows.into_iter().filter(|row| row.1 == uid).take(MAX_SESSIONS) {
         let object = Object { service: SERVICE, path: path.as_str(), interface: "org.freedesktop.login1.Session" };
         match object.properties(connection).await {
-            Ok(properties) => sessions.extend(of_person(&properties)?),
+            Ok(properties) if is_of_person(&properties)? => sessions.extend(read(&properties)?),
+            Ok(_) => {}
             // It ended since the list was made.
             Err(CallError::NoObject) => {}
             Err(error) => return Err(error),
@@ -59,10 +75,20 @@ pub(crate) async fn sessions(link: &Link, uid: u32) -> Result<Vec<Session>, Call
     Ok(sessions)
 }
 
-fn of_person(properties: &Properties) -> Result<Option<Session>, CallError> {
-    if properties.require::<String>("Class")? != "user" {
-        return Ok(None);
-    }
+/// Whether a person logged in for it: `user`, and its kinds `user-early` and `user-light`. One that is only logging in is
+/// `user-incomplete`; others belong to greeters, lock screens and jobs.
+fn is_of_person(properties: &Properties) -> Result<bool, CallError> {
+    let class: String = properties.require("Class")?;
+    Ok(class == "user" || class.starts_with("user-") && class != "user-incomplete")
+}
+
+fn connected(properties: &Properties) -> Result<Option<bool>, CallError> {
+    let ends = properties.require::<String>("State")? == "closing";
+    let in_front = properties.require("Active")?;
+    Ok((!ends).then_some(in_front))
+}
+
+fn attendance(properties: &Properties) -> Result<Option<Session>, CallError> {
     let foreground = properties.require("Active")? && properties.require::<String>("State")? == "active";
     // elogind and old versions of systemd know no lock.
     let locked = properties.get("LockedHint")?.unwrap_or(false);

@@ -35,9 +35,19 @@ pub(crate) struct Terminals {
     watch: Option<KeyWatch>,
 }
 
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Awaited {
+    /// A key in any terminal, or a new one.
+    Key,
+    /// A terminal that comes or goes.
+    Coming,
+}
+
 /// Hears the next key, and new terminals.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct KeyWatch {
+    awaited: Awaited,
     inotify: Option<Inotify>,
     problem: Option<String>,
 }
@@ -60,20 +70,29 @@ impl Terminals {
         newest
     }
 
-    /// Starts or stops watching for a key. True if it was started just now.
+    /// Starts or stops watching for a key and for new terminals. True if it was started just now.
     pub(crate) fn watch(&mut self, wanted: bool) -> bool {
-        if wanted == self.watch.is_some() {
+        self.watch_for(wanted.then_some(Awaited::Key))
+    }
+
+    /// Starts or stops watching for terminals that come and go.
+    pub(crate) fn watch_comings(&mut self, wanted: bool) {
+        self.watch_for(wanted.then_some(Awaited::Coming));
+    }
+
+    fn watch_for(&mut self, awaited: Option<Awaited>) -> bool {
+        if awaited == self.watch.as_ref().map(|watch| watch.awaited) {
             return false;
         }
-        self.watch = wanted.then(|| {
-            let mut watch = KeyWatch::default();
+        self.watch = awaited.map(|awaited| {
+            let mut watch = KeyWatch { awaited, inotify: None, problem: None };
             watch.arm(&self.world, &self.seen);
             watch
         });
-        wanted
+        awaited.is_some()
     }
 
-    /// Waits for a key or a new terminal; for ever while they are not watched. Cancel safe.
+    /// Waits for what is watched; for ever while they are not watched. Cancel safe.
     pub(crate) async fn changed(&self) {
         match &self.watch {
             Some(watch) => watch.changed().await,
@@ -102,10 +121,14 @@ impl KeyWatch {
             Some(inotify) => inotify,
             none => none.insert(Inotify::new()?),
         };
-        let appears = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ATTRIB | WatchFlags::ONLYDIR;
+        let mut appears = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ATTRIB | WatchFlags::ONLYDIR;
+        if self.awaited == Awaited::Coming {
+            appears |= WatchFlags::DELETE | WatchFlags::MOVED_FROM;
+        }
         let struck = WatchFlags::ACCESS | WatchFlags::ATTRIB;
         inotify.add(&world.path(DEVICES), appears)?;
-        let others = terminals.iter().map(|path| (path.clone(), struck));
+        let struck_in = terminals.iter().filter(|_| self.awaited == Awaited::Key);
+        let others = struck_in.map(|path| (path.clone(), struck));
         for (path, events) in others.chain([(world.path(PSEUDO_TERMINALS), appears)]) {
             match inotify.add(&path, events) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

@@ -1,17 +1,22 @@
-//! A world of files, a private system bus, and an inbox that waits.
+//! A world of files, private buses, and an inbox that waits.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 pub(crate) mod events;
+pub(crate) mod listener;
 pub(crate) mod logind;
 pub(crate) mod namespaces;
+pub(crate) mod service;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bgtask_sources::{Report, Source, SourceKind, Status, World, start};
+use bgtask_sources::{
+    BusKind, Event, EventReport, Listening, Report, Source, SourceKind, Status, Subject, World, listen, start,
+};
 use tokio::sync::mpsc;
 
 /// Generous: it is only ever reached by a failing test.
@@ -56,6 +61,65 @@ impl Sysroot {
         let source = start(kind, &self.world(), sender);
         Inbox { reports, source }
     }
+
+    pub(crate) fn listen(&self, subject: Subject) -> Ear {
+        Ear::listen(subject, &self.world())
+    }
+}
+
+/// Receives what one listener says.
+pub(crate) struct Ear {
+    reports: mpsc::Receiver<(u128, EventReport)>,
+    listening: Listening,
+    events: VecDeque<Event>,
+    pub(crate) lost: u64,
+}
+
+impl Ear {
+    pub(crate) fn listen(subject: Subject, world: &World) -> Self {
+        let (sender, reports) = mpsc::channel(4);
+        let listening = listen(7, subject, world, sender);
+        Self { reports, listening, events: VecDeque::new(), lost: 0 }
+    }
+
+    pub(crate) async fn next(&mut self) -> EventReport {
+        let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
+        let (key, report) = report.expect("the listener says nothing").expect("the listener ended");
+        assert_eq!(key, 7);
+        report
+    }
+
+    /// The next status; an event before it fails the test.
+    pub(crate) async fn status(&mut self) -> Status {
+        assert_eq!(self.events.pop_front(), None, "an event before a status");
+        match self.next().await {
+            EventReport::Status(status) => status,
+            other => panic!("expected a status, got {other:?}"),
+        }
+    }
+
+    /// Skips statuses until one matches; an event in between fails the test.
+    pub(crate) async fn status_that(&mut self, matches: impl Fn(&Status) -> bool) -> Status {
+        loop {
+            let status = self.status().await;
+            if matches(&status) {
+                return status;
+            }
+        }
+    }
+
+    /// The fields of the next event. What is lost before it is counted.
+    pub(crate) async fn event(&mut self) -> serde_json::Value {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return serde_json::Value::Object(event.fields);
+            }
+            if let EventReport::Burst { events, lost } = self.next().await {
+                self.events.extend(events);
+                self.lost += lost;
+            }
+        }
+    }
 }
 
 /// Receives what one source says.
@@ -68,6 +132,11 @@ impl Inbox {
     pub(crate) async fn next(&mut self) -> Report {
         let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
         report.expect("the source says nothing").expect("the source ended")
+    }
+
+    /// A report that waits already.
+    pub(crate) fn waiting(&mut self) -> Option<Report> {
+        self.reports.try_recv().ok()
     }
 
     pub(crate) async fn status(&mut self) -> Status {
@@ -132,18 +201,28 @@ pub(crate) fn is_degraded(status: &Status) -> bool {
     matches!(status, Status::Degraded { .. })
 }
 
-/// A private system bus at the place where the world looks for it.
+/// A private bus at the place where the world looks for it.
 pub(crate) struct TestBus {
     daemon: Child,
     socket: PathBuf,
 }
 
 impl TestBus {
-    /// Starts one, or says why this test is skipped. In CI a missing daemon fails the test.
+    /// Starts the system bus, or says why this test is skipped. In CI a missing daemon fails the test.
     pub(crate) fn start(sysroot: &Sysroot) -> Option<Self> {
-        let socket = sysroot.path("run/dbus/system_bus_socket");
+        Self::start_on(sysroot, BusKind::System)
+    }
+
+    /// The same for the bus of the user.
+    pub(crate) fn start_session(sysroot: &Sysroot) -> Option<Self> {
+        Self::start_on(sysroot, BusKind::Session)
+    }
+
+    /// Starts either bus.
+    pub(crate) fn start_on(sysroot: &Sysroot, bus: BusKind) -> Option<Self> {
+        let socket = bus_socket(sysroot, bus);
         fs::create_dir_all(socket.parent().unwrap()).unwrap();
-        let config = sysroot.path("bus.conf");
+        let config = socket.with_extension("conf");
         fs::write(&config, config_for(&socket)).unwrap();
         let spawned = Command::new("dbus-daemon")
             .arg("--config-file")
@@ -193,6 +272,11 @@ impl Drop for TestBus {
         let _ = self.daemon.wait();
         let _ = fs::remove_file(&self.socket);
     }
+}
+
+/// Where the world looks for a bus.
+pub(crate) fn bus_socket(sysroot: &Sysroot, bus: BusKind) -> PathBuf {
+    sysroot.world().bus_address(bus).strip_prefix("unix:path=").unwrap().into()
 }
 
 fn config_for(socket: &Path) -> String {

@@ -48,6 +48,12 @@ impl From<ValueSet> for PropertyValue {
     }
 }
 
+impl From<Vec<Self>> for PropertyValue {
+    fn from(list: Vec<Self>) -> Self {
+        Self::List(list)
+    }
+}
+
 impl PropertyValue {
     /// It as an integer, of whatever type it is.
     fn integer(&self) -> Option<i128> {
@@ -108,6 +114,7 @@ converts_back! {
     Size: PropertyValue::Size(value) => value;
     Rect: PropertyValue::Rect(value) => value;
     ValueSet: PropertyValue::Set(value) => value;
+    Vec<PropertyValue>: PropertyValue::List(list) => list;
     Vec<bool>: PropertyValue::BoolList(list) => list;
     Vec<u8>: PropertyValue::Bytes(list) => list;
     Vec<i16>: PropertyValue::I16List(list) => list;

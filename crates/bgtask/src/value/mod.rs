@@ -3,6 +3,7 @@
 mod convert;
 mod element;
 mod file;
+mod list;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,8 @@ macro_rules! values {
             )+
             /// A nested set.
             Set(ValueSet),
+            /// Several values, each of any type: what Windows calls an `InspectableArray`.
+            List(Vec<PropertyValue>),
         }
 
         impl PropertyValue {
@@ -54,6 +57,7 @@ macro_rules! values {
                         Self::$list(list) => list.iter().map(Element::size).sum(),
                     )+
                     Self::Set(set) => set.size(),
+                    Self::List(list) => list::size(list),
                 }
             }
 
@@ -65,6 +69,7 @@ macro_rules! values {
                         Self::$list(_) => <$type as Element>::LIST_NAME,
                     )+
                     Self::Set(_) => set::NAME,
+                    Self::List(_) => list::NAME,
                 }
             }
 
@@ -76,6 +81,7 @@ macro_rules! values {
                         Self::$list(_) => <$type as Element>::LIST_WORDS,
                     )+
                     Self::Set(_) => "a set",
+                    Self::List(_) => "a list",
                 }
             }
 
@@ -86,6 +92,7 @@ macro_rules! values {
                         Self::$list(list) => Element::list_to_json(list),
                     )+
                     Self::Set(set) => set.to_json(),
+                    Self::List(list) => list::to_json(list),
                 }
             }
 
@@ -98,7 +105,11 @@ macro_rules! values {
                         return Element::list_from_json(json).map(Self::$list);
                     }
                 )+
-                (type_name == set::NAME).then(|| ValueSet::from_json(json)).flatten().map(Self::Set)
+                match type_name {
+                    set::NAME => ValueSet::from_json(json).map(Self::Set),
+                    list::NAME => list::from_json(json).map(Self::List),
+                    _ => None,
+                }
             }
 
             fn to_wire(&self) -> Variant<'static> {
@@ -108,6 +119,7 @@ macro_rules! values {
                         Self::$list(list) => wire::list(list),
                     )+
                     Self::Set(set) => wire::set(set),
+                    Self::List(list) => wire::any_list(list),
                 }
             }
 

@@ -26,7 +26,7 @@ const ENTRY_BYTES: usize = 16;
 /// At most [`MAX_VALUE_SET_BYTES`] travel with a trigger, and sets are nested no deeper than [`MAX_SET_DEPTH`].
 ///
 /// On D-Bus it is an `a{sv}`. Types that D-Bus has are those of D-Bus: `b y n q i u x t d s`, lists of them (a byte string
-/// is `ay`), and `a{sv}` for a nested set. A type it lacks is a pair `(sv)` of a name and what it is written as: `f32` and a double;
+/// is `ay`), `a{sv}` for a nested set, and `av` for a list of anything. A type it lacks is a pair `(sv)` of a name and what it is written as: `f32` and a double;
 /// `char16` and a UINT16; `guid` and a text; `datetime` and microseconds since the Unix epoch, an INT64; `timespan` and
 /// microseconds, a UINT64; `point`, `size`, `rect` and an `ad` of their numbers. The name of a list of them has `[]` after it.
 ///
@@ -96,22 +96,12 @@ impl ValueSet {
     }
 
     /// How deep it is nested.
-    pub(crate) fn depth(&self) -> usize {
-        let nested = self.0.values().map(|value| if let PropertyValue::Set(set) = value { set.depth() } else { 0 });
-        1 + nested.max().unwrap_or(0)
+    fn depth(&self) -> usize {
+        1 + self.0.values().map(PropertyValue::depth).max().unwrap_or(0)
     }
 
     fn has_nul(&self) -> bool {
-        let nul = |text: &str| text.contains('\0');
-        self.iter().any(|(key, value)| {
-            nul(key)
-                || match value {
-                    PropertyValue::Str(text) => nul(text),
-                    PropertyValue::StrList(list) => list.iter().any(|text| nul(text)),
-                    PropertyValue::Set(set) => set.has_nul(),
-                    _ => false,
-                }
-        })
+        self.iter().any(|(key, value)| key.contains('\0') || has_nul(value))
     }
 
     /// Bytes that count towards the bounds of settings.
@@ -164,6 +154,27 @@ impl ValueSet {
             Ok((key.clone(), wire::read(value).map_err(|found| format!("{key:?} is {found}"))?))
         };
         set.iter().map(read).collect()
+    }
+}
+
+impl PropertyValue {
+    /// How deep sets and lists are nested in it; 0 where it is neither.
+    pub(crate) fn depth(&self) -> usize {
+        match self {
+            Self::Set(set) => set.depth(),
+            Self::List(list) => 1 + list.iter().map(Self::depth).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
+fn has_nul(value: &PropertyValue) -> bool {
+    match value {
+        PropertyValue::Str(text) => text.contains('\0'),
+        PropertyValue::StrList(list) => list.iter().any(|text| text.contains('\0')),
+        PropertyValue::Set(set) => set.has_nul(),
+        PropertyValue::List(list) => list.iter().any(has_nul),
+        _ => false,
     }
 }
 

@@ -62,7 +62,11 @@ fn value() -> impl Strategy<Value = PropertyValue> {
         rect().prop_map(|it| Size { width: it.width, height: it.height }),
     ];
     prop_oneof![numbers, others].prop_recursive(3, 24, 4, |inner| {
-        prop::collection::btree_map(text(), inner, 0..4).prop_map(|set| PropertyValue::Set(set.into_iter().collect()))
+        let set = prop::collection::btree_map(text(), inner.clone(), 0..4);
+        prop_oneof![
+            set.prop_map(|set| PropertyValue::Set(set.into_iter().collect())),
+            prop::collection::vec(inner, 0..4).prop_map(PropertyValue::List),
+        ]
     })
 }
 
@@ -115,7 +119,7 @@ fn numbers_that_are_none_are_kept() {
 #[test]
 fn on_the_wire_a_value_has_the_type_of_dbus_or_a_tag() {
     let guid = Uuid::from_u128(1);
-    let cases: [(PropertyValue, &str, &str); 14] = [
+    let cases: [(PropertyValue, &str, &str); 15] = [
         (true.into(), "b", "true"),
         (7_u8.into(), "y", "7"),
         ((-7_i16).into(), "n", "-7"),
@@ -126,6 +130,7 @@ fn on_the_wire_a_value_has_the_type_of_dbus_or_a_tag() {
         ("x".into(), "s", "\"x\""),
         (vec![1_u8, 2].into(), "ay", "01, 02"),
         (vec!["x".to_owned()].into(), "as", "\"x\""),
+        (vec![true.into(), PropertyValue::from("x")].into(), "av", "<\"x\">"),
         (0.5_f32.into(), "(sv)", "\"f32\", <0.5>"),
         (guid.into(), "(sv)", "\"guid\", <\"00000000-0000-0000-0000-000000000001\">"),
         (Duration::from_millis(2).into(), "(sv)", "\"timespan\", <"),
@@ -166,6 +171,12 @@ fn nested(depth: usize) -> ValueSet {
     (1..depth).fold(ValueSet::from([("a", 1)]), |set, _| ValueSet::from([("a", set)]))
 }
 
+/// Sets and lists of sets in turn.
+fn listed(depth: usize) -> ValueSet {
+    let list = |set| ValueSet::from([("a", vec![PropertyValue::Set(set)])]);
+    (1..depth / 2).fold(ValueSet::from([("a", vec![PropertyValue::from(1)])]), |set, _| list(set))
+}
+
 #[test]
 fn a_set_is_bounded_in_size_and_depth_before_it_is_sent() {
     let bytes = |bytes| ValueSet::from([("a", vec![0_u8; bytes])]);
@@ -177,9 +188,17 @@ fn a_set_is_bounded_in_size_and_depth_before_it_is_sent() {
     assert_eq!(travelled(&nested(MAX_SET_DEPTH)), nested(MAX_SET_DEPTH));
     let error = nested(MAX_SET_DEPTH + 1).to_wire().unwrap_err();
     assert!(error.is_limit_reached() && error.to_string().contains("17 deep"), "{error}");
+    assert_eq!(travelled(&listed(MAX_SET_DEPTH)), listed(MAX_SET_DEPTH));
+    assert!(listed(MAX_SET_DEPTH + 2).to_wire().unwrap_err().is_limit_reached(), "a list is a level too");
     let text = PropertyValue::from("a\0");
+    let row = PropertyValue::List(vec![text.clone()]);
     let inner = ValueSet::from([("b", vec!["a\0".to_owned()])]);
-    for set in [ValueSet::from([("a", text)]), ValueSet::from([("a\0", 1)]), ValueSet::from([("a", inner)])] {
+    for set in [
+        ValueSet::from([("a", text)]),
+        ValueSet::from([("a", row)]),
+        ValueSet::from([("a\0", 1)]),
+        ValueSet::from([("a", inner)]),
+    ] {
         let error = set.to_wire().unwrap_err();
         assert!(error.is_invalid_argument() && error.to_string().contains("NUL"), "{error}");
     }
@@ -192,7 +211,8 @@ fn the_largest_value_fits_the_largest_file() {
     let floats = PropertyValue::from(vec![-f64::MIN_POSITIVE; MAX_VALUE_BYTES / 8]);
     let long = ValueSet::from([("a", "\u{1}".repeat(MAX_COMPOSITE_BYTES - 17))]);
     let many: ValueSet = (0..MAX_COMPOSITE_BYTES / 22).map(|number| (format!("\u{1}{number:04}"), false)).collect();
-    for value in [text, floats, long.into(), many.into()] {
+    let row: Vec<_> = (0..MAX_COMPOSITE_BYTES / 17).map(|_| PropertyValue::from(false)).collect();
+    for value in [text, floats, long.into(), many.into(), row.into()] {
         assert!(value.size() <= MAX_COMPOSITE_BYTES);
         let content = to_file(&key, &value);
         assert!(content.len() <= MAX_FILE_BYTES, "{}", content.len());
@@ -216,7 +236,8 @@ fn whatever_else_a_file_holds_is_an_error() {
         r#"{"key":"a","u8":256}"#,
         r#"{"key":"a","bytes":"abc"}"#,
         r#"{"key":"a","bytes":"é0"}"#,
-        r#"{"key":"a","list":[]}"#,
+        r#"{"key":"a","list":{}}"#,
+        r#"{"key":"a","list":[1]}"#,
         r#"{"key":"a","i32[]":[1,"2"]}"#,
         r#"{"key":"a","set":{"b":1}}"#,
         r#"{"key":"a","set":{"b":{"i32":1,"u32":1}}}"#,

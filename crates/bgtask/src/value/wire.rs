@@ -27,6 +27,14 @@ pub(super) fn set(set: &ValueSet) -> Variant<'static> {
     Variant::Dict(dict)
 }
 
+pub(super) fn any_list(list: &[PropertyValue]) -> Variant<'static> {
+    let mut array = Array::new(Variant::SIGNATURE);
+    for value in list {
+        array.append(Variant::Variant(Box::new(value.to_wire()))).expect("every element is a variant");
+    }
+    Variant::Array(array)
+}
+
 fn tagged<E: Element>(name: &'static str, value: Variant<'static>) -> Variant<'static> {
     if E::NATIVE {
         return value;
@@ -64,6 +72,9 @@ pub(super) fn read(variant: &Variant<'_>) -> Result<PropertyValue, String> {
                 .ok_or_else(|| format!("a value tagged {name:?} that is none, or needs a newer bgtask")),
             _ => Err(unknown()),
         },
+        Variant::Array(array) if matches!(array.element_signature(), Signature::Variant | Signature::Dict { .. }) => {
+            array.inner().iter().map(read).collect::<Result<_, _>>().map(PropertyValue::List)
+        }
         native => PropertyValue::from_native(native).ok_or_else(unknown),
     }
 }

@@ -21,8 +21,12 @@ impl Driver {
                 let at = self.calendars.next(&calendar, zone.as_deref(), after);
                 self.follow_ups.push_back(Input::Planned { task, at });
             }
-            Output::WatchPath(task, watch) => self.paths.watch(task, &watch),
-            Output::UnwatchPath(task) => self.paths.unwatch(task),
+            Output::Listen { task, app, subject } => {
+                self.follow_ups.extend(self.listeners.listen(task, &app, subject));
+            }
+            Output::Unlisten(task) => self.listeners.unlisten(task),
+            Output::WatchDevice(task, details) => self.follow_ups.extend(self.devices.watch(task, &details)),
+            Output::UnwatchDevice(task) => self.devices.unwatch(task),
             Output::Progressed { task, instance, value, message } => {
                 if let Some((registration, _)) = self.core.task(task) {
                     self.clients.announce_progress(registration, instance, value, message.as_ref());

@@ -1,10 +1,13 @@
 //! The loop that owns everything: take what waits, let the core decide, make it durable, then do it.
 
 mod clock;
+mod doubts;
 mod durable;
 mod effects;
 mod start;
 mod task_files;
+
+pub(crate) use self::doubts::Tried;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -14,22 +17,24 @@ use std::time::Duration;
 use bgtask_core::{ClientId, Core, HostId, Input, InstanceId, Now, Output, Refusal, Reply, Request, RequestId, Wake};
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
-use bgtask_sources::{PathReport, Report};
+use bgtask_sources::{EventReport, PathReport, Report};
 use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use zbus::Message;
 use zbus::message::{Flags, Type as MessageType};
 
+use self::doubts::Doubts;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
 use crate::clients::{self, Answer, Asked, Clients};
 use crate::consent::Consents;
+use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
+use crate::listeners::Listeners;
 use crate::options::Options;
-use crate::paths::Paths;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
 use crate::service_manager::Watchdog;
@@ -65,7 +70,9 @@ struct Driver {
     logs: Logs,
     sources: Sources,
     calendars: Calendars,
-    paths: Paths,
+    listeners: Listeners,
+    devices: Devices,
+    doubts: Doubts,
     task_files: TaskFiles,
     policies: Policies,
     consents: Consents,
@@ -73,7 +80,9 @@ struct Driver {
     environment: start::Environment,
     inbox: mpsc::Receiver<Incoming>,
     reports: mpsc::Receiver<Report>,
-    path_reports: mpsc::Receiver<(u128, PathReport)>,
+    changes: mpsc::Receiver<(u128, PathReport)>,
+    events: mpsc::Receiver<(u128, EventReport)>,
+    device_events: mpsc::Receiver<(u128, EventReport)>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Calls whose answer is the core's.
     asked: HashMap<RequestId, (ClientId, Message)>,
@@ -116,8 +125,14 @@ impl Driver {
                     let input = self.sources.input(report);
                     self.handle(now, input);
                 }
-                Came::Path(key, report) => {
-                    if let Some(input) = self.paths.input(key, report) {
+                Came::Changes(key, report) => {
+                    self.listeners.changed(key, report).into_iter().for_each(|input| self.handle(now, input));
+                }
+                Came::Events(key, report) => {
+                    self.listeners.came(key, report).into_iter().for_each(|input| self.handle(now, input));
+                }
+                Came::Device(key, report) => {
+                    if let Some(input) = self.devices.came(key, &report) {
                         self.handle(now, input);
                     }
                 }
@@ -144,7 +159,9 @@ impl Driver {
         tokio::select! {
             biased;
             Some(report) = self.reports.recv() => return Ok(Came::Report(report)),
-            Some((key, report)) = self.path_reports.recv() => return Ok(Came::Path(key, report)),
+            Some((key, report)) = self.changes.recv() => return Ok(Came::Changes(key, report)),
+            Some((key, report)) = self.events.recv() => return Ok(Came::Events(key, report)),
+            Some((key, report)) = self.device_events.recv() => return Ok(Came::Device(key, report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => return rang.map(|()| Came::Wake).map_err(clock),
             came = after(pause) => return Ok(came),
@@ -196,6 +213,7 @@ impl Driver {
                 }
             }
             Incoming::Consent(request, consent) => self.handle(now, Input::Consent(request, consent)),
+            Incoming::Tried(tried) => self.tried(now, *tried),
             Incoming::Stop(why) => self.stop(now, why),
         }
     }
@@ -241,6 +259,7 @@ impl Driver {
         let answer = Call::read(message).and_then(|call| clients::answer(&asked, call, message));
         match answer {
             Ok(Answer::Now(reply)) => self.reply(id, message, Ok(reply)),
+            Ok(Answer::Ask(request)) if self.doubts(id, message, &request) => {}
             Ok(Answer::Ask(request)) => self.ask(now, id, message, request),
             Ok(Answer::Watch(scope, reply)) => {
                 self.reply(id, message, Ok(reply));
@@ -393,7 +412,9 @@ impl Driver {
 /// What ended a wait.
 enum Came {
     Report(Report),
-    Path(u128, PathReport),
+    Changes(u128, PathReport),
+    Events(u128, EventReport),
+    Device(u128, EventReport),
     Inbox,
     Wake,
     Retry,

@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::doubts::Doubts;
 use super::durable::Durable;
 use super::{Driver, STORE_REST};
 use crate::apps::{self, Apps};
@@ -26,11 +27,12 @@ use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
 use crate::consent::Consents;
+use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::hosts::{self, Hosts};
 use crate::inbox::{Incoming, MAX_WAITING};
+use crate::listeners::Listeners;
 use crate::options::Options;
-use crate::paths::Paths;
 use crate::places::Places;
 use crate::policy::{self, Policies};
 use crate::service_manager::{self, Watchdog};
@@ -83,7 +85,9 @@ impl Driver {
         let store = Store::open(&places.state).map_err(|error| Failure::new("the store cannot be opened", error))?;
         let (post, inbox) = mpsc::channel(MAX_WAITING);
         let (heard, reports) = mpsc::channel(MAX_WAITING);
-        let (seen, path_reports) = mpsc::channel(MAX_WAITING);
+        let (seen, changes) = mpsc::channel(MAX_WAITING);
+        let (happened, events) = mpsc::channel(MAX_WAITING);
+        let (gone, device_events) = mpsc::channel(MAX_WAITING);
         let hosts = Hosts::new(spawner(&places, &config)?, post.clone());
         make_room_for_files();
         let seed = seed()?;
@@ -103,12 +107,16 @@ impl Driver {
                 .map_err(|error| Failure::new("the logs of commands cannot be kept", error))?,
             sources: Sources::new(World::new(&options.sysroot), heard),
             calendars: Calendars::new(World::new(&options.sysroot)),
-            paths: Paths::new(World::new("/"), seen),
+            listeners: Listeners::new(World::new("/"), World::new(&options.sysroot), seen, happened),
+            devices: Devices::new(World::new(&options.sysroot), gone),
+            doubts: Doubts::new(World::new(&options.sysroot), post.clone()),
             task_files: TaskFiles::new(places.task_files()),
             environment: Environment::of(&places),
             inbox,
             reports,
-            path_reports,
+            changes,
+            events,
+            device_events,
             recorder,
             asked: HashMap::new(),
             last_request: 0,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bgtask_convert::check_subject;
 use bgtask_core::{App, AppId, Input, NewRegistration, Now, Refusal, Reply, Request, RequestId, TaskId};
 
 use super::Driver;
@@ -29,6 +30,7 @@ impl Driver {
         self.calendars.check(&new, now.wall).map_err(|error| error.message)?;
         self.check_name_is_free(&new, path)?;
         let commands = AppId::new(App::COMMANDS).expect("it is an app id");
+        check_subject(&new.trigger, &commands)?;
         match self.decide_now(now, Request::RegisterOrUpdate(commands, new)) {
             Some(Ok(Reply::Updated(id, _))) => {
                 self.decide_now(now, Request::SetPaused { task: id, paused: task.paused });

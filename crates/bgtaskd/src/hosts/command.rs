@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bgtask_core::{CancellationReason, Command, HostExit, HostId, RunOrder};
+use bgtask_core::{CancellationReason, Command, HostExit, HostId, RunOrder, Trigger};
 use bgtask_host::{CommandSpec, Host, Running, Tail};
 use bgtask_log::{LogError, Logs, Trouble, Writer};
 use bgtask_wire::ADDRESS_VARIABLE;
@@ -241,7 +241,8 @@ fn environment(
 fn details(order: &RunOrder) -> Value {
     let carried = order.firing.details.as_ref().map_or(&[][..], |details| &details.0);
     let lines = carried.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let changes: Vec<Value> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let events: Vec<Value> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let what = if matches!(order.trigger, Trigger::Path { .. }) { "changes" } else { "events" };
     json!({
         "task": &*order.name,
         "instance": order.instance.to_string(),
@@ -250,7 +251,7 @@ fn details(order: &RunOrder) -> Value {
         "by_hand": order.firing.by_hand,
         "fired_at": order.firing.at.as_micros(),
         "fired_count": order.firing.count,
-        "changes": changes,
+        (what): events,
         "lost": order.firing.lost,
     })
 }

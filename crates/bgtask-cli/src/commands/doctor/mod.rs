@@ -36,7 +36,7 @@ pub(crate) async fn run(target: &Target, args: &Args, screen: &mut Screen<'_>) -
         broker::check(target, &places),
         service::check(&places),
         state::check(&places, now),
-        sources::check()
+        sources::check(target)
     );
     let machine = machine::check(&places).await;
     let findings = [broker, service, state, machine, sources].concat();

@@ -25,6 +25,13 @@ pub(super) struct Argument {
 #[derive(Clone, Debug)]
 pub(super) struct Object(Map<String, Value>);
 
+impl Argument {
+    /// A text by its key.
+    pub(super) fn text(key: &str, value: &str) -> Self {
+        Self { key: key.to_owned(), value: value.into() }
+    }
+}
+
 impl FromStr for Argument {
     type Err = String;
 

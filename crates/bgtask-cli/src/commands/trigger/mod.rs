@@ -25,7 +25,10 @@ Exit codes:
   0  Allowed: the trigger fired, the task runs as soon as it can
   1  UnknownError: it did not fire for another reason, such as that the app has no such task
   5  CurrentlyRunning: it did not fire, an earlier request still runs or waits to
-  6  DisabledByPolicy: the user or the policy does not let the app run in the background";
+  6  DisabledByPolicy: the user or the policy does not let the app run in the background
+
+With --device the results are those of a DeviceUseTrigger: 0 Allowed, 1 LowBattery,
+6 DeniedByUser and DeniedBySystem.";
 
 /// Fire the ApplicationTrigger of an app, as the app itself would
 #[derive(Debug, clap::Args)]
@@ -36,6 +39,9 @@ pub(crate) struct Args {
     /// Fire its MediaProcessingTrigger instead
     #[arg(long)]
     media: bool,
+    /// Fire its DeviceUseTrigger instead, for this device: a path below /sys, or a Bluetooth address
+    #[arg(long, value_name = "ID", conflicts_with = "media")]
+    device: Option<String>,
     /// What its task gets: a text, or anything else as JSON; may be repeated
     #[arg(long = "arg", value_name = "KEY=VALUE|KEY:=JSON")]
     arguments: Vec<Argument>,
@@ -47,14 +53,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let details = arguments::collect(&args.arguments, &args.json_args);
+    let device = args.device.as_deref().map(|id| Argument::text("device_id", id));
+    let arguments: Vec<_> = args.arguments.iter().cloned().chain(device).collect();
+    let details = arguments::collect(&arguments, &args.json_args);
     let details = details.map_err(|problem| Failure::new(Exit::Usage, problem))?;
     let broker = target.connect().await?;
     let app = find_app(&broker, &args.app).await?.id;
-    let class = if args.media { "MediaProcessingTrigger" } else { "ApplicationTrigger" };
+    let class = match &args.device {
+        Some(_) => "DeviceUseTrigger",
+        None if args.media => "MediaProcessingTrigger",
+        None => "ApplicationTrigger",
+    };
     let details = details.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     let (number, why) = broker.request_trigger(&app, class, details).await?;
-    let (result, exit) = meaning(number);
+    let (result, exit) = if args.device.is_some() { meaning_of_device(number) } else { meaning(number) };
     if args.format.json {
         screen.json(&json!({ "app": app, "class": class, "result": result, "why": why }))?;
     }
@@ -73,5 +85,15 @@ fn meaning(number: u32) -> (&'static str, Exit) {
         1 => ("CurrentlyRunning", Exit::Running),
         2 => ("DisabledByPolicy", Exit::Denied),
         _ => ("UnknownError", Exit::Failed),
+    }
+}
+
+/// The same of a `DeviceTriggerResult`.
+fn meaning_of_device(number: u32) -> (&'static str, Exit) {
+    match number {
+        0 => ("Allowed", Exit::Done),
+        1 => ("DeniedByUser", Exit::Denied),
+        2 => ("DeniedBySystem", Exit::Denied),
+        _ => ("LowBattery", Exit::Failed),
     }
 }

@@ -7,12 +7,13 @@ use crate::ids::{AppId, TaskId};
 use crate::input::SourceStatus;
 use crate::limits::{
     MAX_CONDITIONS, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_FRESHNESS, MAX_GROUP_BYTES, MAX_NAME_BYTES,
-    MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
+    MAX_PATH_BYTES, MAX_PROPERTIES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
-use crate::model::condition::{Condition, SystemConditionType};
+use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::{Entry, NewRegistration, Standing};
+use crate::model::subject::{EventClass, Properties, Support};
 use crate::model::trigger::{SystemTriggerType, Trigger};
 use crate::refusal::{Limit, Refusal};
 
@@ -80,19 +81,22 @@ impl Core {
 
     fn check_supported(&self, new: &NewRegistration) -> Result<(), Refusal> {
         match new.trigger {
-            Trigger::System { kind: SystemTriggerType::ServicingComplete, .. } => {}
             Trigger::System { kind, .. } => {
-                self.check_fact(Fact::of_trigger(kind), || format!("the system trigger {kind}"))?;
+                if let Some(fact) = Fact::of_trigger(kind) {
+                    self.check_fact(fact, || format!("the system trigger {kind}"))?;
+                }
             }
             Trigger::Maintenance { .. } => {
-                self.check_fact(Some(Fact::ExternalPower), || "a MaintenanceTrigger".to_owned())?;
+                self.check_fact(Fact::ExternalPower, || "a MaintenanceTrigger".to_owned())?;
             }
+            Trigger::Event { class, .. } => check_class(class)?,
             Trigger::Condition { condition, .. } => {
                 self.check_fact(condition.fact(), || format!("the beginning of {}", condition.word()))?;
             }
             Trigger::Time { .. }
             | Trigger::Application
             | Trigger::MediaProcessing
+            | Trigger::DeviceUse
             | Trigger::CustomSystemEvent { .. }
             | Trigger::Interval { .. }
             | Trigger::Calendar { .. }
@@ -107,25 +111,14 @@ impl Core {
 
     /// Every fact with a parameter is a source of its own.
     fn check_sources(&self, new: &NewRegistration) -> Result<(), Refusal> {
-        let conditions = new.conditions.iter().filter_map(|condition| condition.fact());
+        let conditions = new.conditions.iter().map(|condition| condition.fact());
         let wanted: BTreeSet<_> = conditions.chain(Fact::behind(&new.trigger)).collect();
         let more = wanted.into_iter().filter(|fact| !self.facts.is_watched(*fact)).count();
         let room = more == 0 || self.facts.watched().count() + more <= MAX_SOURCES;
         if room { Ok(()) } else { Err(Refusal::LimitReached(Limit::Sources)) }
     }
 
-    fn check_fact(&self, fact: Option<Fact>, what: impl Fn() -> String) -> Result<(), Refusal> {
-        let Some(fact) = fact else {
-            return Err(Refusal::NotSupported {
-                what: what(),
-                why: "this version of bgtask has no source for it".into(),
-                help: format!(
-                    "it has {} as system triggers, and {} as conditions",
-                    supported_triggers(),
-                    supported_conditions()
-                ),
-            });
-        };
+    fn check_fact(&self, fact: Fact, what: impl Fn() -> String) -> Result<(), Refusal> {
         match self.facts.status(fact) {
             Some(SourceStatus::Missing { why, help }) => {
                 Err(Refusal::NotSupported { what: what(), why: why.clone(), help: help.clone() })
@@ -146,6 +139,7 @@ impl Core {
         let limit = match trigger {
             Trigger::Application => Limit::ApplicationTriggers,
             Trigger::MediaProcessing => Limit::MediaProcessingTriggers,
+            Trigger::DeviceUse => Limit::DeviceUseTriggers,
             _ => return Ok(()),
         };
         let another = |task: &Task| {
@@ -181,6 +175,7 @@ fn check_shape(new: &NewRegistration) -> Result<(), Refusal> {
     new.conditions.iter().copied().try_for_each(check_condition)?;
     check_group(new)?;
     check_trigger(&new.trigger)?;
+    check_device_use(new)?;
     match &new.entry {
         Entry::Command(command) => command::check(command, &new.trigger),
         _ if new.trigger.is_for_commands() => Err(Refusal::OnlyForCommands(new.trigger.class().to_owned())),
@@ -213,6 +208,7 @@ fn check_condition(condition: Condition) -> Result<(), Refusal> {
 fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
     match trigger {
         Trigger::Condition { condition, .. } => check_condition(*condition),
+        Trigger::Event { class, properties, .. } => check_properties(*class, properties),
         Trigger::System { kind: SystemTriggerType::ControlChannelReset, one_shot: true } => Err(
             Refusal::InvalidArgument("ControlChannelReset cannot be one-shot (SYS-2): pass one_shot = false".into()),
         ),
@@ -232,6 +228,8 @@ fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
 /// The task types that allow a trigger (§13.2, and decision 9 of §18: both words are accepted).
 fn task_types(trigger: &Trigger) -> &'static [TaskType] {
     match trigger {
+        Trigger::DeviceUse => &[TaskType::DeviceUse, TaskType::General],
+        Trigger::Event { class, .. } => class.task_types(),
         Trigger::Time { .. } => &[TaskType::Timer],
         Trigger::MediaProcessing => &[TaskType::MediaProcessing],
         Trigger::System { .. }
@@ -246,15 +244,49 @@ fn task_types(trigger: &Trigger) -> &'static [TaskType] {
     }
 }
 
-fn supported_triggers() -> String {
-    let supported = |kind: &&SystemTriggerType| {
-        Fact::of_trigger(**kind).is_some() || **kind == SystemTriggerType::ServicingComplete
-    };
-    let names: Vec<_> = SystemTriggerType::ALL.iter().filter(supported).map(|kind| kind.name()).collect();
-    names.join(", ")
+/// Every class of Windows can be named; some have no source on Linux (D16).
+fn check_class(class: EventClass) -> Result<(), Refusal> {
+    match class.support() {
+        Support::Heard { .. } => Ok(()),
+        Support::Never { why, help } => {
+            Err(Refusal::NotSupported { what: format!("a {class}"), why: why.into(), help: help.into() })
+        }
+    }
 }
 
-fn supported_conditions() -> String {
-    let supported = SystemConditionType::ALL.iter().filter(|condition| Fact::of_condition(**condition).is_some());
-    supported.map(|condition| condition.name()).collect::<Vec<_>>().join(", ")
+/// Which properties there may be. What they have to be, their source says before.
+fn check_properties(class: EventClass, properties: &Properties) -> Result<(), Refusal> {
+    if properties.iter().any(|(name, value)| name.len() > MAX_EVENT_ID_BYTES || value.len() > MAX_PATH_BYTES) {
+        return Err(Refusal::LimitReached(Limit::PropertyBytes));
+    }
+    if properties.len() > MAX_PROPERTIES {
+        return Err(Refusal::LimitReached(Limit::Properties));
+    }
+    let Support::Heard { properties: known } = class.support() else { return Ok(()) };
+    if properties.iter().any(|(name, value)| name.chars().chain(value.chars()).any(char::is_control)) {
+        let text = "a property of the trigger has control characters: it is shown to people";
+        return Err(Refusal::InvalidArgument(text.into()));
+    }
+    let is_capital = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
+    let in_capitals = |name: &str| known.contains(&"*") && !name.is_empty() && name.chars().all(is_capital);
+    let unknown = properties.keys().find(|name| !known.contains(&&***name) && !in_capitals(name));
+    let Some(unknown) = unknown else { return Ok(()) };
+    let named: Vec<_> = known.iter().filter(|name| **name != "*").copied().collect();
+    let has = if named.is_empty() { "none at all".to_owned() } else { named.join(", ") };
+    Err(Refusal::InvalidArgument(format!("a {class} has no property {unknown:?}: it has {has}")))
+}
+
+/// CO-6: a device is used when its app asks, or not at all; and by a program of its own.
+fn check_device_use(new: &NewRegistration) -> Result<(), Refusal> {
+    if new.trigger != Trigger::DeviceUse {
+        return Ok(());
+    }
+    if !new.conditions.is_empty() {
+        return Err(Refusal::InvalidArgument("a DeviceUseTrigger takes no conditions (CO-6): leave them out".into()));
+    }
+    if matches!(new.entry, Entry::InProcess) {
+        let text = "a DeviceUseTrigger takes a task with an entry point: the app itself cannot run it";
+        return Err(Refusal::InvalidArgument(text.into()));
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::AppId;
 use crate::input::AppVersion;
@@ -15,6 +15,8 @@ pub(in crate::broker) struct Apps {
     access: BTreeMap<AppId, AppAccess>,
     pub(in crate::broker) policy: Policy,
     pub(in crate::broker) switched_off: bool,
+    /// The apps that are always allowed, as far as they have been told so.
+    pub(in crate::broker) always: BTreeSet<AppId>,
 }
 
 impl Apps {

@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::input::SourceStatus;
 use crate::model::condition::{Condition, Levels};
-use crate::model::fact::{Fact, Zone};
+use crate::model::fact::{BackgroundWorkCost, Fact, Zone};
 
 /// What is known about the machine, and who needs to know.
 #[derive(Default)]
@@ -12,18 +13,22 @@ pub(in crate::broker) struct Facts {
     needed: BTreeMap<Fact, usize>,
     /// The last zone seen while somebody cared: kept durably, so that a change while the broker was away is noticed.
     pub(in crate::broker) zone: Option<Zone>,
+    /// The last state of each fact that is one, while somebody cares.
+    pub(in crate::broker) states: BTreeMap<Fact, Arc<str>>,
+    /// The last known cost of background work.
+    pub(in crate::broker) cost: Option<BackgroundWorkCost>,
     watched: BTreeSet<Fact>,
 }
 
 impl Facts {
     pub(super) fn need(&mut self, facts: impl Iterator<Item = Fact>) {
-        for fact in facts {
+        for fact in facts.flat_map(with_ingredients) {
             *self.needed.entry(fact).or_default() += 1;
         }
     }
 
     pub(super) fn release(&mut self, facts: impl Iterator<Item = Fact>) {
-        for fact in facts {
+        for fact in facts.flat_map(with_ingredients) {
             if let Some(count) = self.needed.get_mut(&fact) {
                 *count -= 1;
                 if *count == 0 {
@@ -42,6 +47,12 @@ impl Facts {
             self.watched.remove(fact);
             self.levels.forget(*fact);
             self.statuses.remove(fact);
+        }
+        if !self.is_watched(Fact::WorkCost) {
+            self.cost = None;
+        } else if started.contains(&Fact::WorkCost) {
+            let how = "external power, the screen, energy saving and free memory".to_owned();
+            self.statuses.insert(Fact::WorkCost, SourceStatus::Available { how });
         }
         (started, stopped)
     }
@@ -86,4 +97,9 @@ impl Facts {
         };
         !unknowable && self.levels.holds(condition)
     }
+}
+
+/// A fact and what it is derived from.
+fn with_ingredients(fact: Fact) -> impl Iterator<Item = Fact> {
+    std::iter::once(fact).chain(fact.ingredients().iter().copied())
 }

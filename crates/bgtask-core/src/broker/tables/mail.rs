@@ -54,8 +54,8 @@ impl Mailboxes {
         self.clients.insert(client, app);
     }
 
-    pub(in crate::broker) fn detach(&mut self, client: ClientId) {
-        self.clients.remove(&client);
+    pub(in crate::broker) fn detach(&mut self, client: ClientId) -> Option<AppId> {
+        self.clients.remove(&client)
     }
 
     pub(in crate::broker) fn clients_of(&self, app: &AppId) -> Vec<ClientId> {

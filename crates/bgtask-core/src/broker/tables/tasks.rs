@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Facts, IdMap};
 use crate::activation::{Activation, ActivationEvent};
+use crate::broker::device_use::facts_of;
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
 use crate::input::SourceStatus;
@@ -26,8 +27,8 @@ pub(in crate::broker) struct Task {
     alarms: [Option<WallTime>; Alarm::ALL.len()],
     /// How many orders to plan its calendar have not been answered.
     pub(in crate::broker) plans: u32,
-    /// How well its path is watched.
-    pub(in crate::broker) path: Option<SourceStatus>,
+    /// How well it is listened for it.
+    pub(in crate::broker) heard: Option<SourceStatus>,
 }
 
 /// What time alone brings about for a registration.
@@ -53,8 +54,10 @@ impl Task {
 
     /// Every fact it stands on; a fact counts once for each use.
     fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
-        let conditions = self.registration.conditions.iter().filter_map(|condition| condition.fact());
-        Fact::behind(&self.registration.trigger).into_iter().chain(conditions).chain(Fact::OF_EVERY_TASK)
+        let conditions = self.registration.conditions.iter().map(|condition| condition.fact());
+        let trigger = &self.registration.trigger;
+        let of_trigger = Fact::behind(trigger).into_iter().chain(facts_of(trigger).iter().copied());
+        of_trigger.chain(conditions).chain(Fact::OF_EVERY_TASK)
     }
 
     /// The activation a person asks about: the one that runs, else the next that waits.
@@ -129,7 +132,7 @@ impl Tasks {
             early: None,
             alarms: [None; Alarm::ALL.len()],
             plans: 0,
-            path: None,
+            heard: None,
         };
         facts.need(task.facts());
         self.by_id.insert(id, task);
@@ -325,10 +328,10 @@ impl Tasks {
         self.alarms.iter().take_while(|(at, ..)| *at <= now).map(|(_, id, alarm)| (*id, *alarm)).collect()
     }
 
-    /// How well a path is watched.
-    pub(in crate::broker) fn set_path_status(&mut self, id: TaskId, status: SourceStatus) {
+    /// How well it is listened for a registration.
+    pub(in crate::broker) fn set_heard(&mut self, id: TaskId, status: SourceStatus) {
         if let Some(task) = self.by_id.get_mut(&id) {
-            task.path = Some(status);
+            task.heard = Some(status);
         }
     }
 

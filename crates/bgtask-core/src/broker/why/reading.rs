@@ -7,6 +7,7 @@ use crate::model::access::BackgroundAccessStatus;
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
+use crate::model::subject::Subject;
 use crate::model::trigger::Trigger;
 use crate::time::{Now, Spoken, WallTime};
 
@@ -46,7 +47,7 @@ impl Core {
         if matches!(registration.trigger, Trigger::Maintenance { .. }) {
             readings.push(self.level_reading("ExternalPower", Fact::ExternalPower, |on| on));
         }
-        readings.extend(path_reading(task));
+        readings.extend(heard_reading(task));
         readings.push(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
         readings.extend(backoff_reading(task, now));
         if is_command(registration) {
@@ -75,7 +76,7 @@ impl Core {
     fn level_reading(&self, name: &str, fact: Fact, open: impl Fn(bool) -> bool) -> GateReading {
         let level = self.facts.levels().get(fact);
         let open = level.is_some_and(|(value, _)| open(value));
-        self.fact_reading(name, Some(fact), open)
+        self.fact_reading(name, fact, open)
     }
 
     fn condition_reading(&self, registration: &Registration, condition: Condition) -> GateReading {
@@ -83,14 +84,14 @@ impl Core {
         self.fact_reading(&name_for(registration, condition), condition.fact(), open)
     }
 
-    fn fact_reading(&self, name: &str, fact: Option<Fact>, open: bool) -> GateReading {
-        let level = fact.and_then(|fact| self.facts.levels().get(fact));
+    fn fact_reading(&self, name: &str, fact: Fact, open: bool) -> GateReading {
+        let level = self.facts.levels().get(fact);
         let value = level.map_or_else(|| "unknown".to_owned(), |(value, _)| value.to_string());
         GateReading { since: level.map(|(_, since)| since), ..reading(name, open, value, &self.source_of(fact)) }
     }
 
-    fn source_of(&self, fact: Option<Fact>) -> String {
-        match fact.and_then(|fact| self.facts.status(fact)) {
+    fn source_of(&self, fact: Fact) -> String {
+        match self.facts.status(fact) {
             Some(SourceStatus::Available { how } | SourceStatus::Degraded { how, .. }) => how.clone(),
             Some(SourceStatus::Missing { why, .. }) => format!("no source: {why}"),
             None => "its source has not reported yet".to_owned(),
@@ -107,14 +108,19 @@ fn reading(name: &str, open: bool, value: String, source: &str) -> GateReading {
     GateReading { name: name.to_owned(), open, value, since: None, source: source.to_owned() }
 }
 
-/// Whether the path of a path trigger is watched.
-fn path_reading(task: &Task) -> Option<GateReading> {
-    let Trigger::Path { watch, .. } = &task.registration.trigger else { return None };
-    let (open, source) = match &task.path {
-        None => (false, "its watch has not reported yet".to_owned()),
+/// Whether what its trigger listens to can be heard.
+fn heard_reading(task: &Task) -> Option<GateReading> {
+    let trigger = &task.registration.trigger;
+    let (name, what) = match trigger {
+        Trigger::Path { watch, .. } => ("Path", watch.path.to_string()),
+        _ if Subject::is_behind(trigger) => (trigger.class(), trigger.to_string()),
+        _ => return None,
+    };
+    let (open, source) = match &task.heard {
+        None => (false, "its source has not reported yet".to_owned()),
         Some(SourceStatus::Available { how }) => (true, how.clone()),
         Some(SourceStatus::Degraded { how, why, .. }) => (true, format!("{how}; {why}")),
         Some(SourceStatus::Missing { why, .. }) => (false, format!("no source: {why}")),
     };
-    Some(reading("Path", open, watch.path.to_string(), &source))
+    Some(reading(name, open, what, &source))
 }

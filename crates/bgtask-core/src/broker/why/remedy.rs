@@ -93,11 +93,11 @@ impl Core {
     }
 
     fn opening_of_condition(&self, registration: &Registration, condition: Condition) -> Opening {
-        let status = condition.fact().and_then(|fact| self.facts.status(fact));
+        let status = self.facts.status(condition.fact());
         if let Some(SourceStatus::Missing { help, .. }) = status {
             return do_this(help.clone());
         }
-        let known = condition.fact().and_then(|fact| opening_of_level(fact, condition.holds_at(true)));
+        let known = opening_of_level(condition.fact(), condition.holds_at(true));
         known.unwrap_or_else(|| wait_for(format!("wait until {} holds", name_for(registration, condition))))
     }
 }
@@ -115,6 +115,11 @@ fn opening_of_level(fact: Fact, wanted: bool) -> Option<Opening> {
         (Fact::EnergySaver, false) => do_this("switch energy saving off"),
         (Fact::FreeNetwork, true) => do_this("connect to a network that costs nothing"),
         (Fact::FreeNetwork, false) => do_this("leave the network that costs nothing"),
+        (Fact::SessionConnected, true) => do_this("log in, or switch to the session"),
+        (Fact::SessionConnected, false) => wait_for("switch to another user, or disconnect"),
+        (Fact::Screen, true) => do_this("switch the screen on"),
+        (Fact::Screen, false) => wait_for("switch the screen off"),
+        (Fact::WorkCost, true) => do_this("plug the machine in, or switch its screen on and energy saving off"),
         (Fact::MemoryPressure, false) => do_this("close programs that use much memory"),
         (Fact::BatteryAbove(percent), true) => wait_for(format!("charge the battery to {percent} %")),
         (Fact::Idle(least), true) => wait_for(format!("leave the machine alone for {}", duration_word(least))),

@@ -1,8 +1,10 @@
 //! Who may run (AC-7), and what ends because it may not any more (CAN-6).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bgtask_core::{
-    AccessSetting, AppId, BackgroundAccessRequestKind, BackgroundAccessStatus as Status, CancellationReason, Condition,
-    Consent, Fact, PolicyRule, Registration, RequestId, SystemConditionType, Trigger,
+    AccessSetting, App, AppId, BackgroundAccessRequestKind, BackgroundAccessStatus as Status, CancellationReason,
+    Condition, Consent, Fact, PolicyRule, Registration, RequestId, SystemConditionType, SystemTriggerType, Trigger,
 };
 
 use super::held::{By, Occasion};
@@ -44,6 +46,23 @@ impl Model {
     pub(super) fn status_of(&self, registration: &Registration) -> Status {
         let server = self.apps.get(&registration.app).and_then(|app| app.server(&registration.entry));
         self.status(&registration.app, server.map_or("", |server| &server.application), false)
+    }
+
+    /// An app that may always run from now on has been put on the lock screen, one that may no more has been taken off it. What
+    /// an app may do that has just come is no change.
+    pub(super) fn lock_screen_changes(&mut self, begun: bool, known: &BTreeMap<AppId, App>, owed: &mut Owed) {
+        let always = |app: &&AppId| self.status(app, "", false) == Status::AlwaysAllowed;
+        let always: BTreeSet<_> = self.apps.keys().filter(always).cloned().collect();
+        let before = std::mem::replace(&mut self.always, always);
+        for app in self.apps.keys().filter(|app| begun && known.contains_key(*app)) {
+            let kind = match (before.contains(app), self.always.contains(app)) {
+                (false, true) => SystemTriggerType::LockScreenApplicationAdded,
+                (true, false) => SystemTriggerType::LockScreenApplicationRemoved,
+                _ => continue,
+            };
+            let told = self.listening(kind, Some(app));
+            told.into_iter().for_each(|task| self.set_off(task, Occasion::once(By::World), owed));
+        }
     }
 
     pub(super) fn grant(&mut self, app: &AppId, application: &str, standby: bool, kind: BackgroundAccessRequestKind) {
@@ -97,8 +116,7 @@ impl Model {
 
     pub(super) fn holds_all(&self, conditions: &[Condition]) -> bool {
         conditions.iter().all(|condition| {
-            let level =
-                condition.fact().and_then(|fact| self.levels.get(&fact)).filter(|_| !self.is_unknowable(*condition));
+            let level = self.levels.get(&condition.fact()).filter(|_| !self.is_unknowable(*condition));
             level == Some(&wanted(*condition))
         })
     }
@@ -133,9 +151,9 @@ impl Model {
 
 /// What its fact has to read for a condition to hold.
 pub(super) const fn wanted(condition: Condition) -> bool {
-    use SystemConditionType::{InternetNotAvailable, UserNotPresent};
+    use SystemConditionType::{InternetNotAvailable, SessionDisconnected, UserNotPresent};
     match condition {
-        Condition::System(kind) => !matches!(kind, InternetNotAvailable | UserNotPresent),
+        Condition::System(kind) => !matches!(kind, InternetNotAvailable | UserNotPresent | SessionDisconnected),
         Condition::Fact { holds, .. } => holds,
     }
 }

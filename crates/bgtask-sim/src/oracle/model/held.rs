@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bgtask_core::{Activation, Cause, Details, Event, Firing, InstanceId, Standing, TaskId, Trigger, WallTime, limits};
+use bgtask_core::{
+    Activation, Cause, Details, Event, Firing, InstanceId, Standing, SystemTriggerType, TaskId, Trigger, WallTime,
+    limits,
+};
 
 use super::super::{Verdict, check};
 use super::{Model, Owed};
@@ -12,9 +15,9 @@ use super::{Model, Owed};
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) task: TaskId,
-    /// What set it off. What a path trigger carries is in `told` instead.
+    /// What set it off. What is gathered is in `told` instead.
     pub(super) firing: Firing,
-    /// The changes at a path it was told of, in order, and how many more there were that nobody can tell.
+    /// The events it was told of, in order, and how many more there were that nobody can tell.
     pub(super) told: Vec<Arc<[u8]>>,
     pub(super) untold: u32,
     /// Its place among all that ever waited.
@@ -77,7 +80,7 @@ impl Model {
         if its.trigger.one_shot() && its.standing == Standing::Active && occasion.by != By::Hand {
             its.standing = Standing::Spent;
         }
-        let gathers = matches!(its.trigger, Trigger::Path { .. }) || occasion.details.is_none();
+        let gathers = listens(&its.trigger) || occasion.details.is_none();
         let first = self.first_of(task).map(|(instance, _)| instance);
         let target = if occasion.by == By::Hand { first } else { self.last_of(task).filter(|_| gathers) };
         check(target.is_none_or(|target| target == instance), || {
@@ -114,8 +117,8 @@ impl Model {
 
     /// What was written is what waits again in a new life.
     pub(super) fn waits_again(&mut self, instance: InstanceId, task: TaskId, row: &Activation, interrupted: bool) {
-        let carries_changes = matches!(self.registrations[&task].trigger, Trigger::Path { .. });
-        let told = if carries_changes { lines(row.firing.details.as_ref()).map(Arc::from).collect() } else { vec![] };
+        let carries_events = listens(&self.registrations[&task].trigger);
+        let told = if carries_events { lines(row.firing.details.as_ref()).map(Arc::from).collect() } else { vec![] };
         self.places += 1;
         let held = Held {
             task,
@@ -153,12 +156,12 @@ impl Held {
         }
     }
 
-    /// Every change is listed in its order, or counted as lost; and there is never more than there is room for.
-    pub(super) fn is_carried_by(&self, firing: &Firing, carries_changes: bool) -> Verdict {
+    /// Every event is listed in its order, or counted as lost; and there is never more than there is room for.
+    pub(super) fn is_carried_by(&self, firing: &Firing, carries_events: bool) -> Verdict {
         let right = &self.firing;
         let alike = (firing.at, firing.count, firing.by_hand) == (right.at, right.count, right.by_hand);
         check(alike, || format!("it is held as {firing:?}, right is {right:?}"))?;
-        if !carries_changes {
+        if !carries_events {
             return check(firing.details == right.details && firing.lost == 0, || {
                 format!("it carries {:?}, right is {:?}", firing.details, right.details)
             });
@@ -170,11 +173,17 @@ impl Held {
         for line in lines(firing.details.as_ref()) {
             listed += 1;
             let known = told.any(|its| **its == *line);
-            check(known, || format!("a change is listed out of order: {:?}", String::from_utf8_lossy(line)))?;
+            check(known, || format!("an event is listed out of order: {:?}", String::from_utf8_lossy(line)))?;
         }
         let lost = self.untold as usize + self.told.len() - listed;
-        check(firing.lost as usize == lost, || format!("{} changes are said to be lost, {lost} are", firing.lost))
+        check(firing.lost as usize == lost, || format!("{} events are said to be lost, {lost} are", firing.lost))
     }
+}
+
+/// Whether it listens to events, which are gathered.
+pub(super) const fn listens(trigger: &Trigger) -> bool {
+    let of_system = matches!(trigger, Trigger::System { kind: SystemTriggerType::SmsReceived, .. });
+    of_system || matches!(trigger, Trigger::Path { .. } | Trigger::Event { .. })
 }
 
 fn lines(details: Option<&Details>) -> impl Iterator<Item = &[u8]> {

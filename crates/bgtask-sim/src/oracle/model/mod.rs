@@ -4,8 +4,10 @@
 
 mod access;
 mod commands;
+mod devices;
 mod ends;
 mod held;
+mod levels;
 mod owed;
 mod registrations;
 mod requests;
@@ -18,14 +20,15 @@ use std::sync::Arc;
 
 use bgtask_core::{
     Activation, ActivationState, App, AppAccess, AppId, AppVersion, BootTime, CancellationReason, Change, ClientId,
-    Config, Event, EventKind, Fact, HostId, Input, InstanceId, Now, Output, Policy, Registration, Report, RequestId,
-    Snapshot, SourceStatus, Standing, SystemTriggerType, TaskId, Trigger, Usage, Zone,
+    Config, Details, Event, EventKind, Fact, HostId, Input, InstanceId, Now, Output, Policy, Registration, RequestId,
+    Snapshot, SourceStatus, Standing, TaskId, Trigger, Usage, Zone,
 };
 
 use super::{Verdict, check};
 use crate::driver::Turn;
 use commands::Words;
-use held::{By, Held, Occasion};
+use held::{By, Held, Occasion, listens};
+use levels::is_about;
 use owed::Owed;
 use timers::Share;
 
@@ -101,6 +104,7 @@ struct Settings {
     versions: BTreeMap<AppId, AppVersion>,
     access: BTreeMap<AppId, AppAccess>,
     switched_off: bool,
+    states: BTreeMap<Fact, Arc<str>>,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +120,14 @@ pub(super) struct Model {
     kept: Settings,
     session: Arc<str>,
     levels: BTreeMap<Fact, bool>,
+    states: BTreeMap<Fact, Arc<str>>,
+    /// What background work costs, while somebody stands on it.
+    cost: Option<u8>,
+    wants_cost: bool,
+    /// The clients that are attached, each with its app.
+    clients: BTreeMap<ClientId, AppId>,
+    /// The installed apps that may always run: they are on the lock screen.
+    always: BTreeSet<AppId>,
     watched: BTreeSet<Fact>,
     /// Facts whose source says that it cannot know them.
     missing: BTreeSet<Fact>,
@@ -124,7 +136,10 @@ pub(super) struct Model {
     /// Registrations as they have to be, and as they are written.
     registrations: BTreeMap<TaskId, Registration>,
     kept_registrations: BTreeMap<TaskId, Registration>,
-    paths: BTreeSet<TaskId>,
+    /// For whom it is listened.
+    listening: BTreeSet<TaskId>,
+    /// Which devices are watched, for whom.
+    devices: BTreeMap<TaskId, Details>,
     /// Plans that were ordered and not answered.
     orders: BTreeMap<TaskId, u32>,
     /// Calendars that do not come true again.
@@ -154,11 +169,13 @@ impl Model {
             versions: snapshot.versions.iter().cloned().collect(),
             access: snapshot.access.iter().cloned().collect(),
             switched_off: snapshot.switched_off,
+            states: snapshot.states.iter().cloned().collect(),
         };
         *self = Self {
             config: self.config.clone(),
             policy: policy.clone(),
             kept: settings.clone(),
+            states: settings.states.clone(),
             settings,
             session: Arc::clone(&snapshot.session),
             zone: snapshot.zone.clone(),
@@ -173,8 +190,10 @@ impl Model {
     pub(super) fn decided(&mut self, turn: &Turn) -> Verdict {
         let before = std::mem::replace(&mut self.now, turn.now).wall;
         let mut owed = Owed::default();
+        let (begun, known) = (self.begun, self.apps.clone());
         self.clock_was_set_back(before, &mut owed);
         self.expect(&turn.input, &mut owed);
+        self.lock_screen_changes(begun, &known, &mut owed);
         for output in &turn.outputs {
             self.came(output, &mut owed)?;
         }
@@ -213,11 +232,15 @@ impl Model {
             Input::Report(report) => self.reported(report, owed),
             Input::Request(id, request) => self.requested(*id, request, owed),
             Input::Attach { client, app, activates } => {
+                self.clients.insert(*client, app.clone());
                 let known = self.hosts.values().any(|place| place.client == Some(*client));
                 let adopts = *activates && !self.stopping && !known && self.apps.contains_key(app);
                 owed.adopts = adopts.then(|| (*client, app.clone()));
             }
-            Input::Detach(client) => self.client_gone(*client, owed),
+            Input::Detach(client) => {
+                self.client_left(*client, owed);
+                self.client_gone(*client, owed);
+            }
             Input::HostStarted(host, instance) => self.started(*host, *instance),
             Input::HostProgress(host, instance, value) => self.progressed(*host, *instance, *value, owed),
             Input::HostFinished { host, instance, result, usage } => {
@@ -228,83 +251,21 @@ impl Model {
                 self.exited(*host, exit, output_tail, *usage, owed);
             }
             Input::Planned { task, at } => self.planned(*task, *at),
-            Input::PathChanged { task, changes, count, lost } => {
-                let watched = self
-                    .registrations
-                    .get(task)
-                    .is_some_and(|it| matches!(it.trigger, Trigger::Path { .. }) && it.standing == Standing::Active);
-                let count = count + lost;
-                if watched {
-                    let occasion = Occasion { by: By::World, details: Some(changes.clone()), count, lost: *lost };
-                    self.set_off(*task, occasion, owed);
+            Input::Happened { task, events, count, lost } => {
+                let its = self.registrations.get(task);
+                if its.is_some_and(|it| listens(&it.trigger) && it.standing == Standing::Active) {
+                    let (details, count) = (Some(events.clone()), count + lost);
+                    self.set_off(*task, Occasion { by: By::World, details, count, lost: *lost }, owed);
                 }
             }
-            Input::PathStatus(..) => {}
+            Input::Heard(..) => {}
+            Input::DeviceGone(task) => self.device_gone(*task, owed),
             Input::SourceStatus(fact, SourceStatus::Missing { .. }) if self.watched.contains(fact) => {
                 self.missing.insert(*fact);
                 self.end_what_lost_its_condition(owed);
             }
             Input::SourceStatus(fact, _) => drop(self.missing.remove(fact)),
         }
-    }
-
-    fn reported(&mut self, report: &Report, owed: &mut Owed) {
-        let fact = report.fact();
-        if !self.watched.contains(&fact) {
-            return;
-        }
-        let level = match report {
-            Report::TimeZone { zone, .. } => return self.zone_read(zone, owed),
-            Report::Level(_, level) => *level,
-        };
-        let before = self.levels.insert(fact, level);
-        if before == Some(level) {
-            return;
-        }
-        let edge = match (fact, level) {
-            (Fact::Internet, true) => Some(SystemTriggerType::InternetAvailable),
-            (Fact::UserPresence, true) => Some(SystemTriggerType::UserPresent),
-            (Fact::UserPresence, false) => Some(SystemTriggerType::UserAway),
-            _ => None,
-        };
-        for task in edge.filter(|_| before.is_some()).map(|kind| self.listening(kind, None)).unwrap_or_default() {
-            self.set_off(task, Occasion::once(By::World), owed);
-        }
-        for task in before.map(|_| self.waiting_for(fact, level)).unwrap_or_default() {
-            self.set_off(task, Occasion::once(By::World), owed);
-        }
-        self.level_lost(fact, level, owed);
-    }
-
-    /// Another zone than the known one may fire, and moves the calendars that follow it.
-    fn zone_read(&mut self, zone: &Zone, owed: &mut Owed) {
-        let listening = self.listening(SystemTriggerType::TimeZoneChange, None).into_iter();
-        owed.may_fire = listening.filter(|task| !self.registrations[task].paused).collect();
-        if self.zone.as_ref() != Some(zone) {
-            self.zone = Some(zone.clone());
-            self.plan_again(|its| matches!(its.trigger, Trigger::Calendar { zone: None, .. }), owed);
-        }
-    }
-
-    /// The registrations that a condition fires which begins to hold.
-    fn waiting_for(&self, fact: Fact, level: bool) -> Vec<TaskId> {
-        let begins = |it: &&Registration| match it.trigger {
-            Trigger::Condition { condition, .. } => {
-                condition.fact() == Some(fact) && access::wanted(condition) == level && it.standing == Standing::Active
-            }
-            _ => false,
-        };
-        self.registrations.values().filter(begins).map(|it| it.id).collect()
-    }
-
-    /// The registrations a system trigger fires.
-    fn listening(&self, wanted: SystemTriggerType, only: Option<&AppId>) -> Vec<TaskId> {
-        let listens = |it: &&Registration| {
-            matches!(it.trigger, Trigger::System { kind, .. } if kind == wanted)
-                && it.standing == Standing::Active
-                && only.is_none_or(|app| *app == it.app)
-        };
-        self.registrations.values().filter(listens).map(|it| it.id).collect()
     }
 
     /// Takes in what the core made of it.
@@ -319,15 +280,20 @@ impl Model {
                 check(same, || format!("{task} is planned as {calendar} in {zone:?}, it is {right:?}"))?;
                 owed.planned(*task, *after)
             }
-            Output::WatchPath(task, watch) => {
-                let right = self.registrations.get(task).map(|it| &it.trigger);
-                check(matches!(right, Some(Trigger::Path { watch: its, .. }) if its == watch), || {
-                    format!("{watch:?} is watched for {right:?}")
-                })?;
-                check(self.paths.insert(*task), || format!("the path of {task} is watched twice"))
+            Output::Listen { task, app, subject } => {
+                let right = self.registrations.get(task);
+                let same = right.is_some_and(|its| its.app == *app && is_about(subject, &its.trigger));
+                check(same, || format!("{subject:?} of {app} is listened to for {right:?}"))?;
+                check(self.listening.insert(*task), || format!("it is listened for {task} twice"))
             }
-            Output::UnwatchPath(task) => {
-                check(self.paths.remove(task), || format!("the path of {task} was not watched"))
+            Output::Unlisten(task) => check(self.listening.remove(task), || format!("it was not listened for {task}")),
+            Output::WatchDevice(task, details) => {
+                let before = self.devices.insert(*task, details.clone());
+                check(before.is_none(), || format!("the device of {task} is watched twice"))
+            }
+            Output::UnwatchDevice(task) => {
+                let watched = self.devices.remove(task).is_some();
+                check(watched, || format!("the device of {task} was not watched"))
             }
             Output::Progressed { task, instance, value, message } => {
                 let said = (*task, *instance, *value, message.clone());
@@ -339,6 +305,8 @@ impl Model {
                 self.levels.remove(fact);
                 self.missing.remove(fact);
                 self.zone.take_if(|_| *fact == Fact::TimeZone);
+                self.states.remove(fact);
+                self.settings.states.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
             Output::Launch { host, app, program } => self.launches(*host, app, Some(program), None),
@@ -372,11 +340,12 @@ impl Model {
                 check(gone.as_ref().is_some_and(|its| its.standing != Standing::Active), || {
                     format!("this still fires and is deleted: {gone:?}")
                 })?;
+                self.cost_is_wanted(owed);
             }
             Change::PutActivation(id, activation) => {
                 if let Some(held) = self.waiting.get(&activation.instance) {
                     let trigger = self.registrations.get(id).map(|its| &its.trigger);
-                    held.is_carried_by(&activation.firing, matches!(trigger, Some(Trigger::Path { .. })))?;
+                    held.is_carried_by(&activation.firing, trigger.is_some_and(listens))?;
                     let tries = (activation.attempt, activation.failures) == (held.attempt, held.failures);
                     check(tries, || format!("its tries are {activation:?}, right is {held:?}"))?;
                 }
@@ -388,6 +357,8 @@ impl Model {
             Change::PutSwitchedOff(value) => self.kept.switched_off = *value,
             Change::PutVersion(app, version) => drop(self.kept.versions.insert(app.clone(), version.clone())),
             Change::DeleteVersion(app) => drop(self.kept.versions.remove(app)),
+            Change::PutState(fact, state) => drop(self.kept.states.insert(*fact, state.clone())),
+            Change::DeleteState(fact) => drop(self.kept.states.remove(fact)),
             Change::Record(event) => self.recorded(event, owed)?,
             _ => {}
         }
@@ -453,6 +424,7 @@ impl Model {
         })?;
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
         self.registrations_are_right()?;
+        self.devices_are_watched()?;
         self.nothing_waits_in_vain(starts::BEFORE_ANY_LOOK)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bgtask_core::{AppId, Entry, NewRegistration, Registration, Standing, TaskId, Trigger};
 
 use super::super::{Verdict, check};
+use super::held::listens;
 use super::{Model, Owed};
 
 /// What may be registered by a request.
@@ -67,9 +68,10 @@ impl Model {
             self.order_plan(id, self.now.wall, owed);
         }
         self.registrations.insert(id, its);
+        self.cost_is_wanted(owed);
     }
 
-    /// What is written is what is right, and what is to be watched is.
+    /// What is written is what is right, and what is to be listened to is.
     pub(super) fn registrations_are_right(&self) -> Verdict {
         let all = self.registrations.keys().chain(self.kept_registrations.keys());
         for id in all {
@@ -81,10 +83,11 @@ impl Model {
         commands.sort();
         let twice = commands.windows(2).find(|pair| pair[0] == pair[1]);
         check(twice.is_none(), || format!("two commands are of one name: {twice:?}"))?;
-        let is_path = |it: &&Registration| matches!(it.trigger, Trigger::Path { .. });
         let active = self.registrations.values().filter(|it| it.standing == Standing::Active && !it.paused);
-        let wanted: Vec<_> = active.filter(is_path).map(|it| it.id).collect();
-        check(wanted.iter().eq(&self.paths), || format!("watched are {:?}, to be watched are {wanted:?}", self.paths))
+        let wanted: Vec<_> = active.filter(|it| listens(&it.trigger)).map(|it| it.id).collect();
+        check(wanted.iter().eq(&self.listening), || {
+            format!("listened is for {:?}, to be listened is for {wanted:?}", self.listening)
+        })
     }
 
     /// In the end every calendar that comes true again has a time.

@@ -2,8 +2,8 @@
 
 use bgtask_core::{
     AppId, ApplicationTriggerResult, BackgroundAccessRequestKind as Kind, BackgroundAccessStatus as Status,
-    CancellationReason, CustomSystemEventTriggerRecurrence, Details, NewRegistration, Refusal, Registration, Reply,
-    Request, RequestId, Standing, TaskId, Trigger, Update,
+    CancellationReason, CustomSystemEventTriggerRecurrence, Demand, Details, DeviceTriggerResult, Entry,
+    NewRegistration, Refusal, Registration, Reply, Request, RequestId, Standing, TaskId, Trigger, Update,
 };
 
 use super::super::{Verdict, check};
@@ -21,6 +21,7 @@ pub(super) enum Answer {
     Updated(Update),
     Approved(bool),
     Activated(ApplicationTriggerResult),
+    DeviceUse(DeviceTriggerResult),
     /// A command that runs now, or will.
     Running {
         task: TaskId,
@@ -41,6 +42,7 @@ impl Model {
             (Some((_, Answer::Exactly(wanted))), Ok(reply)) => wanted == reply,
             (Some((_, Answer::Approved(wanted))), Ok(Reply::Approved(approved))) => wanted == approved,
             (Some((_, Answer::Activated(wanted))), Ok(Reply::Activated(result, _))) => wanted == result,
+            (Some((_, Answer::DeviceUse(wanted))), Ok(Reply::DeviceUse(result, _))) => wanted == result,
             (Some((_, Answer::Updated(wanted))), Ok(Reply::Updated(_, update))) => wanted == update,
             (Some((_, Answer::Registered)), Ok(Reply::Registered(_)) | Err(_)) => true,
             (Some((_, Answer::Refused)), Err(_)) => true,
@@ -77,7 +79,7 @@ impl Model {
                 Answer::Exactly(Reply::Terminated(owed.cancels.len().try_into().unwrap_or(u32::MAX)))
             }
             Request::Terminate(_) => Answer::Refused,
-            Request::Activate { app, media, details } => self.activated(app, *media, details.as_ref(), owed),
+            Request::Activate { app, demand, details } => self.activated(app, *demand, details.as_ref(), owed),
             Request::Raise { by, event } => self.raised(by.as_ref(), event, owed),
             Request::RunNow { task, respect_conditions } => self.run_now(*task, *respect_conditions, owed),
             Request::SetPaused { task, paused } => self.pause(*task, *paused, owed),
@@ -124,7 +126,7 @@ impl Model {
         });
         let declared = self.apps.get(app).is_some_and(|app| app.server(&new.entry).is_some());
         let alone = |it: &&Registration| it.app == *app && it.trigger == new.trigger && it.standing == Standing::Active;
-        let single = matches!(new.trigger, Trigger::Application | Trigger::MediaProcessing);
+        let single = matches!(new.trigger, Trigger::Application | Trigger::MediaProcessing | Trigger::DeviceUse);
         let taken =
             single && self.registrations.values().filter(alone).any(|it| !known.iter().any(|its| its.id == it.id));
         if unchanged.is_none() && (!declared || taken || !self.is_supported(new)) {
@@ -142,9 +144,13 @@ impl Model {
         }
     }
 
-    /// Its facts have a source.
+    /// Its facts have a source; and a device is used by a program of its own, whatever the conditions are (CO-6, BLD-19).
     fn is_supported(&self, new: &NewRegistration) -> bool {
-        let conditions = new.conditions.iter().filter_map(|condition| condition.fact());
+        let in_vain = new.entry == Entry::InProcess || !new.conditions.is_empty();
+        if new.trigger == Trigger::DeviceUse && in_vain {
+            return false;
+        }
+        let conditions = new.conditions.iter().map(|condition| condition.fact());
         // A calendar comes true without a source too; then nobody says that the zone has changed.
         let by_time = matches!(new.trigger, Trigger::Calendar { .. });
         let trigger = bgtask_core::Fact::behind(&new.trigger).filter(|_| !by_time);
@@ -210,14 +216,22 @@ impl Model {
     }
 
     /// REQ-3, D3: `Allowed` is one firing, everything else is none.
-    fn activated(&self, app: &AppId, media: bool, details: Option<&Details>, owed: &mut Owed) -> Answer {
+    fn activated(&self, app: &AppId, demand: Demand, details: Option<&Details>, owed: &mut Owed) -> Answer {
         use ApplicationTriggerResult as Result;
-        let wanted = if media { Trigger::MediaProcessing } else { Trigger::Application };
+        let wanted = match demand {
+            Demand::Application => Trigger::Application,
+            Demand::MediaProcessing => Trigger::MediaProcessing,
+            Demand::DeviceUse => Trigger::DeviceUse,
+        };
         let fits = |it: &&Registration| it.app == *app && it.trigger == wanted && it.standing == Standing::Active;
         if !self.apps.contains_key(app) {
             return Answer::Refused;
         }
-        let Some(task) = self.registrations.values().find(fits) else {
+        let task = self.registrations.values().find(fits);
+        if demand == Demand::DeviceUse {
+            return self.device_asked(task, details, owed);
+        }
+        let Some(task) = task else {
             return Answer::Activated(Result::UnknownError);
         };
         let busy = self.rows.values().any(|(its, _)| *its == task.id);

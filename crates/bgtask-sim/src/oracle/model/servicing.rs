@@ -16,6 +16,7 @@ impl Model {
             self.resumed(task, &row, owed);
         }
         self.begun = true;
+        self.cost_is_wanted(owed);
         for app in self.apps.clone().values() {
             self.installed(app, owed);
         }

@@ -8,6 +8,7 @@ use bgtask_core::{
 };
 
 use super::super::{Verdict, check};
+use super::held::listens;
 use super::{Model, Place, Run};
 
 /// Until time has been looked at, whatever waits for it goes on waiting.
@@ -34,7 +35,7 @@ impl Model {
         let group = its.group.as_ref().map(|group| Arc::clone(&group.id));
         let same = same && order.name == its.name && order.group == group && order.attempt == held.attempt;
         check(same, || format!("the order is {order:?}, right is {its:?} with {held:?}"))?;
-        held.is_carried_by(&order.firing, matches!(its.trigger, Trigger::Path { .. }))?;
+        held.is_carried_by(&order.firing, listens(&its.trigger))?;
         if let Some(gate) = self.gate(&its) {
             return Err(format!("{} starts although {gate}", its.name));
         }
@@ -145,7 +146,8 @@ impl Model {
             return command.timeout;
         }
         let trigger = &its.trigger;
-        let long = matches!(trigger, Trigger::Application | Trigger::MediaProcessing | Trigger::Maintenance { .. });
+        let asked = matches!(trigger, Trigger::Application | Trigger::MediaProcessing | Trigger::DeviceUse);
+        let long = asked || matches!(trigger, Trigger::Maintenance { .. });
         if long { self.config.long_wall_budget } else { self.config.wall_budget }
     }
 }

@@ -13,16 +13,20 @@ impl TestBroker {
     /// Causes an event of the system:
     ///
     /// * `TimeZoneChange`: the machine moves one zone east, or back. See also [`set_time_zone`](Self::set_time_zone).
-    /// * `InternetAvailable`, `UserPresent`, `UserAway`: as [`set`](Self::set) of the condition. Such an event is a change, so where
-    ///   it is so already, it first stops being so for an instant, with everything that follows from that.
+    /// * `InternetAvailable`, `UserPresent`, `UserAway`, `SessionConnected`: as [`set`](Self::set) of the condition. Such an event is
+    ///   a change, so where it is so already, it first stops being so for an instant, with everything that follows from that.
+    /// * `NetworkStateChange`, `PowerStateChange`, `OnlineIdConnectedStateChange`, `DefaultSignInAccountChange`: the state behind it
+    ///   becomes another. See also [`set_state`](Self::set_state).
+    /// * `BackgroundWorkCostChange`: the machine is taken off external power, or put back on it (D14).
     ///
     /// Other triggers are fired otherwise: timers by [`advance`](Self::advance), `ServicingComplete` by
     /// [`install`](Self::install) of another version, custom events by [`raise`](Self::raise), those of an app by
-    /// [`request`](Self::request).
+    /// [`request`](Self::request), `SmsReceived` and whatever else carries something by [`happens`](Self::happens), those of the lock
+    /// screen by [`set_access`](Self::set_access) to `AlwaysAllowed` and back.
     ///
     /// # Panics
     ///
-    /// For an event that no task can be registered for.
+    /// For the events that are fired otherwise, and for `ControlChannelReset`, which this version never fires.
     #[track_caller]
     pub fn fire(&mut self, trigger: SystemTriggerType) {
         match trigger {
@@ -33,33 +37,58 @@ impl TestBroker {
             SystemTriggerType::InternetAvailable => self.becomes(Fact::Internet, true),
             SystemTriggerType::UserPresent => self.becomes(Fact::UserPresence, true),
             SystemTriggerType::UserAway => self.becomes(Fact::UserPresence, false),
+            SystemTriggerType::SessionConnected => self.becomes(Fact::SessionConnected, true),
+            SystemTriggerType::BackgroundWorkCostChange => {
+                let on = self.world.level(Fact::ExternalPower);
+                self.set_external_power(!on);
+            }
             SystemTriggerType::ServicingComplete => {
                 panic!("ServicingComplete comes of an update: install the manifest with another version")
             }
-            other => match Fact::of_trigger(event(other)) {
-                Some(fact) => panic!("{other} comes of the fact {fact}, which is to be set"),
-                None => panic!("{other} cannot be fired: this version of bgtask has no source for it"),
-            },
+            SystemTriggerType::SmsReceived => panic!("SmsReceived comes with a message: tell which with `happens`"),
+            SystemTriggerType::LockScreenApplicationAdded | SystemTriggerType::LockScreenApplicationRemoved => {
+                panic!("{trigger} comes of the app's access: change it with `set_access`")
+            }
+            SystemTriggerType::ControlChannelReset => {
+                panic!("this version has no control channels that could be reset")
+            }
+            state => {
+                let fact = state_behind(state);
+                let other = if &*self.world.state(fact) == "one" { "another" } else { "one" };
+                self.set_state(state, other);
+            }
         }
     }
 
-    /// Makes a condition hold, or not. At first the Internet is available and the user is present.
+    /// Makes the state behind a trigger this one, in a word, and fires the trigger where it was another: `NetworkStateChange`,
+    /// `PowerStateChange`, `OnlineIdConnectedStateChange` or `DefaultSignInAccountChange`. The words are the test's own.
     ///
     /// # Panics
     ///
-    /// For a condition that no task can be registered with.
+    /// For a trigger that comes of no such state.
     #[track_caller]
+    pub fn set_state(&mut self, behind: SystemTriggerType, state: &str) {
+        let report = self.world.turn(state_behind(behind), state);
+        self.tell(Input::Report(report));
+    }
+
+    /// Makes a condition hold, or not. At first those hold that are of a user at work: the Internet is available and free, the user
+    /// is present and their session connected, background work costs little.
+    ///
+    /// The cost follows from other levels: `BackgroundWorkCostNotHigh` stops holding as the machine is taken off external power
+    /// and its screen goes off, and holds again as both come back (D14).
     pub fn set(&mut self, condition: SystemConditionType, holds: bool) {
-        let Some(fact) = Fact::of_condition(convert::condition(condition)) else {
-            panic!("{condition} cannot be set: this version of bgtask has no source for it");
-        };
-        let negative = matches!(
-            condition,
-            SystemConditionType::InternetNotAvailable
-                | SystemConditionType::UserNotPresent
-                | SystemConditionType::SessionDisconnected
-        );
-        self.report(fact, holds != negative);
+        use SystemConditionType::{InternetNotAvailable, SessionDisconnected, UserNotPresent};
+        match Fact::of_condition(convert::condition(condition)) {
+            Fact::WorkCost => {
+                self.set_external_power(holds);
+                self.set_screen(holds);
+            }
+            fact => {
+                let negative = matches!(condition, InternetNotAvailable | UserNotPresent | SessionDisconnected);
+                self.report(fact, holds != negative);
+            }
+        }
     }
 
     /// Moves the machine to a time zone: its name and its offset in seconds east of UTC, from now on. Where the offset is
@@ -72,6 +101,18 @@ impl TestBroker {
     /// Whether the machine is on external power, as it is at first: maintenance runs only then (TM-7).
     pub fn set_external_power(&mut self, on: bool) {
         self.report(Fact::ExternalPower, on);
+    }
+
+    /// How much the battery holds, in percent; at first it is full. On battery with less than 33 no device is used (AC-10).
+    pub fn set_battery(&mut self, percent: u8) {
+        for report in self.world.charge(percent) {
+            self.tell(Input::Report(report));
+        }
+    }
+
+    /// Whether the screen is on, as it is at first: on battery, background work costs much while it is off (D14).
+    pub fn set_screen(&mut self, on: bool) {
+        self.report(Fact::Screen, on);
     }
 
     /// Whether the user saves energy, which they do not at first: then only apps run that are
@@ -138,4 +179,10 @@ impl TestBroker {
             panic!("{refused}");
         }
     }
+}
+
+#[track_caller]
+fn state_behind(trigger: SystemTriggerType) -> Fact {
+    let fact = Fact::of_trigger(event(trigger)).filter(|fact| fact.is_state());
+    fact.unwrap_or_else(|| panic!("{trigger} comes of no state that has words"))
 }

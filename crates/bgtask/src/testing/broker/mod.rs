@@ -2,6 +2,8 @@
 
 mod clock;
 mod convert;
+mod ears;
+mod happen;
 mod look;
 mod machine;
 mod manifest;
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bgtask_core::{
-    AppId, ClientId, Completion, Core, Entry, Input, Policy, Refusal, Reply, Request, RequestId, Update,
+    AppId, ClientId, Completion, Core, Demand, Entry, Input, Policy, Refusal, Reply, Request, RequestId, Update,
 };
 use bgtask_wire::ErrorKind;
 use tempfile::TempDir;
@@ -32,6 +34,7 @@ use crate::{
 };
 use clock::Clock;
 use convert::{core_id, invalid, new_registration, refused, same, task_id};
+use ears::Ears;
 pub use look::{ActivationPhase, TestActivation, TestEvent};
 use process::Processes;
 use store::Store;
@@ -137,9 +140,9 @@ use world::World;
 ///
 /// # What is so until the test says otherwise
 ///
-/// The Internet is available, the user is present, the machine is on external power and saves no energy, memory is not short,
-/// the time zone is UTC, it is midnight of 2030-01-01, every app may run in the background, and the limits are the
-/// broker's own defaults.
+/// The Internet is available and free, the user is present and their session connected, the screen is on, the machine is on external
+/// power with a full battery and saves no energy, memory is not short, the time zone is UTC, it is midnight of 2030-01-01, every app
+/// may run in the background, and the limits are the broker's own defaults. Everything can be listened to, and nothing happens.
 ///
 /// # What is refused
 ///
@@ -150,6 +153,7 @@ use world::World;
 ///
 /// * [`BlockingTask`](crate::host::BlockingTask)s wait in real time, while the virtual goes on: test them with
 ///   [`TaskTest::blocking`](super::TaskTest::blocking).
+/// * Notifications that a task [shows](crate::notify), and whatever else asks the broker through its socket.
 /// * Real input and output of a task does not hold the virtual time either, but for tokio's file operations and `spawn_blocking`.
 /// * A killed task is dropped at its next `await`; what it spawned itself goes on, as it would not in a real process.
 /// * Whether the programs are where the manifest says: `bgtask check` looks.
@@ -170,6 +174,7 @@ pub struct TestBroker {
     activated: Arc<Activated>,
     entries: Entries,
     processes: Processes,
+    ears: Ears,
     /// What a dead broker left running.
     orphans: Vec<AbortHandle>,
     /// The last number given to a request or a client.
@@ -209,6 +214,7 @@ impl TestBroker {
             activated,
             entries,
             processes: Processes::new(),
+            ears: Ears::default(),
             orphans: Vec::new(),
             last_number: 0,
             replies: BTreeMap::new(),
@@ -331,7 +337,7 @@ impl TestBroker {
 
     /// Fires the app's own trigger, an [`ApplicationTrigger`](crate::ApplicationTrigger) or a
     /// [`MediaProcessingTrigger`](crate::MediaProcessingTrigger), as their `request_async_with` do; the results of both have the
-    /// same values.
+    /// same values. A [`DeviceUseTrigger`](crate::DeviceUseTrigger) is fired by [`use_device`](Self::use_device).
     ///
     /// # Errors
     ///
@@ -343,13 +349,13 @@ impl TestBroker {
         trigger: impl Into<Trigger>,
         arguments: &ValueSet,
     ) -> Result<TriggerResponse<ApplicationTriggerResult>, Error> {
-        let media = match trigger.into() {
-            Trigger::Application(_) => false,
-            Trigger::MediaProcessing(_) => true,
+        let demand = match trigger.into() {
+            Trigger::Application(_) => Demand::Application,
+            Trigger::MediaProcessing(_) => Demand::MediaProcessing,
             other => return Err(Error::invalid(format!("an app does not fire {other:?} itself"))),
         };
         let details = convert::details(arguments)?;
-        match self.ask(Request::Activate { app: app_id(app)?, media, details })? {
+        match self.ask(Request::Activate { app: app_id(app)?, demand, details })? {
             Reply::Activated(result, why) => {
                 Ok(TriggerResponse { result: same(ApplicationTriggerResult::from_number(result.number())), why })
             }

@@ -46,6 +46,8 @@ impl Store {
             Change::DeleteVersion(gone) => kept.versions.retain(|(app, _)| *app != gone),
             Change::PutZone(zone) => kept.zone = Some(zone),
             Change::DeleteZone => kept.zone = None,
+            Change::PutState(fact, state) => put(&mut kept.states, (fact, state), |(fact, _)| *fact),
+            Change::DeleteState(gone) => kept.states.retain(|(fact, _)| *fact != gone),
             Change::Record(event) => self.history.push(event),
         }
     }

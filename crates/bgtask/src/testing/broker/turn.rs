@@ -8,6 +8,7 @@ use bgtask_core::{Config, Consent, Core, Fact, Input, Notice, Output, SourceStat
 use tokio::time::{Instant, sleep_until};
 
 use super::TestBroker;
+use super::ears::Ears;
 use super::process::Word;
 
 /// How often in a row everything else that can run is let run without a word to the broker before nothing is expected any more.
@@ -109,15 +110,17 @@ impl TestBroker {
             Output::Persist(_) | Output::Wake(_) => unreachable!("they were taken out"),
             Output::Reply(request, reply) => drop(self.replies.insert(request, reply)),
             Output::Watch(fact) => return self.watch(fact),
-            Output::Unwatch(_) => {}
+            Output::Unwatch(fact) => self.world.unwatch(fact),
             Output::Launch { host, app, .. } => {
                 let data_dir = self.data_dir(app.as_str());
                 self.processes.launch(host, &self.entries, data_dir);
             }
             Output::Progressed { .. } => {}
-            Output::Plan { .. } | Output::WatchPath(..) | Output::UnwatchPath(_) => {
-                unreachable!("no app has what only commands have")
-            }
+            Output::Plan { .. } => unreachable!("no app has what only commands have"),
+            Output::Listen { task, .. } => return vec![self.ears.listen(task)],
+            Output::Unlisten(task) => self.ears.unlisten(task),
+            Output::WatchDevice(task, details) => self.ears.watch_device(task, &details),
+            Output::UnwatchDevice(task) => self.ears.unwatch_device(task),
             Output::Adopt { .. } => unreachable!("no client activates its app"),
             Output::Run(host, order) => self.processes.run(host, &order),
             Output::Cancel(host, instance, notice) => self.processes.cancel(host, instance, &notice),
@@ -134,9 +137,9 @@ impl TestBroker {
         Vec::new()
     }
 
-    fn watch(&self, fact: Fact) -> Vec<Input> {
+    fn watch(&mut self, fact: Fact) -> Vec<Input> {
         let status = SourceStatus::Available { how: "the test".into() };
-        vec![Input::SourceStatus(fact, status), Input::Report(self.world.report(fact))]
+        vec![Input::SourceStatus(fact, status), Input::Report(self.world.watch(fact))]
     }
 
     /// The broker dies, as by a crash or a power cut, with everything it had in memory. Its processes notice: their tasks are told
@@ -147,6 +150,7 @@ impl TestBroker {
     /// [`is_no_broker`](crate::Error::is_no_broker) error.
     pub fn crash(&mut self) {
         self.core = None;
+        self.ears = Ears::default();
         self.clients.clear();
         self.heard.completions.clear();
         self.orphans.extend(self.processes.orphan());

@@ -1,11 +1,11 @@
 //! Calls that change something, as requests to the core.
 
 use bgtask_core::{
-    AccessSetting, AppId, BackgroundAccessRequestKind, Entry, NewRegistration, Refusal, Request, TaskId,
+    AccessSetting, AppId, BackgroundAccessRequestKind, Demand, Entry, NewRegistration, Refusal, Request, TaskId,
 };
 use bgtask_wire::{Call, Error, ErrorKind, Registering};
 
-use bgtask_convert::{cannot_run, details, new_registration, setting_word};
+use bgtask_convert::{cannot_run, check_subject, details, new_registration, setting_word};
 
 use super::{Asked, Identity};
 use crate::task_files::described;
@@ -56,7 +56,7 @@ impl Asked<'_> {
                 Request::Terminate(one(&app)?)
             }
             Call::RequestTrigger { app, class, details: given } => {
-                Request::Activate { app: one(&app)?, media: is_media(&class)?, details: details(given)? }
+                Request::Activate { app: one(&app)?, demand: demand(&class)?, details: details(given)? }
             }
             Call::Raise(event) => Request::Raise { by: self.raiser(&event)?, event },
             Call::AddTask { name, definition, replace } => self.add_task(&name, &definition, replace)?,
@@ -96,6 +96,7 @@ impl Asked<'_> {
             return Err(Error::new(ErrorKind::NameTaken, text));
         }
         let commands = AppId::new(bgtask_core::App::COMMANDS).expect("it is an app id");
+        check_subject(&new.trigger, &commands).map_err(invalid)?;
         Ok(if replace { Request::RegisterOrUpdate(commands, new) } else { Request::Register(commands, new) })
     }
 
@@ -108,6 +109,7 @@ impl Asked<'_> {
         let app = self.identity.one(&given.app)?;
         let new = new_registration(given)?;
         self.check_can_run(&app, &new.entry)?;
+        check_subject(&new.trigger, &app).map_err(invalid)?;
         Ok((app, new))
     }
 
@@ -190,14 +192,12 @@ fn access_setting(word: &str) -> Result<Option<AccessSetting>, Error> {
     })
 }
 
-fn is_media(class: &str) -> Result<bool, Error> {
-    match class {
-        "ApplicationTrigger" => Ok(false),
-        "MediaProcessingTrigger" => Ok(true),
-        other => Err(invalid(format!(
-            "an app cannot fire a {other:?} itself: it can fire its ApplicationTrigger and its MediaProcessingTrigger"
-        ))),
-    }
+fn demand(class: &str) -> Result<Demand, Error> {
+    let demands = [Demand::Application, Demand::MediaProcessing, Demand::DeviceUse];
+    demands.into_iter().find(|demand| demand.trigger().class() == class).ok_or_else(|| {
+        let own = demands.map(|demand| demand.trigger().class()).join(", ");
+        invalid(format!("an app cannot fire a {class:?} itself: it can fire its {own}"))
+    })
 }
 
 fn invalid(text: String) -> Error {

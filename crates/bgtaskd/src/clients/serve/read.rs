@@ -1,5 +1,6 @@
 //! Calls that only look.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bgtask_core::{AppId, Registration, TaskId};
@@ -9,7 +10,7 @@ use bgtask_wire::{
 };
 use zbus::Message;
 
-use bgtask_convert::{source_info, task_info, why_info};
+use bgtask_convert::{listened_info, source_info, task_info, why_info};
 
 use super::ask::task_id;
 use super::describe::{app_info, history_info};
@@ -37,7 +38,10 @@ impl Asked<'_> {
             Call::History(query) => answered(message, &self.history(query)?),
             Call::ListSources => {
                 let sources = self.core.sources().map(|(fact, status)| source_info(fact, status, self.core));
-                answered(message, &sources.collect::<Vec<_>>())
+                let listened = self.core.listened().map(|(trigger, status)| listened_info(trigger, status));
+                // Several registrations that listen to the same have one source.
+                let listened: BTreeMap<_, _> = listened.map(|info| (info.name.clone(), info)).collect();
+                answered(message, &sources.chain(listened.into_values()).collect::<Vec<_>>())
             }
             Call::ListApps => answered(message, &self.list_apps()),
             Call::ListTaskFiles => answered(message, &self.list_task_files()?),

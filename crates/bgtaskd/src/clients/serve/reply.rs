@@ -20,6 +20,7 @@ pub(crate) fn reply(decided: &Reply, message: &Message) -> Result<Message, Error
         Reply::Approved(approved) => answered(message, approved),
         Reply::Terminated(count) | Reply::Raised(count) => answered(message, count),
         Reply::Activated(result, why) => answered(message, &(result.number(), why)),
+        Reply::DeviceUse(result, why) => answered(message, &(result.number(), why)),
         Reply::Running(instance) => answered(message, &instance.to_string()),
         Reply::Access(_) | Reply::Unregistered | Reply::Set | Reply::Acknowledged | Reply::Noted => {
             answered(message, &())

@@ -7,6 +7,7 @@ use crate::limits::{
     MIN_INTERVAL,
 };
 use crate::model::command::Command;
+use crate::model::subject::EventClass;
 use crate::model::trigger::{PathEvents, PathWatch, SystemTriggerType, Trigger};
 use crate::model::words::duration_word;
 use crate::refusal::{Limit, Refusal};
@@ -32,14 +33,27 @@ pub(super) fn check(command: &Command, trigger: &Trigger) -> Result<(), Refusal>
             Ok(())
         }
         Trigger::Path { watch, .. } => check_path(watch),
-        Trigger::Application | Trigger::MediaProcessing => {
+        Trigger::Application | Trigger::MediaProcessing | Trigger::DeviceUse => {
             invalid(format!("a {} is fired by its app: a command has none", trigger.class()))
         }
-        Trigger::System { kind: SystemTriggerType::ServicingComplete, .. } => {
-            invalid("ServicingComplete is fired by an update of an app: a command has none".into())
+        Trigger::System { kind, .. } if is_of_apps(*kind) => {
+            invalid(format!("{kind} is fired for an app it happens to: a command has none"))
+        }
+        Trigger::Event { class, .. } if is_of_notifications(*class) => {
+            invalid(format!("a {class} is for the notifications of an app: a command has none"))
         }
         _ => Ok(()),
     }
+}
+
+/// What happens to one app.
+const fn is_of_apps(kind: SystemTriggerType) -> bool {
+    use SystemTriggerType as Kind;
+    matches!(kind, Kind::ServicingComplete | Kind::LockScreenApplicationAdded | Kind::LockScreenApplicationRemoved)
+}
+
+const fn is_of_notifications(class: EventClass) -> bool {
+    matches!(class, EventClass::ToastNotificationAction | EventClass::ToastNotificationHistoryChanged)
 }
 
 fn check_program(command: &Command) -> Result<(), Refusal> {

@@ -1,4 +1,4 @@
-//! Paths that are watched for triggers, and what changes there.
+//! What triggers listen to, and what happens there.
 
 use super::Core;
 use super::fire::Occurrence;
@@ -6,45 +6,43 @@ use crate::activation::Firing;
 use crate::ids::TaskId;
 use crate::limits::MAX_DETAILS_BYTES;
 use crate::model::registration::Standing;
-use crate::model::trigger::{Details, Trigger};
+use crate::model::subject::Subject;
+use crate::model::trigger::Details;
 use crate::output::Output;
 
 impl Core {
-    /// Something changed at a path: it fires, or is told with what waits already.
-    pub(super) fn path_changed(&mut self, id: TaskId, changes: Details, count: u32, lost: u32) {
+    /// Something happened: it fires, or is told with what waits already.
+    pub(super) fn happened(&mut self, id: TaskId, events: Details, count: u32, lost: u32) {
         let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
         let count = count.saturating_add(lost);
-        if count > 0
-            && matches!(registration.trigger, Trigger::Path { .. })
-            && registration.standing == Standing::Active
-        {
-            self.accept(id, Occurrence { details: Some(changes), count, lost, ..Occurrence::default() });
+        if count > 0 && Subject::is_behind(&registration.trigger) && registration.standing == Standing::Active {
+            self.accept(id, Occurrence { details: Some(events), count, lost, ..Occurrence::default() });
         }
     }
 
-    /// Has the path of a registration watched that fires.
-    pub(super) fn watch_path(&mut self, id: TaskId) {
+    /// Listens for a registration that fires.
+    pub(super) fn listen(&mut self, id: TaskId) {
         let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
-        if let Trigger::Path { watch, .. } = &registration.trigger
+        if let Some(subject) = Subject::of(&registration.trigger)
             && registration.fires()
         {
-            let order = Output::WatchPath(id, watch.clone());
+            let order = Output::Listen { task: id, app: registration.app.clone(), subject };
             self.outputs.push_back(order);
         }
     }
 
-    /// Has a path watched no more; what was known of it may have changed when it is watched again.
-    pub(super) fn unwatch_path(&mut self, id: TaskId) {
+    /// Listens no more; what was known of how well may have changed when it is listened again.
+    pub(super) fn unlisten(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get_mut(id) else { return };
-        if matches!(task.registration.trigger, Trigger::Path { .. }) {
-            task.path = None;
-            self.outputs.push_back(Output::UnwatchPath(id));
+        if Subject::is_behind(&task.registration.trigger) {
+            task.heard = None;
+            self.outputs.push_back(Output::Unlisten(id));
         }
     }
 }
 
 impl Firing {
-    /// Takes in another occurrence. Changes that find no room are counted as lost.
+    /// Takes in another occurrence. Events that find no room are counted as lost.
     pub(super) fn gather(&mut self, more: Occurrence) {
         self.count = self.count.saturating_add(more.count);
         self.lost = self.lost.saturating_add(more.lost);

@@ -1,0 +1,32 @@
+use std::collections::BTreeMap;
+
+use bgtask_core::{AppId, EventClass, Properties, Support, Trigger};
+use bgtask_sources::Subject;
+
+/// Whether the properties of a trigger that listens make sense to what listens. Which there are, and whether anything listens to
+/// its class, the core says.
+///
+/// # Errors
+///
+/// As [`subject`].
+pub fn check_subject(trigger: &Trigger, app: &AppId) -> Result<(), String> {
+    match trigger {
+        Trigger::Event { class, properties, .. } if matches!(class.support(), Support::Heard { .. }) => {
+            subject(*class, properties, Some(app)).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is listened to for such a trigger. Where events belong to an app, it is the app's own that are heard.
+///
+/// # Errors
+///
+/// A property is missing or makes no sense: the text says which, and what would.
+pub fn subject(class: EventClass, properties: &Properties, app: Option<&AppId>) -> Result<Subject, String> {
+    let is_of_an_app =
+        matches!(class, EventClass::ToastNotificationAction | EventClass::ToastNotificationHistoryChanged);
+    let own = properties.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    let of_app = app.filter(|_| is_of_an_app).map(|app| ("app".to_owned(), app.to_string()));
+    Subject::read(class.name(), &own.chain(of_app).collect::<BTreeMap<_, _>>())
+}

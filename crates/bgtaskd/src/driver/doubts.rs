@@ -1,0 +1,95 @@
+//! What a task would listen to is tried before the task is registered: what cannot be heard here is refused at once (D16).
+
+use std::time::Duration;
+
+use bgtask_convert::{core_status, source_of};
+use bgtask_core::{ClientId, Fact, NewRegistration, Now, Refusal, Request, SourceStatus, Subject, Trigger};
+use bgtask_sources::{World, probe, probe_subject};
+use tokio::sync::mpsc;
+use zbus::Message;
+
+use super::Driver;
+use crate::clients;
+use crate::inbox::Incoming;
+
+/// How long what is tried may take to say how well it is heard. Who says nothing by then may yet work.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A registration whose source has been tried.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    client: ClientId,
+    message: Message,
+    request: Request,
+    /// What was tried, for people.
+    what: String,
+    status: SourceStatus,
+}
+
+/// Who tries.
+pub(super) struct Doubts {
+    world: World,
+    post: mpsc::Sender<Incoming>,
+}
+
+/// What is to be tried.
+enum Doubt {
+    Subject(bgtask_sources::Subject),
+    Source(bgtask_sources::SourceKind),
+}
+
+impl Doubts {
+    pub(super) fn new(world: World, post: mpsc::Sender<Incoming>) -> Self {
+        Self { world, post }
+    }
+}
+
+impl Driver {
+    /// Whether the request waits for a trial, whose end comes in by itself.
+    pub(super) fn doubts(&self, client: ClientId, message: &Message, request: &Request) -> bool {
+        let (Request::Register(app, new) | Request::RegisterOrUpdate(app, new)) = request else { return false };
+        let doubt = match Subject::of(&new.trigger) {
+            Some(Subject::Events { class, properties }) if !self.listeners.hears(&new.trigger) => {
+                bgtask_convert::subject(class, &properties, Some(app)).ok().map(Doubt::Subject)
+            }
+            _ => self.unknown_fact(new).and_then(source_of).map(Doubt::Source),
+        };
+        let Some(doubt) = doubt else { return false };
+        let what = match &new.trigger {
+            Trigger::System { kind, .. } => format!("the system trigger {kind}"),
+            other => format!("a {}", other.class()),
+        };
+        let (post, world) = (self.doubts.post.clone(), self.doubts.world.clone());
+        let (message, request) = (message.clone(), request.clone());
+        tokio::spawn(async move {
+            let status = match doubt {
+                Doubt::Subject(subject) => probe_subject(subject, &world, PATIENCE).await,
+                Doubt::Source(kind) => probe(kind, &world, PATIENCE).await.status,
+            };
+            let tried = Tried { client, message, request, what, status: core_status(status) };
+            // Nobody takes it any more when the broker ends.
+            let _ended = post.send(Incoming::Tried(Box::new(tried))).await;
+        });
+        true
+    }
+
+    /// The fact behind a trigger, where software that few machines have knows it and nobody watches it yet.
+    fn unknown_fact(&self, new: &NewRegistration) -> Option<Fact> {
+        let fact = Fact::behind(&new.trigger)?;
+        let is_optional = matches!(fact, Fact::OnlineAccounts | Fact::DefaultAccount);
+        let is_known = self.core.sources().any(|(watched, status)| watched == fact && status.is_some());
+        (is_optional && !is_known).then_some(fact)
+    }
+
+    pub(super) fn tried(&mut self, now: Now, tried: Tried) {
+        let Tried { client, message, request, what, status } = tried;
+        match status {
+            SourceStatus::Missing { why, help } => {
+                let refused = Refusal::NotSupported { what, why, help };
+                let error = clients::refusal(&refused, &self.apps, Some(&message));
+                self.reply(client, &message, Err(error));
+            }
+            SourceStatus::Available { .. } | SourceStatus::Degraded { .. } => self.ask(now, client, &message, request),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What is listened to for registrations, and what happens there as the core's. Registrations that listen to the same share it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bgtask_convert::core_status;
+use bgtask_core::{AppId, Details, EventClass, Input, PathWatch, SourceStatus, Subject, TaskId, Trigger};
+use bgtask_sources::{
+    ChangeKind, Event, EventReport, Listening, PathChange, PathEvents, PathReport, PathSpec, PathWatching, World,
+    listen, watch_path,
+};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+/// What is known by its key, which is never given again: the last words of what has ended are not taken for another's.
+type Key = u128;
+
+/// What is listened to.
+pub(crate) struct Listeners {
+    /// Where paths are watched: they are the user's own, whatever else is looked at.
+    paths: World,
+    world: World,
+    changes: mpsc::Sender<(Key, PathReport)>,
+    events: mpsc::Sender<(Key, EventReport)>,
+    shared: HashMap<Key, Shared>,
+    last: Key,
+}
+
+/// One listener, and for whom it is.
+struct Shared {
+    subject: Subject,
+    /// Whose events, where events belong to an app.
+    app: Option<AppId>,
+    tasks: BTreeSet<TaskId>,
+    status: Option<SourceStatus>,
+    _running: Option<Running>,
+}
+
+#[expect(dead_code, reason = "held to be dropped")]
+enum Running {
+    Path(PathWatching),
+    Events(Listening),
+}
+
+impl Listeners {
+    pub(crate) fn new(
+        paths: World,
+        world: World,
+        changes: mpsc::Sender<(Key, PathReport)>,
+        events: mpsc::Sender<(Key, EventReport)>,
+    ) -> Self {
+        Self { paths, world, changes, events, shared: HashMap::new(), last: 0 }
+    }
+
+    /// What is known already of how well it is heard is the answer.
+    pub(crate) fn listen(&mut self, task: TaskId, app: &AppId, subject: Subject) -> Option<Input> {
+        self.unlisten(task);
+        let app = belongs_to_an_app(&subject).then(|| app.clone());
+        let same = |it: &&mut Shared| it.subject == subject && it.app == app;
+        if let Some(shared) = self.shared.values_mut().find(same) {
+            shared.tasks.insert(task);
+            return shared.status.clone().map(|status| Input::Heard(task, status));
+        }
+        self.last += 1;
+        let (running, status) = match self.start(self.last, app.as_ref(), &subject) {
+            Ok(running) => (Some(running), None),
+            Err(why) => {
+                let help = "register the task again with other properties".to_owned();
+                (None, Some(SourceStatus::Missing { why, help }))
+            }
+        };
+        let known = status.clone().map(|status| Input::Heard(task, status));
+        let tasks = BTreeSet::from([task]);
+        self.shared.insert(self.last, Shared { subject, app, tasks, status, _running: running });
+        known
+    }
+
+    /// Whether what a trigger listens to is heard already.
+    pub(crate) fn hears(&self, trigger: &Trigger) -> bool {
+        let subject = Subject::of(trigger);
+        self.shared.values().any(|shared| Some(&shared.subject) == subject.as_ref() && shared.status.is_some())
+    }
+
+    pub(crate) fn unlisten(&mut self, task: TaskId) {
+        self.shared.retain(|_, shared| !shared.tasks.remove(&task) || !shared.tasks.is_empty());
+    }
+
+    /// What happened at a path, for everyone who watches it.
+    pub(crate) fn changed(&mut self, key: Key, report: PathReport) -> Vec<Input> {
+        match report {
+            PathReport::Status(status) => self.heard(key, &core_status(status)),
+            PathReport::Burst(burst) => self.happened(key, burst.changes.iter().map(change_line), burst.lost),
+        }
+    }
+
+    /// What happened elsewhere, for everyone who listens.
+    pub(crate) fn came(&mut self, key: Key, report: EventReport) -> Vec<Input> {
+        match report {
+            EventReport::Status(status) => self.heard(key, &core_status(status)),
+            EventReport::Burst { events, lost } => self.happened(key, events.into_iter().map(event_line), lost),
+        }
+    }
+
+    fn start(&self, key: Key, app: Option<&AppId>, subject: &Subject) -> Result<Running, String> {
+        Ok(match subject {
+            Subject::Path(watch) => Running::Path(watch_path(key, spec(watch), &self.paths, self.changes.clone())),
+            Subject::Events { class, properties } => {
+                let subject = bgtask_convert::subject(*class, properties, app)?;
+                Running::Events(listen(key, subject, &self.world, self.events.clone()))
+            }
+        })
+    }
+
+    fn heard(&mut self, key: Key, status: &SourceStatus) -> Vec<Input> {
+        let Some(shared) = self.shared.get_mut(&key) else { return Vec::new() };
+        shared.status = Some(status.clone());
+        shared.tasks.iter().map(|task| Input::Heard(*task, status.clone())).collect()
+    }
+
+    fn happened(&self, key: Key, lines: impl ExactSizeIterator<Item = String>, lost: u64) -> Vec<Input> {
+        let Some(shared) = self.shared.get(&key) else { return Vec::new() };
+        let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        let lost = u32::try_from(lost).unwrap_or(u32::MAX);
+        let events = Details(lines.collect::<String>().into_bytes().into());
+        let tell = |task: &TaskId| Input::Happened { task: *task, events: events.clone(), count, lost };
+        shared.tasks.iter().map(tell).collect()
+    }
+}
+
+const fn belongs_to_an_app(subject: &Subject) -> bool {
+    use EventClass::{ToastNotificationAction, ToastNotificationHistoryChanged};
+    matches!(subject, Subject::Events { class: ToastNotificationAction | ToastNotificationHistoryChanged, .. })
+}
+
+fn spec(watch: &PathWatch) -> PathSpec {
+    PathSpec {
+        path: watch.path.as_ref().into(),
+        recursive: watch.recursive,
+        on: path_events(watch.on),
+        settle: watch.settle,
+    }
+}
+
+/// A change as one line of JSON: what the core gathers without reading it.
+fn change_line(change: &PathChange) -> String {
+    let word = match change.kind {
+        ChangeKind::Created => "created",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Written => "written",
+        ChangeKind::Deleted => "deleted",
+        ChangeKind::MovedIn => "moved-in",
+        ChangeKind::MovedOut => "moved-out",
+    };
+    format!("{}\n", json!({"path": change.path.to_string_lossy(), "change": word, "at": change.at_micros}))
+}
+
+fn event_line(event: Event) -> String {
+    let mut fields = event.fields;
+    fields.insert("at".to_owned(), event.at_micros.into());
+    format!("{}\n", serde_json::Value::Object(fields))
+}
+
+fn path_events(on: bgtask_core::PathEvents) -> PathEvents {
+    let all = [
+        (on.created, PathEvents::CREATED),
+        (on.changed, PathEvents::CHANGED),
+        (on.written, PathEvents::WRITTEN),
+        (on.deleted, PathEvents::DELETED),
+        (on.moved, PathEvents::MOVED),
+    ];
+    all.into_iter().filter(|(counts, _)| *counts).fold(PathEvents::NONE, |sum, (_, one)| sum | one)
+}

@@ -1,0 +1,76 @@
+//! Events as triggers: what happens, and carries something.
+
+use std::fs;
+
+use bgtask_wire::ErrorKind;
+use serde_json::Value;
+
+use crate::Stage;
+use crate::harness::{UserBus, eventually};
+
+const LISTENING: &str = "on = \"signal:interface=org.example.Bell\"";
+const TELL: &str = "cat <&$BGTASK_DETAILS_FD >> $W/told; echo >> $W/told";
+
+impl Stage {
+    async fn listens(&self, task: &str) {
+        eventually("the signals are heard", async || {
+            let why = self.user.broker.why(task).await.unwrap();
+            why.gates.iter().any(|gate| gate.name == "DBusSignalTrigger" && gate.open).then_some(())
+        })
+        .await;
+    }
+
+    /// The numbers that were rung, as all runs so far were told of them.
+    fn told(&self) -> Vec<u64> {
+        let text = fs::read_to_string(self.word("told")).unwrap_or_default();
+        let runs = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let number = |event: &Value| event["arguments"][0].as_u64().unwrap();
+        runs.flat_map(|run| run["events"].as_array().unwrap().iter().map(number).collect::<Vec<_>>()).collect()
+    }
+}
+
+/// Keeps every event: what comes while the command runs is what its next run gets, in order, none twice (D1).
+#[tokio::test]
+async fn every_signal_is_told_in_its_order() {
+    let stage = Stage::set().await;
+    let Some(bus) = UserBus::start(&stage.home.world).await else { return };
+    let task = stage.add("bell", TELL, LISTENING).await;
+    stage.listens(&task).await;
+    for number in 0..40 {
+        bus.ring(number).await;
+    }
+    let told = eventually("all are told", async || Some(stage.told()).filter(|told| told.len() >= 40)).await;
+    assert_eq!(told, (0..40).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_broker_that_died_listens_again() {
+    let stage = Stage::set().await;
+    let Some(bus) = UserBus::start(&stage.home.world).await else { return };
+    let task = stage.add("bell", TELL, LISTENING).await;
+    let stage = stage.after_a_crash().await;
+    stage.listens(&task).await;
+    bus.ring(7).await;
+    eventually("it is told", async || Some(stage.told()).filter(|told| told == &[7])).await;
+}
+
+/// D16: never a task that silently cannot run.
+#[tokio::test]
+async fn what_cannot_be_heard_here_is_refused_with_what_would_bring_it() {
+    let stage = Stage::set().await;
+    for (word, help) in [("sms", "ModemManager"), ("signal:interface=org.example.Bell", "bus")] {
+        let refused = stage.try_add("never", &stage.definition("true", &format!("on = {word:?}"))).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::NotSupported, "{refused}");
+        assert!(refused.message.contains(help), "{refused}");
+    }
+    assert!(stage.user.broker.list_tasks("").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn properties_that_make_no_sense_are_refused() {
+    let stage = Stage::set().await;
+    for word in ["signal:bus=moon,member=Rang", "device:subsystem=", "unit:backup=broken"] {
+        let refused = stage.try_add("never", &stage.definition("true", &format!("on = {word:?}"))).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::InvalidArgument, "{word}: {refused}");
+    }
+}
