@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::bluetooth::advertisement::{self, AdvertisementSpec};
+use crate::bluetooth::connection::{self, BluetoothConnectionSpec};
+use crate::bluetooth::gatt::{self, GattSpec};
 use crate::location::geofence::{self, GeofenceSpec};
 use crate::location::visit::{self, VisitSpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
@@ -28,6 +31,12 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Subject {
+    /// A Bluetooth device that comes near or goes away.
+    Advertisement(AdvertisementSpec),
+    /// A value of a Bluetooth device.
+    Gatt(GattSpec),
+    /// A Bluetooth device that is connected or not any more.
+    BluetoothConnection(BluetoothConnectionSpec),
     /// A fence on the map that is crossed.
     Geofence(GeofenceSpec),
     /// A stay somewhere that begins or ends.
@@ -44,6 +53,9 @@ impl Subject {
     /// One sentence: what is wrong, and what to write.
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
+            "BluetoothLEAdvertisementWatcherTrigger" => AdvertisementSpec::read(properties).map(Self::Advertisement),
+            "DeviceConnectionChangeTrigger" => BluetoothConnectionSpec::read(properties).map(Self::BluetoothConnection),
+            "GattCharacteristicNotificationTrigger" => GattSpec::read(properties).map(Self::Gatt),
             "LocationTrigger" => GeofenceSpec::read(properties).map(Self::Geofence),
             "GeovisitTrigger" => VisitSpec::read(properties).map(Self::Visit),
             "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
@@ -116,9 +128,12 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
     let world = world.clone();
     let source = tokio::spawn(async move {
         match subject {
-            Subject::Geofence(spec) => match geofence::run(spec, &world, &teller).await {},
-            Subject::Visit(spec) => match visit::run(spec, &world, &teller).await {},
-            Subject::Sensor(spec) => match sensor::run(spec, &world, &teller).await {},
+            Subject::Advertisement(spec) => match advertisement::run(spec, &world, teller).await {},
+            Subject::Gatt(spec) => match gatt::run(spec, &world, teller).await {},
+            Subject::BluetoothConnection(spec) => match connection::run(spec, &world, teller).await {},
+            Subject::Geofence(spec) => match geofence::run(spec, &world, teller).await {},
+            Subject::Visit(spec) => match visit::run(spec, &world, teller).await {},
+            Subject::Sensor(spec) => match sensor::run(spec, &world, teller).await {},
         }
     });
     let delivery = tokio::spawn(async move { outbox.deliver(key, Duration::ZERO, reports).await });

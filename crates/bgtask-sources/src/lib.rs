@@ -38,6 +38,7 @@
 mod attribute;
 mod band;
 mod battery;
+mod bluetooth;
 mod bus;
 mod day_window;
 mod disk_free;
@@ -75,6 +76,11 @@ use tokio::task::JoinHandle;
 pub use bgtask_calendar::DayWindow;
 
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
+pub use crate::bluetooth::advertisement::{
+    AdvertisementFilter, AdvertisementSpec, MAX_ADVERTISERS, OUT_OF_RANGE_TIMEOUT, RSSI_MAX, RSSI_NONE,
+};
+pub use crate::bluetooth::connection::{BluetoothConnectionSpec, CONNECTION_SETTLE};
+pub use crate::bluetooth::gatt::{GATT_GATHER, GattMode, GattSpec};
 pub use crate::bus::BusKind;
 pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
