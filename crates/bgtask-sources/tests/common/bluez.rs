@@ -27,6 +27,7 @@ pub(crate) struct Adapter {
 
 #[interface(name = "org.bluez.Adapter1")]
 impl Adapter {
+    #[allow(clippy::needless_pass_by_value, reason = "the bus gives it")]
     fn set_discovery_filter(&mut self, filter: HashMap<String, OwnedVariant>) {
         let mut words: Vec<_> = filter.iter().map(|(name, value)| format!("{name}={}", **value)).collect();
         words.sort();
