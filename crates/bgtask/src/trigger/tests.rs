@@ -8,7 +8,7 @@ use super::*;
 use crate::{EventDetails, PropertyValue, TriggerEvents, Uuid, ValueSet};
 
 /// One of each class that listens.
-pub(crate) fn listening() -> Vec<Trigger> {
+pub(crate) fn examples() -> Vec<Trigger> {
     let (service, characteristic) = (Uuid::from_u128(1), Uuid::from_u128(2));
     vec![
         DBusSignalTrigger::new(MessageBus::System)
@@ -57,7 +57,7 @@ fn told(trigger: &Trigger) -> TaskInfo {
 /// TR-5
 #[test]
 fn every_trigger_that_listens_comes_back_as_it_was() {
-    let triggers = listening();
+    let triggers = examples();
     let classes: Vec<_> = triggers.iter().filter_map(|trigger| Some(trigger.listens_to()?.0)).collect();
     assert_eq!(classes, Trigger::LISTENING, "one of each");
     for trigger in triggers {
@@ -70,7 +70,7 @@ fn every_trigger_that_listens_comes_back_as_it_was() {
 /// REG-2
 #[test]
 fn a_class_of_a_later_version_is_none() {
-    let later = TaskInfo { trigger: "TelepathyTrigger".into(), ..told(&listening()[0]) };
+    let later = TaskInfo { trigger: "TelepathyTrigger".into(), ..told(&examples()[0]) };
     assert_eq!(Trigger::read(&later), None);
 }
 
