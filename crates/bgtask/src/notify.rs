@@ -119,7 +119,15 @@ impl ToastNotification {
     ///
     /// Dropping the future may leave it shown.
     pub async fn show(&self) -> Result<u32, Error> {
-        Session::current().show(&self.0).await
+        Session::current().show(self).await
+    }
+}
+
+impl ToastNotification {
+    fn texts(&self) -> impl Iterator<Item = &String> {
+        let NotificationInfo { title, body, icon, actions, tag, .. } = &self.0;
+        let labels = actions.iter().flatten().flat_map(|(id, label)| [id, label]);
+        [title].into_iter().chain(body).chain(icon).chain(tag).chain(labels)
     }
 }
 
@@ -155,13 +163,11 @@ pub async fn clear() -> Result<(), Error> {
 }
 
 impl Session {
-    pub(crate) async fn show(self: &Arc<Self>, notification: &NotificationInfo) -> Result<u32, Error> {
-        let texts = [Some(&notification.title), notification.body.as_ref(), notification.icon.as_ref()];
-        let labels = notification.actions.iter().flatten().flat_map(|(id, label)| [id, label]);
-        if texts.into_iter().flatten().chain(&notification.tag).chain(labels).any(|text| text.contains('\0')) {
+    pub(crate) async fn show(self: &Arc<Self>, notification: &ToastNotification) -> Result<u32, Error> {
+        if notification.texts().any(|text| text.contains('\0')) {
             return Err(Error::invalid("a text of the notification has a NUL character, which D-Bus cannot carry"));
         }
-        let notification = notification.clone();
+        let notification = notification.0.clone();
         let show = |broker: crate::session::Broker, app: Arc<str>| async move {
             broker.show_notification(&app, notification).await
         };
