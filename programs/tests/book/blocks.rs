@@ -88,9 +88,9 @@ impl Block {
         self.kind() == Some(Kind::Console) && self.needs().is_none()
     }
 
-    /// A program that has to be installed for it, as CI has it.
-    pub(crate) fn program(&self) -> Option<&str> {
-        self.words().find_map(|word| word.strip_prefix("with="))
+    /// The programs that have to be installed for it, as CI has them.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &str> {
+        self.words().filter_map(|word| word.strip_prefix("with="))
     }
 
     /// What is wrong with what it says about itself.

@@ -3,15 +3,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Broker, Home};
+use crate::harness::{Broker, Home, UserBus};
 
 /// Programs that the book's examples call and a test must not: each says how it was called.
 const HARMLESS: [&str; 8] = ["git", "mbsync", "notify-send", "paplay", "restic", "rsync", "xdg-open", "youtube-dl"];
 
-/// A reader: a home, a machine in Berlin that is online and plugged in, and a broker that runs as a package would have it.
+/// A reader: a home, a machine in Berlin that is online and plugged in, a session bus, and a broker that runs as a package would
+/// have it.
 pub(crate) struct World {
     // Dropped first: it looks whether anything is left.
     _broker: Broker,
+    bus: Option<UserBus>,
     home: Home,
 }
 
@@ -28,13 +30,14 @@ impl World {
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         }
         machine(&home);
+        let bus = UserBus::start(&home.world).await;
         let mut command = Command::new(env!("CARGO_BIN_EXE_bgtaskd"));
         command.arg("--sysroot").arg(home.world.path("")).args(["--log", "warn"]);
         home.isolate(&mut command);
         environment(&home, &mut command);
         let mut broker = Broker::spawn(&home, &mut command).at(home.root("run/bgtask/broker"));
         broker.answers().await;
-        Self { _broker: broker, home }
+        Self { _broker: broker, bus, home }
     }
 
     /// A program as the reader starts it.
@@ -42,6 +45,9 @@ impl World {
         let mut command = Command::new(program);
         self.home.isolate(&mut command);
         environment(&self.home, &mut command);
+        if let Some(bus) = &self.bus {
+            command.env("DBUS_SESSION_BUS_ADDRESS", bus.address());
+        }
         command.current_dir(self.home.root("home"));
         command
     }

@@ -1,10 +1,12 @@
-//! `docs/conformance.md` answers every rule in scope, and every test it names is there.
+//! `docs/conformance.md` answers every rule in scope, and every test it names is there. [`triggers`] does the same with
+//! `docs/triggers.md`.
 //!
 //! The scope is frozen in [`scope`]: who adds a rule there adds its row, and who closes an `open` row names its test.
 
 mod scope;
 mod sources;
 mod table;
+mod triggers;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -142,10 +142,10 @@ fn may_be_untested(verdict: &str) -> bool {
     verdict.starts_with("later:") || verdict.starts_with("not on Linux:") || verdict.contains("nothing to test")
 }
 
-type Coverage = (Vec<(String, String)>, Option<String>);
+pub(crate) type Coverage = (Vec<(String, String)>, Option<String>);
 
 /// Reads `crate: test, test; crate: test; open: what is missing`, or `-`.
-fn read_coverage(cell: &str) -> Result<Coverage, String> {
+pub(crate) fn read_coverage(cell: &str) -> Result<Coverage, String> {
     let mut tests = Vec::new();
     if cell == "-" {
         return Ok((tests, None));

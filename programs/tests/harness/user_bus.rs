@@ -5,7 +5,7 @@ const RULES: &str = r#"<allow user="*"/><allow own="*"/><allow send_destination=
 
 /// The session bus of a private world, with a bell on it.
 pub(crate) struct UserBus {
-    _bus: Bus,
+    bus: Bus,
     bell: zbus::Connection,
 }
 
@@ -16,7 +16,12 @@ impl UserBus {
         let socket = world.path(format!("run/user/{uid}/bus"));
         let bus = Bus::start("session", &socket, &world.path("user-bus.conf"), RULES).await?;
         let bell = zbus::connection::Builder::address(bus.address.as_str()).build().await.unwrap();
-        Some(Self { _bus: bus, bell })
+        Some(Self { bus, bell })
+    }
+
+    /// Where its clients find it.
+    pub(crate) fn address(&self) -> &str {
+        &self.bus.address
     }
 
     /// Sends the signal `org.example.Bell.Rang`.
