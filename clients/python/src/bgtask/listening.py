@@ -1,8 +1,7 @@
 """Triggers that listen to events, and what their tasks get of them.
 
 Each is a plain value with keyword properties; what is not given is not asked for. The broker keeps them as texts, and a registration
-gives the trigger back as it was (TR-5). Which properties there may be, and what an event of each has in it, is in
-[the table of triggers](../../../../docs/triggers.md).
+gives the trigger back as it was (TR-5). `docs/triggers.md` of the project has a table of all of them.
 """
 
 from __future__ import annotations
