@@ -24,7 +24,6 @@ from bgtask import (
     CustomSystemEvent,
     CustomSystemEventTrigger,
     SystemTrigger,
-    SystemTriggerType,
     TimeTrigger,
     errors,
 )

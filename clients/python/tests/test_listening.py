@@ -133,7 +133,7 @@ async def test_the_broker_keeps_a_trigger_as_it_was(broker: Home) -> None:
 async def test_a_wrong_property_is_told_with_the_right_ones(broker: Home) -> None:
     made = builder()
     made.set_trigger(bgtask.DeviceWatcherTrigger(subsystem="block", told={"colour": "red"}))
-    with pytest.raises(bgtask.InvalidArgumentError, match="colour.*subsystem.*device_type"):
+    with pytest.raises(bgtask.InvalidArgumentError, match=r"colour.*subsystem.*device_type"):
         await made.register()
 
 
