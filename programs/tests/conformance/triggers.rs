@@ -147,14 +147,15 @@ fn every_class_that_listens_is_told_with_its_properties() {
     assert!(parts.filter(|part| !part.is_empty()).all(|part| words.contains(part)), "a section of no class");
 }
 
-/// A field that no source has would be a promise that nobody keeps.
+/// A class or a field that no source has would be a promise that nobody keeps.
 #[test]
-fn every_field_is_one_that_a_source_tells() {
+fn every_class_and_every_field_is_one_that_a_source_tells() {
     let mut code = String::new();
     read_sources(&root().join("crates/bgtask-sources/src"), &mut code);
     let page = Page::open();
     let heard = EventClass::ALL.iter().filter(|class| matches!(class.support(), Support::Heard { .. }));
     for class in heard {
+        assert!(code.contains(&format!("\"{}\" =>", class.name())), "{class}: no source listens to it");
         let fields = page.listens(class.word()).expect("a test above says that it is there")["fields"];
         for name in quoted(fields) {
             assert!(code.contains(&format!("\"{name}\"")), "{class}: no source says {name}");
