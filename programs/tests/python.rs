@@ -53,7 +53,8 @@ fn values() -> Vec<(String, PropertyValue)> {
     let moment = UNIX_EPOCH + Duration::from_micros(1_709_209_800_123_456);
     let point = Point { x: 1.0, y: 2.5 };
     let long = "名".repeat(200);
-    let values: [(&str, PropertyValue); 21] = [
+    let inner = PropertyValue::Set(set(1.into(), "b"));
+    let values: [(&str, PropertyValue); 22] = [
         ("bool", true.into()),
         ("i32", 5.into()),
         ("i64", (1_i64 << 31).into()),
@@ -73,6 +74,7 @@ fn values() -> Vec<(String, PropertyValue)> {
         ("u32[]", vec![320_u32, 1280].into()),
         ("str[]", vec!["a".to_owned(), "b".to_owned()].into()),
         ("point[]", vec![Point { x: 1.0, y: 2.0 }].into()),
+        ("list", vec![true.into(), "a".into(), inner].into()),
         ("set", nested.into()),
         // A text that is longer than the name of a file may be.
         (&long, "a long key".into()),

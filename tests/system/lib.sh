@@ -50,6 +50,30 @@ register() {
   broker Register 'sss(sa{sv})asa{sv}' "$app" "$name" "$entry" SystemTrigger 1 type s "$trigger" $# "$@" 0 | cut -d'"' -f2
 }
 
+# witness NAME TRIGGER [OPTION…]: a command of the user's that writes down the details of what fired it.
+witness() {
+  local name=$1 trigger=$2
+  shift 2
+  as_user bgtask add "$name" --on "$trigger" "$@" -- sh -c 'cat <&"$BGTASK_DETAILS_FD"; echo'
+}
+
+# Whether what a witness waits for is listened to, and every event it was told of so far: in each line a JSON object.
+listens() { as_user bgtask why "$1" | grep -qE 'Trigger +open'; }
+events() {
+  as_user bgtask logs "$1" | grep -o '{.*}' | /usr/bin/python3 -c '
+import json, sys
+for run in sys.stdin:
+    for event in json.loads(run)["events"]:
+        print(json.dumps(event, sort_keys=True))'
+}
+heard() { [ "$(events "$1" | wc -l)" = "$2" ]; }
+
+forget() { for name in "$@"; do as_user bgtask remove "$name"; done; }
+# Every firing of a task, and what the last run of a witness read in its details.
+firings() { as_user bgtask history "$1" --json | grep -c '"event": *"fired"' || true; }
+fired_times() { [ "$(firings "$1")" = "$2" ]; }
+told() { as_user bgtask logs "$1" | grep -o "{.*}" | tail -1 | grep -qE -- "$2"; }
+
 history_has() { as_user bgtask history "$1" | grep -q "$2"; }
 runs() { as_user bgtask history "$1" --json | grep -o '"event": *"completed"' | wc -l; }
 ran_times() { [ "$(runs "$1")" = "$2" ]; }

@@ -148,6 +148,7 @@ def test_outside_of_a_loop_it_says_so(home: Home) -> None:
         ("cancellation.rs", bgtask.BackgroundTaskCancellationReason),
         ("trigger/custom.rs", CustomSystemEventTriggerRecurrence),
         ("trigger/demand.rs", bgtask.ApplicationTriggerResult),
+        ("trigger/device.rs", bgtask.DeviceTriggerResult),
         ("access.rs", BackgroundAccessStatus),
     ],
 )

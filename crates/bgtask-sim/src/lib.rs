@@ -25,6 +25,7 @@ mod apps;
 mod asks;
 mod chance;
 mod clients;
+mod devices;
 mod driver;
 mod hosts;
 mod listeners;

@@ -41,6 +41,10 @@ impl Listeners {
         self.listening.remove(&task);
     }
 
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.listening.keys().copied()
+    }
+
     pub(crate) fn subject(&self, task: TaskId) -> Option<&Subject> {
         self.listening.get(&task)
     }

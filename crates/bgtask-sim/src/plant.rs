@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bgtask_core::{Details, Fact, HostExit, Input, Report, Request, Snapshot};
+use bgtask_core::{Details, Fact, HostExit, Input, Report, Request, Snapshot, TaskId};
 
 /// A mistake planted into the model of the driver, or into what the core is told, to see that the simulator can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,22 @@ pub enum Bug {
     IgnoresThePause,
     /// What is run by hand waits for its conditions.
     HoldsWhatIsByHand,
+    /// What is not wanted any more is listened to all the same.
+    ForgetsToUnlisten,
+    /// Of several events the last is neither told nor counted.
+    LosesAnEventUncounted,
+    /// What a source says that it lost is counted as told.
+    ForgetsWhatWasLost,
+    /// A new life takes the first state it reads for a change.
+    InventsAnEdge,
+    /// A new life does not know which accounts there were.
+    ForgetsTheAccounts,
+    /// One combination of power, screen, energy and memory costs something else.
+    MistakesOneCost,
+    /// A device that is gone is used all the same.
+    IgnoresTheLostDevice,
+    /// A device that is used no more is watched all the same.
+    ForgetsToUnwatchADevice,
     /// Of several events the last is not told.
     LosesAnEvent,
     /// Events are told the wrong way round.
@@ -95,6 +111,14 @@ impl Bug {
         Self::MissesTheRemoved,
         Self::ForgetsToPlan,
         Self::ForgetsToListen,
+        Self::ForgetsToUnlisten,
+        Self::LosesAnEventUncounted,
+        Self::ForgetsWhatWasLost,
+        Self::InventsAnEdge,
+        Self::ForgetsTheAccounts,
+        Self::MistakesOneCost,
+        Self::IgnoresTheLostDevice,
+        Self::ForgetsToUnwatchADevice,
         Self::SparesWhatIsToBeKilled,
         Self::SwallowsTheExit,
         Self::IgnoresThePause,
@@ -121,6 +145,14 @@ impl Bug {
             (Self::LosesAnEvent, Input::Happened { events, count: 2.., .. }) => {
                 *events = rearranged(events, |lines| lines.truncate(lines.len() - 1));
             }
+            (Self::LosesAnEventUncounted, Input::Happened { events, count: count @ 2.., .. }) => {
+                *events = rearranged(events, |lines| lines.truncate(lines.len() - 1));
+                *count -= 1;
+            }
+            (Self::ForgetsWhatWasLost, Input::Happened { count, lost, .. }) => *count += std::mem::take(lost),
+            // On battery, with the screen off, nothing saved and memory enough.
+            (Self::MistakesOneCost, Input::Report(Report::Level(Fact::Screen, on))) => *on = true,
+            (Self::IgnoresTheLostDevice, Input::DeviceGone(task)) => *task = TaskId::from_random(1),
             (Self::ShufflesEvents, Input::Happened { events, .. }) => {
                 *events = rearranged(events, |lines| lines.reverse());
             }
@@ -143,6 +175,8 @@ impl Bug {
         match self {
             Self::ForgetsTheBackoff => snapshot.activations.iter_mut().for_each(|(_, it)| it.not_before = None),
             Self::ForgetsTheSuccess => snapshot.registrations.iter_mut().for_each(|it| it.fresh_since = None),
+            Self::InventsAnEdge => snapshot.states.push((Fact::NetworkState, "no state".into())),
+            Self::ForgetsTheAccounts => snapshot.states.clear(),
             Self::MissesTheSession => snapshot.session = "1".into(),
             _ => {}
         }

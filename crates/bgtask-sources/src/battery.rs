@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::band::Band;
 use crate::bus::{Bus, CallError, Link, Object, Rules};
 use crate::device_class::ClassWatch;
 use crate::external_power::POWER_SETTLE;
 use crate::external_power::supplies::{self, SUPPLIES};
 use crate::grace::{Grace, ask_again};
+use crate::pace::Pace;
 use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
@@ -42,6 +41,7 @@ pub(crate) async fn run(percent: u8, world: &World, mut teller: Teller) -> Unhea
     let mut grace = Grace::default();
     let mut band = Band::at_least(percent.into(), percent.saturating_sub(BATTERY_BAND).into());
     let mut supplies = None;
+    let mut pace = Pace::new(POWER_SETTLE);
     loop {
         let link = bus.link().await;
         let (answer, again) = grace.judge(display_device(&link).await);
@@ -65,7 +65,7 @@ pub(crate) async fn run(percent: u8, world: &World, mut teller: Teller) -> Unhea
             () = ClassWatch::edge_of(supplies.as_ref()) => {}
             () = ask_again(again) => {}
         }
-        sleep(POWER_SETTLE).await;
+        pace.wait().await;
     }
 }
 

@@ -174,6 +174,21 @@ impl Object<'_> {
         B: serde::Serialize + DynamicType,
         R: for<'d> DynamicDeserialize<'d>,
     {
+        self.call_within(CALL_TIMEOUT, connection, method, arguments).await
+    }
+
+    /// The same, with another patience: for what a person has to be asked first.
+    pub(crate) async fn call_within<B, R>(
+        &self,
+        patience: Duration,
+        connection: &Connection,
+        method: &'static str,
+        arguments: &B,
+    ) -> Result<R, CallError>
+    where
+        B: serde::Serialize + DynamicType,
+        R: for<'d> DynamicDeserialize<'d>,
+    {
         let call = async {
             let proxy: Proxy<'_> = zbus::proxy::Builder::new(connection)
                 .destination(self.service)
@@ -185,11 +200,11 @@ impl Object<'_> {
             proxy.call_with_flags(method, MethodFlags::NO_AUTO_START, arguments).await
         };
         // The connection's own method timeout does not cover calls with flags.
-        match timeout(CALL_TIMEOUT, call).await {
+        match timeout(patience, call).await {
             Ok(Ok(Some(reply))) => Ok(reply),
             Ok(Ok(None)) => Err(CallError::Nonsense(format!("{method} sent no reply"))),
             Ok(Err(error)) => Err(classify(method, &error)),
-            Err(_) => Err(CallError::Failed(format!("{method} took more than {} s", CALL_TIMEOUT.as_secs()))),
+            Err(_) => Err(CallError::Failed(format!("{method} took more than {} s", patience.as_secs()))),
         }
     }
 }

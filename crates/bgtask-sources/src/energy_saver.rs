@@ -7,10 +7,9 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::bus::{Bus, BusKind, CallError, Link, Object, Rules};
 use crate::grace::{Grace, ask_again};
+use crate::pace::Pace;
 use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
@@ -67,6 +66,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
     let mut bus = Bus::open(world, RULES);
     let mut grace = Grace::default();
     let mut portal = None;
+    let mut pace = Pace::new(SAVER_SETTLE);
     loop {
         let link = bus.link().await;
         let (answer, again) = grace.judge(daemon(&link).await);
@@ -89,7 +89,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
             () = Portal::edge_of(portal.as_mut()) => {}
             () = ask_again(again) => {}
         }
-        sleep(SAVER_SETTLE).await;
+        pace.wait().await;
     }
 }
 

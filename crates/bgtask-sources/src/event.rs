@@ -15,11 +15,14 @@ use tokio::task::JoinHandle;
 use crate::device::{self, DeviceConnectionSpec, DeviceSpec};
 use crate::folder_changes::{self, FolderChangesSpec};
 use crate::library::{self, LibrarySpec};
+use crate::location::geofence::{self, GeofenceSpec};
+use crate::location::visit::{self, VisitSpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
 use crate::signal::{self, SignalSpec};
 use crate::unit::{self, UnitSpec};
+use crate::smart_card::{self, SmartCardSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -37,6 +40,11 @@ pub enum Subject {
     /// Devices that are connected and disconnected: `DeviceConnectionChangeTrigger`.
     DeviceConnection(DeviceConnectionSpec),
     /// A reading of a sensor that crosses a threshold: `SensorDataThresholdTrigger`.
+    /// A fence on the map that is crossed.
+    Geofence(GeofenceSpec),
+    /// A stay somewhere that begins or ends.
+    Visit(VisitSpec),
+    /// A reading of a sensor that crosses a threshold.
     Sensor(SensorSpec),
     /// Any signal on a message bus: `DBusSignalTrigger`.
     Signal(SignalSpec),
@@ -46,6 +54,8 @@ pub enum Subject {
     FolderChanges(FolderChangesSpec),
     /// A unit of systemd that reaches a state.
     Unit(UnitSpec),
+    /// Smart cards that are put into readers and taken out: `SmartCardTrigger`.
+    SmartCard(SmartCardSpec),
 }
 
 impl Subject {
@@ -66,11 +76,14 @@ impl Subject {
         match class {
             "DeviceWatcherTrigger" => DeviceSpec::read(properties).map(Self::Device),
             "DeviceConnectionChangeTrigger" => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
+            "LocationTrigger" => GeofenceSpec::read(properties).map(Self::Geofence),
+            "GeovisitTrigger" => VisitSpec::read(properties).map(Self::Visit),
             "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
             "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
             "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
             "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
             "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
+            "SmartCardTrigger" => SmartCardSpec::read(properties).map(Self::SmartCard),
             _ => Err(format!("{class} is no trigger that listens to events")),
         }
     }
@@ -84,6 +97,9 @@ impl Subject {
             Self::Library(spec) => library::run(spec, world, teller).await,
             Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
             Self::Unit(spec) => unit::run(spec, world, teller).await,
+            Self::SmartCard(spec) => smart_card::run(spec, world, teller).await,
+            Self::Geofence(spec) => geofence::run(spec, world, &teller).await,
+            Self::Visit(spec) => visit::run(spec, world, &teller).await,
         }
     }
 }

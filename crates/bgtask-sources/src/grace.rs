@@ -39,8 +39,8 @@ impl<T: Clone> Grace<T> {
             Err(error) => match self.last() {
                 Some((last, left)) => (Ok(last), Some(left)),
                 None => {
-                    let retry = matches!(error, CallError::Failed(_)).then_some(CALL_RETRY);
-                    (Err(error), retry)
+                    let again = self.again_after(&error);
+                    (Err(error), again)
                 }
             },
         }
@@ -54,12 +54,33 @@ impl<T: Clone> Grace<T> {
         }
     }
 
+    /// When to ask again who gave no good answer: one that came just now may not be ready yet, and one that hung may have
+    /// recovered.
+    fn again_after(&mut self, error: &CallError) -> Option<Duration> {
+        if *error == CallError::NoService {
+            self.ends = None;
+            return None;
+        }
+        let left = self.left();
+        let retry = matches!(error, CallError::Failed(_)).then_some(CALL_RETRY);
+        if left.is_zero() { retry } else { Some(left) }
+    }
+
     /// The last good answer while it is believed, and for how long it still is.
     fn last(&mut self) -> Option<(T, Duration)> {
-        let last = self.last.clone()?;
+        let last = self.last.take()?;
+        let left = self.left();
+        if left.is_zero() {
+            return None;
+        }
+        self.last = Some(last.clone());
+        Some((last, left))
+    }
+
+    /// How much of the grace is left, which begins now if it has not begun.
+    fn left(&mut self) -> Duration {
         let now = Instant::now();
-        let left = self.ends.get_or_insert(now + SERVICE_GRACE).saturating_duration_since(now);
-        (!left.is_zero()).then_some((last, left))
+        self.ends.get_or_insert(now + SERVICE_GRACE).saturating_duration_since(now)
     }
 }
 
@@ -93,8 +114,9 @@ mod tests {
         advance(SERVICE_GRACE - Duration::from_secs(1)).await;
         assert_eq!(grace.judge(hung()), (Ok(1), Some(Duration::from_secs(1))), "another failure does not prolong it");
         advance(Duration::from_secs(1)).await;
-        assert_eq!(grace.judge(gone()), (gone(), None));
         assert_eq!(grace.judge(hung()), (hung(), Some(CALL_RETRY)));
+        assert_eq!(grace.judge(gone()), (gone(), None));
+        assert_eq!(grace.judge(gone()), (gone(), None), "once over it is over");
         assert_eq!(grace.judge(Ok(2)), (Ok(2), None));
         assert_eq!(grace.judge(gone()), (Ok(2), Some(SERVICE_GRACE)), "each good answer begins it anew");
     }
@@ -103,8 +125,13 @@ mod tests {
     async fn a_service_that_was_never_heard_has_none() {
         let mut grace = Grace::default();
         assert_eq!(grace.judge(gone()), (gone(), None));
-        assert_eq!(grace.judge(hung()), (hung(), Some(CALL_RETRY)));
+        assert_eq!(grace.judge(hung()), (hung(), Some(SERVICE_GRACE)), "it may be starting");
         assert_eq!(grace.judge_early(3), (Ok(3), None));
+        advance(SERVICE_GRACE).await;
+        assert_eq!(grace.judge(hung()), (hung(), Some(CALL_RETRY)));
+        assert_eq!(grace.judge(Err(CallError::NoObject)), (Err(CallError::NoObject), None));
+        assert_eq!(grace.judge(gone()), (gone(), None));
+        assert_eq!(grace.judge(Err(CallError::NoObject)), (Err(CallError::NoObject), Some(SERVICE_GRACE)));
     }
 
     #[tokio::test(start_paused = true)]

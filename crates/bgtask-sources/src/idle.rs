@@ -7,10 +7,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio::time::sleep;
-
 use crate::bus::{Bus, CallError};
 use crate::grace::{Grace, ask_again};
+use crate::pace::Pace;
 use crate::presence::logind::{self, Session};
 use crate::presence::terminals::Terminals;
 use crate::presence::{PRESENCE_SETTLE, status};
@@ -25,6 +24,7 @@ pub(crate) async fn run(least: Duration, world: &World, mut teller: Teller) -> U
     let mut grace = Grace::default();
     let mut terminals = Terminals::new(world);
     let mut absence = Absence::default();
+    let mut pace = Pace::new(PRESENCE_SETTLE);
     loop {
         let link = bus.link().await;
         let (sessions, again) = grace.judge(logind::sessions(&link, world.uid()).await);
@@ -46,7 +46,7 @@ pub(crate) async fn run(least: Duration, world: &World, mut teller: Teller) -> U
             () = wall_timer::until(due.filter(|_| !idle)) => {}
             () = ask_again(again) => {}
         }
-        sleep(PRESENCE_SETTLE).await;
+        pace.wait().await;
     }
 }
 

@@ -1,13 +1,12 @@
 //! What the battery does: UPower's device that stands for all of them, else the kernel's power supplies (SYS-4).
 
-use tokio::time::sleep;
-
 use crate::battery::{DISPLAY_DEVICE, RULES};
 use crate::bus::{Bus, CallError, Link};
 use crate::device_class::ClassWatch;
 use crate::external_power::supplies::{BatteryStatus, SUPPLIES, battery_status};
 use crate::external_power::{BATTERY_LAG, POWER_SETTLE, status};
 use crate::grace::{Grace, ask_again};
+use crate::pace::Pace;
 use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
@@ -17,6 +16,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
     let mut grace = Grace::default();
     let mut supplies = None;
     let mut after_edge = false;
+    let mut pace = Pace::new(POWER_SETTLE);
     loop {
         let link = bus.link().await;
         let (answer, again) = grace.judge(display_device(&link).await);
@@ -39,7 +39,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
             () = ClassWatch::edge_of(supplies.as_ref()) => after_edge = true,
             () = ask_again(again) => after_edge = false,
         }
-        sleep(POWER_SETTLE).await;
+        pace.wait().await;
     }
 }
 

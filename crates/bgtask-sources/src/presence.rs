@@ -10,11 +10,10 @@ pub(crate) mod terminals;
 
 use std::time::{Duration, SystemTime};
 
-use tokio::time::sleep;
-
 use crate::bus::{Bus, CallError};
 use crate::grace::{Grace, ask_again};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
+use crate::pace::Pace;
 use crate::presence::logind::Session;
 use crate::presence::terminals::Terminals;
 use crate::report::{Status, Teller, Unheard};
@@ -24,7 +23,7 @@ use crate::world::World;
 /// How long after the last key in a terminal the user still counts as present.
 pub const PRESENCE_IDLE: Duration = Duration::from_secs(5 * 60);
 
-/// The shortest time between two readings, whatever the sessions do.
+/// The shortest time between two readings, whatever the sessions do. The first news is read at once.
 pub(crate) const PRESENCE_SETTLE: Duration = Duration::from_millis(100);
 
 /// Watches until nobody listens.
@@ -32,6 +31,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
     let mut bus = Bus::open(world, logind::RULES);
     let mut grace = Grace::default();
     let mut terminals = Terminals::new(world);
+    let mut pace = Pace::new(PRESENCE_SETTLE);
     loop {
         let link = bus.link().await;
         let (sessions, again) = grace.judge(logind::sessions(&link, world.uid()).await);
@@ -50,7 +50,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
             () = wall_timer::until(verdict.until) => {}
             () = ask_again(again) => {}
         }
-        sleep(PRESENCE_SETTLE).await;
+        pace.wait().await;
     }
 }
 

@@ -9,11 +9,10 @@ mod connectors;
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::bus::{Bus, BusKind, CallError, Link, Object, Rules};
 use crate::device_class::ClassWatch;
 use crate::grace::{Grace, ask_again};
+use crate::pace::Pace;
 use crate::report::{Status, Teller, Unheard};
 use crate::reread::tick;
 use crate::screen::connectors::{CONNECTORS, any_on};
@@ -61,6 +60,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
     let mut bus = Bus::open_on(BusKind::Session, world, rules);
     let (mut mutter, mut saver) = (Grace::default(), Grace::default());
     let mut displays = None;
+    let mut pace = Pace::new(SCREEN_SETTLE);
     loop {
         let link = bus.link().await;
         let (answer, again) = mutter.judge(power_save_mode(&link).await);
@@ -91,7 +91,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
             () = ask_again(again) => {}
             () = tick(SCREEN_REREAD), if by_time => {}
         }
-        sleep(SCREEN_SETTLE).await;
+        pace.wait().await;
     }
 }
 

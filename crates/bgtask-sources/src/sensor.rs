@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::band::Band;
 use crate::bus::{BusKind, CallError, Properties};
@@ -129,6 +129,7 @@ impl Follower for Thresholds {
         let proxy = visit.object(PATH, NAME);
         let mut claimed = false;
         loop {
+            let read = Instant::now();
             let properties = proxy.properties(visit.connection).await?;
             let present: bool = properties.get(self.spec.presence())?.unwrap_or(false);
             if present && !claimed {
@@ -149,7 +150,7 @@ impl Follower for Thresholds {
                 teller.event([("sensor", self.spec.word().into()), ("value", value)]);
             }
             signals.next().await?;
-            sleep(SENSOR_SETTLE).await;
+            sleep_until(read + SENSOR_SETTLE).await;
             signals.forget();
         }
     }

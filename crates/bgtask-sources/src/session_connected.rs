@@ -6,10 +6,9 @@
 //! To log off is not to disconnect (CND-3): when the last session ends, the level stays what it was, and the log-in after
 //! that is told as an edge all the same, a `false` and a `true`. Before the first session it does not hold.
 
-use tokio::time::sleep;
-
 use crate::bus::{Bus, CallError};
 use crate::grace::{Grace, ask_again};
+use crate::pace::Pace;
 use crate::presence::terminals::Terminals;
 use crate::presence::{PRESENCE_SETTLE, logind};
 use crate::report::{Status, Teller, Unheard};
@@ -21,6 +20,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
     let mut grace = Grace::default();
     let mut terminals = Terminals::new(world);
     let mut history = History::default();
+    let mut pace = Pace::new(PRESENCE_SETTLE);
     loop {
         let link = bus.link().await;
         let (sessions, again) = grace.judge(logind::connections(&link, world.uid()).await);
@@ -41,7 +41,7 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
             () = terminals.changed() => {}
             () = ask_again(again) => {}
         }
-        sleep(PRESENCE_SETTLE).await;
+        pace.wait().await;
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use zbus::{Message, OwnedVariant, Type};
 
 use crate::error::{Error, ErrorKind};
-use crate::types::{AttachOptions, HistoryQuery, RegisterOptions, TriggerInfo};
+use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TriggerInfo};
 use crate::{BROKER_INTERFACE, BROKER_PATH};
 
 /// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".
@@ -63,7 +63,7 @@ pub enum Call {
     RequestTrigger {
         /// The app.
         app: String,
-        /// `ApplicationTrigger` or `MediaProcessingTrigger`.
+        /// `ApplicationTrigger`, `MediaProcessingTrigger` or `DeviceUseTrigger`.
         class: String,
         /// What the trigger carries.
         details: HashMap<String, OwnedVariant>,
@@ -107,6 +107,15 @@ pub enum Call {
     },
     /// `ListTaskFiles()`
     ListTaskFiles,
+    /// `ShowNotification(sa{sv})`
+    ShowNotification(String, Box<NotificationInfo>),
+    /// `RemoveNotification(ss)`
+    RemoveNotification {
+        /// The app.
+        app: String,
+        /// Which of its notifications; empty is all.
+        tag: String,
+    },
     /// A call every D-Bus object answers.
     Standard(Standard),
 }
@@ -241,6 +250,14 @@ impl Call {
             "ListTaskFiles" => {
                 body::<()>(message)?;
                 Self::ListTaskFiles
+            }
+            "ShowNotification" => {
+                let (app, notification) = body(message)?;
+                Self::ShowNotification(app, Box::new(notification))
+            }
+            "RemoveNotification" => {
+                let (app, tag) = body(message)?;
+                Self::RemoveNotification { app, tag }
             }
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })

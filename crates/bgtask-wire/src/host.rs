@@ -40,7 +40,9 @@ pub struct InstanceInfo {
     pub trigger_type: String,
     /// The id of a custom event.
     pub event_id: Option<String>,
-    /// What the trigger carries: the arguments of an `ApplicationTrigger`; empty for system events (RUN-3).
+    /// What the trigger carries: the arguments of an `ApplicationTrigger`, `MediaProcessingTrigger` or `DeviceUseTrigger`; of
+    /// one that listens `events` (aa{sv}), each with `at` (x) and the fields of its class, and `lost` (u); empty for all others
+    /// (RUN-3).
     pub trigger_details: HashMap<String, OwnedVariant>,
     /// When it fired, microseconds since the Unix epoch.
     pub fired_at: i64,

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use zbus::OwnedVariant;
 
 use crate::types::{
-    AppInfo, AttachInfo, AttachOptions, EventInfo, HistoryInfo, HistoryQuery, OutcomeInfo, ProgressInfo,
-    RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, WhyInfo,
+    AppInfo, AttachInfo, AttachOptions, EventInfo, HistoryInfo, HistoryQuery, NotificationInfo, OutcomeInfo,
+    ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -86,7 +86,8 @@ pub trait Broker {
     /// The user ends everything of an app that runs in the background; answers how many instances were told.
     fn terminate(&self, app: &str) -> zbus::Result<u32>;
 
-    /// The app fires its own `ApplicationTrigger` or `MediaProcessingTrigger`; answers an `ApplicationTriggerResult` and why.
+    /// The app fires its own `ApplicationTrigger`, `MediaProcessingTrigger` or `DeviceUseTrigger`; answers its
+    /// `ApplicationTriggerResult`, `MediaProcessingTriggerResult` or `DeviceTriggerResult`, and why.
     fn request_trigger(
         &self,
         app: &str,
@@ -123,6 +124,12 @@ pub trait Broker {
 
     /// The task files as the broker read them.
     fn list_task_files(&self) -> zbus::Result<Vec<TaskFileInfo>>;
+
+    /// Shows a notification of the app; answers its number.
+    fn show_notification(&self, app: &str, notification: NotificationInfo) -> zbus::Result<u32>;
+
+    /// Takes a notification of the app away, or all of them.
+    fn remove_notification(&self, app: &str, tag: &str) -> zbus::Result<()>;
 
     /// A task of the attached app reported progress.
     #[zbus(signal)]

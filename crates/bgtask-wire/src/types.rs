@@ -187,6 +187,26 @@ pub struct TaskFileInfo {
     pub problem: Option<String>,
 }
 
+/// A notification that an app shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct NotificationInfo {
+    /// Its first line.
+    pub title: String,
+    /// What it says besides.
+    pub body: Option<String>,
+    /// The name of an icon of the desktop's theme, or the path of a file.
+    pub icon: Option<String>,
+    /// What it offers: the id of each action, and its label for people. The action `default` is the notification itself.
+    pub actions: Option<Vec<(String, String)>>,
+    /// Names it within the app: it takes the place of the one before of the same tag.
+    pub tag: Option<String>,
+    /// `low`, `normal` or `critical`; default `normal`.
+    pub urgency: Option<String>,
+    /// How long it is shown, microseconds; default as long as the desktop will, 0 until somebody takes it away.
+    pub expiration: Option<u64>,
+}
+
 /// Why a task is where it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]

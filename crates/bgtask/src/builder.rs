@@ -219,7 +219,7 @@ impl Session {
 
 /// A builder as it goes to the broker, where it is checked: here only what the call cannot carry is.
 struct Arguments<'a> {
-    trigger: WireTrigger,
+    trigger: WireTrigger<'a>,
     conditions: Vec<&'a str>,
     options: RegisterOptions,
 }

@@ -67,9 +67,11 @@ mod condition;
 mod core_application;
 mod error;
 mod event_args;
+mod events;
 mod group;
 pub mod host;
 mod ids;
+pub mod notify;
 mod registration;
 mod session;
 pub mod storage;
@@ -87,6 +89,7 @@ pub use condition::{SystemCondition, SystemConditionType};
 pub use core_application::{BackgroundActivatedEventArgs, CoreApplication};
 pub use error::Error;
 pub use event_args::{BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEventArgs, TaskFailure, TaskFailureKind};
+pub use events::{EventDetails, TriggerEvent, TriggerEvents};
 pub use group::BackgroundTaskRegistrationGroup;
 pub use ids::{InstanceId, TaskId};
 pub use registration::BackgroundTaskRegistration;
@@ -95,9 +98,21 @@ pub use session::{
 };
 pub use storage::ApplicationDataContainer;
 pub use trigger::{
-    ApplicationTrigger, ApplicationTriggerResult, CustomSystemEvent, CustomSystemEventTrigger,
-    CustomSystemEventTriggerRecurrence, MaintenanceTrigger, MediaProcessingTrigger, MediaProcessingTriggerResult,
-    SystemTrigger, SystemTriggerType, TimeTrigger, Trigger, TriggerResponse,
+    ApplicationTrigger, ApplicationTriggerResult, AppointmentStoreNotificationTrigger, BluetoothEventTriggeringMode,
+    BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger, ContactStoreNotificationTrigger,
+    CustomSystemEvent, CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence, DBusSignalEvent,
+    DBusSignalTrigger, DeviceAction, DeviceConnectionChangeTrigger, DeviceConnectionChangeTriggerDetails,
+    DeviceTriggerResult, DeviceUseDetails, DeviceUseTrigger, DeviceWatcherEvent, DeviceWatcherEventKind,
+    DeviceWatcherTrigger, GattCharacteristicNotification, GattCharacteristicNotificationTrigger, GeofenceState,
+    GeofenceStateChangeReport, GeovisitStateChange, GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger,
+    MediaProcessingTrigger, MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates,
+    SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails,
+    SmartCardTriggerType, SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, StorageLibraryChange,
+    StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType, StorageLibraryContentChangedTrigger, StoreChange,
+    StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger, ToastHistoryChangedType,
+    ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail, ToastNotificationHistoryChangedTrigger,
+    ToastNotificationHistoryChangedTriggerDetail, Trigger, TriggerResponse, UnitManager, UnitState, UnitStateEvent,
+    UnitStateTrigger, VisitMonitoringScope, VisitStateChange,
 };
 pub use uuid::Uuid;
 pub use value::{Char16, MAX_SET_DEPTH, MAX_VALUE_SET_BYTES, Point, PropertyValue, Rect, Size, ValueSet, WrongType};

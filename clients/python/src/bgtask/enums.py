@@ -139,6 +139,19 @@ class MediaProcessingTriggerResult(_WindowsEnum):
     UnknownError = 3
 
 
+class DeviceTriggerResult(_WindowsEnum):
+    """What became of a request to a `DeviceUseTrigger` (AC-10)."""
+
+    Allowed = 0
+    """It fired: the task will run."""
+    DeniedByUser = 1
+    """The user does not let the app run in the background."""
+    DeniedBySystem = 2
+    """It did not fire for another reason: the policy, no task registered with it, or one that runs already."""
+    LowBattery = 3
+    """The machine is on battery with less than 33 %."""
+
+
 class RegistrationUpdate(StrEnum):
     """What `BackgroundTaskBuilder.register_or_update` came to (D5)."""
 

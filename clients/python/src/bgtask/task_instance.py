@@ -14,6 +14,7 @@ from uuid import UUID
 
 from .enums import BackgroundTaskCancellationReason
 from .errors import InvalidArgumentError, SettingsError
+from .listening import TriggerEvents, events_of
 from .storage import ApplicationDataContainer
 
 log = logging.getLogger("bgtask")
@@ -97,8 +98,14 @@ class TaskInstance:
 
     @property
     def trigger_details(self) -> dict[str, Any]:
-        """The arguments of an `ApplicationTrigger` or `MediaProcessingTrigger` (REQ-4); empty for other triggers (SYS-5)."""
+        """What the trigger carries: the arguments of an `ApplicationTrigger` or `MediaProcessingTrigger` (REQ-4), `device_id` and
+        `arguments` of a `DeviceUseTrigger`, and of a trigger that listens its `trigger_events`. Empty for all others (SYS-5)."""
         return self._facts.trigger_details
+
+    @property
+    def trigger_events(self) -> TriggerEvents:
+        """What happened, for a trigger that listens; none for all others."""
+        return events_of(self.trigger_details)
 
     @property
     def event_id(self) -> str | None:

@@ -10,16 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from . import _wire
+from . import _wire, listening
 from ._session import Session
 from .enums import (
     ApplicationTriggerResult,
     CustomSystemEventTriggerRecurrence,
+    DeviceTriggerResult,
     MediaProcessingTriggerResult,
     SystemConditionType,
     SystemTriggerType,
 )
 from .errors import InvalidArgumentError, LimitReachedError
+from .listening import EventTrigger
 from .values import Value, set_to_wire
 
 WireTrigger = tuple[str, dict[str, tuple[str, Any]]]
@@ -113,13 +115,40 @@ class MediaProcessingTrigger:
         return MediaProcessingTriggerResponse(MediaProcessingTriggerResult._of_number(result), why)
 
 
+class DeviceTriggerResponse(NamedTuple):
+    """What became of a request to a `DeviceUseTrigger`, and why in a sentence for a person."""
+
+    result: DeviceTriggerResult
+    why: str
+
+
+@dataclass(frozen=True)
+class DeviceUseTrigger:
+    """Fires when the app says so, for a task that uses a device longer than others may run (REQ-1, CA-8).
+
+    An app may have one task with it, without conditions, with an entry point that the manifest declares with the type `deviceUse` or
+    `general` (CO-6). The task is told to stop when the last program of its app goes away, and when the device does.
+    """
+
+    async def request_async(self, device_id: str, arguments: str = "") -> DeviceTriggerResponse:
+        """Fires the trigger for a device: its path below `/sys`, or its Bluetooth address.
+
+        The task finds both as `device_id` and `arguments` in `TaskInstance.trigger_details`. Otherwise as
+        `ApplicationTrigger.request_async`.
+        """
+        result, why = await _request("DeviceUseTrigger", {"device_id": device_id, "arguments": arguments})
+        return DeviceTriggerResponse(DeviceTriggerResult._of_number(result), why)
+
+
 Trigger = (
     SystemTrigger
     | TimeTrigger
     | MaintenanceTrigger
     | ApplicationTrigger
     | MediaProcessingTrigger
+    | DeviceUseTrigger
     | CustomSystemEventTrigger
+    | EventTrigger
 )
 """Any trigger. A registration has exactly one (LC-1)."""
 
@@ -175,9 +204,19 @@ def to_wire(trigger: Trigger) -> WireTrigger:
         case CustomSystemEventTrigger(trigger_id, recurrence):
             how_often = CustomSystemEventTriggerRecurrence(recurrence).name
             return name, {"id": ("s", trigger_id), "recurrence": ("s", how_often)}
-        case ApplicationTrigger() | MediaProcessingTrigger():
+        case ApplicationTrigger() | MediaProcessingTrigger() | DeviceUseTrigger():
             return name, {}
+        case EventTrigger(one_shot=one_shot) if type(trigger) is not EventTrigger:
+            texts = {key: ("s", text) for key, text in _texts(trigger).items()}
+            return name, texts | {"one_shot": ("b", bool(one_shot))}
     raise InvalidArgumentError(f"{trigger!r} is no trigger; bgtask.Trigger says which there are")
+
+
+def _texts(trigger: EventTrigger) -> dict[str, str]:
+    try:
+        return trigger.properties()
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"{trigger!r} has a property of another type than it takes: {error}") from None
 
 
 def _minutes(freshness_time: int) -> int:
@@ -201,7 +240,9 @@ def of_info(info: dict[str, Any]) -> Trigger | None:
             return ApplicationTrigger()
         case "MediaProcessingTrigger":
             return MediaProcessingTrigger()
+        case "DeviceUseTrigger":
+            return DeviceUseTrigger()
         case "CustomSystemEventTrigger":
             how_often = CustomSystemEventTriggerRecurrence._of_name(info["recurrence"])
             return None if how_often is None else CustomSystemEventTrigger(info["event_id"], how_often)
-    return None
+    return listening.of_info(info)

@@ -10,7 +10,8 @@ They are those of Windows' `PropertyValue`, with the same forms in files and on 
 | `str` | `str` | `Point`, `Size`, `Rect` | `point`, `size`, `rect` |
 | `bytes` | `bytes` | `dict` with texts as keys | `set` |
 
-and lists of one of these types. `TypedValue` writes any other: `TypedValue("u32[]", [320, 1280])`.
+and lists of one of these types. Lists of several types, of sets or of lists are a `list`: Windows' `InspectableArray`.
+`TypedValue` writes any other: `TypedValue("u32[]", [320, 1280])`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class TypedValue(NamedTuple):
     """A value with the type it is to be written as, for what a Python type does not say.
 
     Types are `bool u8 i16 u16 i32 u32 i64 u64 f32 f64 char16 str guid datetime timespan point size rect`, each with `[]`
-    for a list of it, `bytes` for a list of `u8`, and `set`. A reader in Rust or C++ may insist on the exact type of a list.
+    for a list of it, `bytes` for a list of `u8`, `set`, and `list` for a list of anything. A reader in Rust or C++ may insist on the exact type of a list.
     """
 
     type: str
@@ -216,7 +217,7 @@ _BY_PYTHON: list[tuple[type, str]] = [
     (Size, "size"),
     (Rect, "rect"),
 ]
-type_names = (*_ELEMENTS, *(f"{name}[]" for name in _ELEMENTS if name != "u8"), "bytes", "set")
+type_names = (*_ELEMENTS, *(f"{name}[]" for name in _ELEMENTS if name != "u8"), "bytes", "set", "list")
 
 
 def typed(value: object) -> TypedValue:
@@ -235,21 +236,17 @@ def typed(value: object) -> TypedValue:
     if isinstance(value, Mapping):
         return TypedValue("set", value)
     if isinstance(value, (list, tuple)):
-        return TypedValue(f"{_type_of_elements(list(value))}[]", list(value))
+        return TypedValue(_type_of_list(list(value)), list(value))
     raise ValueError(f"a {type(value).__name__} is no value; there are {', '.join(type_names)}")
 
 
-def _type_of_elements(elements: list[object]) -> str:
+def _type_of_list(elements: list[object]) -> str:
     if not elements:
         raise ValueError("an empty list has no type; say it with TypedValue, for example TypedValue('str[]', [])")
     if all(isinstance(element, int) and not isinstance(element, bool) for element in elements):
-        return _type_of_integers([element for element in elements if isinstance(element, int)])
+        return f"{_type_of_integers([element for element in elements if isinstance(element, int)])}[]"
     kinds = {typed(element).type for element in elements}
-    if len(kinds) == 1 and kinds <= _ELEMENTS.keys():
-        return kinds.pop()
-    raise ValueError(
-        f"a list of {', '.join(sorted(kinds))} is no value: lists hold one type, and neither lists nor sets"
-    )
+    return f"{kinds.pop()}[]" if len(kinds) == 1 and kinds <= _ELEMENTS.keys() else "list"
 
 
 def _type_of_integers(integers: list[int]) -> str:
@@ -290,6 +287,10 @@ def _to_wire(value: TypedValue, depth: int) -> tuple[str, Any]:
     name, content = value
     if name == "set":
         return "a{sv}", set_to_wire(_mapping(content), depth + 1)
+    if name == "list":
+        if depth >= MAX_SET_DEPTH:
+            raise ValueError(f"it is lists within lists; at most {MAX_SET_DEPTH} are allowed")
+        return "av", [_to_wire(typed(one), depth + 1) for one in _list(content)]
     if name == "bytes":
         return "ay", _bytes(content)
     element = _ELEMENTS[name.removesuffix("[]")]
@@ -332,6 +333,8 @@ def _from_wire(signature: str, content: Any) -> Any:
         return _from_wire(*content)
     if signature == "a{sv}":
         return set_from_wire(content)
+    if signature in ("av", "aa{sv}"):
+        return [_from_wire(signature[1:], one) for one in content]
     if signature == "ay":
         return bytes(content)
     if signature == "(sv)":
@@ -364,6 +367,10 @@ def to_json(value: TypedValue, depth: int = 0) -> Any:
         if depth >= MAX_SET_DEPTH:
             raise ValueError(f"it is sets within sets; at most {MAX_SET_DEPTH} are allowed")
         return _set_to_json(_mapping(content), depth + 1)
+    if name == "list":
+        if depth >= MAX_SET_DEPTH:
+            raise ValueError(f"it is lists within lists; at most {MAX_SET_DEPTH} are allowed")
+        return [_tagged(one, depth + 1) for one in _list(content)]
     if name == "bytes":
         return _bytes(content).hex()
     element = _ELEMENTS[name.removesuffix("[]")]
@@ -376,9 +383,13 @@ def _set_to_json(values: Mapping[str, Any], depth: int) -> dict[str, Any]:
     content = {}
     for key, value in values.items():
         with _at(key):
-            one = typed(value)
-            content[_text(key)] = {one.type: to_json(one, depth)}
+            content[_text(key)] = _tagged(value, depth)
     return content
+
+
+def _tagged(value: object, depth: int) -> dict[str, Any]:
+    one = typed(value)
+    return {one.type: to_json(one, depth)}
 
 
 def _number_to_json(signature: str, wire: Any) -> Any:
@@ -392,6 +403,8 @@ def from_json(name: str, content: Any) -> Any:
     """Reads it back; a `ValueError` says why it is no value."""
     if name == "set":
         return {key: from_json(*_single(inner)) for key, inner in _exactly(dict)(content).items()}
+    if name == "list":
+        return [from_json(*_single(inner)) for inner in _exactly(list)(content)]
     if name == "bytes":
         return bytes.fromhex(_exactly(str)(content))
     element = _ELEMENTS.get(name.removesuffix("[]"))
@@ -423,6 +436,8 @@ def size(value: TypedValue) -> int:
     if name == "set":
         entries = _mapping(content).items()
         return sum(_ENTRY_BYTES + len(_text(key).encode()) + size(typed(one)) for key, one in entries)
+    if name == "list":
+        return sum(_ENTRY_BYTES + size(typed(one)) for one in _list(content))
     if name == "bytes":
         return len(_bytes(content))
     element = _ELEMENTS[name.removesuffix("[]")]

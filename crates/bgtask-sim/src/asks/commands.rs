@@ -121,7 +121,7 @@ fn any_command(chance: &mut Chance) -> Command {
 
 fn any_trigger(chance: &mut Chance) -> Trigger {
     let one_shot = chance.percent(25);
-    match chance.below(16) {
+    match chance.below(18) {
         0..=3 => interval(chance),
         4..=6 => Trigger::Calendar {
             calendar: planner::any_calendar(chance).into(),
@@ -133,7 +133,16 @@ fn any_trigger(chance: &mut Chance) -> Trigger {
         7..=9 => Trigger::Path { watch: any_watch(), one_shot },
         10..=11 => Trigger::Condition { condition: any_condition(chance), one_shot },
         12 => Trigger::SessionStart { one_shot },
-        13 => Trigger::System { kind: SystemTriggerType::UserAway, one_shot },
+        13 => {
+            let kinds = [
+                SystemTriggerType::UserAway,
+                SystemTriggerType::NetworkStateChange,
+                SystemTriggerType::DefaultSignInAccountChange,
+                SystemTriggerType::SmsReceived,
+            ];
+            Trigger::System { kind: *chance.pick(&kinds).expect("four"), one_shot }
+        }
+        16..=17 => super::any_event(one_shot, chance),
         14 => Trigger::Maintenance { freshness: 1, one_shot },
         _ => Trigger::CustomSystemEvent {
             id: (*chance.pick(EVENTS).expect("two")).into(),
@@ -178,6 +187,9 @@ fn any_condition(chance: &mut Chance) -> Condition {
         fact(DISK, true),
         fact(Fact::ExternalPower, true),
         fact(Fact::EnergySaver, false),
+        S::SessionConnected.into(),
+        S::SessionDisconnected.into(),
+        S::BackgroundWorkCostNotHigh.into(),
     ];
     *chance.pick(&conditions).expect("there are some")
 }

@@ -4,8 +4,8 @@ mod commands;
 
 use bgtask_core::{
     AccessSetting, AppId, BackgroundAccessRequestKind, Condition, CustomSystemEventTriggerRecurrence, Demand, Details,
-    Entry, NewRegistration, Policy, PolicyEntry, PolicyRule, Request, SystemConditionType, SystemTriggerType,
-    TaskGroup, TaskId, Trigger,
+    Entry, EventClass, NewRegistration, Policy, PolicyEntry, PolicyRule, Request, SystemConditionType,
+    SystemTriggerType, TaskGroup, TaskId, Trigger,
 };
 
 use crate::apps::{self, EDITOR, EVENTS};
@@ -18,12 +18,24 @@ const TRIGGERS: &[SystemTriggerType] = &[
     SystemTriggerType::UserAway,
     SystemTriggerType::ServicingComplete,
     SystemTriggerType::ServicingComplete,
+    SystemTriggerType::SessionConnected,
+    SystemTriggerType::NetworkStateChange,
+    SystemTriggerType::PowerStateChange,
+    SystemTriggerType::OnlineIdConnectedStateChange,
+    SystemTriggerType::DefaultSignInAccountChange,
+    SystemTriggerType::BackgroundWorkCostChange,
+    SystemTriggerType::LockScreenApplicationAdded,
+    SystemTriggerType::LockScreenApplicationRemoved,
+    SystemTriggerType::SmsReceived,
 ];
 const CONDITIONS: &[SystemConditionType] = &[
     SystemConditionType::InternetAvailable,
     SystemConditionType::InternetNotAvailable,
     SystemConditionType::UserPresent,
     SystemConditionType::UserNotPresent,
+    SystemConditionType::SessionConnected,
+    SystemConditionType::SessionDisconnected,
+    SystemConditionType::BackgroundWorkCostNotHigh,
 ];
 
 /// A request with what the core must make of it.
@@ -43,7 +55,7 @@ impl From<Request> for Ask {
 pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
     let app = apps::any_name(chance);
     let application = if chance.percent(35) { EDITOR.to_owned() } else { String::new() };
-    match chance.below(78) {
+    match chance.below(82) {
         0..=15 => register(number, chance),
         16..=18 => update(chance),
         19..=22 => unregister(known, chance),
@@ -54,7 +66,7 @@ pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -
         34 => Request::SetBackground { enabled: chance.percent(75) }.into(),
         35 => Request::Terminate(app).into(),
         36 => Ask { request: Request::RequestAccess { app, application: "Nobody".into() }, must_fail: true },
-        37..=44 => activate(number, app, chance).into(),
+        37..=44 | 78..=81 => activate(number, app, chance).into(),
         45..=49 => raise(chance),
         _ => commands::any(known, chance),
     }
@@ -97,7 +109,7 @@ fn update(chance: &mut Chance) -> Ask {
 }
 
 fn any_registration(chance: &mut Chance) -> NewRegistration {
-    NewRegistration {
+    let mut new = NewRegistration {
         name: "the same name 0".into(),
         entry: apps::any_entry(chance),
         trigger: any_trigger(chance),
@@ -105,7 +117,12 @@ fn any_registration(chance: &mut Chance) -> NewRegistration {
         cancel_on_condition_loss: chance.percent(50),
         is_network_requested: chance.percent(20),
         group: chance.percent(20).then(|| TaskGroup { id: "group".into(), name: "Group".into() }),
+    };
+    // A device is used without conditions, and not in the app itself; what asks for that is refused.
+    if new.trigger == Trigger::DeviceUse && chance.percent(90) {
+        (new.entry, new.conditions) = (Entry::Component("Tasks.First".into()), vec![]);
     }
+    new
 }
 
 fn any_condition(chance: &mut Chance) -> Condition {
@@ -115,17 +132,31 @@ fn any_condition(chance: &mut Chance) -> Condition {
 fn any_trigger(chance: &mut Chance) -> Trigger {
     let freshness = 1 + u32::try_from(chance.below(4)).unwrap_or(0);
     let one_shot = chance.percent(25);
-    match chance.below(15) {
-        0..=4 => Trigger::System { kind: *chance.pick(TRIGGERS).expect("some"), one_shot },
-        5..=6 => Trigger::Time { freshness, one_shot },
-        7..=8 => Trigger::Maintenance { freshness, one_shot },
-        9..=10 => Trigger::Application,
-        11..=12 => Trigger::MediaProcessing,
+    match chance.below(20) {
+        0..=6 => Trigger::System { kind: *chance.pick(TRIGGERS).expect("some"), one_shot },
+        7 => Trigger::Time { freshness, one_shot },
+        8..=9 => Trigger::Maintenance { freshness, one_shot },
+        10..=11 => Trigger::Application,
+        12 => Trigger::MediaProcessing,
+        13..=15 => Trigger::DeviceUse,
+        16..=18 => any_event(one_shot, chance),
         _ => Trigger::CustomSystemEvent {
             id: (*chance.pick(EVENTS).expect("two")).into(),
             recurrence: *chance.pick(CustomSystemEventTriggerRecurrence::ALL).expect("two"),
         },
     }
+}
+
+/// Something that can be listened to.
+fn any_event(one_shot: bool, chance: &mut Chance) -> Trigger {
+    let events = [
+        (EventClass::UnitState, "unit", "backup.service"),
+        (EventClass::DeviceWatcher, "ID_FS_LABEL", "BACKUP*"),
+        (EventClass::SmsMessageReceived, "from", "+49"),
+        (EventClass::DBusSignal, "interface", "org.example.Jack"),
+    ];
+    let (class, name, value) = *chance.pick(&events).expect("some");
+    Trigger::Event { class, properties: [(name.into(), value.into())].into(), one_shot }
 }
 
 fn unregister(known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
@@ -180,7 +211,9 @@ fn raise(chance: &mut Chance) -> Ask {
 }
 
 fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
-    match chance.below(11) {
+    let event =
+        |class, name: &str| Trigger::Event { class, properties: [(name.into(), "x".into())].into(), one_shot: false };
+    match chance.below(15) {
         0 => new.name = String::new(),
         1 => new.name = "n".repeat(256),
         2 => new.name = "two\nlines".into(),
@@ -191,6 +224,10 @@ fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
         7 => new.trigger = Trigger::Maintenance { freshness: 43_200, one_shot: false },
         8 => new.entry = Entry::Class(bgtask_core::ClassId::from_random(1)),
         9 => new.group = Some(TaskGroup { id: "".into(), name: "".into() }),
+        10 => new.trigger = event(EventClass::Phone, "line"),
+        11 => new.trigger = event(EventClass::UnitState, "sate"),
+        12 => (new.trigger, new.entry) = (Trigger::DeviceUse, Entry::InProcess),
+        13 => (new.trigger, new.conditions) = (Trigger::DeviceUse, vec![SystemConditionType::UserPresent.into()]),
         _ => new.trigger = Trigger::System { kind: SystemTriggerType::ControlChannelReset, one_shot: true },
     }
 }

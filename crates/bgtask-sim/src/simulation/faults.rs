@@ -92,6 +92,7 @@ impl Simulation {
         self.sources.broker_died();
         self.planner.broker_died();
         self.listeners.broker_died();
+        self.devices.broker_died();
         self.clients.broker_died(self.now.boot, &mut self.chance);
         if self.bug == Some(Bug::LosesARow) {
             self.store.lose_a_row(&mut self.chance);

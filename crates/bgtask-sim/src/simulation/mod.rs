@@ -11,6 +11,7 @@ use bgtask_core::{AppId, Change, ClientId, Config, Input, Notice, Now, Output, P
 use crate::apps;
 use crate::chance::Chance;
 use crate::clients::Clients;
+use crate::devices::Devices;
 use crate::driver::{Driver, Effect, Turn};
 use crate::hosts::{Hosts, Word};
 use crate::listeners::Listeners;
@@ -44,6 +45,7 @@ pub struct Simulation {
     sources: Sources,
     planner: Planner,
     listeners: Listeners,
+    devices: Devices,
     clients: Clients,
     oracle: Oracle,
     trace: Trace,
@@ -79,6 +81,7 @@ impl Simulation {
             sources: Sources::new(),
             planner: Planner::default(),
             listeners: Listeners::default(),
+            devices: Devices::default(),
             clients: Clients::default(),
             trace: Trace::default(),
             faults: true,
@@ -184,6 +187,9 @@ impl Simulation {
         while let Some(input) = self.listeners.speak(self.now.boot) {
             self.tell(input);
         }
+        while let Some(input) = self.devices.speak(self.now.boot) {
+            self.tell(input);
+        }
         while let Some(input) = self.sources.speak(self.now.boot) {
             self.tell(input);
         }
@@ -271,6 +277,8 @@ impl Simulation {
             | (Output::Adopt { .. }, Some(Bug::ForgetsToAdopt))
             | (Output::Plan { .. }, Some(Bug::ForgetsToPlan))
             | (Output::Listen { .. }, Some(Bug::ForgetsToListen))
+            | (Output::Unlisten(_), Some(Bug::ForgetsToUnlisten))
+            | (Output::UnwatchDevice(_), Some(Bug::ForgetsToUnwatchADevice))
             | (Output::Kill(_), Some(Bug::SparesWhatIsToBeKilled)) => return Ok(()),
             _ => {}
         }
@@ -286,7 +294,8 @@ impl Simulation {
             }
             Output::Listen { task, subject, .. } => self.listeners.listen(task, subject, now, chance),
             Output::Unlisten(task) => self.listeners.unlisten(task),
-            Output::WatchDevice(..) | Output::UnwatchDevice(_) => {}
+            Output::WatchDevice(task, device) => self.devices.watch(task, device, now, chance),
+            Output::UnwatchDevice(task) => self.devices.unwatch(task, chance),
             Output::Launch { host, app, .. } => self.hosts.launch(host, app, now, chance),
             Output::Adopt { host, client } => self.adopt(host, client),
             Output::Run(host, order) => {

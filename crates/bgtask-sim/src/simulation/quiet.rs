@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgtask_core::{BootTime, HostKind, Input, Policy, Registration, Request, Standing, Subject};
+use bgtask_core::{BootTime, Fact, HostKind, Input, Policy, Registration, Request, Standing, Subject};
 
 use super::Simulation;
 use crate::apps;
@@ -19,7 +19,7 @@ impl Simulation {
     pub(super) fn quiet_phase(&mut self) -> Verdict {
         self.note('~', || "from here on nothing goes wrong".into());
         (self.faults, self.store_fails) = (false, false);
-        (self.hosts.tame, self.clients.tame) = (true, true);
+        (self.hosts.tame, self.clients.tame, self.devices.tame) = (true, true, true);
         self.allow_everything()?;
         self.pass_until(self.now.boot + TIMERS_GO_ON)?;
         self.wait_for_plans()?;
@@ -121,6 +121,7 @@ impl Simulation {
             self.clients.next(),
             self.planner.next(),
             self.listeners.next(),
+            self.devices.next(),
             wake,
         ];
         Ok(events.into_iter().flatten().min())
@@ -139,11 +140,19 @@ impl Simulation {
             subject.as_ref() != self.listeners.subject(it.id)
         };
         let listed = self.driver.core.registrations(None);
-        if let Some(registration) = listed.into_iter().find(unheard) {
+        if let Some(registration) = listed.iter().copied().find(unheard) {
             return Err(format!("{} is not listened for as it is to be", registration.name));
         }
-        match self.driver.core.sources().find(|(fact, _)| !self.sources.is_running(*fact)) {
-            Some((fact, _)) => Err(format!("{fact} is needed and its source does not run")),
+        if let Some(task) = self.listeners.tasks().find(|task| listed.iter().all(|it| it.id != *task)) {
+            return Err(format!("it is listened for {task}, which is registered no more"));
+        }
+        if self.devices.is_any_watched() {
+            return Err(format!("nothing runs, and devices are watched: {:?}", self.devices));
+        }
+        let with_source = |fact: &Fact| fact.ingredients().is_empty();
+        let mut needed = self.driver.core.sources().map(|(fact, _)| fact).filter(with_source);
+        match needed.find(|fact| !self.sources.is_running(*fact)) {
+            Some(fact) => Err(format!("{fact} is needed and its source does not run")),
             None => Ok(()),
         }
     }

@@ -1,9 +1,11 @@
 //! A service on a bus that answers whatever a test wants, well or not.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zbus::fdo::RequestNameFlags;
 use zbus::message::{Message, Type};
@@ -44,7 +46,7 @@ pub(crate) struct Identity {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mood {
     Well,
-    /// Not at all.
+    /// Not until it is well again.
     Hung,
     /// With values of types that it should never have.
     Mad,
@@ -54,38 +56,32 @@ pub(crate) enum Mood {
 pub(crate) struct Service {
     pub(crate) connection: Connection,
     identity: Identity,
-    state: Arc<Mutex<State>>,
+    answers: watch::Sender<(Answer, Mood)>,
+    asked: Arc<AtomicUsize>,
     task: JoinHandle<()>,
-}
-
-#[derive(Debug)]
-struct State {
-    answer: Answer,
-    mood: Mood,
-    asked: usize,
 }
 
 impl Service {
     /// Starts one that gives its name to whoever wants it, and waits to have it back.
     pub(crate) async fn start(bus: &TestBus, identity: Identity, answer: Answer) -> Self {
         let connection = bus.connect().await;
-        let state = Arc::new(Mutex::new(State { answer, mood: Mood::Well, asked: 0 }));
+        let (answers, current) = watch::channel((answer, Mood::Well));
+        let asked = Arc::default();
         let calls = MessageStream::from(&connection);
-        let task = tokio::spawn(serve(connection.clone(), calls, state.clone()));
+        let task = tokio::spawn(serve(connection.clone(), calls, current, Arc::clone(&asked)));
         let flags = RequestNameFlags::ALLOW_REPLACEMENT | RequestNameFlags::REPLACE_EXISTING;
         connection.request_name_with_flags(identity.name, flags).await.unwrap();
-        Self { connection, identity, state, task }
+        Self { connection, identity, answers, asked, task }
     }
 
     /// Answers so from now on.
     pub(crate) fn set(&self, answer: Answer, mood: Mood) {
-        let mut state = self.state.lock().unwrap();
-        (state.answer, state.mood) = (answer, mood);
+        self.answers.send_replace((answer, mood));
     }
 
     /// How often it was asked anything.
     pub(crate) fn asked(&self) -> usize {
-        self.state.lock().unwrap().asked
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Says that something changed.
@@ -109,23 +105,28 @@ impl Service {
     }
 }
 
-async fn serve(connection: Connection, mut calls: MessageStream, state: Arc<Mutex<State>>) {
+async fn serve(
+    connection: Connection,
+    mut calls: MessageStream,
+    current: watch::Receiver<(Answer, Mood)>,
+    asked: Arc<AtomicUsize>,
+) {
     while let Some(Ok(call)) = calls.next().await {
-        if call.message_type() != Type::MethodCall {
-            continue;
+        if call.message_type() == Type::MethodCall {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(answer(connection.clone(), call, current.clone()));
         }
-        let (answer, mood) = {
-            let mut state = state.lock().unwrap();
-            state.asked += 1;
-            (state.answer, state.mood)
-        };
-        // Whoever asked may be gone.
-        let _ = match mood {
-            Mood::Well => reply(&connection, &call, answer).await,
-            Mood::Hung => Ok(()),
-            Mood::Mad => go_mad(&connection, &call, answer).await,
-        };
     }
+}
+
+async fn answer(connection: Connection, call: Message, mut current: watch::Receiver<(Answer, Mood)>) {
+    let awake = current.wait_for(|(_, mood)| *mood != Mood::Hung).await.map(|current| *current);
+    // Whoever asked may be gone, and so may the service.
+    let _ = match awake {
+        Ok((answer, Mood::Mad)) => go_mad(&connection, &call, answer).await,
+        Ok((answer, _)) => reply(&connection, &call, answer).await,
+        Err(_) => Ok(()),
+    };
 }
 
 async fn reply(connection: &Connection, call: &Message, answer: Answer) -> zbus::Result<()> {

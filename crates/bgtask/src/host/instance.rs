@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{CancelNotice, Cancellation};
 use crate::event_args::time_of;
 use crate::storage::ApplicationDataContainer;
-use crate::{BackgroundTaskCancellationReason, Error, InstanceId, TaskId, Uuid, ValueSet};
+use crate::{BackgroundTaskCancellationReason, Error, InstanceId, TaskId, TriggerEvents, Uuid, ValueSet};
 
 /// One activation of a task: what `IBackgroundTaskInstance` is on Windows.
 ///
@@ -80,9 +80,16 @@ impl TaskInstance {
     }
 
     /// What the trigger hands over: the arguments of an [`ApplicationTrigger`](crate::ApplicationTrigger) or
-    /// [`MediaProcessingTrigger`](crate::MediaProcessingTrigger) (REQ-4). Others hand over nothing, and it is empty (SYS-5).
+    /// [`MediaProcessingTrigger`](crate::MediaProcessingTrigger) (REQ-4), the
+    /// [details](crate::DeviceUseDetails) of a [`DeviceUseTrigger`](crate::DeviceUseTrigger), and of a trigger that listens its
+    /// [events](Self::trigger_events). Others hand over nothing, and it is empty (SYS-5).
     pub fn trigger_details(&self) -> &ValueSet {
         &self.0.parts.details
+    }
+
+    /// What happened, for a trigger that listens; none for all others.
+    pub fn trigger_events(&self) -> TriggerEvents {
+        TriggerEvents::of(self.trigger_details())
     }
 
     /// The id of the event, if a [`CustomSystemEventTrigger`](crate::CustomSystemEventTrigger) fired.

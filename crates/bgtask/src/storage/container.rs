@@ -265,8 +265,8 @@ impl ApplicationDataContainer {
 
 fn check_bounds(key: &str, value: &PropertyValue) -> Result<(), SettingsError> {
     let (depth, most) = match value {
-        PropertyValue::Set(set) => (set.depth(), MAX_COMPOSITE_BYTES),
-        _ => (0, MAX_VALUE_BYTES),
+        PropertyValue::Set(_) => (value.depth(), MAX_COMPOSITE_BYTES),
+        _ => (value.depth(), MAX_VALUE_BYTES),
     };
     if depth > MAX_SET_DEPTH {
         return Err(SettingsError::ValueTooDeep { key: key.to_owned(), depth });

@@ -96,8 +96,8 @@ impl ValueSet {
     }
 
     /// How deep it is nested.
-    pub(crate) fn depth(&self) -> usize {
-        1 + self.0.values().map(depth).max().unwrap_or(0)
+    fn depth(&self) -> usize {
+        1 + self.0.values().map(PropertyValue::depth).max().unwrap_or(0)
     }
 
     fn has_nul(&self) -> bool {
@@ -157,11 +157,14 @@ impl ValueSet {
     }
 }
 
-fn depth(value: &PropertyValue) -> usize {
-    match value {
-        PropertyValue::Set(set) => set.depth(),
-        PropertyValue::List(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
-        _ => 0,
+impl PropertyValue {
+    /// How deep sets and lists are nested in it; 0 where it is neither.
+    pub(crate) fn depth(&self) -> usize {
+        match self {
+            Self::Set(set) => set.depth(),
+            Self::List(list) => 1 + list.iter().map(Self::depth).max().unwrap_or(0),
+            _ => 0,
+        }
     }
 }
 

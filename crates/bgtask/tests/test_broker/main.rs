@@ -1,6 +1,7 @@
 //! The test broker: the scenarios of the Windows sample, its clock, its processes, and what it refuses.
 
 mod deadlines;
+mod events;
 mod hosting;
 mod refusals;
 mod restart;

@@ -1,10 +1,7 @@
 //! What an app may not do is refused with the error that it would get from the real broker.
 
 use bgtask::testing::TestBroker;
-use bgtask::{
-    BackgroundTaskBuilder, RegistrationUpdate, SystemCondition, SystemConditionType, SystemTrigger, SystemTriggerType,
-    TimeTrigger,
-};
+use bgtask::{BackgroundTaskBuilder, RegistrationUpdate, SystemTrigger, SystemTriggerType, TimeTrigger};
 
 use crate::sample::{APP, broker, builder, manifest};
 
@@ -37,9 +34,12 @@ async fn what_makes_no_sense_is_refused() {
     assert!(error.is_unknown_app(), "{error}");
     let error = broker.uninstall("org.example.Nobody").unwrap_err();
     assert!(error.is_unknown_app(), "{error}");
-    let cost = SystemCondition::new(SystemConditionType::BackgroundWorkCostNotHigh);
-    let error = broker.register(APP, &builder("Task", zone_change(), Some(cost))).unwrap_err();
-    assert!(error.is_not_supported(), "D16: {error}");
+    let disk = bgtask::DeviceWatcherTrigger::new().property("ID_FS_LABEL", "backup").property("colour", "red");
+    let error = broker.register(APP, &builder("Task", disk, None)).unwrap_err();
+    assert!(error.is_invalid_argument() && error.to_string().contains("no property \"colour\""), "{error}");
+    let busy = BackgroundTaskBuilder::new().name("Use").trigger(bgtask::DeviceUseTrigger::new());
+    let error = broker.register(APP, &busy).unwrap_err();
+    assert!(error.is_invalid_argument() && error.to_string().contains("entry point"), "CO-6: {error}");
     let error = broker.request(APP, zone_change(), &bgtask::ValueSet::new()).unwrap_err();
     assert!(error.is_invalid_argument(), "{error}");
 
@@ -113,6 +113,14 @@ async fn register_or_update_keeps_what_is_the_same() {
 #[should_panic(expected = "install the manifest with another version")]
 async fn what_cannot_be_fired_says_how_it_comes_about() {
     broker().fire(SystemTriggerType::ServicingComplete);
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "does not listen to anything")]
+async fn nothing_happens_to_who_does_not_listen() {
+    let mut broker = broker();
+    let task = broker.register(APP, &builder("Task", zone_change(), None)).unwrap();
+    broker.happens(task, bgtask::ValueSet::new());
 }
 
 #[tokio::test(start_paused = true)]

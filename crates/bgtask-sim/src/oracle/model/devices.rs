@@ -48,12 +48,17 @@ impl Model {
         self.cancel_where(owed, CancellationReason::ResourceRevocation, uses);
     }
 
-    /// With the last program of an app its use of a device ends.
+    /// With the last program of an app its use of a device ends, and what waits for its turn is given up.
     pub(super) fn client_left(&mut self, client: ClientId, owed: &mut Owed) {
         let Some(app) = self.clients.remove(&client) else { return };
         if !self.clients.values().any(|its: &AppId| *its == app) {
             let uses = |model: &Self, run: &Run| run.app == app && model.uses_a_device(run);
             self.cancel_where(owed, CancellationReason::Abort, uses);
+            let its = |task: &TaskId| {
+                self.registrations.get(task).is_some_and(|it| it.app == app && it.trigger == Trigger::DeviceUse)
+            };
+            let waiting = self.waiting.iter().filter(|(_, held)| its(&held.task));
+            owed.drops.extend(waiting.map(|(instance, _)| *instance));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Between the library, the wire and the core.
 
 use bgtask_core::{
-    CustomSystemEventTriggerRecurrence, Details, Entry, NewRegistration, Refusal, SystemConditionType,
+    CustomSystemEventTriggerRecurrence, Details, Entry, EventClass, NewRegistration, Refusal, SystemConditionType,
     SystemTriggerType, TaskGroup,
 };
 use bgtask_manifest::App;
@@ -42,10 +42,21 @@ fn trigger(trigger: &Trigger) -> bgtask_core::Trigger {
         Trigger::Maintenance(its) => Core::Maintenance { freshness: its.freshness_time(), one_shot: its.one_shot() },
         Trigger::Application(_) => Core::Application,
         Trigger::MediaProcessing(_) => Core::MediaProcessing,
+        Trigger::DeviceUse(_) => Core::DeviceUse,
         Trigger::CustomSystemEvent(its) => Core::CustomSystemEvent {
             id: its.trigger_id().into(),
             recurrence: same(CustomSystemEventTriggerRecurrence::from_number(its.recurrence().number())),
         },
+        listening => listener(listening),
+    }
+}
+
+fn listener(trigger: &Trigger) -> bgtask_core::Trigger {
+    let (class, its) = trigger.listens_to().expect("all others listen");
+    bgtask_core::Trigger::Event {
+        class: same(EventClass::from_name(class)),
+        properties: its.texts.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
+        one_shot: its.one_shot,
     }
 }
 

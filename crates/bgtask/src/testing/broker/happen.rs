@@ -1,13 +1,35 @@
 //! What happens to what tasks listen to, and to the devices they use.
 
-use bgtask_core::{Details, Input};
+use bgtask_core::{Demand, Details, Input, Reply, Request};
 use serde_json::{Map, Value, json};
 
-use super::TestBroker;
-use super::convert::core_id;
-use crate::{PropertyValue, TaskId, ValueSet};
+use super::convert::{self, core_id, same};
+use super::{TestBroker, app_id};
+use crate::{DeviceTriggerResult, DeviceUseDetails, Error, PropertyValue, TaskId, TriggerResponse, ValueSet};
 
 impl TestBroker {
+    /// Fires the app's own [`DeviceUseTrigger`](crate::DeviceUseTrigger), as its
+    /// [`request_async_with`](crate::DeviceUseTrigger::request_async_with) does.
+    ///
+    /// # Errors
+    ///
+    /// [`is_unknown_app`](Error::is_unknown_app), [`is_limit_reached`](Error::is_limit_reached): the arguments are too long.
+    pub fn use_device(
+        &mut self,
+        app: &str,
+        device_id: &str,
+        arguments: &str,
+    ) -> Result<TriggerResponse<DeviceTriggerResult>, Error> {
+        let details = DeviceUseDetails { device_id: device_id.to_owned(), arguments: arguments.to_owned() };
+        let details = convert::details(&details.into())?;
+        match self.ask(Request::Activate { app: app_id(app)?, demand: Demand::DeviceUse, details })? {
+            Reply::DeviceUse(result, why) => {
+                Ok(TriggerResponse { result: same(DeviceTriggerResult::from_number(result.number())), why })
+            }
+            other => unreachable!("asked for a device, answered {other:?}"),
+        }
+    }
+
     /// Something happens that a task listens to: an event with these fields, as its trigger's module lists them. Events that
     /// happen while the task waits or runs are gathered, and given to it in their order (D1).
     ///
@@ -41,7 +63,7 @@ impl TestBroker {
         self.tell_of(task, String::new(), 0, events);
     }
 
-    /// A device goes away. A task that uses it is told to stop with
+    /// A device goes away. A task that [uses](Self::use_device) it is told to stop with
     /// [`ResourceRevocation`](crate::BackgroundTaskCancellationReason::ResourceRevocation) (CA-8). How many did.
     pub fn unplug(&mut self, device_id: &str) -> usize {
         let users = self.ears.users(device_id);

@@ -140,9 +140,9 @@ use world::World;
 ///
 /// # What is so until the test says otherwise
 ///
-/// The Internet is available, the user is present, the machine is on external power and saves no energy, memory is not short,
-/// the time zone is UTC, it is midnight of 2030-01-01, every app may run in the background, and the limits are the
-/// broker's own defaults.
+/// The Internet is available and free, the user is present and their session connected, the screen is on, the machine is on external
+/// power with a full battery and saves no energy, memory is not short, the time zone is UTC, it is midnight of 2030-01-01, every app
+/// may run in the background, and the limits are the broker's own defaults. Everything can be listened to, and nothing happens.
 ///
 /// # What is refused
 ///
@@ -153,6 +153,7 @@ use world::World;
 ///
 /// * [`BlockingTask`](crate::host::BlockingTask)s wait in real time, while the virtual goes on: test them with
 ///   [`TaskTest::blocking`](super::TaskTest::blocking).
+/// * Notifications that a task [shows](crate::notify), and whatever else asks the broker through its socket.
 /// * Real input and output of a task does not hold the virtual time either, but for tokio's file operations and `spawn_blocking`.
 /// * A killed task is dropped at its next `await`; what it spawned itself goes on, as it would not in a real process.
 /// * Whether the programs are where the manifest says: `bgtask check` looks.
@@ -336,7 +337,7 @@ impl TestBroker {
 
     /// Fires the app's own trigger, an [`ApplicationTrigger`](crate::ApplicationTrigger) or a
     /// [`MediaProcessingTrigger`](crate::MediaProcessingTrigger), as their `request_async_with` do; the results of both have the
-    /// same values.
+    /// same values. A [`DeviceUseTrigger`](crate::DeviceUseTrigger) is fired by [`use_device`](Self::use_device).
     ///
     /// # Errors
     ///

@@ -1,0 +1,39 @@
+# SessionConnected by sessions of the real logind: a log-in, a fast user switch there and back, and an end of a remote session are
+# connections and disconnections. Logging off is none (CND-3), and the log-in after it connects again.
+. /opt/cases/lib.sh
+. /opt/world/seat.sh
+. /opt/world/door.sh
+
+witness connected session-connected
+witness disconnected session-disconnected
+eventually value_is session-connected false
+sit_down tester desk
+eventually ran_times connected 1
+
+sit_down guest guest-desk
+eventually ran_times disconnected 1
+loginctl activate "$(session_of desk)"
+eventually ran_times connected 2
+loginctl activate "$(session_of guest-desk)"
+eventually ran_times disconnected 2
+
+# From afar, while the guest has the seat.
+open_door
+visit
+eventually ran_times connected 3
+loginctl lock-session "$(session_of desk)" # locked is connected still, here and there
+leave
+eventually ran_times disconnected 3
+loginctl activate "$(session_of desk)"
+eventually ran_times connected 4
+
+systemctl stop desk guest-desk
+no_session() { ! loginctl list-sessions --no-legend | grep -q tester; }
+eventually no_session
+value_is session-connected true
+sit_down tester desk
+eventually ran_times connected 5
+systemctl stop desk
+fired_times disconnected 3
+fired_times connected 5
+forget connected disconnected
