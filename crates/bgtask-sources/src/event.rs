@@ -21,8 +21,8 @@ use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
 use crate::signal::{self, SignalSpec};
-use crate::unit::{self, UnitSpec};
 use crate::smart_card::{self, SmartCardSpec};
+use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].

@@ -56,12 +56,9 @@ impl Page {
             };
             let cells: Vec<String> = row.split('|').map(|cell| cell.trim().to_owned()).collect();
             match tables.last_mut().filter(|_| inside) {
-                None => tables.push(Table {
-                    section: section.clone(),
-                    part: part.clone(),
-                    header: cells,
-                    rows: Vec::new(),
-                }),
+                None => {
+                    tables.push(Table { section: section.clone(), part: part.clone(), header: cells, rows: Vec::new() })
+                }
                 Some(_) if cells.iter().all(|cell| cell.starts_with("---")) => {}
                 Some(table) => {
                     assert_eq!(cells.len(), table.header.len(), "a bar too many or too few: {line}");
@@ -268,10 +265,7 @@ fn a_test_that_is_not_there_is_told() {
     let tests = BTreeMap::from([("a".to_owned(), vec![Test { name: "it_runs".into(), cites: BTreeSet::new() }])]);
     assert_eq!(missing(&tests, "x", "a: it_runs"), None);
     assert_eq!(missing(&tests, "x", "open: all of it"), None);
-    assert_eq!(
-        missing(&tests, "x", "a: it_hums").as_deref(),
-        Some("x names the test a: it_hums, which is not there")
-    );
+    assert_eq!(missing(&tests, "x", "a: it_hums").as_deref(), Some("x names the test a: it_hums, which is not there"));
     assert!(missing(&tests, "x", "-").unwrap().contains("no test holds it"));
     assert!(missing(&tests, "x", "").unwrap().contains("is empty"));
 }
