@@ -273,7 +273,16 @@ fn coverage(page: &Page) -> impl Iterator<Item = (String, String)> {
 }
 
 fn missing(tests: &BTreeMap<String, Vec<Test>>, of: &str, cell: &str) -> Option<String> {
-    match read_coverage(cell) {
+    let (on_systems, cell): (Vec<_>, Vec<_>) = cell.split(';').map(str::trim).partition(|it| it.starts_with(SYSTEM));
+    let cases = on_systems.iter().flat_map(|group| group[SYSTEM.len()..].split(',').map(str::trim));
+    let absent = |case: &&str| !root().join(format!("tests/system/cases/{case}.sh")).is_file();
+    if let Some(case) = cases.clone().find(absent) {
+        return Some(format!("{of} names the case {case} of tests/system, which is not there"));
+    }
+    if cell.is_empty() && cases.count() > 0 {
+        return None;
+    }
+    match read_coverage(&cell.join("; ")) {
         Err(wrong) => Some(format!("{of}: {wrong}")),
         Ok((named, open)) => {
             if named.is_empty() && open.is_none() {
@@ -288,6 +297,9 @@ fn missing(tests: &BTreeMap<String, Vec<Test>>, of: &str, cell: &str) -> Option<
     }
 }
 
+/// What begins the names of cases that run on a whole system, with its real daemons.
+const SYSTEM: &str = "system:";
+
 #[test]
 fn a_test_that_is_not_there_is_told() {
     let tests = BTreeMap::from([("a".to_owned(), vec![Test { name: "it_runs".into(), cites: BTreeSet::new() }])]);
@@ -296,4 +308,7 @@ fn a_test_that_is_not_there_is_told() {
     assert_eq!(missing(&tests, "x", "a: it_hums").as_deref(), Some("x names the test a: it_hums, which is not there"));
     assert!(missing(&tests, "x", "-").unwrap().contains("no test holds it"));
     assert!(missing(&tests, "x", "").unwrap().contains("is empty"));
+    assert_eq!(missing(&tests, "x", "a: it_runs; system: 20-time-zone, 30-internet"), None);
+    assert_eq!(missing(&tests, "x", "system: 20-time-zone"), None);
+    assert!(missing(&tests, "x", "a: it_runs; system: 99-nothing").unwrap().contains("99-nothing"));
 }
