@@ -56,15 +56,13 @@ impl Page {
                 continue;
             };
             let cells: Vec<String> = row.split('|').map(|cell| cell.trim().to_owned()).collect();
-            match tables.last_mut().filter(|_| inside) {
-                None => {
-                    tables.push(Table { section: section.clone(), part: part.clone(), header: cells, rows: Vec::new() })
-                }
-                Some(_) if cells.iter().all(|cell| cell.starts_with("---")) => {}
-                Some(table) => {
-                    assert_eq!(cells.len(), table.header.len(), "a bar too many or too few: {line}");
-                    table.rows.push(cells);
-                }
+            if !inside {
+                let (section, part) = (section.clone(), part.clone());
+                tables.push(Table { section, part, header: cells, rows: Vec::new() });
+            } else if let Some(table) = tables.last_mut().filter(|_| !cells.iter().all(|cell| cell.starts_with("---")))
+            {
+                assert_eq!(cells.len(), table.header.len(), "a bar too many or too few: {line}");
+                table.rows.push(cells);
             }
             inside = true;
         }
