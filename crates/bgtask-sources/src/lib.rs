@@ -10,8 +10,8 @@
 //!   One that is only restarted is waited for ([`SERVICE_GRACE`]), so that nothing is told of a world that did not change.
 //!
 //! Nothing polls, with one exception: free space, the load and displays that are switched off, of which no kernel tells,
-//! are read again every [`DISK_REREAD`], [`LOAD_REREAD`] and [`SCREEN_REREAD`] for as long as somebody watches them. What a kernel or a service refuses to tell on one
-//! machine is read by time there too, and its status says so.
+//! are read again every [`DISK_REREAD`], [`LOAD_REREAD`] and [`SCREEN_REREAD`] for as long as somebody watches them. What a
+//! kernel or a service refuses to tell on one machine is read by time there too, and its status says so.
 //!
 //! [`watch_path`] and [`listen`] watch something else: not a level, but everything that happens, in its order.
 //!
@@ -99,13 +99,13 @@ pub use crate::device::{
 pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::event::{Event, EventReport, Listening, MAX_EVENTS, MAX_FIELD_BYTES, Subject, listen};
-pub use crate::external_power::POWER_SETTLE;
+pub use crate::external_power::{POWER_FLAP, POWER_SETTLE};
 pub use crate::folder_changes::FolderChangesSpec;
 pub use crate::glob::{Glob, MAX_PATTERN_BYTES};
 pub use crate::grace::SERVICE_GRACE;
-use crate::internet::Asked;
-pub use crate::internet::NETWORK_SETTLE;
+pub use crate::internet::{NETWORK_FLAP, NETWORK_SETTLE};
 pub use crate::library::{Library, LibrarySpec, MAX_USER_DIRS_BYTES};
+use crate::internet::Asked;
 pub use crate::load::{LOAD_BAND, LOAD_REREAD};
 pub use crate::location::geofence::{FENCE_BAND, FENCE_RADIUS, GeofenceSpec};
 pub use crate::location::visit::{CITY_DWELL, CITY_RADIUS, VENUE_DWELL, VENUE_RADIUS, VisitSpec};
@@ -129,14 +129,14 @@ pub use crate::zone::{MAX_ZONE_BYTES, ZONE_SETTLE, zone_rules};
 
 /// One facility that can be watched.
 ///
-/// All but the time zone and the two states are levels that hold or do not ([`Report::Level`]). A kind with a parameter is one source for
-/// each value of it.
+/// All but the time zone and the states are levels that hold or do not ([`Report::Level`]). A kind with a parameter is one
+/// source for each value of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SourceKind {
     /// The system's time zone: `/etc/localtime`. Serves the `TimeZoneChange` trigger (SYS-3).
     TimeZone,
-    /// Whether the internet answers: NetworkManager, or else systemd-networkd and the default routes. Serves the `InternetAvailable`
-    /// trigger and the conditions `InternetAvailable` and `InternetNotAvailable` (CO-4).
+    /// Whether the internet answers: NetworkManager, or else systemd-networkd and the default routes. Serves the
+    /// `InternetAvailable` trigger and the conditions `InternetAvailable` and `InternetNotAvailable` (CO-4).
     Internet,
     /// Whether the internet answers over a network that costs nothing by volume: the same, and NetworkManager's word on
     /// metering. Serves the condition `FreeNetworkAvailable`.
@@ -151,9 +151,9 @@ pub enum SourceKind {
     /// `UserAway` triggers and the conditions `UserPresent` and `UserNotPresent`.
     UserPresence,
     /// Whether somebody is connected to a session of this user: one in front on its seat, or a remote one (logind, or else
-    /// any terminal of the user). To log off is not to disconnect: without a session the level stays what it was, and the next log-in
-    /// is told as `false`, then `true`. Serves the `SessionConnected` trigger and the conditions `SessionConnected` and
-    /// `SessionDisconnected` (CND-3).
+    /// any terminal of the user). To log off is not to disconnect: without a session the level stays what it was, and the
+    /// next log-in is told as `false`, then `true`. Serves the `SessionConnected` trigger and the conditions
+    /// `SessionConnected` and `SessionDisconnected` (CND-3).
     SessionConnected,
     /// Whether this user has given no input for at least so long: logind, or else typing in a terminal.
     Idle(Duration),
