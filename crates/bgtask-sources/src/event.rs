@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::notifications::{self, NotificationSpec, Topic};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::signal::{self, SignalSpec};
@@ -35,6 +36,10 @@ pub enum Subject {
     Unit(UnitSpec),
     /// A text message that a modem receives.
     Sms(SmsSpec),
+    /// What people do with the notifications of an app.
+    NotificationAction(NotificationSpec),
+    /// What becomes of the notifications of an app.
+    NotificationHistory(NotificationSpec),
 }
 
 impl Subject {
@@ -43,6 +48,10 @@ impl Subject {
         match class {
             "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
             "SmsMessageReceivedTrigger" => SmsSpec::read(properties).map(Self::Sms),
+            "ToastNotificationActionTrigger" => NotificationSpec::read(properties).map(Self::NotificationAction),
+            "ToastNotificationHistoryChangedTrigger" => {
+                NotificationSpec::read(properties).map(Self::NotificationHistory)
+            }
             "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
             _ => Err(format!("`{class}` is not a trigger that listens to events")),
         }
@@ -115,6 +124,8 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
         match subject {
             Subject::Signal(spec) => signal::run(spec, &world, teller).await,
             Subject::Sms(spec) => sms::run(spec, &world, teller).await,
+            Subject::NotificationAction(spec) => notifications::run(spec, Topic::Action, &world, teller).await,
+            Subject::NotificationHistory(spec) => notifications::run(spec, Topic::History, &world, teller).await,
             Subject::Unit(spec) => unit::run(spec, &world, teller).await,
         }
     });

@@ -51,6 +51,7 @@ mod internet;
 mod load;
 mod memory_pressure;
 mod netlink;
+mod notifications;
 mod outbox;
 mod path;
 mod presence;
@@ -87,6 +88,10 @@ use crate::internet::Asked;
 pub use crate::internet::NETWORK_SETTLE;
 pub use crate::load::{LOAD_BAND, LOAD_REREAD};
 pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
+pub use crate::notifications::{
+    MAX_ACTION_BYTES, MAX_ACTIONS, MAX_BODY_BYTES, MAX_NOTICES_WAITING, MAX_SHOWN, MAX_SHOWN_BY_APP, MAX_TAG_BYTES,
+    MAX_TITLE_BYTES, Notification, NotificationCentre, NotificationSpec, Urgency,
+};
 pub use crate::presence::PRESENCE_IDLE;
 pub use crate::probe::{Probe, probe};
 use crate::report::Teller;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bus::BusKind;
+use crate::notifications::{Desk, NotificationCentre};
 use crate::watch_path::Hub;
 
 /// The address of the system bus below a root, in the words of the D-Bus specification.
@@ -11,7 +12,8 @@ const SYSTEM_BUS_SOCKET: &str = "run/dbus/system_bus_socket";
 
 /// Where facts are read from: a file-system root, the user they concern, and the two message buses.
 ///
-/// Clones of a world share one inotify instance for all its path watches: the kernel allows a user only 128 of them.
+/// Clones of a world share one inotify instance for all its path watches: the kernel allows a user only 128 of them. They
+/// also share one [`NotificationCentre`].
 ///
 /// The root is `/` on a machine and a directory of files in a test. Symbolic links are followed *inside* the root.
 #[derive(Clone, Debug)]
@@ -21,6 +23,7 @@ pub struct World {
     bus_address: String,
     session_address: String,
     hub: Arc<Hub>,
+    desk: Arc<Desk>,
 }
 
 impl World {
@@ -39,7 +42,7 @@ impl World {
         };
         let bus_address = address("DBUS_SYSTEM_BUS_ADDRESS", SYSTEM_BUS_SOCKET);
         let session_address = address("DBUS_SESSION_BUS_ADDRESS", &format!("run/user/{uid}/bus"));
-        Self { sysroot, uid, bus_address, session_address, hub: Arc::default() }
+        Self { sysroot, uid, bus_address, session_address, hub: Arc::default(), desk: Arc::default() }
     }
 
     /// The root that every path is below.
@@ -73,6 +76,20 @@ impl World {
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.sysroot.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Where notifications of this world's user are shown.
+    pub fn notifications(&self) -> NotificationCentre {
+        NotificationCentre::new(self, &self.desk)
+    }
+
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// The same world, which does not keep this one's desk.
+    pub(crate) fn with_another_desk(&self) -> Self {
+        Self { desk: Arc::default(), ..self.clone() }
     }
 
     /// What reads for all path watches of this world.
