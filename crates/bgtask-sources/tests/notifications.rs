@@ -23,10 +23,12 @@ const CHAT: &str = "org.example.Chat";
 const EXPIRED: u32 = 1;
 const DISMISSED: u32 = 2;
 
+/// What was shown: number, app, title, body, actions.
+type Shown = (u32, String, String, String, Vec<String>);
+
 #[derive(Clone, Default)]
 struct Screen {
-    /// What was shown: number, app, title, body, actions.
-    shown: Arc<Mutex<Vec<(u32, String, String, String, Vec<String>)>>>,
+    shown: Arc<Mutex<Vec<Shown>>>,
     closed: Arc<Mutex<Vec<u32>>>,
     capabilities: Vec<&'static str>,
     hangs: Arc<AtomicBool>,
