@@ -220,7 +220,10 @@ impl Object<'_> {
 fn classify(method: &str, error: &zbus::Error) -> CallError {
     match error {
         zbus::Error::FDO(error) => match **error {
-            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => CallError::NoService,
+            // The last is what the bus answers for a service that went away meanwhile.
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) | fdo::Error::NoReply(_) => {
+                CallError::NoService
+            }
             fdo::Error::UnknownObject(_) | fdo::Error::UnknownInterface(_) | fdo::Error::UnknownMethod(_) => {
                 CallError::NoObject
             }
