@@ -1,12 +1,15 @@
-//! What waits costs nothing. The kernel counts for each thread, so this test has one to itself.
+//! What waits costs nothing. The kernel counts for each thread, and each of these tests has one to itself.
 
 mod common;
 
 use std::fs;
 use std::time::Duration;
 
-use bgtask_sources::{DayWindow, PathEvents, PathReport, PathSpec, Report, SourceKind, World, start, watch_path};
-use common::DEADLINE;
+use bgtask_sources::{
+    DayWindow, EventReport, PathEvents, PathReport, PathSpec, Report, SourceKind, Subject, World, listen, start,
+    watch_path,
+};
+use common::{DEADLINE, Sysroot, TestBus};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -45,10 +48,42 @@ async fn a_hundred_path_watches_and_a_window_make_no_wake_ups() {
         }
     };
     timeout(DEADLINE, told).await.expect("a watch says nothing");
+    nothing_happens().await;
+}
+
+async fn nothing_happens() {
     let before = effort();
     sleep(Duration::from_secs(2)).await;
     let after = effort();
     // The timer of this test itself wakes the thread a few times.
     assert!(after.0 - before.0 < 20, "{} wake-ups in two seconds", after.0 - before.0);
     assert!(after.1 - before.1 < 100_000_000, "ran for {} ns", after.1 - before.1);
+}
+
+#[tokio::test]
+async fn fifty_listeners_on_both_buses_make_no_wake_ups() {
+    let sysroot = Sysroot::new();
+    let (Some(_system), Some(_session)) = (TestBus::start(&sysroot), TestBus::start_session(&sysroot)) else { return };
+    let world = sysroot.world();
+    let (sender, mut reports) = mpsc::channel(16);
+    let subjects = [
+        ("DBusSignalTrigger", &[("member", "Changed")][..]),
+        ("UnitStateTrigger", &[("unit", "backup.service"), ("state", "failed")]),
+        ("SmsMessageReceivedTrigger", &[]),
+        ("ToastNotificationActionTrigger", &[("app", "org.example.Mail")]),
+        ("ToastNotificationHistoryChangedTrigger", &[("app", "org.example.Mail")]),
+    ];
+    let of = |(class, properties): (&str, &[(&str, &str)])| {
+        let owned = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Subject::read(class, &owned.collect()).unwrap()
+    };
+    let listener = |n: u128| listen(n, of(subjects[n as usize % subjects.len()]), &world, sender.clone());
+    let _listeners: Vec<_> = (0..50).map(listener).collect();
+    let told = async {
+        for _ in 0..50 {
+            assert!(matches!(reports.recv().await, Some((_, EventReport::Status(_)))));
+        }
+    };
+    timeout(DEADLINE, told).await.expect("a listener says nothing");
+    nothing_happens().await;
 }
