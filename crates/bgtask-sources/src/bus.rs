@@ -256,6 +256,15 @@ impl Properties {
         Some((interface, Self(changed)))
     }
 
+    /// Properties that a signal or a list of objects brought.
+    pub(crate) fn of(properties: HashMap<String, OwnedVariant>) -> Self {
+        Self(properties)
+    }
+
+    pub(crate) fn is_without(&self, name: &str) -> bool {
+        !self.0.contains_key(name)
+    }
+
     /// The property, or `None` where this version of the service has none of that name.
     pub(crate) fn get<T>(&self, name: &str) -> Result<Option<T>, CallError>
     where

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::bluetooth::advertisement::{self, AdvertisementSpec};
+use crate::bluetooth::connection::{self, BluetoothConnectionSpec};
+use crate::bluetooth::gatt::{self, GattSpec};
 use crate::device::{self, DeviceConnectionSpec, DeviceSpec};
 use crate::folder_changes::{self, FolderChangesSpec};
 use crate::library::{self, LibrarySpec};
@@ -40,6 +43,12 @@ pub enum Subject {
     Device(DeviceSpec),
     /// Devices that are connected and disconnected: `DeviceConnectionChangeTrigger`.
     DeviceConnection(DeviceConnectionSpec),
+    /// A Bluetooth device that comes near or goes away: `BluetoothLEAdvertisementWatcherTrigger`.
+    Advertisement(AdvertisementSpec),
+    /// A value of a Bluetooth device: `GattCharacteristicNotificationTrigger`.
+    Gatt(GattSpec),
+    /// A Bluetooth device that is connected and disconnected: `DeviceConnectionChangeTrigger`.
+    BluetoothConnection(BluetoothConnectionSpec),
     /// A fence on the map that is crossed: `LocationTrigger`.
     Geofence(GeofenceSpec),
     /// A stay somewhere that begins or ends: `GeovisitTrigger`.
@@ -77,7 +86,12 @@ impl Subject {
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
             "DeviceWatcherTrigger" => DeviceSpec::read(properties).map(Self::Device),
-            "DeviceConnectionChangeTrigger" => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
+            "DeviceConnectionChangeTrigger" => match BluetoothConnectionSpec::read(properties) {
+                Ok(spec) => Ok(Self::BluetoothConnection(spec)),
+                Err(_) => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
+            },
+            "BluetoothLEAdvertisementWatcherTrigger" => AdvertisementSpec::read(properties).map(Self::Advertisement),
+            "GattCharacteristicNotificationTrigger" => GattSpec::read(properties).map(Self::Gatt),
             "LocationTrigger" => GeofenceSpec::read(properties).map(Self::Geofence),
             "GeovisitTrigger" => VisitSpec::read(properties).map(Self::Visit),
             "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
@@ -95,15 +109,18 @@ impl Subject {
         match self {
             Self::Device(spec) => device::run(spec, world, teller).await,
             Self::DeviceConnection(spec) => spec.run(world, teller).await,
-            Self::Sensor(spec) => sensor::run(spec, world, &teller).await,
+            Self::Sensor(spec) => sensor::run(spec, world, teller).await,
             Self::Signal(spec) => signal::run(spec, world, teller).await,
             Self::Library(spec) => library::run(spec, world, teller).await,
             Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
             Self::Unit(spec) => unit::run(spec, world, teller).await,
             Self::Sms(spec) => sms::run(spec, world, teller).await,
             Self::SmartCard(spec) => smart_card::run(spec, world, teller).await,
-            Self::Geofence(spec) => geofence::run(spec, world, &teller).await,
-            Self::Visit(spec) => visit::run(spec, world, &teller).await,
+            Self::Geofence(spec) => geofence::run(spec, world, teller).await,
+            Self::Visit(spec) => visit::run(spec, world, teller).await,
+            Self::Advertisement(spec) => advertisement::run(spec, world, teller).await,
+            Self::Gatt(spec) => gatt::run(spec, world, teller).await,
+            Self::BluetoothConnection(spec) => connection::run(spec, world, teller).await,
         }
     }
 }

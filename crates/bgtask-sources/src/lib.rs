@@ -40,6 +40,7 @@ mod accounts;
 mod attribute;
 mod band;
 mod battery;
+mod bluetooth;
 mod bus;
 mod day_window;
 mod device;
@@ -94,6 +95,11 @@ pub use bgtask_calendar::DayWindow;
 
 pub use crate::accounts::{ACCOUNTS_SETTLE, MAX_ACCOUNTS};
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
+pub use crate::bluetooth::advertisement::{
+    AdvertisementFilter, AdvertisementSpec, MAX_ADVERTISERS, OUT_OF_RANGE_TIMEOUT, RSSI_MAX, RSSI_NONE,
+};
+pub use crate::bluetooth::connection::{BluetoothConnectionSpec, CONNECTION_SETTLE};
+pub use crate::bluetooth::gatt::{GATT_GATHER, GattMode, GattSpec};
 pub use crate::bus::BusKind;
 pub use crate::device::{
     DeviceAction, DeviceConnectionSpec, DeviceId, DeviceSpec, MAX_CONNECTED_DEVICES, MAX_DEVICE_PROPERTIES,

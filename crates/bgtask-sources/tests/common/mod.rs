@@ -1,6 +1,7 @@
 //! A world of files, private buses, and an inbox that waits.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod bluez;
 pub(crate) mod events;
 pub(crate) mod listener;
 pub(crate) mod logind;
