@@ -17,6 +17,7 @@ use zbus::wire::{DynamicDeserialize, DynamicType, OwnedObjectPath, OwnedVariant}
 use zbus::{Connection, Message, Proxy, fdo};
 
 pub(crate) use crate::bus::connector::Connector;
+use crate::bus::ear::Heard;
 use crate::world::World;
 
 /// How long a service may take to answer before it counts as hung.
@@ -105,8 +106,13 @@ impl Bus {
 
     /// The same on any bus.
     pub(crate) fn open_on(bus: BusKind, world: &World, rules: Vec<String>) -> Self {
+        Self::open_where(bus, world, rules, |_| true)
+    }
+
+    /// The same for who hears other signals on the connection, too: an edge is only what `matters`.
+    pub(crate) fn open_where(bus: BusKind, world: &World, rules: Vec<String>, matters: fn(&Message) -> bool) -> Self {
         let (sender, link) = watch::channel(Link::Connecting);
-        Self { link, keeper: tokio::spawn(keep(Connector::new(bus, world), rules, sender)) }
+        Self { link, keeper: tokio::spawn(keep(Connector::new(bus, world), rules, matters, sender)) }
     }
 
     /// The link as it is now; at the very start, as it is after the first attempt to connect. Every later edge ends
@@ -309,12 +315,14 @@ impl Properties {
 }
 
 /// Keeps one connection, and moves `link` on at every edge.
-async fn keep(mut connector: Connector, rules: Vec<String>, link: watch::Sender<Link>) {
+async fn keep(mut connector: Connector, rules: Vec<String>, matters: fn(&Message) -> bool, link: watch::Sender<Link>) {
     loop {
         let mut ear = connector.connect(&rules, || set_absent(&link)).await;
         link.send_replace(Link::Up(ear.connection().clone()));
-        while ear.next().await.is_some() {
-            link.send_modify(|_| {});
+        while let Some(heard) = ear.next().await {
+            if !matches!(&heard, Heard::Signal(signal) if !matters(signal)) {
+                link.send_modify(|_| {});
+            }
             // A flood must not keep the rest of a single-threaded runtime waiting.
             yield_now().await;
         }
