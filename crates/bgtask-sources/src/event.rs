@@ -19,6 +19,7 @@ use crate::location::visit::{self, VisitSpec};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
+use crate::store::{self, Keeping, StoreSpec};
 use crate::world::World;
 
 /// Events that are held until they are told. More are counted in [`Burst::lost`].
@@ -31,6 +32,10 @@ pub const MAX_FIELD_BYTES: usize = 4096;
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Subject {
+    /// A calendar that changes.
+    Appointments(StoreSpec),
+    /// An address book that changes.
+    Contacts(StoreSpec),
     /// A Bluetooth device that comes near or goes away.
     Advertisement(AdvertisementSpec),
     /// A value of a Bluetooth device.
@@ -53,6 +58,8 @@ impl Subject {
     /// One sentence: what is wrong, and what to write.
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
+            "AppointmentStoreNotificationTrigger" => StoreSpec::read(properties).map(Self::Appointments),
+            "ContactStoreNotificationTrigger" => StoreSpec::read(properties).map(Self::Contacts),
             "BluetoothLEAdvertisementWatcherTrigger" => AdvertisementSpec::read(properties).map(Self::Advertisement),
             "DeviceConnectionChangeTrigger" => BluetoothConnectionSpec::read(properties).map(Self::BluetoothConnection),
             "GattCharacteristicNotificationTrigger" => GattSpec::read(properties).map(Self::Gatt),
@@ -128,6 +135,8 @@ pub fn listen(key: u128, subject: Subject, world: &World, reports: mpsc::Sender<
     let world = world.clone();
     let source = tokio::spawn(async move {
         match subject {
+            Subject::Appointments(spec) => match store::run(Keeping::Appointments, spec, &world, teller).await {},
+            Subject::Contacts(spec) => match store::run(Keeping::Contacts, spec, &world, teller).await {},
             Subject::Advertisement(spec) => match advertisement::run(spec, &world, teller).await {},
             Subject::Gatt(spec) => match gatt::run(spec, &world, teller).await {},
             Subject::BluetoothConnection(spec) => match connection::run(spec, &world, teller).await {},

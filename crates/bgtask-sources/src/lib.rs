@@ -62,6 +62,7 @@ mod report;
 mod reread;
 mod sensor;
 mod service;
+mod store;
 mod up_time;
 mod wall_timer;
 mod watch_path;
@@ -98,6 +99,7 @@ pub use crate::probe::{Probe, probe};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
+pub use crate::store::{MAX_STORES, STORE_SETTLE, StoreSpec};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
     PathWatching, watch_path,
