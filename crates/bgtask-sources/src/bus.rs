@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
 use zbus::proxy::{CacheProperties, MethodFlags};
-use zbus::wire::{DynamicDeserialize, DynamicType, OwnedVariant};
+use zbus::wire::{DynamicDeserialize, DynamicType, OwnedObjectPath, OwnedVariant};
 use zbus::{Connection, Message, Proxy, fdo};
 
 pub(crate) use crate::bus::connector::Connector;
@@ -147,6 +147,12 @@ impl Object<'_> {
         Ok(Properties(all))
     }
 
+    /// All objects below this one.
+    pub(crate) async fn objects(&self, connection: &Connection) -> Result<Objects, CallError> {
+        let interface = "org.freedesktop.DBus.ObjectManager";
+        Object { interface, ..*self }.call(connection, "GetManagedObjects", None).await
+    }
+
     /// Calls `method` with one string or nothing as argument. Never starts the service for it.
     pub(crate) async fn call<R>(
         &self,
@@ -228,8 +234,13 @@ fn classify(method: &str, error: &zbus::Error) -> CallError {
 }
 
 /// The properties of an object, read with their types checked.
-#[derive(Debug)]
+#[derive(Debug, serde::Deserialize, zbus::wire::Type)]
 pub(crate) struct Properties(HashMap<String, OwnedVariant>);
+
+/// The interfaces of an object.
+pub(crate) type Interfaces = HashMap<String, Properties>;
+/// The objects of a service that has an `ObjectManager`.
+pub(crate) type Objects = HashMap<OwnedObjectPath, Interfaces>;
 
 impl Properties {
     /// The interface and what it says of its properties, of a signal `PropertiesChanged`.
@@ -237,6 +248,15 @@ impl Properties {
         let body = signal.body();
         let (interface, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) = body.deserialize().ok()?;
         Some((interface, Self(changed)))
+    }
+
+    /// Properties that a signal or a list of objects brought.
+    pub(crate) fn of(properties: HashMap<String, OwnedVariant>) -> Self {
+        Self(properties)
+    }
+
+    pub(crate) fn is_without(&self, name: &str) -> bool {
+        !self.0.contains_key(name)
     }
 
     /// The property, or `None` where this version of the service has none of that name.

@@ -20,6 +20,7 @@ use zbus::{Connection, Message, MessageStream};
 
 use crate::bus::{Bus, BusKind, CALL_RETRY, CallError, Link, Object};
 use crate::event::EventTeller;
+use crate::outbox::Happening;
 use crate::report::Status;
 use crate::world::World;
 
@@ -66,7 +67,7 @@ pub(crate) trait Follower: Send {
 }
 
 /// Lets `follower` follow its service for ever.
-pub(crate) async fn follow<F: Follower>(mut follower: F, world: &World, teller: &EventTeller) -> Infallible {
+pub(crate) async fn follow<F: Follower>(mut follower: F, world: &World, teller: EventTeller) -> Infallible {
     let coming_and_going = format!(
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',\
          interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{}'",
@@ -76,7 +77,7 @@ pub(crate) async fn follow<F: Follower>(mut follower: F, world: &World, teller: 
     loop {
         let link = bus.link().await;
         let failed = tokio::select! {
-            Err(error) = visit(&mut follower, &link, teller) => Some(error),
+            Err(error) = visit(&mut follower, &link, &teller) => Some(error),
             () = bus.edge() => None,
         };
         if let Some(error) = failed {
@@ -122,13 +123,20 @@ impl Visit<'_> {
 
     /// Hears the signals of the service that match any of `rules` (without type and sender), each read by `read`, which
     /// passes over what is not of interest or makes no sense. No two rules may match the same signal.
-    pub(crate) async fn signals<T: Send + 'static>(
+    pub(crate) async fn signals<T: Happening + Send + 'static>(
         &self,
         rules: &[&str],
         read: impl Fn(&Message) -> Option<T> + Send + 'static,
     ) -> Result<Signals<T>, CallError> {
         let rules = rules.iter().map(|rule| format!("type='signal',sender='{}',{rule}", self.owner));
         Signals::subscribe(self.connection, rules, read).await
+    }
+}
+
+/// A signal that says no more than that something may have changed.
+impl Happening for () {
+    fn repeats(&self, _before: &Self) -> bool {
+        true
     }
 }
 
@@ -152,7 +160,7 @@ pub(crate) enum Heard<T> {
     Lost(u64),
 }
 
-impl<T: Send + 'static> Signals<T> {
+impl<T: Happening + Send + 'static> Signals<T> {
     /// Hears what matches any of whole match rules.
     pub(crate) async fn subscribe(
         connection: &Connection,
@@ -227,9 +235,12 @@ impl<T> Default for Ear<T> {
     }
 }
 
-impl<T> Ear<T> {
+impl<T: Happening> Ear<T> {
     fn put(&self, signal: T) {
         let held = &mut *self.lock();
+        if held.signals.back().is_some_and(|last| signal.repeats(last)) {
+            return;
+        }
         match held.signals.len() < MAX_HEARD {
             true => held.signals.push_back(signal),
             false => held.lost += 1,
@@ -262,6 +273,25 @@ impl<T> Ear<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Happening for usize {
+        fn repeats(&self, before: &Self) -> bool {
+            self == before
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_new_is_kept_once() {
+        let ear = Ear::default();
+        for signal in [1, 1, 1, 2, 2, 1] {
+            ear.put(signal);
+        }
+        let mut kept = Vec::new();
+        while let Ok(Some(Heard::Signal(signal))) = ear.take() {
+            kept.push(signal);
+        }
+        assert_eq!(kept, [1, 2, 1]);
+    }
 
     #[test]
     fn what_is_too_much_is_counted_and_told_last() {

@@ -187,11 +187,11 @@ impl Follower {
     fn observe(&mut self, seen: Seen) {
         let sub_state = seen.sub_state.clone();
         if self.history.reaches(seen) {
-            self.teller.event(self.fields(sub_state));
+            self.teller.event(self.fields(&sub_state));
         }
     }
 
-    fn fields(&self, sub_state: String) -> [(&'static str, Value); 5] {
+    fn fields(&self, sub_state: &str) -> [(&'static str, Value); 5] {
         [
             ("unit", json!(self.spec.unit)),
             ("state", json!(self.spec.state.word())),

@@ -30,7 +30,7 @@ witness stayed internet
 second_cable
 nmcli connection up wan1
 nmcli connection down wan0
-eventually state_is 'full unmetered wan1|full unmetered.*wan1'
+eventually state_is "full unmetered $(nmcli -g connection.uuid connection show wan1)"
 eventually test "$(firings changed)" -gt "$before"
 nmcli connection up wan0
 cut_second_cable

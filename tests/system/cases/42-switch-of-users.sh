@@ -2,7 +2,6 @@
 . /opt/cases/lib.sh
 . /opt/world/seat.sh
 
-useradd --create-home --shell /bin/bash guest
 witness in-front user-present
 witness behind user-away
 eventually value_is user-presence false

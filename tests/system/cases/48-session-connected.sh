@@ -31,9 +31,9 @@ systemctl stop desk guest-desk
 no_session() { ! loginctl list-sessions --no-legend | grep -q tester; }
 eventually no_session
 value_is session-connected true
+fired_times disconnected 3
 sit_down tester desk
 eventually ran_times connected 5
 systemctl stop desk
-fired_times disconnected 3
 fired_times connected 5
 forget connected disconnected

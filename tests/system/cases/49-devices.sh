@@ -3,7 +3,7 @@
 . /opt/cases/lib.sh
 
 witness cable 'device:subsystem=net,INTERFACE=cable*'
-witness pulled 'device:subsystem=net,action=remove,INTERFACE=cable?'
+witness pulled 'device:subsystem=net,action=remove,INTERFACE=cable*'
 witness disk device:subsystem=block
 for name in cable pulled disk; do eventually listens $name; done
 

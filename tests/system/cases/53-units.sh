@@ -11,7 +11,7 @@ systemd-run --quiet --wait --unit=backup false || true
 eventually heard broken 1
 events broken | grep '"unit": "backup.service"' | grep '"state": "failed"' | grep '"manager": "system"' | grep -q '"result": "exit-code"'
 systemctl reset-failed backup
-systemd-run --quiet --wait --unit=backup sh -c 'kill -SEGV $$' || true
+systemd-run --quiet --wait --unit=backup sh -c 'kill -SEGV $$$$' || true
 eventually heard broken 2
 events broken | tail -1 | grep -qE '"result": "(signal|core-dump)"'
 

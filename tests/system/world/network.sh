@@ -8,9 +8,6 @@ check_of_street=/run/street/check
 build_street() {
   mkdir -p /run/street
   cat >/etc/NetworkManager/conf.d/90-street.conf <<'CONF'
-[main]
-no-auto-default=*
-dns=none
 [connectivity]
 uri=http://192.0.2.1:8080/check
 response=NetworkManager is online

@@ -5,6 +5,7 @@
 # sit_down PERSON UNIT: a new session of the person on the seat, in front.
 sit_down() {
   local person=$1 unit=$2
+  id -u "$person" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$person"
   systemd-run --quiet --collect --unit="$unit" -p PAMName=login -p User="$person" -p Environment=XDG_SESSION_CLASS=user \
     -p Environment=XDG_SEAT=seat0 -p Environment=XDG_SESSION_TYPE=x11 bash /opt/world/desktop.sh
   eventually desktop_listens "$unit"

@@ -47,7 +47,7 @@ impl DeviceId {
             ["class", subsystem, name] | ["bus", subsystem, "devices", name] => named(subsystem, name)?,
             _ => {
                 return Err(format!(
-                    "`{text}` is no device: write a path below /sys, such as /sys/class/net/eth0, /sys/block/sda, \
+                    "`{text}` is no device: write the address of a Bluetooth device, or a path below /sys, such as /sys/class/net/eth0, /sys/block/sda, \
                      /sys/bus/usb/devices/1-2 or /sys/devices/…, with * for anything"
                 ));
             }
@@ -65,11 +65,11 @@ impl DeviceId {
         }
     }
 
-    /// The place it names, where it names one and not many.
-    pub(super) fn literal_place(&self) -> Option<&str> {
+    /// The path below `/sys`, where it names one device and not many.
+    pub(super) fn literal_path(&self) -> Option<&str> {
         match &self.means {
             Means::Place(glob) => glob.literal(),
-            Means::Name { .. } => None,
+            Means::Name { name, .. } => name.literal().map(|_| self.text.as_str()),
         }
     }
 
