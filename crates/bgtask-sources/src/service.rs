@@ -73,7 +73,8 @@ pub(crate) async fn follow<F: Follower>(mut follower: F, world: &World, teller: 
          interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{}'",
         F::SERVICE.name
     );
-    let mut bus = Bus::open_on(F::SERVICE.bus, world, vec![coming_and_going]);
+    // On the same connection the follower hears what the service says, which is no coming and going.
+    let mut bus = Bus::open_where(F::SERVICE.bus, world, vec![coming_and_going], is_coming_or_going);
     loop {
         let link = bus.link().await;
         let failed = tokio::select! {
@@ -89,6 +90,10 @@ pub(crate) async fn follow<F: Follower>(mut follower: F, world: &World, teller: 
         }
         sleep(SERVICE_SETTLE).await;
     }
+}
+
+fn is_coming_or_going(signal: &Message) -> bool {
+    signal.header().member().is_some_and(|member| member == "NameOwnerChanged")
 }
 
 async fn visit<F: Follower>(follower: &mut F, link: &Link, teller: &EventTeller) -> Result<Infallible, CallError> {

@@ -47,7 +47,7 @@ impl DeviceId {
             ["class", subsystem, name] | ["bus", subsystem, "devices", name] => named(subsystem, name)?,
             _ => {
                 return Err(format!(
-                    "`{text}` is no device: write the address of a Bluetooth device, or a path below /sys, such as /sys/class/net/eth0, /sys/block/sda, \
+                    "`{text}` is no device: write a path below /sys, such as /sys/class/net/eth0, /sys/block/sda, \
                      /sys/bus/usb/devices/1-2 or /sys/devices/…, with * for anything"
                 ));
             }
