@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::wire::{DynamicDeserialize, DynamicType, OwnedObjectPath, OwnedVariant};
 use zbus::{Connection, Message, Proxy, fdo};
@@ -24,6 +24,30 @@ use crate::world::World;
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long after a call failed although its service is there, it is tried again without any edge.
 pub(crate) const CALL_RETRY: Duration = Duration::from_secs(60);
+
+/// When a service is asked again that does not answer.
+#[derive(Default, Debug)]
+pub(crate) struct Retry(Option<Instant>);
+
+impl Retry {
+    /// What an answer means for that.
+    pub(crate) fn after<T>(&mut self, answer: &Result<T, CallError>) {
+        self.0 = matches!(answer, Err(CallError::Failed(_))).then(|| Instant::now() + CALL_RETRY);
+    }
+
+    /// Whether the last answer was none.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Waits until it is time; for ever where nothing failed. Cancel safe.
+    pub(crate) async fn due(&self) {
+        match self.0 {
+            Some(moment) => sleep_until(moment).await,
+            None => std::future::pending().await,
+        }
+    }
+}
 
 /// D-Bus match rules of the signals a source wants to hear.
 ///
@@ -224,7 +248,10 @@ impl Object<'_> {
 fn classify(method: &str, error: &zbus::Error) -> CallError {
     match error {
         zbus::Error::FDO(error) => match **error {
-            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => CallError::NoService,
+            // The last is what the bus answers for a service that went away meanwhile.
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) | fdo::Error::NoReply(_) => {
+                CallError::NoService
+            }
             fdo::Error::UnknownObject(_) | fdo::Error::UnknownInterface(_) | fdo::Error::UnknownMethod(_) => {
                 CallError::NoObject
             }

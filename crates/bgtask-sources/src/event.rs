@@ -20,6 +20,7 @@ use crate::folder_changes::{self, FolderChangesSpec};
 use crate::library::{self, LibrarySpec};
 use crate::location::geofence::{self, GeofenceSpec};
 use crate::location::visit::{self, VisitSpec};
+use crate::notifications::{self, NotificationSpec, Topic};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
@@ -67,6 +68,10 @@ pub enum Subject {
     SmartCard(SmartCardSpec),
     /// A text message that a modem receives: `SmsMessageReceivedTrigger`.
     Sms(SmsSpec),
+    /// What people do with the notifications of an app: `ToastNotificationActionTrigger`.
+    NotificationAction(NotificationSpec),
+    /// What becomes of the notifications of an app: `ToastNotificationHistoryChangedTrigger`.
+    NotificationHistory(NotificationSpec),
 }
 
 impl Subject {
@@ -99,6 +104,10 @@ impl Subject {
             "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
             "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
             "SmsMessageReceivedTrigger" => SmsSpec::read(properties).map(Self::Sms),
+            "ToastNotificationActionTrigger" => NotificationSpec::read(properties).map(Self::NotificationAction),
+            "ToastNotificationHistoryChangedTrigger" => {
+                NotificationSpec::read(properties).map(Self::NotificationHistory)
+            }
             "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
             "SmartCardTrigger" => SmartCardSpec::read(properties).map(Self::SmartCard),
             _ => Err(format!("{class} is no trigger that listens to events")),
@@ -115,6 +124,8 @@ impl Subject {
             Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
             Self::Unit(spec) => unit::run(spec, world, teller).await,
             Self::Sms(spec) => sms::run(spec, world, teller).await,
+            Self::NotificationAction(spec) => notifications::run(spec, Topic::Action, world, teller).await,
+            Self::NotificationHistory(spec) => notifications::run(spec, Topic::History, world, teller).await,
             Self::SmartCard(spec) => smart_card::run(spec, world, teller).await,
             Self::Geofence(spec) => geofence::run(spec, world, teller).await,
             Self::Visit(spec) => visit::run(spec, world, teller).await,

@@ -61,6 +61,7 @@ mod load;
 mod location;
 mod memory_pressure;
 mod netlink;
+mod notifications;
 mod outbox;
 mod pace;
 mod path;
@@ -120,6 +121,10 @@ pub use crate::location::geofence::{FENCE_BAND, FENCE_RADIUS, GeofenceSpec};
 pub use crate::location::visit::{CITY_DWELL, CITY_RADIUS, VENUE_DWELL, VENUE_RADIUS, VisitSpec};
 pub use crate::location::{LOCATION_DENIED_RETRY, LOCATION_DESKTOP_ID, LOCATION_SETTLE};
 pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
+pub use crate::notifications::{
+    MAX_ACTION_BYTES, MAX_ACTIONS, MAX_BODY_BYTES, MAX_NOTICES_WAITING, MAX_SHOWN, MAX_SHOWN_BY_APP, MAX_TAG_BYTES,
+    MAX_TITLE_BYTES, Notification, NotificationCentre, NotificationSpec, Urgency,
+};
 pub use crate::presence::PRESENCE_IDLE;
 pub use crate::probe::{Probe, probe, probe_subject};
 use crate::report::Teller;

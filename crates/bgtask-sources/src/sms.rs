@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use serde_json::{Value, json};
-use tokio::time::sleep;
 use zbus::Message;
 use zbus::wire::{ObjectPath, OwnedObjectPath};
 
 use crate::bus::ear::{Ear, Heard, is_directed};
-use crate::bus::{BusKind, CALL_RETRY, CallError, Connector, Interfaces, Object, Objects, Properties, Rules};
+use crate::bus::{BusKind, CallError, Connector, Interfaces, Object, Objects, Properties, Retry, Rules};
 use crate::event::EventTeller;
 use crate::report::Status;
 pub use crate::sms::spec::{MAX_PREFIX_BYTES, SmsSpec};
@@ -74,6 +73,7 @@ struct Receiver<'a> {
     incomplete: Vec<Announced>,
     /// Whether the modems have to be asked for.
     look: bool,
+    retry: Retry,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,37 +92,34 @@ impl<'a> Receiver<'a> {
             announced: Vec::new(),
             incomplete: Vec::new(),
             look: true,
+            retry: Retry::default(),
         }
     }
 
     /// Receives until the connection is lost.
     async fn receive(&mut self, mut ear: Ear) {
-        let mut hangs = false;
         loop {
             if std::mem::take(&mut self.look) {
-                hangs = self.look_for_modems(&mut ear).await;
+                self.look_for_modems(&mut ear).await;
             }
             for announced in std::mem::take(&mut self.announced) {
-                match hangs {
-                    true => self.wait_for(announced),
-                    false => hangs = self.read(&mut ear, announced).await,
-                }
+                self.read(&mut ear, announced).await;
             }
             tokio::select! {
                 heard = ear.next() => match heard {
                     Some(heard) => self.hear(heard),
                     None => return,
                 },
-                () = sleep(CALL_RETRY), if hangs => {
-                    (self.look, hangs) = (true, false);
+                () = self.retry.due() => {
+                    self.look = true;
                     self.announced.append(&mut self.incomplete);
                 }
             }
         }
     }
 
-    /// Asks for all modems. Returns whether ModemManager hangs.
-    async fn look_for_modems(&mut self, ear: &mut Ear) -> bool {
+    /// Asks for all modems.
+    async fn look_for_modems(&mut self, ear: &mut Ear) {
         self.told.clear();
         let connection = ear.connection().clone();
         let objects = ear.during(ROOT.objects(&connection)).await;
@@ -130,7 +127,9 @@ impl<'a> Receiver<'a> {
         for heard in ear.held() {
             self.hear(heard);
         }
-        match objects.and_then(|objects| modems(&objects)) {
+        let modems = objects.and_then(|objects| modems(&objects));
+        self.retry.after(&modems);
+        match modems {
             Ok(mut modems) => {
                 for (modem, ready) in &mut modems {
                     *ready = self.modems.get(modem).copied().filter(|_| self.told.contains(modem)).unwrap_or(*ready);
@@ -138,12 +137,8 @@ impl<'a> Receiver<'a> {
                 self.incomplete.retain(|message| modems.contains_key(&message.modem));
                 self.modems = modems;
                 self.teller.status(self.status());
-                false
             }
-            Err(error) => {
-                self.teller.status(without(&error));
-                matches!(error, CallError::Failed(_))
-            }
+            Err(error) => self.teller.status(without(&error)),
         }
     }
 
@@ -199,26 +194,29 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// Reads a message. Returns whether ModemManager hangs.
-    async fn read(&mut self, ear: &mut Ear, announced: Announced) -> bool {
+    async fn read(&mut self, ear: &mut Ear, announced: Announced) {
+        // One that hangs is not waited for once for each message.
+        if self.retry.is_pending() {
+            return self.wait_for(announced);
+        }
         let object =
             Object { service: SERVICE, path: &announced.message, interface: "org.freedesktop.ModemManager1.Sms" };
         let connection = ear.connection().clone();
         let read = ear.during(object.properties(&connection)).await;
-        match read.and_then(|properties| Text::read(&properties)) {
+        let text = read.and_then(|properties| Text::read(&properties));
+        self.retry.after(&text);
+        match text {
             Ok(text) if text.state == SMS_RECEIVED => self.tell(&announced, text),
             Ok(text) if [SMS_UNKNOWN, SMS_RECEIVING].contains(&text.state) => self.wait_for(announced),
             Ok(_) => {}
             Err(error @ CallError::Failed(_)) => {
                 self.teller.status(without(&error));
                 self.wait_for(announced);
-                return true;
             }
             // Whoever shows messages to people took it away at once.
             Err(CallError::NoObject | CallError::Nonsense(_)) => self.teller.lost(1),
             Err(CallError::NoService) => {}
         }
-        false
     }
 
     fn wait_for(&mut self, message: Announced) {

@@ -6,7 +6,8 @@ use std::fs;
 use std::time::Duration;
 
 use bgtask_sources::{
-    BusKind, DayWindow, PathEvents, PathReport, PathSpec, Report, SourceKind, World, start, watch_path,
+    BusKind, DayWindow, EventReport, PathEvents, PathReport, PathSpec, Report, SourceKind, Subject, World, listen,
+    start, watch_path,
 };
 use common::{DEADLINE, Sysroot, TestBus};
 use tokio::sync::mpsc;
@@ -102,5 +103,33 @@ async fn twenty_sources_make_no_wake_ups() {
     timeout(DEADLINE, told).await.expect("a source says nothing");
     // Whoever found a bus has heard of it by then.
     sleep(Duration::from_secs(1)).await;
+    assert_quiet().await;
+}
+
+#[tokio::test]
+async fn fifty_listeners_on_both_buses_make_no_wake_ups() {
+    let sysroot = Sysroot::new();
+    let (Some(_system), Some(_session)) = (TestBus::start(&sysroot), TestBus::start_session(&sysroot)) else { return };
+    let world = sysroot.world();
+    let (sender, mut reports) = mpsc::channel(16);
+    let subjects = [
+        ("DBusSignalTrigger", &[("member", "Changed")][..]),
+        ("UnitStateTrigger", &[("unit", "backup.service"), ("state", "failed")]),
+        ("SmsMessageReceivedTrigger", &[]),
+        ("ToastNotificationActionTrigger", &[("app", "org.example.Mail")]),
+        ("ToastNotificationHistoryChangedTrigger", &[("app", "org.example.Mail")]),
+    ];
+    let of = |(class, properties): (&str, &[(&str, &str)])| {
+        let owned = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Subject::read(class, &owned.collect()).unwrap()
+    };
+    let listener = |n: u128| listen(n, of(subjects[n as usize % subjects.len()]), &world, sender.clone());
+    let _listeners: Vec<_> = (0..50).map(listener).collect();
+    let told = async {
+        for _ in 0..50 {
+            assert!(matches!(reports.recv().await, Some((_, EventReport::Status(_)))));
+        }
+    };
+    timeout(DEADLINE, told).await.expect("a listener says nothing");
     assert_quiet().await;
 }
