@@ -22,7 +22,7 @@ use crate::sensor::{self, SensorSpec};
 use crate::store::{self, Keeping, StoreSpec};
 use crate::world::World;
 
-/// Events that are held until they are told. More are counted in [`Burst::lost`].
+/// Events that are held until they are told. More are counted in [`EventReport::Burst`].
 pub const MAX_EVENTS: usize = MAX_HELD;
 
 /// The longest text, and the most bytes, that one field of an event carries; what is longer is cut off.
