@@ -189,6 +189,23 @@ async fn a_device_that_goes_and_comes_back_is_connected_and_subscribed_again() {
 }
 
 #[tokio::test]
+async fn a_device_that_refuses_is_asked_again_when_it_changes() {
+    let sysroot = Sysroot::new();
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let bluez = Bluez::with_device(&bus, NEAR).await.named().await;
+    bluez.ask(HEART, |heart: &mut Characteristic| heart.refuses = true).await;
+    let mut listener = heart(&sysroot, "Serial");
+    let Status::Degraded { why, .. } = listener.status_that(is_degraded).await else { panic!("must be degraded") };
+    assert!(why.contains("does not notify") && why.contains("Not connected"), "{why}");
+    bluez.ask(HEART, |heart: &mut Characteristic| heart.refuses = false).await;
+    bluez.connect(true).await;
+    listener.status_that(is_available).await;
+    subscribed(&bluez, 2).await;
+    bluez.beat(&[1]).await;
+    assert_eq!(listener.event().await["value"], "01");
+}
+
+#[tokio::test]
 async fn what_has_no_such_characteristic_is_told_so() {
     let sysroot = Sysroot::new();
     let Some(bus) = TestBus::start(&sysroot) else { return };
