@@ -29,7 +29,18 @@ from bgtask._session import Session
 PATIENCE = 60.0
 """How long anything may take on a busy machine."""
 APP = "org.example.Python"
-ENTRY_POINTS = ("Example", "Blocking", "Fails", "Defers", "Floods", "Tells", "Exits", "Hangs", "NotInTheProgram")
+ENTRY_POINTS = (
+    "Example",
+    "Blocking",
+    "Fails",
+    "Defers",
+    "Floods",
+    "Tells",
+    "Events",
+    "Exits",
+    "Hangs",
+    "NotInTheProgram",
+)
 
 T = TypeVar("T")
 

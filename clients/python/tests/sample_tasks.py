@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from uuid import UUID
 
 from bgtask import BackgroundTaskDeferral, TaskInstance, host
@@ -88,6 +89,16 @@ class Tells:
         }
 
 
+class Events:
+    """What happened in a folder."""
+
+    def run(self, task_instance: TaskInstance) -> None:
+        events, lost = task_instance.trigger_events
+        assert lost == 0 and all(event["at"] <= datetime.now(UTC) for event in events)
+        told = [f"{event['change']} {event['path']}" for event in events]
+        task_instance.local_settings()["changes"] = told
+
+
 class Exits:
     def run(self, task_instance: TaskInstance) -> None:
         print("no more paper", file=sys.stderr, flush=True)
@@ -108,6 +119,7 @@ TASKS: Mapping[str | UUID, type[host.BackgroundTask]] = {
     "Tasks.Defers": Defers,
     "Tasks.Floods": Floods,
     "Tasks.Tells": Tells,
+    "Tasks.Events": Events,
     "Tasks.Exits": Exits,
     "Tasks.Hangs": Hangs,
     CLASS: Tells,

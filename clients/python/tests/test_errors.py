@@ -24,7 +24,6 @@ from bgtask import (
     CustomSystemEvent,
     CustomSystemEventTrigger,
     SystemTrigger,
-    SystemTriggerType,
     TimeTrigger,
     errors,
 )
@@ -61,8 +60,8 @@ async def test_the_broker_says_why_it_does_not_register(broker: Home) -> None:
     assert "timer" in await refused(bgtask.NotDeclaredError, made)
     made.set_trigger(TimeTrigger(14))
     assert "15" in await refused(bgtask.InvalidArgumentError, made)
-    made.set_trigger(SystemTrigger(SystemTriggerType.SmsReceived))
-    await refused(bgtask.NotSupportedError, made)
+    made.set_trigger(bgtask.DBusSignalTrigger(bus="system", member="DeviceAdded"))
+    assert "no system bus" in await refused(bgtask.NotSupportedError, made)
     made.set_trigger(ApplicationTrigger())
     await made.register()
     await refused(bgtask.LimitReachedError, made)

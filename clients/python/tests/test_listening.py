@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from conftest import Home, builder
+from conftest import Home, builder, take
 
 import bgtask
 from bgtask import (
+    BackgroundExecutionManager,
     BackgroundTaskBuilder,
+    BackgroundTaskCompletedEventArgs,
     BackgroundTaskRegistration,
     DeviceTriggerResult,
     DeviceUseTrigger,
@@ -113,20 +116,24 @@ def test_events_have_their_time_and_what_was_lost() -> None:
         assert events_of(details) == ([], 0), details
 
 
-async def test_the_broker_keeps_every_one_of_them(broker: Home) -> None:
-    """TR-5, through the broker."""
+async def test_the_broker_keeps_a_trigger_as_it_was(broker: Home) -> None:
+    """TR-5, through the broker: of those that need no service, which the private machine has none of."""
+    listened: list[Trigger] = [
+        bgtask.StorageLibraryChangeTrackerTrigger(folder="/notes", one_shot=True),
+        bgtask.StorageLibraryChangeTrackerTrigger(folder="/mail"),
+    ]
     made = builder()
-    for trigger in TRIGGERS:
+    for trigger in listened:
         made.set_trigger(trigger)
         await made.register()
     tasks = list((await BackgroundTaskRegistration.all_tasks()).values())
-    assert [task.trigger for task in tasks] == TRIGGERS, "the oldest first"
+    assert [task.trigger for task in tasks] == listened, "the oldest first"
 
 
 async def test_a_wrong_property_is_told_with_the_right_ones(broker: Home) -> None:
     made = builder()
     made.set_trigger(bgtask.DeviceWatcherTrigger(subsystem="block", told={"colour": "red"}))
-    with pytest.raises(bgtask.InvalidArgumentError, match="subsystem, device_type, id, action"):
+    with pytest.raises(bgtask.InvalidArgumentError, match=r"colour.*subsystem.*device_type"):
         await made.register()
 
 
@@ -144,3 +151,25 @@ async def test_a_device_is_used_at_the_apps_word(broker: Home) -> None:
     registered = await made.register()
     assert registered != task and registered.trigger == trigger
     assert (await BackgroundTaskRegistration.get(registered.task_id)).trigger == trigger
+
+
+async def test_a_task_is_told_what_happened_in_a_folder(broker: Home) -> None:
+    """D1: what happened since the last run, in its order, and each with its time."""
+    folder = broker.world.path / "notes"
+    folder.mkdir()
+    completions: asyncio.Queue[BackgroundTaskCompletedEventArgs] = asyncio.Queue()
+    BackgroundTaskRegistration.on_any_completed(completions.put_nowait)
+    await BackgroundExecutionManager.request_access()
+    made = builder("Tasks.Events")
+    made.set_trigger(bgtask.StorageLibraryChangeTrackerTrigger(folder="/notes"))
+    await made.register()
+    (await take(completions)).check_result()
+    assert broker.settings["changes"] == ["reset /notes"], "what was before is not known"
+
+    (folder / "a").write_text("one")
+    (folder / "a").rename(folder / "b")
+    told: list[str] = []
+    while "renamed /notes/b" not in told:
+        (await take(completions)).check_result()
+        told += broker.settings["changes"]
+    assert told == ["created /notes/a", "written /notes/a", "renamed /notes/b"]

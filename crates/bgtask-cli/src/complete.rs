@@ -156,7 +156,8 @@ mod tests {
     fn triggers_and_conditions_are_offered_with_what_is_written_already() {
         assert_eq!(offered(&["bgtask", "add", "x", "--on", "time"]), ["timer:", "time-zone-change"]);
         assert_eq!(offered(&["bgtask", "add", "x", "--on", "ac"]), ["ac-power"]);
-        assert_eq!(offered(&["bgtask", "add", "x", "--on", "sms"]), [""; 0], "this build does not know it");
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "sms"]), ["sms-received", "sms:"]);
+        assert_eq!(offered(&["bgtask", "add", "x", "--on", "serv"]), [""; 0], "it is for apps");
         assert_eq!(offered(&["bgtask", "add", "x", "--when", "unm"]), ["unmetered"]);
         assert_eq!(
             offered(&["bgtask", "add", "x", "--when", "unmetered,user-"]),

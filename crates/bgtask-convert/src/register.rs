@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn a_trigger_that_is_wrong_is_told_what_is_right() {
         for (given, words) in [
-            (trigger("SocketActivityTrigger", &[]), &["SocketActivityTrigger", "SystemTrigger, TimeTrigger"][..]),
+            (trigger("RainTrigger", &[]), &["RainTrigger", "SystemTrigger, TimeTrigger", "DeviceWatcherTrigger"][..]),
+            (trigger("DeviceWatcherTrigger", &[("subsystem", 1u32.into())]), &["\"subsystem\"", "a string"]),
             (trigger("SystemTrigger", &[]), &["needs the property \"type\""]),
             (trigger("SystemTrigger", &[("type", "TimeZone".into())]), &["\"TimeZone\"", "TimeZoneChange"]),
             (trigger("SystemTrigger", &[("type", 11u32.into())]), &["\"type\"", "a string"]),

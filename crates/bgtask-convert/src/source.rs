@@ -4,7 +4,7 @@ use bgtask_sources::{SourceKind, Status};
 /// The source that knows a fact; `None` of one that is derived from others.
 pub const fn source_of(fact: Fact) -> Option<SourceKind> {
     Some(match fact {
-        Fact::WorkCost | Fact::OnlineAccounts | Fact::DefaultAccount => return None,
+        Fact::WorkCost => return None,
         Fact::TimeZone => SourceKind::TimeZone,
         Fact::Internet => SourceKind::Internet,
         Fact::UserPresence => SourceKind::UserPresence,
@@ -16,6 +16,8 @@ pub const fn source_of(fact: Fact) -> Option<SourceKind> {
         Fact::Screen => SourceKind::Screen,
         Fact::NetworkState => SourceKind::NetworkState,
         Fact::PowerState => SourceKind::PowerState,
+        Fact::OnlineAccounts => SourceKind::OnlineAccounts,
+        Fact::DefaultAccount => SourceKind::DefaultAccount,
         Fact::BatteryAbove(percent) => SourceKind::BatteryAbove(percent),
         Fact::Idle(least) => SourceKind::Idle(least),
         Fact::DiskFree(bytes) => SourceKind::DiskFree(bytes),
@@ -38,6 +40,8 @@ pub const fn fact_of(kind: SourceKind) -> Fact {
         SourceKind::Screen => Fact::Screen,
         SourceKind::NetworkState => Fact::NetworkState,
         SourceKind::PowerState => Fact::PowerState,
+        SourceKind::OnlineAccounts => Fact::OnlineAccounts,
+        SourceKind::DefaultAccount => Fact::DefaultAccount,
         SourceKind::BatteryAbove(percent) => Fact::BatteryAbove(percent),
         SourceKind::Idle(least) => Fact::Idle(least),
         SourceKind::DiskFree(bytes) => Fact::DiskFree(bytes),

@@ -22,8 +22,8 @@ impl Devices {
 
     pub(crate) fn watch(&mut self, task: TaskId, device: Details, now: BootTime, chance: &mut Chance) {
         self.watched.insert(task, device);
-        if !self.tame && chance.percent(35) {
-            self.goes.plan(now + chance.millis(6_000), task);
+        if !self.tame && chance.percent(70) {
+            self.goes.plan(now + chance.millis(1_200), task);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Prints what the sources see: `cargo run -p bgtask-sources --example watch -- [zone|internet|free|presence|idle|power|…] …`
+//! Prints what the sources see: `cargo run -p bgtask-sources --example watch -- [zone|internet|presence|…] …`
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,18 +6,24 @@ use std::time::Duration;
 use bgtask_sources::{DayWindow, SourceKind, World, start};
 use tokio::sync::mpsc;
 
-const WORDS: [(&str, SourceKind); 12] = [
+const WORDS: [(&str, SourceKind); 18] = [
     ("zone", SourceKind::TimeZone),
     ("internet", SourceKind::Internet),
     ("free", SourceKind::FreeNetwork),
+    ("network", SourceKind::NetworkState),
     ("presence", SourceKind::UserPresence),
+    ("session", SourceKind::SessionConnected),
+    ("screen", SourceKind::Screen),
     ("idle", SourceKind::Idle(Duration::from_secs(60))),
     ("power", SourceKind::ExternalPower),
     ("battery", SourceKind::BatteryAbove(50)),
+    ("charging", SourceKind::PowerState),
     ("saver", SourceKind::EnergySaver),
     ("memory", SourceKind::MemoryPressure),
     ("disk", SourceKind::DiskFree(1 << 30)),
     ("load", SourceKind::LoadBelow(100)),
+    ("accounts", SourceKind::OnlineAccounts),
+    ("account", SourceKind::DefaultAccount),
     ("night", SourceKind::Between(DayWindow { from: 22 * 60, to: 6 * 60 })),
 ];
 

@@ -11,18 +11,43 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use zbus::proxy::{CacheProperties, MethodFlags};
-use zbus::wire::{DynamicDeserialize, DynamicType, OwnedVariant};
+use zbus::wire::{DynamicDeserialize, DynamicType, OwnedObjectPath, OwnedVariant};
 use zbus::{Connection, Message, Proxy, fdo};
 
 pub(crate) use crate::bus::connector::Connector;
+use crate::bus::ear::Heard;
 use crate::world::World;
 
 /// How long a service may take to answer before it counts as hung.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long after a call failed although its service is there, it is tried again without any edge.
 pub(crate) const CALL_RETRY: Duration = Duration::from_secs(60);
+
+/// When a service is asked again that does not answer.
+#[derive(Default, Debug)]
+pub(crate) struct Retry(Option<Instant>);
+
+impl Retry {
+    /// What an answer means for that.
+    pub(crate) fn after<T>(&mut self, answer: &Result<T, CallError>) {
+        self.0 = matches!(answer, Err(CallError::Failed(_))).then(|| Instant::now() + CALL_RETRY);
+    }
+
+    /// Whether the last answer was none.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Waits until it is time; for ever where nothing failed. Cancel safe.
+    pub(crate) async fn due(&self) {
+        match self.0 {
+            Some(moment) => sleep_until(moment).await,
+            None => std::future::pending().await,
+        }
+    }
+}
 
 /// D-Bus match rules of the signals a source wants to hear.
 ///
@@ -81,8 +106,13 @@ impl Bus {
 
     /// The same on any bus.
     pub(crate) fn open_on(bus: BusKind, world: &World, rules: Vec<String>) -> Self {
+        Self::open_where(bus, world, rules, |_| true)
+    }
+
+    /// The same for who hears other signals on the connection, too: an edge is only what `matters`.
+    pub(crate) fn open_where(bus: BusKind, world: &World, rules: Vec<String>, matters: fn(&Message) -> bool) -> Self {
         let (sender, link) = watch::channel(Link::Connecting);
-        Self { link, keeper: tokio::spawn(keep(Connector::new(bus, world), rules, sender)) }
+        Self { link, keeper: tokio::spawn(keep(Connector::new(bus, world), rules, matters, sender)) }
     }
 
     /// The link as it is now; at the very start, as it is after the first attempt to connect. Every later edge ends
@@ -145,6 +175,12 @@ impl Object<'_> {
         let interface = "org.freedesktop.DBus.Properties";
         let all = Object { interface, ..*self }.call(connection, "GetAll", Some(self.interface)).await?;
         Ok(Properties(all))
+    }
+
+    /// All objects below this one.
+    pub(crate) async fn objects(&self, connection: &Connection) -> Result<Objects, CallError> {
+        let interface = "org.freedesktop.DBus.ObjectManager";
+        Object { interface, ..*self }.call(connection, "GetManagedObjects", None).await
     }
 
     /// Calls `method` with one string or nothing as argument. Never starts the service for it.
@@ -212,7 +248,10 @@ impl Object<'_> {
 fn classify(method: &str, error: &zbus::Error) -> CallError {
     match error {
         zbus::Error::FDO(error) => match **error {
-            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => CallError::NoService,
+            // The last is what the bus answers for a service that went away meanwhile.
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) | fdo::Error::NoReply(_) => {
+                CallError::NoService
+            }
             fdo::Error::UnknownObject(_) | fdo::Error::UnknownInterface(_) | fdo::Error::UnknownMethod(_) => {
                 CallError::NoObject
             }
@@ -228,8 +267,13 @@ fn classify(method: &str, error: &zbus::Error) -> CallError {
 }
 
 /// The properties of an object, read with their types checked.
-#[derive(Debug)]
+#[derive(Debug, serde::Deserialize, zbus::wire::Type)]
 pub(crate) struct Properties(HashMap<String, OwnedVariant>);
+
+/// The interfaces of an object.
+pub(crate) type Interfaces = HashMap<String, Properties>;
+/// The objects of a service that has an `ObjectManager`.
+pub(crate) type Objects = HashMap<OwnedObjectPath, Interfaces>;
 
 impl Properties {
     /// The interface and what it says of its properties, of a signal `PropertiesChanged`.
@@ -237,6 +281,15 @@ impl Properties {
         let body = signal.body();
         let (interface, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) = body.deserialize().ok()?;
         Some((interface, Self(changed)))
+    }
+
+    /// Properties that a signal or a list of objects brought.
+    pub(crate) fn of(properties: HashMap<String, OwnedVariant>) -> Self {
+        Self(properties)
+    }
+
+    pub(crate) fn is_without(&self, name: &str) -> bool {
+        !self.0.contains_key(name)
     }
 
     /// The property, or `None` where this version of the service has none of that name.
@@ -262,12 +315,14 @@ impl Properties {
 }
 
 /// Keeps one connection, and moves `link` on at every edge.
-async fn keep(mut connector: Connector, rules: Vec<String>, link: watch::Sender<Link>) {
+async fn keep(mut connector: Connector, rules: Vec<String>, matters: fn(&Message) -> bool, link: watch::Sender<Link>) {
     loop {
         let mut ear = connector.connect(&rules, || set_absent(&link)).await;
         link.send_replace(Link::Up(ear.connection().clone()));
-        while ear.next().await.is_some() {
-            link.send_modify(|_| {});
+        while let Some(heard) = ear.next().await {
+            if !matches!(&heard, Heard::Signal(signal) if !matters(signal)) {
+                link.send_modify(|_| {});
+            }
             // A flood must not keep the rest of a single-threaded runtime waiting.
             yield_now().await;
         }

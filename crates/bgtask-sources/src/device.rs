@@ -185,7 +185,9 @@ impl DeviceConnectionSpec {
     /// Where it is missing, or no device, with a sentence that says what to write.
     pub fn read(properties: &BTreeMap<String, String>) -> Result<Self, String> {
         let given = Given::of(&["device_id"], properties)?;
-        Ok(Self { device: DeviceId::read(given.need("device_id", "/sys/class/net/usb0")?)? })
+        let device = DeviceId::read(given.need("device_id", "/sys/class/net/usb0")?);
+        let or_address = |error| format!("{error}; or the address of a Bluetooth device, such as 00:11:22:33:44:55");
+        Ok(Self { device: device.map_err(or_address)? })
     }
 
     /// Listens for ever.
@@ -291,6 +293,16 @@ mod tests {
             let error = read(properties).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_connected_device_has_a_path_or_an_address() {
+        let read = |id: &str| DeviceConnectionSpec::read(&[("device_id".to_owned(), id.to_owned())].into());
+        assert_eq!(read("/sys/class/net/usb0").unwrap().device, DeviceId::read("/sys/class/net/usb0").unwrap());
+        let error = read("usb0").unwrap_err();
+        assert!(error.starts_with("`usb0` is no device: write a path below /sys"), "{error}");
+        assert!(error.ends_with("or the address of a Bluetooth device, such as 00:11:22:33:44:55"), "{error}");
+        assert!(DeviceConnectionSpec::read(&BTreeMap::new()).unwrap_err().starts_with("`device_id` is missing"));
     }
 
     #[test]

@@ -12,20 +12,26 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::bluetooth::advertisement::{self, AdvertisementSpec};
+use crate::bluetooth::connection::{self, BluetoothConnectionSpec};
+use crate::bluetooth::gatt::{self, GattSpec};
 use crate::device::{self, DeviceConnectionSpec, DeviceSpec};
 use crate::folder_changes::{self, FolderChangesSpec};
 use crate::library::{self, LibrarySpec};
 use crate::location::geofence::{self, GeofenceSpec};
 use crate::location::visit::{self, VisitSpec};
+use crate::notifications::{self, NotificationSpec, Topic};
 use crate::outbox::{Happening, MAX_HELD, Outbox, Told};
 use crate::report::Status;
 use crate::sensor::{self, SensorSpec};
 use crate::signal::{self, SignalSpec};
 use crate::smart_card::{self, SmartCardSpec};
+use crate::sms::{self, SmsSpec};
+use crate::store::{self, Keeping, StoreSpec};
 use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
-/// Events that are held until they are told. More are counted in [`Burst::lost`].
+/// Events that are held until they are told. More are counted in [`EventReport::Burst`].
 pub const MAX_EVENTS: usize = MAX_HELD;
 
 /// The longest text, and the most bytes, that one field of an event carries; what is longer is cut off.
@@ -39,12 +45,21 @@ pub enum Subject {
     Device(DeviceSpec),
     /// Devices that are connected and disconnected: `DeviceConnectionChangeTrigger`.
     DeviceConnection(DeviceConnectionSpec),
-    /// A reading of a sensor that crosses a threshold: `SensorDataThresholdTrigger`.
-    /// A fence on the map that is crossed.
+    /// A calendar that changes: `AppointmentStoreNotificationTrigger`.
+    Appointments(StoreSpec),
+    /// An address book that changes: `ContactStoreNotificationTrigger`.
+    Contacts(StoreSpec),
+    /// A Bluetooth device that comes near or goes away: `BluetoothLEAdvertisementWatcherTrigger`.
+    Advertisement(AdvertisementSpec),
+    /// A value of a Bluetooth device: `GattCharacteristicNotificationTrigger`.
+    Gatt(GattSpec),
+    /// A Bluetooth device that is connected and disconnected: `DeviceConnectionChangeTrigger`.
+    BluetoothConnection(BluetoothConnectionSpec),
+    /// A fence on the map that is crossed: `LocationTrigger`.
     Geofence(GeofenceSpec),
-    /// A stay somewhere that begins or ends.
+    /// A stay somewhere that begins or ends: `GeovisitTrigger`.
     Visit(VisitSpec),
-    /// A reading of a sensor that crosses a threshold.
+    /// A reading of a sensor that crosses a threshold: `SensorDataThresholdTrigger`.
     Sensor(SensorSpec),
     /// Any signal on a message bus: `DBusSignalTrigger`.
     Signal(SignalSpec),
@@ -52,10 +67,16 @@ pub enum Subject {
     Library(LibrarySpec),
     /// Everything that happens in a folder: `StorageLibraryChangeTrackerTrigger`.
     FolderChanges(FolderChangesSpec),
-    /// A unit of systemd that reaches a state.
+    /// A unit of systemd that reaches a state: `UnitStateTrigger`.
     Unit(UnitSpec),
     /// Smart cards that are put into readers and taken out: `SmartCardTrigger`.
     SmartCard(SmartCardSpec),
+    /// A text message that a modem receives: `SmsMessageReceivedTrigger`.
+    Sms(SmsSpec),
+    /// What people do with the notifications of an app: `ToastNotificationActionTrigger`.
+    NotificationAction(NotificationSpec),
+    /// What becomes of the notifications of an app: `ToastNotificationHistoryChangedTrigger`.
+    NotificationHistory(NotificationSpec),
 }
 
 impl Subject {
@@ -75,13 +96,25 @@ impl Subject {
     pub fn read(class: &str, properties: &BTreeMap<String, String>) -> Result<Self, String> {
         match class {
             "DeviceWatcherTrigger" => DeviceSpec::read(properties).map(Self::Device),
-            "DeviceConnectionChangeTrigger" => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
+            "DeviceConnectionChangeTrigger" => match BluetoothConnectionSpec::read(properties) {
+                Ok(spec) => Ok(Self::BluetoothConnection(spec)),
+                Err(_) => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
+            },
+            "AppointmentStoreNotificationTrigger" => StoreSpec::read(properties).map(Self::Appointments),
+            "ContactStoreNotificationTrigger" => StoreSpec::read(properties).map(Self::Contacts),
+            "BluetoothLEAdvertisementWatcherTrigger" => AdvertisementSpec::read(properties).map(Self::Advertisement),
+            "GattCharacteristicNotificationTrigger" => GattSpec::read(properties).map(Self::Gatt),
             "LocationTrigger" => GeofenceSpec::read(properties).map(Self::Geofence),
             "GeovisitTrigger" => VisitSpec::read(properties).map(Self::Visit),
             "SensorDataThresholdTrigger" => SensorSpec::read(properties).map(Self::Sensor),
             "DBusSignalTrigger" => SignalSpec::read(properties).map(Self::Signal),
             "StorageLibraryContentChangedTrigger" => LibrarySpec::read(properties).map(Self::Library),
             "StorageLibraryChangeTrackerTrigger" => FolderChangesSpec::read(properties).map(Self::FolderChanges),
+            "SmsMessageReceivedTrigger" => SmsSpec::read(properties).map(Self::Sms),
+            "ToastNotificationActionTrigger" => NotificationSpec::read(properties).map(Self::NotificationAction),
+            "ToastNotificationHistoryChangedTrigger" => {
+                NotificationSpec::read(properties).map(Self::NotificationHistory)
+            }
             "UnitStateTrigger" => UnitSpec::read(properties).map(Self::Unit),
             "SmartCardTrigger" => SmartCardSpec::read(properties).map(Self::SmartCard),
             _ => Err(format!("{class} is no trigger that listens to events")),
@@ -92,14 +125,22 @@ impl Subject {
         match self {
             Self::Device(spec) => device::run(spec, world, teller).await,
             Self::DeviceConnection(spec) => spec.run(world, teller).await,
-            Self::Sensor(spec) => sensor::run(spec, world, &teller).await,
+            Self::Sensor(spec) => sensor::run(spec, world, teller).await,
             Self::Signal(spec) => signal::run(spec, world, teller).await,
             Self::Library(spec) => library::run(spec, world, teller).await,
             Self::FolderChanges(spec) => folder_changes::run(spec, world, teller).await,
             Self::Unit(spec) => unit::run(spec, world, teller).await,
+            Self::Sms(spec) => sms::run(spec, world, teller).await,
+            Self::NotificationAction(spec) => notifications::run(spec, Topic::Action, world, teller).await,
+            Self::NotificationHistory(spec) => notifications::run(spec, Topic::History, world, teller).await,
             Self::SmartCard(spec) => smart_card::run(spec, world, teller).await,
-            Self::Geofence(spec) => geofence::run(spec, world, &teller).await,
-            Self::Visit(spec) => visit::run(spec, world, &teller).await,
+            Self::Geofence(spec) => geofence::run(spec, world, teller).await,
+            Self::Visit(spec) => visit::run(spec, world, teller).await,
+            Self::Advertisement(spec) => advertisement::run(spec, world, teller).await,
+            Self::Appointments(spec) => store::run(Keeping::Appointments, spec, world, teller).await,
+            Self::Contacts(spec) => store::run(Keeping::Contacts, spec, world, teller).await,
+            Self::Gatt(spec) => gatt::run(spec, world, teller).await,
+            Self::BluetoothConnection(spec) => connection::run(spec, world, teller).await,
         }
     }
 }

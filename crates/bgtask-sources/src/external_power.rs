@@ -5,19 +5,21 @@ mod upower;
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::bus::{Bus, CallError};
 use crate::device_class::ClassWatch;
 use crate::external_power::supplies::SUPPLIES;
 use crate::grace::{Grace, ask_again};
 use crate::inotify::BLIND_REREAD;
+use crate::pace::Flap;
 use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
-/// How long the power may flap before the level is read again. A plug that is drawn and put back within this time is
-/// not reported.
+/// How long the power must be quiet before the level is read again. A plug that is drawn and put back within this time
+/// is not reported.
 pub const POWER_SETTLE: Duration = Duration::from_millis(250);
+
+/// How long power that is never quiet is waited for.
+pub const POWER_FLAP: Duration = Duration::from_secs(1);
 
 /// How long a battery may go on saying "Charging" after its plug was drawn, without a word when it stops. So the
 /// supplies are read once more this long after each edge, as UPower does.
@@ -51,7 +53,14 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
             () = ClassWatch::edge_of(supplies.as_ref()) => after_edge = true,
             () = ask_again(again) => after_edge = false,
         }
-        sleep(POWER_SETTLE).await;
+        let mut flap = Flap::new(POWER_SETTLE, POWER_FLAP);
+        loop {
+            tokio::select! {
+                () = bus.edge() => flap.again(),
+                () = ClassWatch::edge_of(supplies.as_ref()) => flap.again(),
+                () = flap.over() => break,
+            }
+        }
     }
 }
 

@@ -14,19 +14,21 @@ mod routes;
 use std::fmt;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::bus::{Bus, CallError, Link};
 use crate::grace::{Grace, ask_again};
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
 use crate::internet::networkd::Operation;
 use crate::internet::routes::RouteWatch;
+use crate::pace::Flap;
 use crate::report::{Status, Teller, Unheard};
 use crate::world::World;
 
-/// How long the network may flap before it is read again. Going away and coming back within this time is not reported,
-/// and nothing is reported more often.
+/// How long the network must be quiet before it is read again. Going away and coming back within this time is not
+/// reported.
 pub const NETWORK_SETTLE: Duration = Duration::from_millis(250);
+
+/// How long a network that is never quiet is waited for: the most by which a change of it is told late.
+pub const NETWORK_FLAP: Duration = Duration::from_secs(1);
 
 /// What is asked of the network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +70,14 @@ pub(crate) async fn run(asked: Asked, world: &World, mut teller: Teller) -> Unhe
             () = second.edge() => {}
             () = ask_again(again) => {}
         }
-        sleep(NETWORK_SETTLE).await;
+        let mut flap = Flap::new(NETWORK_SETTLE, NETWORK_FLAP);
+        loop {
+            tokio::select! {
+                () = bus.edge() => flap.again(),
+                () = second.edge() => flap.again(),
+                () = flap.over() => break,
+            }
+        }
     }
 }
 

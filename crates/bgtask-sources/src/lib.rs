@@ -10,8 +10,8 @@
 //!   One that is only restarted is waited for ([`SERVICE_GRACE`]), so that nothing is told of a world that did not change.
 //!
 //! Nothing polls, with one exception: free space, the load and displays that are switched off, of which no kernel tells,
-//! are read again every [`DISK_REREAD`], [`LOAD_REREAD`] and [`SCREEN_REREAD`] for as long as somebody watches them. What a kernel or a service refuses to tell on one
-//! machine is read by time there too, and its status says so.
+//! are read again every [`DISK_REREAD`], [`LOAD_REREAD`] and [`SCREEN_REREAD`] for as long as somebody watches them. What a
+//! kernel or a service refuses to tell on one machine is read by time there too, and its status says so.
 //!
 //! [`watch_path`] and [`listen`] watch something else: not a level, but everything that happens, in its order.
 //!
@@ -36,9 +36,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod accounts;
 mod attribute;
 mod band;
 mod battery;
+mod bluetooth;
 mod bus;
 mod day_window;
 mod device;
@@ -59,6 +61,7 @@ mod load;
 mod location;
 mod memory_pressure;
 mod netlink;
+mod notifications;
 mod outbox;
 mod pace;
 mod path;
@@ -75,6 +78,8 @@ mod service;
 mod session_connected;
 mod signal;
 mod smart_card;
+mod sms;
+mod store;
 mod unit;
 mod up_time;
 mod wall_timer;
@@ -90,7 +95,13 @@ use tokio::task::JoinHandle;
 
 pub use bgtask_calendar::DayWindow;
 
+pub use crate::accounts::{ACCOUNTS_SETTLE, MAX_ACCOUNTS};
 pub use crate::battery::{BATTERY_BAND, BATTERY_REREAD};
+pub use crate::bluetooth::advertisement::{
+    AdvertisementFilter, AdvertisementSpec, MAX_ADVERTISERS, OUT_OF_RANGE_TIMEOUT, RSSI_MAX, RSSI_NONE,
+};
+pub use crate::bluetooth::connection::{BluetoothConnectionSpec, CONNECTION_SETTLE};
+pub use crate::bluetooth::gatt::{GATT_GATHER, GattMode, GattSpec};
 pub use crate::bus::BusKind;
 pub use crate::device::{
     DeviceAction, DeviceConnectionSpec, DeviceId, DeviceSpec, MAX_CONNECTED_DEVICES, MAX_DEVICE_PROPERTIES,
@@ -99,18 +110,22 @@ pub use crate::device::{
 pub use crate::disk_free::{DISK_BAND, DISK_REREAD};
 pub use crate::energy_saver::SAVER_SETTLE;
 pub use crate::event::{Event, EventReport, Listening, MAX_EVENTS, MAX_FIELD_BYTES, Subject, listen};
-pub use crate::external_power::POWER_SETTLE;
+pub use crate::external_power::{POWER_FLAP, POWER_SETTLE};
 pub use crate::folder_changes::FolderChangesSpec;
 pub use crate::glob::{Glob, MAX_PATTERN_BYTES};
 pub use crate::grace::SERVICE_GRACE;
 use crate::internet::Asked;
-pub use crate::internet::NETWORK_SETTLE;
+pub use crate::internet::{NETWORK_FLAP, NETWORK_SETTLE};
 pub use crate::library::{Library, LibrarySpec, MAX_USER_DIRS_BYTES};
 pub use crate::load::{LOAD_BAND, LOAD_REREAD};
 pub use crate::location::geofence::{FENCE_BAND, FENCE_RADIUS, GeofenceSpec};
 pub use crate::location::visit::{CITY_DWELL, CITY_RADIUS, VENUE_DWELL, VENUE_RADIUS, VisitSpec};
 pub use crate::location::{LOCATION_DENIED_RETRY, LOCATION_DESKTOP_ID, LOCATION_SETTLE};
 pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
+pub use crate::notifications::{
+    MAX_ACTION_BYTES, MAX_ACTIONS, MAX_BODY_BYTES, MAX_NOTICES_WAITING, MAX_SHOWN, MAX_SHOWN_BY_APP, MAX_TAG_BYTES,
+    MAX_TITLE_BYTES, Notification, NotificationCentre, NotificationSpec, Urgency,
+};
 pub use crate::presence::PRESENCE_IDLE;
 pub use crate::probe::{Probe, probe, probe_subject};
 use crate::report::Teller;
@@ -119,6 +134,8 @@ pub use crate::screen::{SCREEN_REREAD, SCREEN_SETTLE};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
 pub use crate::smart_card::{SMART_CARD_SETTLE, SmartCardSpec};
+pub use crate::sms::{MAX_INCOMPLETE_MESSAGES, MAX_MODEMS, MAX_PREFIX_BYTES, SmsSpec};
+pub use crate::store::{MAX_STORES, STORE_SETTLE, StoreSpec};
 pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,
@@ -129,14 +146,14 @@ pub use crate::zone::{MAX_ZONE_BYTES, ZONE_SETTLE, zone_rules};
 
 /// One facility that can be watched.
 ///
-/// All but the time zone and the two states are levels that hold or do not ([`Report::Level`]). A kind with a parameter is one source for
-/// each value of it.
+/// All but the time zone and the states are levels that hold or do not ([`Report::Level`]). A kind with a parameter is one
+/// source for each value of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SourceKind {
     /// The system's time zone: `/etc/localtime`. Serves the `TimeZoneChange` trigger (SYS-3).
     TimeZone,
-    /// Whether the internet answers: NetworkManager, or else systemd-networkd and the default routes. Serves the `InternetAvailable`
-    /// trigger and the conditions `InternetAvailable` and `InternetNotAvailable` (CO-4).
+    /// Whether the internet answers: NetworkManager, or else systemd-networkd and the default routes. Serves the
+    /// `InternetAvailable` trigger and the conditions `InternetAvailable` and `InternetNotAvailable` (CO-4).
     Internet,
     /// Whether the internet answers over a network that costs nothing by volume: the same, and NetworkManager's word on
     /// metering. Serves the condition `FreeNetworkAvailable`.
@@ -151,9 +168,9 @@ pub enum SourceKind {
     /// `UserAway` triggers and the conditions `UserPresent` and `UserNotPresent`.
     UserPresence,
     /// Whether somebody is connected to a session of this user: one in front on its seat, or a remote one (logind, or else
-    /// any terminal of the user). To log off is not to disconnect: without a session the level stays what it was, and the next log-in
-    /// is told as `false`, then `true`. Serves the `SessionConnected` trigger and the conditions `SessionConnected` and
-    /// `SessionDisconnected` (CND-3).
+    /// any terminal of the user). To log off is not to disconnect: without a session the level stays what it was, and the
+    /// next log-in is told as `false`, then `true`. Serves the `SessionConnected` trigger and the conditions
+    /// `SessionConnected` and `SessionDisconnected` (CND-3).
     SessionConnected,
     /// Whether this user has given no input for at least so long: logind, or else typing in a terminal.
     Idle(Duration),
@@ -183,6 +200,13 @@ pub enum SourceKind {
     LoadBelow(u32),
     /// Whether it is this time of day, in the system's time zone.
     Between(DayWindow),
+    /// Which of the user's online accounts are connected, as one word ([`Report::State`]) that differs when the set of them
+    /// does: GNOME Online Accounts. An account that needs attention is not. Told only while it can be known, so that the
+    /// service may come and go. Serves the `OnlineIdConnectedStateChange` trigger.
+    OnlineAccounts,
+    /// The id of the user's oldest online account, or `none`, as one word ([`Report::State`]): GNOME Online Accounts, which
+    /// has no other notion of a first one. Told only while it can be known. Serves the `DefaultSignInAccountChange` trigger.
+    DefaultAccount,
 }
 
 /// A running source. It reports until it is dropped, which also closes everything it holds open.
@@ -208,7 +232,7 @@ impl Drop for Source {
 
 /// Starts watching `kind` in `world`.
 ///
-/// The first two reports are a [`Report::Status`] and the level as it is now; after that a report comes only when
+/// The first two reports are a [`Report::Status`] and the level as it is now, where it can be known; after that a report comes only when
 /// either has changed. A full channel is no loss: the source waits, and then reports what is true by then.
 ///
 /// # Panics
@@ -235,6 +259,8 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::DiskFree(bytes) => disk_free::run(bytes, &world, teller).await,
             SourceKind::LoadBelow(hundredths) => load::run(hundredths, &world, teller).await,
             SourceKind::Idle(least) => idle::run(least, &world, teller).await,
+            SourceKind::OnlineAccounts => accounts::run(accounts::Asked::Connected, &world, teller).await,
+            SourceKind::DefaultAccount => accounts::run(accounts::Asked::Default, &world, teller).await,
             SourceKind::Between(window) => day_window::run(window, &world, teller).await,
         };
     });

@@ -49,8 +49,8 @@ pub enum Report {
     Status(SourceKind, Status),
     /// The system's time zone: first as it is, then each time its name or its rules change.
     TimeZone(ZoneReading),
-    /// Whether what the kind asks holds: first as it is, then each time it changes. Every kind but the time zone and the states is such
-    /// a level; [`SourceKind`] says what each one takes for true.
+    /// Whether what the kind asks holds: first as it is, then each time it changes. Every kind but the time zone and the
+    /// states is such a level; [`SourceKind`] says what each one takes for true.
     Level(SourceKind, bool),
     /// What a state is that is more than yes or no, in one word: first as it is, then each time it changes.
     State(SourceKind, String),

@@ -108,7 +108,7 @@ impl SensorSpec {
 }
 
 /// Listens for ever.
-pub(crate) async fn run(spec: SensorSpec, world: &World, teller: &EventTeller) -> Infallible {
+pub(crate) async fn run(spec: SensorSpec, world: &World, teller: EventTeller) -> Infallible {
     follow(Thresholds { spec, edges: Edges::of(spec), known: None }, world, teller).await
 }
 

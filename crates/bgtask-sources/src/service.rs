@@ -20,6 +20,7 @@ use zbus::{Connection, Message, MessageStream};
 
 use crate::bus::{Bus, BusKind, CALL_RETRY, CallError, Link, Object};
 use crate::event::EventTeller;
+use crate::outbox::Happening;
 use crate::report::Status;
 use crate::world::World;
 
@@ -28,6 +29,9 @@ pub(crate) const MAX_HEARD: usize = 1024;
 
 /// How long after a service came or went it is looked for: one that restarts is met once.
 const SERVICE_SETTLE: Duration = Duration::from_millis(100);
+
+/// How long a service may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Signals that wait in the connection for one match rule.
 const SIGNAL_QUEUE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -66,17 +70,18 @@ pub(crate) trait Follower: Send {
 }
 
 /// Lets `follower` follow its service for ever.
-pub(crate) async fn follow<F: Follower>(mut follower: F, world: &World, teller: &EventTeller) -> Infallible {
+pub(crate) async fn follow<F: Follower>(mut follower: F, world: &World, teller: EventTeller) -> Infallible {
     let coming_and_going = format!(
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',\
          interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{}'",
         F::SERVICE.name
     );
-    let mut bus = Bus::open_on(F::SERVICE.bus, world, vec![coming_and_going]);
+    // On the same connection the follower hears what the service says, which is no coming and going.
+    let mut bus = Bus::open_where(F::SERVICE.bus, world, vec![coming_and_going], is_coming_or_going);
     loop {
         let link = bus.link().await;
         let failed = tokio::select! {
-            Err(error) = visit(&mut follower, &link, teller) => Some(error),
+            Err(error) = visit(&mut follower, &link, &teller) => Some(error),
             () = bus.edge() => None,
         };
         if let Some(error) = failed {
@@ -90,16 +95,28 @@ pub(crate) async fn follow<F: Follower>(mut follower: F, world: &World, teller: 
     }
 }
 
+fn is_coming_or_going(signal: &Message) -> bool {
+    signal.header().member().is_some_and(|member| member == "NameOwnerChanged")
+}
+
 async fn visit<F: Follower>(follower: &mut F, link: &Link, teller: &EventTeller) -> Result<Infallible, CallError> {
     let connection = link.connection()?;
-    let owner = match owner(connection, F::SERVICE.name).await {
-        Err(CallError::NoService) if F::SERVICE.start => {
-            let _: u32 = BUS.call_with(connection, "StartServiceByName", &(F::SERVICE.name, 0_u32)).await?;
-            owner(connection, F::SERVICE.name).await?
-        }
-        owner => owner?,
+    let owner = match F::SERVICE.start {
+        true => started(connection, F::SERVICE.name).await?,
+        false => owner(connection, F::SERVICE.name).await?,
     };
     follower.follow(&Visit { connection, owner }, teller).await
+}
+
+/// The unique name of a service that is started if it does not run.
+pub(crate) async fn started(connection: &Connection, name: &str) -> Result<String, CallError> {
+    match owner(connection, name).await {
+        Err(CallError::NoService) => {
+            let _: u32 = BUS.call_within(START_TIMEOUT, connection, "StartServiceByName", &(name, 0_u32)).await?;
+            owner(connection, name).await
+        }
+        owner => owner,
+    }
 }
 
 async fn owner(connection: &Connection, name: &str) -> Result<String, CallError> {
@@ -122,13 +139,20 @@ impl Visit<'_> {
 
     /// Hears the signals of the service that match any of `rules` (without type and sender), each read by `read`, which
     /// passes over what is not of interest or makes no sense. No two rules may match the same signal.
-    pub(crate) async fn signals<T: Send + 'static>(
+    pub(crate) async fn signals<T: Happening + Send + 'static>(
         &self,
         rules: &[&str],
         read: impl Fn(&Message) -> Option<T> + Send + 'static,
     ) -> Result<Signals<T>, CallError> {
         let rules = rules.iter().map(|rule| format!("type='signal',sender='{}',{rule}", self.owner));
         Signals::subscribe(self.connection, rules, read).await
+    }
+}
+
+/// A signal that says no more than that something may have changed.
+impl Happening for () {
+    fn repeats(&self, _before: &Self) -> bool {
+        true
     }
 }
 
@@ -152,7 +176,7 @@ pub(crate) enum Heard<T> {
     Lost(u64),
 }
 
-impl<T: Send + 'static> Signals<T> {
+impl<T: Happening + Send + 'static> Signals<T> {
     /// Hears what matches any of whole match rules.
     pub(crate) async fn subscribe(
         connection: &Connection,
@@ -194,6 +218,11 @@ impl<T: Send + 'static> Signals<T> {
         }
     }
 
+    /// What else was heard until now.
+    pub(crate) fn waiting(&self) -> Vec<Heard<T>> {
+        std::iter::from_fn(|| self.ear.take().ok().flatten()).collect()
+    }
+
     /// Forgets what was heard until now.
     pub(crate) fn forget(&self) {
         let held = &mut *self.ear.lock();
@@ -227,9 +256,12 @@ impl<T> Default for Ear<T> {
     }
 }
 
-impl<T> Ear<T> {
+impl<T: Happening> Ear<T> {
     fn put(&self, signal: T) {
         let held = &mut *self.lock();
+        if held.signals.back().is_some_and(|last| signal.repeats(last)) {
+            return;
+        }
         match held.signals.len() < MAX_HEARD {
             true => held.signals.push_back(signal),
             false => held.lost += 1,
@@ -262,6 +294,25 @@ impl<T> Ear<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Happening for usize {
+        fn repeats(&self, before: &Self) -> bool {
+            self == before
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_new_is_kept_once() {
+        let ear = Ear::default();
+        for signal in [1, 1, 1, 2, 2, 1] {
+            ear.put(signal);
+        }
+        let mut kept = Vec::new();
+        while let Ok(Some(Heard::Signal(signal))) = ear.take() {
+            kept.push(signal);
+        }
+        assert_eq!(kept, [1, 2, 1]);
+    }
 
     #[test]
     fn what_is_too_much_is_counted_and_told_last() {

@@ -27,10 +27,10 @@ pub(crate) async fn run(world: &World, mut teller: Teller) -> Unheard {
         // Terminals tell of sessions only where logind does not.
         terminals.watch_comings(sessions.is_err());
         let edges = match &sessions {
-            Ok(sessions) => history.judge(Some(sessions)),
+            Ok(sessions) => history.by_sessions(sessions),
             Err(_) => {
                 terminals.last_input();
-                history.judge((!terminals.none()).then_some(&[true]))
+                vec![history.by_terminals(!terminals.none())]
             }
         };
         if let Err(unheard) = tell(&mut teller, status(&sessions, &terminals), edges).await {
@@ -59,24 +59,28 @@ struct History {
     connected: bool,
     /// Whether the last session was seen to end.
     logged_off: bool,
+    /// Whether a terminal was seen since logind was last heard, whose word counts for more.
+    terminal_seen: bool,
 }
 
 impl History {
-    /// The levels that follow from the sessions, each connected or not; without any, where nobody knows.
-    fn judge(&mut self, sessions: Option<&[bool]>) -> Vec<bool> {
-        match sessions {
-            None => vec![self.connected],
-            Some([]) => {
-                self.logged_off = true;
-                vec![self.connected]
-            }
-            Some(sessions) => {
-                let connected = sessions.contains(&true);
-                let logs_in = std::mem::take(&mut self.logged_off) && self.connected && connected;
-                self.connected = connected;
-                if logs_in { vec![false, true] } else { vec![connected] }
-            }
+    /// The levels that follow from logind's sessions, each connected or not.
+    fn by_sessions(&mut self, sessions: &[bool]) -> Vec<bool> {
+        self.terminal_seen = false;
+        if sessions.is_empty() {
+            self.logged_off = true;
+            return vec![self.connected];
         }
+        let connected = sessions.contains(&true);
+        let logs_in = std::mem::take(&mut self.logged_off) && self.connected && connected;
+        self.connected = connected;
+        if logs_in { vec![false, true] } else { vec![connected] }
+    }
+
+    /// The level where only terminals are seen.
+    fn by_terminals(&mut self, any: bool) -> bool {
+        self.terminal_seen |= any;
+        self.connected || self.terminal_seen
     }
 }
 
@@ -99,22 +103,31 @@ mod tests {
     /// CND-3.
     #[test]
     fn to_log_off_is_not_to_disconnect_and_to_log_in_is_to_connect() {
-        type Row<'a> = (&'a str, Option<&'a [bool]>, &'a [bool]);
-        let table: [Row<'_>; 10] = [
-            ("nobody yet", Some(&[]), &[false]),
-            ("first log-in", Some(&[true]), &[true]),
-            ("switched away", Some(&[false]), &[false]),
-            ("a second seat", Some(&[false, true]), &[true]),
-            ("logged off", Some(&[]), &[true]),
-            ("logged in again", Some(&[true]), &[false, true]),
-            ("logind is gone", None, &[true]),
-            ("and back", Some(&[true]), &[true]),
-            ("logged off in the background", Some(&[false]), &[false]),
-            ("for good", Some(&[]), &[false]),
+        let table: [(&str, &[bool], &[bool]); 8] = [
+            ("nobody yet", &[], &[false]),
+            ("first log-in", &[true], &[true]),
+            ("switched away", &[false], &[false]),
+            ("a second seat", &[false, true], &[true]),
+            ("logged off", &[], &[true]),
+            ("logged in again", &[true], &[false, true]),
+            ("in the background", &[false], &[false]),
+            ("logged off there", &[], &[false]),
         ];
         let mut history = History::default();
         for (what, sessions, levels) in table {
-            assert_eq!(history.judge(sessions), levels, "{what}");
+            assert_eq!(history.by_sessions(sessions), levels, "{what}");
         }
+    }
+
+    #[test]
+    fn terminals_count_until_logind_knows_better() {
+        let mut history = History::default();
+        assert!(!history.by_terminals(false));
+        assert!(history.by_terminals(true));
+        assert!(history.by_terminals(false), "to log off is not to disconnect");
+        assert_eq!(history.by_sessions(&[]), [false], "logind appears and knows of nobody");
+        assert_eq!(history.by_sessions(&[true]), [true]);
+        assert!(history.by_terminals(false), "logind is gone");
+        assert_eq!(history.by_sessions(&[true]), [true], "and back");
     }
 }

@@ -51,7 +51,8 @@ impl SmartCardSpec {
         let given = Given::of(&["reader", "on"], properties)?;
         let words = [("added", (true, false)), ("removed", (false, true)), ("both", (true, true))];
         let (added, removed) = given.word("on", &words)?.unwrap_or((true, false));
-        Ok(Self { reader: given.text("reader").map(Glob::read).transpose()?, added, removed })
+        let reader = given.text("reader").filter(|reader| !reader.is_empty());
+        Ok(Self { reader: reader.map(Glob::read).transpose()?, added, removed })
     }
 
     fn is_about(&self, change: &Change) -> bool {
@@ -153,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_spec_says_which_cards_it_is_about() {
-        let table: &[(&[(&str, &str)], bool, bool)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], bool, bool);
+        let table: &[Case<'_>] = &[
             (&[], true, false),
             (&[("on", "added")], true, false),
             (&[("on", "removed")], false, true),

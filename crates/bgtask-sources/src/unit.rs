@@ -11,12 +11,11 @@ mod spec;
 use std::convert::Infallible;
 
 use serde_json::{Value, json};
-use tokio::time::sleep;
 use zbus::Message;
 use zbus::wire::OwnedObjectPath;
 
 use crate::bus::ear::{Ear, Heard, is_directed};
-use crate::bus::{CALL_RETRY, CallError, Connector, Object, Properties};
+use crate::bus::{CallError, Connector, Object, Properties, Retry};
 use crate::event::EventTeller;
 use crate::report::Status;
 use crate::unit::history::{History, Seen};
@@ -78,8 +77,8 @@ impl Follower {
     async fn follow(&mut self, mut ear: Ear) {
         let mut path = None;
         let mut todo = self.anew();
+        let mut retry = Retry::default();
         loop {
-            let mut retry = false;
             if todo > Todo::Nothing {
                 let seen = self.read(&mut ear, todo, &mut path).await;
                 todo = Todo::Nothing;
@@ -87,7 +86,7 @@ impl Follower {
                 for heard in ear.held() {
                     todo = todo.max(self.hear(heard));
                 }
-                retry = matches!(seen, Err(CallError::Failed(_)));
+                retry.after(&seen);
                 match seen {
                     Ok(Some(seen)) => self.observe(seen),
                     // It has become another object, whose signals are not heard.
@@ -101,7 +100,7 @@ impl Follower {
                         Some(heard) => self.hear(heard),
                         None => return,
                     },
-                    () = sleep(CALL_RETRY), if retry => Todo::Begin,
+                    () = retry.due() => Todo::Begin,
                 };
             }
         }
@@ -187,11 +186,11 @@ impl Follower {
     fn observe(&mut self, seen: Seen) {
         let sub_state = seen.sub_state.clone();
         if self.history.reaches(seen) {
-            self.teller.event(self.fields(sub_state));
+            self.teller.event(self.fields(&sub_state));
         }
     }
 
-    fn fields(&self, sub_state: String) -> [(&'static str, Value); 5] {
+    fn fields(&self, sub_state: &str) -> [(&'static str, Value); 5] {
         [
             ("unit", json!(self.spec.unit)),
             ("state", json!(self.spec.state.word())),

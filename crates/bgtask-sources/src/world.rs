@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::bus::BusKind;
 use crate::device::Feed;
+use crate::notifications::{Desk, NotificationCentre};
 use crate::watch_path::Hub;
 
 /// The address of the system bus below a root, in the words of the D-Bus specification.
@@ -12,8 +13,8 @@ const SYSTEM_BUS_SOCKET: &str = "run/dbus/system_bus_socket";
 
 /// Where facts are read from: a file-system root, the user they concern, and the two message buses.
 ///
-/// Clones of a world share one inotify instance for all its path watches, of which the kernel allows a user only 128, and one
-/// socket that tells of devices.
+/// Clones of a world share one inotify instance for all its path watches, of which the kernel allows a user only 128, one
+/// socket that tells of devices, and one [`NotificationCentre`].
 ///
 /// The root is `/` on a machine and a directory of files in a test. Symbolic links are followed *inside* the root.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub struct World {
     bus_address: String,
     session_address: String,
     shared: Arc<Shared>,
+    desk: Arc<Desk>,
 }
 
 /// What all clones of a world share.
@@ -48,7 +50,8 @@ impl World {
         };
         let bus_address = address("DBUS_SYSTEM_BUS_ADDRESS", SYSTEM_BUS_SOCKET);
         let session_address = address("DBUS_SESSION_BUS_ADDRESS", &format!("run/user/{uid}/bus"));
-        Self { sysroot, uid, bus_address, session_address, shared: Arc::default() }
+        let (shared, desk) = (Arc::default(), Arc::default());
+        Self { sysroot, uid, bus_address, session_address, shared, desk }
     }
 
     /// The root that every path is below.
@@ -82,6 +85,20 @@ impl World {
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.sysroot.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Where notifications of this world's user are shown.
+    pub fn notifications(&self) -> NotificationCentre {
+        NotificationCentre::new(self, &self.desk)
+    }
+
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// The same world, which does not keep this one's desk.
+    pub(crate) fn with_another_desk(&self) -> Self {
+        Self { desk: Arc::default(), ..self.clone() }
     }
 
     /// What reads for all path watches of this world.

@@ -3,11 +3,12 @@
 mod common;
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bgtask_sources::{DeviceId, Status, World, is_connected};
 use common::events::{Ear, subject};
-use common::namespaces::{is_inside, sh};
+use common::namespaces::{Running, is_inside, sh, skip};
 use common::{Sysroot, is_available};
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
@@ -87,6 +88,37 @@ async fn where_udev_runs_it_is_heard_and_the_kernel_is_not() {
     ear.status_that(|status| *status == available("kernel uevents")).await;
     sh("ip link del bg0");
     assert_eq!(ear.fields(["kind", "subsystem"]).await, ["Remove", "net"]);
+}
+
+/// What udev's rules find out comes with the event, in which the node may be opened already. (Its devices are a folder of
+/// the name space, so that no device of the machine is touched.)
+#[tokio::test]
+async fn a_real_udev_tells_what_it_found_out() {
+    const UDEVD: &str = "/lib/systemd/systemd-udevd";
+    if !fs::exists(UDEVD).unwrap() {
+        return skip("udev is not installed");
+    }
+    if !is_inside("a_real_udev_tells_what_it_found_out") {
+        return;
+    }
+    sh("mkdir /run/udev /run/dev; for node in null urandom; do
+            touch /run/dev/$node; mount --bind /dev/$node /run/dev/$node
+        done; mount --rbind /run/dev /dev");
+    let properties = [("subsystem", "net"), ("ID_NET_DRIVER", "veth"), ("action", "add+remove")];
+    let (mut ear, status) = Ear::ready(subject(WATCHER, &properties), &World::new("/")).await;
+    assert_eq!(status, available("kernel uevents"));
+    let _udevd = Running(Command::new(UDEVD).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    ear.status_that(|status| *status == available("udev")).await;
+    // It listens a moment later than its socket is there.
+    sh("timeout 60 sh -c 'until udevadm control --ping; do sleep 0.01; done' 2> /dev/null; \
+        ip link add bg0 type veth peer name bg1; udevadm settle; ip link del bg0");
+    let mut kinds = Vec::new();
+    for _ in 0..4 {
+        let event = ear.event().await;
+        assert!(event.fields["properties"]["USEC_INITIALIZED"].is_string(), "{event:?}");
+        kinds.push(event.fields["kind"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(kinds, ["Add", "Add", "Remove", "Remove"]);
 }
 
 /// Forging takes the power over the network, and who has that needs no forgery. (The name space's root without a
@@ -236,6 +268,34 @@ async fn below_another_root_there_is_no_kernel() {
     let (_ear, status) = Ear::ready(subject(WATCHER, &[("subsystem", "net")]), &sysroot.world()).await;
     let Status::Missing { why, .. } = status else { panic!("{status:?}") };
     assert!(why.starts_with("the kernel tells of the devices of the machine, not of those below /"), "{why}");
+}
+
+/// There a device is whatever looks like one.
+#[tokio::test]
+async fn below_another_root_one_device_can_be_watched() {
+    let sysroot = Sysroot::new();
+    let device = "sys/devices/pci/usb1/1-2";
+    let plug = || {
+        sysroot.write(format!("{device}/uevent"), "");
+        sysroot.link("/sys/bus/usb", &format!("{device}/subsystem"));
+        sysroot.link("/sys/devices/pci/usb1/1-2", "sys/bus/usb/devices/1-2");
+    };
+    plug();
+    let ids = ["/sys/devices/pci/usb1/1-2", "/sys/bus/usb/devices/1-2"];
+    for id in ids {
+        let (mut ear, status) = Ear::ready(subject(CONNECTION, &[("device_id", id)]), &sysroot.world()).await;
+        assert_eq!(status, available(&format!("inotify on {id}")));
+        let id = DeviceId::read(id).unwrap();
+        assert!(is_connected(&id, &sysroot.world()));
+        for connected in [false, true] {
+            match connected {
+                true => plug(),
+                false => fs::remove_dir_all(sysroot.path("sys/devices/pci")).unwrap(),
+            }
+            let expected = [Value::from("/sys/devices/pci/usb1/1-2"), connected.into()];
+            assert_eq!(ear.fields(["device_id", "connected"]).await, expected);
+        }
+    }
 }
 
 fn news(name: &str, connected: bool) -> [Value; 2] {

@@ -7,14 +7,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bgtask_sources::Status;
 use common::events::{Ear, subject};
-use common::namespaces::{has, is_inside, mount_at, skip};
+use common::namespaces::{Running, has, is_inside, mount_at, skip};
 use common::{DEADLINE, Sysroot, is_available, pass};
 use serde_json::Value;
 
@@ -311,7 +311,7 @@ async fn a_virtual_card_in_the_real_pcscd() {
     let (mut ear, status) = Ear::ready(both(), &world).await;
     assert!(is_missing(&status), "{status:?}");
 
-    let pcscd = RealPcscd::start();
+    let pcscd = start_pcscd();
     ear.status_that(is_available).await;
     let reader = "Virtual PCD 00 00";
     for _ in 0..2 {
@@ -322,30 +322,17 @@ async fn a_virtual_card_in_the_real_pcscd() {
     }
     drop(pcscd);
     ear.status_that(is_missing).await;
-    let _pcscd = RealPcscd::start();
+    let _pcscd = start_pcscd();
     ear.status_that(is_available).await;
     let _card = VirtualCard::put_in();
     assert_eq!(ear.fields(FIELDS).await, card(reader, "added", "3b80800101"));
     assert!(ear.is_quiet());
 }
 
-struct RealPcscd(Child);
-
-impl RealPcscd {
-    fn start() -> Self {
-        let mut pcscd = Command::new("pcscd");
-        pcscd.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").args(["--foreground", "--error"]);
-        Self(pcscd.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for RealPcscd {
-    fn drop(&mut self) {
-        // Asked to, it removes its socket.
-        let pid = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.0.wait().unwrap();
-    }
+fn start_pcscd() -> Running {
+    let mut pcscd = Command::new("pcscd");
+    pcscd.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").args(["--foreground", "--error"]);
+    Running(pcscd.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
 /// A card that answers to a reset and to everything else with success.

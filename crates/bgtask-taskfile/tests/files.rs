@@ -139,7 +139,7 @@ fn all_mistakes_are_told_at_once_each_with_its_place_and_what_to_do() {
     let text = r#"
 comand = "true"
 every = "soon"
-when = ["unmeterd", "battery-above:101", 3, "cost-not-high"]
+when = ["unmeterd", "battery-above:101", 3, "servicing-complete"]
 timeout = "0s"
 memory = 500
 retry = -1
@@ -155,8 +155,8 @@ nice = "true"
             r#""unmeterd": "unmeterd" is no condition; did you mean "unmetered"?"#,
             r#""battery-above:101": "101" is no value for battery-above; write battery-above:N, such as battery-above:50"#,
             "3: an item of when holds a number; it must be a string",
-            "\"cost-not-high\": \"cost-not-high\" cannot be served: this version does not rate the cost; \
-             use ac-power, not:energy-saver or not:memory-pressure",
+            "\"servicing-complete\": \"servicing-complete\" is no condition; it is a moment, so only a trigger; \
+             `bgtask conditions` lists what can hold",
             r#""0s": a timeout of 0s is out of range; it takes 1s to 366d"#,
             r#"500: memory holds a number; it must be a string, such as "500M""#,
             "-1: retry holds a number; it must be a whole number from 0 to 1000",
@@ -209,9 +209,8 @@ fn what_is_wrong_with_a_trigger_is_told_with_what_was_meant() {
         (r#"on = """#, "the trigger is empty; write one such as every:6h; `bgtask triggers` lists them"),
         (r#"on = "idle:0s""#, r#""0s" is no value for idle; write idle:TIME, such as idle:10min"#),
         (
-            r#"on = "power-state-change""#,
-            "\"power-state-change\" cannot be served: this version only sees levels of the power supply; \
-             use ac-power, not:ac-power or battery-above:N",
+            r#"on = "servicing-complete""#,
+            "\"servicing-complete\" cannot be served: it is for tasks of apps; a command is never updated by itself",
         ),
         (r#"every = "0s""#, "an interval of 0s is out of range; it takes 1s to 366d"),
         (r#"at = "Mno 09:00""#, r#"the calendar "Mno 09:00": "Mno" is not a weekday; did you mean "Mon"?"#),

@@ -113,7 +113,7 @@ pub enum Call {
     RemoveNotification {
         /// The app.
         app: String,
-        /// Which of its notifications; empty is all.
+        /// Which of its notifications.
         tag: String,
     },
     /// A call every D-Bus object answers.

@@ -128,7 +128,7 @@ pub trait Broker {
     /// Shows a notification of the app; answers its number.
     fn show_notification(&self, app: &str, notification: NotificationInfo) -> zbus::Result<u32>;
 
-    /// Takes a notification of the app away, or all of them.
+    /// Takes a notification of the app away.
     fn remove_notification(&self, app: &str, tag: &str) -> zbus::Result<()>;
 
     /// A task of the attached app reported progress.

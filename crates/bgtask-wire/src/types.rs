@@ -195,7 +195,7 @@ pub struct NotificationInfo {
     pub title: String,
     /// What it says besides.
     pub body: Option<String>,
-    /// The name of an icon of the desktop's theme, or the path of a file.
+    /// The name of an icon of the desktop's theme, or the address of a picture (`file://…`); default the app's.
     pub icon: Option<String>,
     /// What it offers: the id of each action, and its label for people. The action `default` is the notification itself.
     pub actions: Option<Vec<(String, String)>>,
@@ -205,6 +205,9 @@ pub struct NotificationInfo {
     pub urgency: Option<String>,
     /// How long it is shown, microseconds; default as long as the desktop will, 0 until somebody takes it away.
     pub expiration: Option<u64>,
+    /// What stands where people write an answer, if they may and the desktop can take one. The answer is the action
+    /// `inline-reply`.
+    pub reply: Option<String>,
 }
 
 /// Why a task is where it is.

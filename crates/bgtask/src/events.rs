@@ -129,13 +129,16 @@ impl TriggerEvent {
         hexadecimal(&self.text(name)).unwrap_or_default()
     }
 
-    /// Bytes by numbers, which are written in decimal digits.
+    /// Bytes by numbers, which are written as in `0x004c`.
     pub(crate) fn bytes_by_number(&self, name: &str) -> Vec<(u16, Vec<u8>)> {
         let set: ValueSet = self.value(name).unwrap_or_default();
-        let pair = |(number, value): (&str, &PropertyValue)| {
-            Some((number.parse().ok()?, hexadecimal(&String::try_from(value.clone()).ok()?)?))
-        };
-        set.iter().filter_map(pair).collect()
+        let number = |text: &str| u16::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+        set.iter().filter_map(|(name, value)| Some((number(name)?, bytes_of(value)?))).collect()
+    }
+
+    /// Several byte strings.
+    pub(crate) fn bytes_in_list(&self, name: &str) -> Vec<Vec<u8>> {
+        self.list(name).iter().filter_map(bytes_of).collect()
     }
 
     pub(crate) fn list(&self, name: &str) -> Vec<PropertyValue> {
@@ -145,6 +148,11 @@ impl TriggerEvent {
     fn value<T: TryFrom<PropertyValue, Error = crate::WrongType>>(&self, name: &str) -> Option<T> {
         self.fields.get(name).ok().flatten()
     }
+}
+
+fn bytes_of(value: &PropertyValue) -> Option<Vec<u8>> {
+    let PropertyValue::Str(digits) = value else { return None };
+    hexadecimal(digits)
 }
 
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {

@@ -48,6 +48,26 @@
 //!
 //! A task without an entry point runs in the app itself: see [`CoreApplication`].
 //!
+//! # What happens
+//!
+//! A trigger that listens hands its task *events*: what happened since it last ran, in order, each in a type of its own.
+//!
+//! | to | with | its task reads |
+//! |---|---|---|
+//! | devices | [`DeviceWatcherTrigger`], [`DeviceConnectionChangeTrigger`] | [`DeviceWatcherEvent`], [`DeviceConnectionChangeTriggerDetails`] |
+//! | files | [`StorageLibraryContentChangedTrigger`], [`StorageLibraryChangeTrackerTrigger`] | [`StorageLibraryChange`] |
+//! | notifications of the app | [`ToastNotificationActionTrigger`], [`ToastNotificationHistoryChangedTrigger`] | [`ToastNotificationActionTriggerDetail`], [`ToastNotificationHistoryChangedTriggerDetail`] |
+//! | text messages | [`SmsMessageReceivedTrigger`] | [`SmsMessageReceivedTriggerDetails`] |
+//! | places | [`LocationTrigger`], [`GeovisitTrigger`] | [`GeofenceStateChangeReport`], [`GeovisitStateChange`] |
+//! | sensors | [`SensorDataThresholdTrigger`] | [`SensorDataThresholdTriggerDetails`] |
+//! | Bluetooth | [`BluetoothLEAdvertisementWatcherTrigger`], [`GattCharacteristicNotificationTrigger`] | [`BluetoothLEAdvertisement`], [`GattCharacteristicNotification`] |
+//! | smart cards | [`SmartCardTrigger`] | [`SmartCardTriggerDetails`] |
+//! | calendars, contacts | [`AppointmentStoreNotificationTrigger`], [`ContactStoreNotificationTrigger`] | [`StoreChange`] |
+//! | systemd, and anything on a message bus | [`UnitStateTrigger`], [`DBusSignalTrigger`] | [`UnitStateEvent`], [`DBusSignalEvent`] |
+//!
+//! See [`TriggerEvents`]. The table of all triggers of Windows is `docs/triggers.md`. A task that uses a device for longer has a
+//! [`DeviceUseTrigger`], and one that has something to say to the user [notifies](notify) them.
+//!
 //! # The runtime
 //!
 //! The app's side needs a [tokio](https://docs.rs/tokio) runtime with I/O and time enabled, of either flavor. One process has one
@@ -98,16 +118,17 @@ pub use session::{
 };
 pub use storage::ApplicationDataContainer;
 pub use trigger::{
-    ApplicationTrigger, ApplicationTriggerResult, AppointmentStoreNotificationTrigger, BluetoothEventTriggeringMode,
-    BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger, ContactStoreNotificationTrigger,
-    CustomSystemEvent, CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence, DBusSignalEvent,
-    DBusSignalTrigger, DeviceAction, DeviceConnectionChangeTrigger, DeviceConnectionChangeTriggerDetails,
-    DeviceTriggerResult, DeviceUseDetails, DeviceUseTrigger, DeviceWatcherEvent, DeviceWatcherEventKind,
-    DeviceWatcherTrigger, GattCharacteristicNotification, GattCharacteristicNotificationTrigger, GeofenceState,
-    GeofenceStateChangeReport, GeovisitStateChange, GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger,
-    MediaProcessingTrigger, MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates,
-    SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails,
-    SmartCardTriggerType, SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, StorageLibraryChange,
+    AdvertiserState, ApplicationTrigger, ApplicationTriggerResult, AppointmentStoreNotificationTrigger,
+    BluetoothEventTriggeringMode, BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger,
+    ContactStoreNotificationTrigger, CustomSystemEvent, CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence,
+    DBusSignalEvent, DBusSignalTrigger, DeviceAction, DeviceConnectionChangeTrigger,
+    DeviceConnectionChangeTriggerDetails, DeviceTriggerResult, DeviceUseDetails, DeviceUseTrigger, DeviceWatcherEvent,
+    DeviceWatcherEventKind, DeviceWatcherTrigger, GattCharacteristicNotification,
+    GattCharacteristicNotificationTrigger, GeofenceState, GeofenceStateChangeReport, GeovisitStateChange,
+    GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
+    MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, SensorDataThresholdTrigger,
+    SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType,
+    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, StorageLibraryChange,
     StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType, StorageLibraryContentChangedTrigger, StoreChange,
     StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger, ToastHistoryChangedType,
     ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail, ToastNotificationHistoryChangedTrigger,

@@ -57,38 +57,45 @@ pub enum Urgency {
     Critical,
 }
 
-/// A notification, to be shown. Its texts are cut by no one here: the desktop shows as much as fits.
+/// A notification, to be shown. All its texts are plain: nothing in them is markup. Of more than 20 of an app the oldest goes away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "nothing is shown until `show`"]
 pub struct ToastNotification(NotificationInfo);
 
 impl ToastNotification {
-    /// A notification with this first line.
+    /// A notification with this first line, of 1 to 512 bytes.
     pub fn new(title: impl Into<String>) -> Self {
         Self(NotificationInfo { title: title.into(), ..NotificationInfo::default() })
     }
 
-    /// What it says besides, plain text.
+    /// What it says besides, at most 4096 bytes.
     pub fn body(mut self, body: impl Into<String>) -> Self {
         self.0.body = Some(body.into());
         self
     }
 
-    /// Its icon: a name in the desktop's theme, or the path of a file. By default it has the app's.
+    /// Its icon: a name in the desktop's theme, or the address of a picture (`file://…`). By default it has the app's.
     pub fn icon(mut self, icon: impl Into<String>) -> Self {
         self.0.icon = Some(icon.into());
         self
     }
 
-    /// Offers something to the user, under a label; what they choose is told by its id. Desktops show three or four. The id
-    /// `default` is the notification itself, of which the label is not shown, and `inline-reply` asks for a text where the desktop
-    /// can.
+    /// Offers something to the user, under a label; what they choose is told by its id. At most 5, of 128 bytes each; desktops show
+    /// three or four. The id `default` is the notification itself, of which the label is not shown.
     pub fn action(mut self, id: impl Into<String>, label: impl Into<String>) -> Self {
         self.0.actions.get_or_insert_default().push((id.into(), label.into()));
         self
     }
 
-    /// Names it within the app: it takes the place of the one before of the same tag, and can be [removed](remove) by it.
+    /// Lets the user write an answer, where the desktop can take one. The prompt stands where it is written, at most 128 bytes. The
+    /// answer is told as the [text](crate::ToastNotificationActionTriggerDetail::text) of the action `inline-reply`.
+    pub fn reply(mut self, prompt: impl Into<String>) -> Self {
+        self.0.reply = Some(prompt.into());
+        self
+    }
+
+    /// Names it within the app, by at most 64 bytes: it takes the place of the one before of the same tag, and can be
+    /// [removed](remove) by it.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.0.tag = Some(tag.into());
         self
@@ -119,7 +126,15 @@ impl ToastNotification {
     ///
     /// Dropping the future may leave it shown.
     pub async fn show(&self) -> Result<u32, Error> {
-        Session::current().show(&self.0).await
+        Session::current().show(self).await
+    }
+}
+
+impl ToastNotification {
+    fn texts(&self) -> impl Iterator<Item = &String> {
+        let NotificationInfo { title, body, icon, actions, tag, reply, .. } = &self.0;
+        let labels = actions.iter().flatten().flat_map(|(id, label)| [id, label]);
+        [title].into_iter().chain(body).chain(icon).chain(tag).chain(reply).chain(labels)
     }
 }
 
@@ -127,41 +142,22 @@ impl ToastNotification {
 ///
 /// # Errors
 ///
-/// [`is_unknown_app`](Error::is_unknown_app), [`is_not_supported`](Error::is_not_supported), [`is_no_broker`](Error::is_no_broker).
+/// [`is_invalid_argument`](Error::is_invalid_argument): the tag is empty. [`is_unknown_app`](Error::is_unknown_app),
+/// [`is_not_supported`](Error::is_not_supported), [`is_no_broker`](Error::is_no_broker).
 ///
 /// # Cancel safety
 ///
 /// Dropping the future may leave it taken away or not.
 pub async fn remove(tag: &str) -> Result<(), Error> {
-    match tag {
-        "" => Err(Error::invalid(
-            "a notification without a tag cannot be named; use bgtask::notify::clear for all of them",
-        )),
-        tag => Session::current().unshow(tag).await,
-    }
-}
-
-/// Takes all notifications of the app away.
-///
-/// # Errors
-///
-/// As [`remove`].
-///
-/// # Cancel safety
-///
-/// As [`remove`].
-pub async fn clear() -> Result<(), Error> {
-    Session::current().unshow("").await
+    Session::current().unshow(tag).await
 }
 
 impl Session {
-    pub(crate) async fn show(self: &Arc<Self>, notification: &NotificationInfo) -> Result<u32, Error> {
-        let texts = [Some(&notification.title), notification.body.as_ref(), notification.icon.as_ref()];
-        let labels = notification.actions.iter().flatten().flat_map(|(id, label)| [id, label]);
-        if texts.into_iter().flatten().chain(&notification.tag).chain(labels).any(|text| text.contains('\0')) {
+    pub(crate) async fn show(self: &Arc<Self>, notification: &ToastNotification) -> Result<u32, Error> {
+        if notification.texts().any(|text| text.contains('\0')) {
             return Err(Error::invalid("a text of the notification has a NUL character, which D-Bus cannot carry"));
         }
-        let notification = notification.clone();
+        let notification = notification.0.clone();
         let show = |broker: crate::session::Broker, app: Arc<str>| async move {
             broker.show_notification(&app, notification).await
         };
@@ -169,6 +165,11 @@ impl Session {
     }
 
     pub(crate) async fn unshow(self: &Arc<Self>, tag: &str) -> Result<(), Error> {
+        if tag.is_empty() || tag.contains('\0') {
+            return Err(Error::invalid(
+                "a notification is named by its tag, a text without a NUL character: give it one",
+            ));
+        }
         self.ask("RemoveNotification", |broker, app| async move { broker.remove_notification(&app, tag).await }).await
     }
 }

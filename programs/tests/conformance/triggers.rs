@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use bgtask_core::{Condition, EventClass, Fact, Support, SystemConditionType, SystemTriggerType};
+use bgtask_sources::Subject;
 use bgtask_taskfile::catalog;
 
 use crate::sources::{Test, tests_of_repository};
@@ -55,15 +56,13 @@ impl Page {
                 continue;
             };
             let cells: Vec<String> = row.split('|').map(|cell| cell.trim().to_owned()).collect();
-            match tables.last_mut().filter(|_| inside) {
-                None => {
-                    tables.push(Table { section: section.clone(), part: part.clone(), header: cells, rows: Vec::new() })
-                }
-                Some(_) if cells.iter().all(|cell| cell.starts_with("---")) => {}
-                Some(table) => {
-                    assert_eq!(cells.len(), table.header.len(), "a bar too many or too few: {line}");
-                    table.rows.push(cells);
-                }
+            if !inside {
+                let (section, part) = (section.clone(), part.clone());
+                tables.push(Table { section, part, header: cells, rows: Vec::new() });
+            } else if let Some(table) = tables.last_mut().filter(|_| !cells.iter().all(|cell| cell.starts_with("---")))
+            {
+                assert_eq!(cells.len(), table.header.len(), "a bar too many or too few: {line}");
+                table.rows.push(cells);
             }
             inside = true;
         }
@@ -144,19 +143,47 @@ fn every_class_that_listens_is_told_with_its_properties() {
     assert!(parts.filter(|part| !part.is_empty()).all(|part| words.contains(part)), "a section of no class");
 }
 
+/// The classes that listen, each with the names of its properties.
+fn listening() -> impl Iterator<Item = (EventClass, &'static [&'static str])> {
+    EventClass::ALL.iter().filter_map(|class| match class.support() {
+        Support::Heard { properties } => Some((*class, properties)),
+        Support::Never { .. } => None,
+    })
+}
+
+/// The core refuses what the source of a class does not know, and nothing that it does.
+#[test]
+fn every_property_is_one_that_its_source_reads() {
+    let wrong: Vec<_> = listening()
+        .filter_map(|(class, properties)| {
+            let refused = Subject::read(class.name(), &BTreeMap::from([("no such".to_owned(), String::new())]));
+            let refused = refused.expect_err("nobody has such a property");
+            let names = refused.rsplit_once("write one of ").or(refused.rsplit_once("takes "));
+            let names = names.map_or(&*refused, |(_, names)| names).split(", ").map(bare);
+            // Whose notifications are meant, the broker says.
+            let read: BTreeSet<_> =
+                names.filter(|name| !["a name in capitals", "app", "none"].contains(name)).collect();
+            let known: BTreeSet<_> = properties.iter().copied().filter(|name| *name != "*").collect();
+            (read != known).then(|| format!("{class}: the core knows {known:?}, and its source says {refused:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// A field that no source has would be a promise that nobody keeps.
 #[test]
 fn every_field_is_one_that_a_source_tells() {
     let mut code = String::new();
     read_sources(&root().join("crates/bgtask-sources/src"), &mut code);
     let page = Page::open();
-    let heard = EventClass::ALL.iter().filter(|class| matches!(class.support(), Support::Heard { .. }));
-    for class in heard {
-        let fields = page.listens(class.word()).expect("a test above says that it is there")["fields"];
-        for name in quoted(fields) {
-            assert!(code.contains(&format!("\"{name}\"")), "{class}: no source says {name}");
-        }
-    }
+    let untold: Vec<_> = listening()
+        .flat_map(|(class, _)| {
+            let fields = page.listens(class.word()).expect("a test above says that it is there")["fields"];
+            let is_told = |name: &&str| code.contains(&format!("\"{name}\""));
+            quoted(fields).into_iter().filter(move |name| !is_told(name)).map(move |name| format!("{class}: {name}"))
+        })
+        .collect();
+    assert!(untold.is_empty(), "no source says {}", untold.join(", "));
 }
 
 fn read_sources(folder: &Path, code: &mut String) {
@@ -244,7 +271,16 @@ fn coverage(page: &Page) -> impl Iterator<Item = (String, String)> {
 }
 
 fn missing(tests: &BTreeMap<String, Vec<Test>>, of: &str, cell: &str) -> Option<String> {
-    match read_coverage(cell) {
+    let (on_systems, cell): (Vec<_>, Vec<_>) = cell.split(';').map(str::trim).partition(|it| it.starts_with(SYSTEM));
+    let cases = on_systems.iter().flat_map(|group| group[SYSTEM.len()..].split(',').map(str::trim));
+    let absent = |case: &&str| !root().join(format!("tests/system/cases/{case}.sh")).is_file();
+    if let Some(case) = cases.clone().find(absent) {
+        return Some(format!("{of} names the case {case} of tests/system, which is not there"));
+    }
+    if cell.is_empty() && cases.count() > 0 {
+        return None;
+    }
+    match read_coverage(&cell.join("; ")) {
         Err(wrong) => Some(format!("{of}: {wrong}")),
         Ok((named, open)) => {
             if named.is_empty() && open.is_none() {
@@ -259,6 +295,9 @@ fn missing(tests: &BTreeMap<String, Vec<Test>>, of: &str, cell: &str) -> Option<
     }
 }
 
+/// What begins the names of cases that run on a whole system, with its real daemons.
+const SYSTEM: &str = "system:";
+
 #[test]
 fn a_test_that_is_not_there_is_told() {
     let tests = BTreeMap::from([("a".to_owned(), vec![Test { name: "it_runs".into(), cites: BTreeSet::new() }])]);
@@ -267,4 +306,7 @@ fn a_test_that_is_not_there_is_told() {
     assert_eq!(missing(&tests, "x", "a: it_hums").as_deref(), Some("x names the test a: it_hums, which is not there"));
     assert!(missing(&tests, "x", "-").unwrap().contains("no test holds it"));
     assert!(missing(&tests, "x", "").unwrap().contains("is empty"));
+    assert_eq!(missing(&tests, "x", "a: it_runs; system: 20-time-zone, 30-internet"), None);
+    assert_eq!(missing(&tests, "x", "system: 20-time-zone"), None);
+    assert!(missing(&tests, "x", "a: it_runs; system: 99-nothing").unwrap().contains("99-nothing"));
 }

@@ -1,8 +1,7 @@
 """Triggers that listen to events, and what their tasks get of them.
 
 Each is a plain value with keyword properties; what is not given is not asked for. The broker keeps them as texts, and a registration
-gives the trigger back as it was (TR-5). Which properties there may be, and what an event of each has in it, is in
-[the table of triggers](../../../../docs/triggers.md).
+gives the trigger back as it was (TR-5). `docs/triggers.md` of the project has a table of all of them.
 """
 
 from __future__ import annotations
@@ -246,31 +245,37 @@ class SensorDataThresholdTrigger(EventTrigger):
 
 @dataclass(frozen=True, kw_only=True)
 class BluetoothLEAdvertisementWatcherTrigger(EventTrigger):
-    """Fires when a Bluetooth device that advertises itself comes into range. Exactly one of service, manufacturer and name.
+    """Fires when a Bluetooth device that advertises itself comes into range, and when it is out of range again.
 
-    Events: `address`, `name`, `rssi`, `manufacturer_data` (a dictionary of hexadecimal digits by number), `services`.
+    Exactly one of service, manufacturer and name. Events: `state` (`InRange` or `OutOfRange`), `address`, `name`, `rssi`, `manufacturer_data` (a dictionary of hexadecimal digits by number), `services`.
     """
 
     service: UUID | None = field(default=None, metadata=_UUID)
     manufacturer: int | None = field(default=None, metadata=_INTEGER)
     """The number that the Bluetooth SIG gave it."""
     name: str | None = None
+    """How it begins."""
     in_range: int | None = field(default=None, metadata=_INTEGER)
     """The signal from which on a device is in range, in dBm, -127 to 20."""
     out_of_range: int | None = field(default=None, metadata=_INTEGER)
     """The signal below which it is out of range again, in dBm."""
+    out_of_range_timeout: int | None = field(default=None, metadata=_INTEGER)
+    """For how many seconds it has to be silent or too weak to be out of range, 1 to 60."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GattCharacteristicNotificationTrigger(EventTrigger):
-    """Fires when a Bluetooth device notifies of a value. Events: `device`, `service`, `characteristic`, `value` (hexadecimal digits)."""
+    """Fires when a Bluetooth device notifies of a value.
+
+    Events: `device`, `service`, `characteristic`, `value` (hexadecimal digits), and of a batch `values`, all of them.
+    """
 
     device: str
     """Its address."""
     service: UUID = field(metadata=_UUID)
     characteristic: UUID = field(metadata=_UUID)
     mode: Literal["Serial", "Batch", "KeepLatest"] = "Serial"
-    """What becomes of values that come while the task runs."""
+    """What becomes of values that come fast: each is told, those of a second together, or the last of a second."""
 
 
 @dataclass(frozen=True, kw_only=True)

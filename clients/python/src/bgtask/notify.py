@@ -26,10 +26,12 @@ class ToastNotification:
     body: str | None = None
     """What it says besides, plain text."""
     icon: str | None = None
-    """A name in the desktop's theme, or the path of a file. By default it has the app's."""
+    """A name in the desktop's theme, or the address of a picture (`file://…`). By default it has the app's."""
     actions: Mapping[str, str] = field(default_factory=dict)
-    """What it offers: ids, and their labels for people. The id `default` is the notification itself, of which the label is not shown,
-    and `inline-reply` asks for a text where the desktop can."""
+    """What it offers, at most 5: ids, and their labels for people. The id `default` is the notification itself, of which the label is
+    not shown."""
+    reply: str | None = None
+    """What stands where the user may write an answer, where the desktop can take one. It is the `text` of the action `inline-reply`."""
     tag: str | None = None
     """Names it within the app: it takes the place of the one before of the same tag."""
     urgency: Literal["low", "normal", "critical"] = "normal"
@@ -48,7 +50,7 @@ class ToastNotification:
 
     def _to_wire(self) -> dict[str, tuple[str, Any]]:
         wire: dict[str, tuple[str, Any]] = {"title": ("s", self.title), "urgency": ("s", self.urgency)}
-        texts = {"body": self.body, "icon": self.icon, "tag": self.tag}
+        texts = {"body": self.body, "icon": self.icon, "tag": self.tag, "reply": self.reply}
         wire |= {name: ("s", text) for name, text in texts.items() if text is not None}
         if self.actions:
             wire["actions"] = ("a(ss)", list(self.actions.items()))
@@ -60,17 +62,6 @@ class ToastNotification:
 async def remove(tag: str) -> None:
     """Takes the app's notification of this tag away. That there is none is no error."""
     if not tag:
-        raise InvalidArgumentError(
-            "a notification without a tag cannot be named; bgtask.notify.clear takes all of them away"
-        )
-    await _remove(tag)
-
-
-async def clear() -> None:
-    """Takes all notifications of the app away."""
-    await _remove("")
-
-
-async def _remove(tag: str) -> None:
+        raise InvalidArgumentError("a notification is named by its tag: give it one")
     session = Session.current()
     await session.ask(_wire.call("RemoveNotification", "ss", session.app, tag))

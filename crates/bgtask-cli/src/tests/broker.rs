@@ -46,7 +46,7 @@ fn list_as_json() {
     let expected = json!([{
         "id": PHOTOS, "app": "org.example.Photos", "name": "背景任务", "entry_point": "Tasks.Example",
         "class_id": null, "group": null, "group_name": null, "trigger": "SystemTrigger",
-        "trigger_type": "TimeZoneChange", "freshness": null, "due": null, "event_id": null, "recurrence": null,
+        "trigger_type": "TimeZoneChange", "trigger_properties": null, "freshness": null, "due": null, "event_id": null, "recurrence": null,
         "one_shot": true, "conditions": [],
         "cancel_on_condition_loss": false, "is_network_requested": false,
         "registered_at": "2026-07-28T11:57:00.000000Z", "phase": "running", "instance": INSTANCE, "attempt": 2,

@@ -75,6 +75,7 @@ fn a_deletion_names_the_row_that_was_put() {
             Change::PutAccess(app, _) => Change::DeleteAccess(app.clone()),
             Change::PutVersion(app, _) => Change::DeleteVersion(app.clone()),
             Change::PutZone(_) => Change::DeleteZone,
+            Change::PutState(fact, _) => Change::DeleteState(*fact),
             _ => continue,
         };
         let Row::Put { kind, key, .. } = row(&put) else {
@@ -83,7 +84,10 @@ fn a_deletion_names_the_row_that_was_put() {
         assert_eq!(row(&gone), Row::Delete { kind, key });
         kinds.insert(kind);
     }
-    assert_eq!(Vec::from_iter(kinds), ["access", "activation", "completion", "registration", "version", "zone"]);
+    assert_eq!(
+        Vec::from_iter(kinds),
+        ["access", "activation", "completion", "registration", "state", "version", "zone"]
+    );
 }
 
 #[test]
@@ -230,6 +234,7 @@ fn samples_as_rows() -> Vec<(String, String, String)> {
     changes.extend(sample.access.into_iter().map(|(app, access)| C::PutAccess(app, access)));
     changes.extend(sample.versions.into_iter().map(|(app, version)| C::PutVersion(app, version)));
     changes.extend(sample.zone.map(C::PutZone));
+    changes.extend(sample.states.into_iter().map(|(fact, state)| C::PutState(fact, state)));
     changes.extend([C::PutSequence(sample.last_sequence), C::PutSwitchedOff(sample.switched_off)]);
     let rows = changes.iter().map(row).map(|row| match row {
         Row::Put { kind, key, value } => (kind.to_owned(), key, value),

@@ -6,11 +6,12 @@ use bgtask_core::{
     AccessSetting, Activation, ActivationState, App, AppAccess, AppId, AppVersion, ApplicationTriggerResult,
     BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice, CancellationReason, Cause, Change,
     Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence,
-    DayWindow, Details, Entry, EntryPoint, Event, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input,
-    InstanceId, LastRun, Limit, NewRegistration, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
-    PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, RequestId, Retry, RunOrder, Server,
-    Sharing, Snapshot, SourceStatus, Standing, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType,
-    Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
+    DayWindow, Demand, Details, DeviceTriggerResult, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing,
+    Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit, NewRegistration, Notice, Outcome, Output, Pace,
+    PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Refusal, Registration, Reply, Report, Request,
+    RequestId, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject, Support,
+    SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, Trigger, Unregistration, Update, Usage, Used,
+    Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -35,8 +36,22 @@ fn triggers() -> Vec<Trigger> {
         Trigger::Maintenance { freshness: u32::MAX, one_shot: false },
         Trigger::Application,
         Trigger::MediaProcessing,
+        Trigger::DeviceUse,
     ];
-    systems.chain(events).chain(others).chain(triggers_of_commands()).collect()
+    let classes = EventClass::ALL.iter().map(|class| Trigger::Event {
+        class: *class,
+        properties: if matches!(class.support(), Support::Heard { .. }) { properties() } else { Properties::new() },
+        one_shot: class.word().is_empty(),
+    });
+    systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).collect()
+}
+
+fn properties() -> Properties {
+    [("ID_FS_LABEL", "BACKUP*"), ("subsystem", "block")].map(|(name, value)| (name.into(), value.into())).into()
+}
+
+fn subjects() -> Vec<Subject> {
+    triggers().iter().filter_map(Subject::of).collect()
 }
 
 fn triggers_of_commands() -> Vec<Trigger> {
@@ -67,10 +82,9 @@ fn watch() -> PathWatch {
 /// The eight of Windows, one for each other fact, and their opposites.
 fn conditions() -> Vec<Condition> {
     let of_windows = SystemConditionType::ALL.iter().copied().map(Condition::System);
-    let beyond =
-        facts().into_iter().skip(3).flat_map(|fact| [true, false].map(|holds| Condition::Fact { fact, holds }));
-    // What is the same as a condition of Windows has its name.
-    let plain = |condition: &Condition| *condition != Condition::Fact { fact: Fact::FreeNetwork, holds: true };
+    let beyond = facts().into_iter().flat_map(|fact| [true, false].map(|holds| Condition::Fact { fact, holds }));
+    // What is the same as a condition of Windows has its name, and not everything is a condition.
+    let plain = |condition: &Condition| Condition::from_name(&condition.name()) == Some(*condition);
     of_windows.chain(beyond.filter(plain)).collect()
 }
 
@@ -135,7 +149,9 @@ pub(crate) fn config() -> Config {
 
 fn app() -> App {
     let server = |program: &str, sharing| Server { program: program.into(), application: "Editor".into(), sharing };
-    let types = ["general", "systemEvent", "timer", "mediaProcessing", "anything"].map(TaskType::from_name).to_vec();
+    let types = ["general", "systemEvent", "timer", "mediaProcessing", "deviceUse", "anything"]
+        .map(TaskType::from_name)
+        .to_vec();
     let entry =
         |name: &str, sharing, types| EntryPoint { name: name.into(), server: server("bin/tasks", sharing), types };
     App {
@@ -382,8 +398,15 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::DeleteVersion(app_id()),
         Change::PutZone(zone()),
         Change::DeleteZone,
+        Change::DeleteState(Fact::OnlineAccounts),
+        Change::DeleteState(Fact::DefaultAccount),
     ]);
+    all.extend(states().into_iter().map(|(fact, state)| Change::PutState(fact, state)));
     all
+}
+
+fn states() -> Vec<(Fact, std::sync::Arc<str>)> {
+    [(Fact::OnlineAccounts, "two\nlines".into()), (Fact::DefaultAccount, "".into())].into()
 }
 
 /// Everything a store holds. The session is not kept: a driver reads it anew at every start.
@@ -397,6 +420,7 @@ pub(crate) fn snapshot() -> Snapshot {
         switched_off: true,
         versions: versions(),
         zone: Some(zone()),
+        states: states(),
         session: "".into(),
     }
 }
@@ -442,8 +466,9 @@ fn requests() -> Vec<Request> {
         Request::Cancel(TASK),
         Request::ReportProgress { instance: INSTANCE, value: 40, message: "indexing".into() },
         Request::Terminate(app.clone()),
-        Request::Activate { app: app.clone(), media: false, details: None },
-        Request::Activate { app: app.clone(), media: true, details: Some(details()) },
+        Request::Activate { app: app.clone(), demand: Demand::Application, details: None },
+        Request::Activate { app: app.clone(), demand: Demand::MediaProcessing, details: Some(details()) },
+        Request::Activate { app: app.clone(), demand: Demand::DeviceUse, details: Some(details()) },
         Request::Raise { by: None, event: "org.example.jack".into() },
         Request::Raise { by: Some(app.clone()), event: String::new() },
         Request::Acknowledge(app, u64::MAX),
@@ -457,8 +482,11 @@ fn reports() -> Vec<Report> {
         Report::TimeZone { zone: zone(), previous_offset_seconds: Some(-3_600) },
     ];
     for value in [true, false] {
-        all.extend(facts().into_iter().skip(1).map(|fact| Report::Level(fact, value)));
+        let levels = facts().into_iter().filter(|fact| *fact != Fact::TimeZone && !fact.is_state());
+        all.extend(levels.map(|fact| Report::Level(fact, value)));
     }
+    let states = facts().into_iter().filter(|fact| fact.is_state());
+    all.extend(states.map(|fact| Report::State(fact, "full metered".into())));
     all
 }
 
@@ -482,11 +510,12 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::HostUsage { host: HOST, usage: usage() },
         Input::Planned { task: TASK, at: Some(WALL) },
         Input::Planned { task: TASK, at: None },
-        Input::PathChanged { task: TASK, changes: details(), count: 2, lost: 1 },
+        Input::Happened { task: TASK, events: details(), count: 2, lost: 1 },
+        Input::DeviceGone(TASK),
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
-    all.extend(statuses().map(|status| Input::PathStatus(TASK, status)));
+    all.extend(statuses().map(|status| Input::Heard(TASK, status)));
     all.extend((1..).zip(consents).map(|(id, consent)| Input::Consent(RequestId(id), consent)));
     all.extend(
         facts().into_iter().zip(statuses().into_iter().cycle()).map(|(fact, status)| Input::SourceStatus(fact, status)),
@@ -518,6 +547,7 @@ fn replies() -> Vec<Reply> {
     all.extend(updates.map(|update| Reply::Updated(TASK, update)));
     all.extend(BackgroundAccessStatus::ALL.iter().map(|status| Reply::Access(*status)));
     all.extend(ApplicationTriggerResult::ALL.iter().map(|result| Reply::Activated(*result, "so".into())));
+    all.extend(DeviceTriggerResult::ALL.iter().map(|result| Reply::DeviceUse(*result, "so".into())));
     all
 }
 
@@ -534,6 +564,9 @@ fn refusals() -> Vec<Refusal> {
         Limit::DetailsBytes,
         Limit::ApplicationTriggers,
         Limit::MediaProcessingTriggers,
+        Limit::DeviceUseTriggers,
+        Limit::Properties,
+        Limit::PropertyBytes,
         Limit::Consents,
         Limit::Arguments,
         Limit::CommandBytes,
@@ -591,8 +624,9 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::Sample(HOST),
         Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },
         Output::Plan { task: TASK, calendar: "0 3 * * *".into(), zone: Some("Asia/Tokyo".into()), after: WALL },
-        Output::WatchPath(TASK, watch()),
-        Output::UnwatchPath(TASK),
+        Output::Unlisten(TASK),
+        Output::WatchDevice(TASK, details()),
+        Output::UnwatchDevice(TASK),
         Output::Progressed { task: TASK, instance: INSTANCE, value: 10, message: None },
         Output::Progressed { task: TASK, instance: INSTANCE, value: 10, message: Some("indexing".into()) },
         Output::Ask { request: RequestId(1), app: app_id(), reason: "We sync.".into() },
@@ -614,6 +648,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Usage(HOST),
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));
+    all.extend(subjects().into_iter().map(|subject| Output::Listen { task: TASK, app: app_id(), subject }));
     all.extend(orders().into_iter().map(|order| Output::Run(HOST, Box::new(order))));
     all.extend(reasons.map(|why| Output::Wake(Some(Wake { at: BOOT, why }))));
     all.extend(facts().into_iter().flat_map(|fact| [Output::Watch(fact), Output::Unwatch(fact)]));

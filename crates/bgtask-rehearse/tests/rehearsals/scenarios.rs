@@ -79,7 +79,7 @@ fn unknown_words_are_refused_with_what_is_near() {
         ("09:00 rain", "nothing is known of \"rain\"", "write user present|away"),
         ("09:00 battery-above:50", "battery-above:50 is not said", "battery 35%"),
         ("09:00 idle:10min", "is not said", "user leaves"),
-        ("09:00 session-connected", "is not said", "no task of this version"),
+        ("09:00 cost-not-high", "is not said", "what it follows from"),
         ("09:00", "it is not said what happens", "user leaves"),
         ("09:00 user leaves,", "it is not said what happens", "comma"),
         ("09:00 battery 101%", "no state of a battery", "battery 35%"),

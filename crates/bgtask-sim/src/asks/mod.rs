@@ -55,14 +55,14 @@ impl From<Request> for Ask {
 pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
     let app = apps::any_name(chance);
     let application = if chance.percent(35) { EDITOR.to_owned() } else { String::new() };
-    match chance.below(82) {
+    match chance.below(85) {
         0..=15 => register(number, chance),
         16..=18 => update(chance),
         19..=22 => unregister(known, chance),
         23..=28 => Request::RequestAccess { app, application }.into(),
         29..=30 => request_kind(app, application, chance).into(),
         31 => Request::RemoveAccess { app, application }.into(),
-        32..=33 => Request::SetAccess(app, any_setting(chance)).into(),
+        32..=33 | 82..=84 => Request::SetAccess(app, any_setting(chance)).into(),
         34 => Request::SetBackground { enabled: chance.percent(75) }.into(),
         35 => Request::Terminate(app).into(),
         36 => Ask { request: Request::RequestAccess { app, application: "Nobody".into() }, must_fail: true },
@@ -92,7 +92,19 @@ fn register(number: u64, chance: &mut Chance) -> Ask {
     if must_fail {
         spoil(&mut new, chance);
     }
-    Ask { request: Request::Register(apps::any_name(chance), new), must_fail }
+    Ask { request: Request::Register(app_for(&new.trigger, chance), new), must_fail }
+}
+
+/// Mostly one and the same app has what only happens to an app: with few registrations it would seldom happen to any.
+fn app_for(trigger: &Trigger, chance: &mut Chance) -> AppId {
+    use SystemTriggerType::{LockScreenApplicationAdded, LockScreenApplicationRemoved};
+    let kinds = [LockScreenApplicationAdded, LockScreenApplicationRemoved];
+    let news = matches!(trigger, Trigger::System { kind, .. } if kinds.contains(kind));
+    if (news || *trigger == Trigger::DeviceUse) && chance.percent(75) {
+        apps::names().next().expect("three")
+    } else {
+        apps::any_name(chance)
+    }
 }
 
 /// One of few names, so that it often replaces what is there, and sometimes is the same again.
@@ -195,10 +207,10 @@ fn any_setting(chance: &mut Chance) -> Option<AccessSetting> {
 
 fn activate(number: u64, app: AppId, chance: &mut Chance) -> Request {
     let details = chance.percent(60).then(|| Details(number.to_be_bytes().into()));
-    let demand = match chance.below(10) {
-        0..=3 => Demand::Application,
-        4..=6 => Demand::MediaProcessing,
-        _ => Demand::DeviceUse,
+    let (demand, app) = match chance.below(10) {
+        0..=2 => (Demand::Application, app),
+        3..=4 => (Demand::MediaProcessing, app),
+        _ => (Demand::DeviceUse, app_for(&Trigger::DeviceUse, chance)),
     };
     Request::Activate { app, demand, details }
 }

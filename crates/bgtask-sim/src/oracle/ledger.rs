@@ -291,7 +291,9 @@ impl Ledger {
         let owed = self.owed.get_mut(&instance).ok_or_else(|| format!("{} started unasked", event.name))?;
         owed.started = true;
         let failures = self.failures.get(&instance).copied().unwrap_or(0);
-        check(attempt - failures <= self.max_attempts, || format!("{} was started as attempt {attempt}", event.name))?;
+        check(attempt.saturating_sub(failures) <= self.max_attempts, || {
+            format!("{} was started as attempt {attempt}", event.name)
+        })?;
         let due = self.next_attempts.get(&instance).copied().unwrap_or(1);
         check(attempt == due, || format!("{instance} is started as attempt {attempt}, which is {due}"))
     }

@@ -7,8 +7,11 @@ use zbus::{Connection, Message, MessageStream, connection, message};
 
 use crate::bus::{CALL_TIMEOUT, CallError, Object};
 
-/// Signals that are held while a service is asked something. More are only counted.
-pub(crate) const MAX_HELD_SIGNALS: usize = 256;
+/// The signals that are held while a service is asked something, in bytes: some ten thousand small ones. More are only
+/// counted.
+const MAX_HELD_BYTES: usize = 8 * 1024 * 1024;
+/// What holding a signal takes beside the bytes it was sent in, about.
+const HOLDING_BYTES: usize = 256;
 /// The largest signal that is held, in bytes. What is larger is only counted.
 pub(crate) const MAX_SIGNAL_BYTES: usize = 64 * 1024;
 
@@ -24,6 +27,7 @@ pub(crate) struct Ear {
     connection: Connection,
     messages: MessageStream,
     held: VecDeque<Message>,
+    held_bytes: usize,
     missed: u64,
 }
 
@@ -41,7 +45,7 @@ impl Ear {
     pub(crate) async fn open(address: &str, rules: &[String]) -> zbus::Result<Self> {
         let connection = connection::Builder::address(address).method_timeout(CALL_TIMEOUT).build().await?;
         let messages = MessageStream::from(&connection);
-        let mut ear = Self { connection, messages, held: VecDeque::new(), missed: 0 };
+        let mut ear = Self { connection, messages, held: VecDeque::new(), held_bytes: 0, missed: 0 };
         for rule in rules {
             // The bus knows why it does not want a rule, and a person reads it in the log.
             ear.hear(rule).await.map_err(|error| zbus::Error::Failure(error.to_string()))?;
@@ -75,6 +79,7 @@ impl Ear {
     pub(crate) fn held(&mut self) -> Vec<Heard> {
         let missed = std::mem::take(&mut self.missed);
         let missed = (missed > 0).then_some(Heard::Missed(missed));
+        self.held_bytes = 0;
         missed.into_iter().chain(self.held.drain(..).map(Heard::Signal)).collect()
     }
 
@@ -84,6 +89,7 @@ impl Ear {
             return Some(Heard::Missed(std::mem::take(&mut self.missed)));
         }
         if let Some(message) = self.held.pop_front() {
+            self.held_bytes -= cost(&message);
             return Some(Heard::Signal(message));
         }
         loop {
@@ -97,11 +103,18 @@ impl Ear {
     fn hold(&mut self, message: zbus::Result<Message>) {
         // Where the connection is lost, the call fails by itself.
         let Some(message) = message.ok().filter(is_signal) else { return };
-        match self.held.len() < MAX_HELD_SIGNALS && message.data().len() <= MAX_SIGNAL_BYTES {
-            true => self.held.push_back(message),
-            false => self.missed += 1,
+        let cost = cost(&message);
+        if message.data().len() > MAX_SIGNAL_BYTES || self.held_bytes + cost > MAX_HELD_BYTES {
+            self.missed += 1;
+            return;
         }
+        self.held_bytes += cost;
+        self.held.push_back(message);
     }
+}
+
+fn cost(message: &Message) -> usize {
+    message.data().len() + HOLDING_BYTES
 }
 
 fn is_signal(message: &Message) -> bool {

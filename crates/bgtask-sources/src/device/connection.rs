@@ -10,7 +10,7 @@ use crate::device::feed::{Ear, Heard};
 use crate::device::id::DeviceId;
 use crate::device::uevent::Uevent;
 use crate::event::EventTeller;
-use crate::path::{End, walk};
+use crate::path::{End, PathWatch, walk};
 use crate::report::Status;
 use crate::world::World;
 
@@ -19,8 +19,9 @@ pub const MAX_CONNECTED_DEVICES: usize = 8192;
 
 /// Whether a device is there now that `id` means.
 ///
-/// A task that uses a device is started only while this is so, and cancelled when `connected` becomes false for it
-/// (`DeviceConnectionChangeTrigger` with the same id).
+/// A task that uses a device is started only while this is so, and cancelled when it ends. So that nothing is missed, listen
+/// first (`DeviceConnectionChangeTrigger` with the same id), and ask this when the first status has come: from then on each
+/// end is told as `connected: false`.
 ///
 /// ```
 /// # use bgtask_sources::{DeviceId, World, is_connected};
@@ -33,6 +34,25 @@ pub fn is_connected(id: &DeviceId, world: &World) -> bool {
 
 /// Listens for ever.
 pub(super) async fn run(id: DeviceId, world: &World, teller: EventTeller) -> Infallible {
+    match id.literal_path().filter(|_| !world.is_machine()) {
+        Some(path) => watch_files(&id, path, world, &teller).await,
+        None => watch_devices(id, world, teller).await,
+    }
+}
+
+/// Below another root devices are plain files, of which the kernel tells as of others.
+async fn watch_files(id: &DeviceId, path: &str, world: &World, teller: &EventTeller) -> Infallible {
+    let mut watch = PathWatch::new(world, path);
+    let mut here = None;
+    loop {
+        watch.look();
+        look_again(id, world, &mut here, teller);
+        teller.status(Status::Available { how: format!("inotify on {path}") });
+        watch.changed().await;
+    }
+}
+
+async fn watch_devices(id: DeviceId, world: &World, teller: EventTeller) -> Infallible {
     let mut ear = Ear::new(world);
     // Only what changes is told: what is there before anything can be heard is no news.
     let mut here = None;
@@ -108,14 +128,15 @@ fn devices_in(folder: &Path, world: &World) -> Vec<(String, String)> {
 fn device_at(path: &Path, world: &World) -> Option<(String, String)> {
     let End::Found(found) = walk(world, path).end else { return None };
     let place = Path::new("/").join(found.strip_prefix(world.sysroot()).ok()?);
-    let subsystem = fs::read_link(found.join("subsystem")).ok()?;
-    Some((place.to_str()?.to_owned(), subsystem.file_name()?.to_str()?.to_owned()))
+    let subsystem = fs::read_link(found.join("subsystem")).unwrap_or_default();
+    let subsystem = subsystem.file_name().unwrap_or_default();
+    Some((place.to_str()?.to_owned(), subsystem.to_str()?.to_owned()))
 }
 
 impl DeviceId {
     /// Where devices that may be meant are listed.
     fn folders(&self, world: &World) -> Vec<PathBuf> {
-        if let Some(place) = self.literal_place() {
+        if let (Some(place), None) = (self.literal_path(), self.subsystem()) {
             return vec![place.into()];
         }
         let folder = |path: &str| PathBuf::from(format!("/sys/{path}"));

@@ -70,7 +70,8 @@ enum News {
 pub(super) struct Ear {
     news: broadcast::Receiver<News>,
     status: watch::Receiver<Option<Status>>,
-    _reader: Arc<Reader>,
+    #[allow(dead_code, reason = "with the last of them the reader ends")]
+    reader: Arc<Reader>,
 }
 
 /// What is heard.
@@ -94,7 +95,7 @@ impl Ear {
         });
         let mut status = reader.status.clone();
         status.mark_changed();
-        Self { news: reader.news.subscribe(), status, _reader: reader }
+        Self { news: reader.news.subscribe(), status, reader }
     }
 
     /// Waits for what comes next. Cancel safe.
@@ -227,4 +228,42 @@ fn open(group: u32) -> std::io::Result<Ready> {
     // Less than asked for is no harm.
     let _ = set_socket_recv_buffer_size(socket.get_ref(), RECEIVE_BUFFER);
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A world without a kernel, so that nothing is heard but what the test says.
+    fn world() -> World {
+        World::new("/nonexistent")
+    }
+
+    #[tokio::test]
+    async fn who_listens_too_slowly_is_told_how_much_was_missed() {
+        let mut ear = Ear::new(&world());
+        assert!(matches!(ear.next().await, Heard::Status(Status::Missing { .. })));
+        for _ in 0..MAX_WAITING + 8 {
+            ear.reader.news.send(News::Lost).unwrap();
+        }
+        assert!(matches!(ear.next().await, Heard::Lost(8)));
+        assert!(matches!(ear.next().await, Heard::Lost(1)));
+    }
+
+    #[tokio::test]
+    async fn all_who_listen_share_one_reader_and_each_hears_the_status_first() {
+        let world = world();
+        let mut first = Ear::new(&world);
+        assert!(matches!(first.next().await, Heard::Status(_)));
+        let mut second = Ear::new(&world.clone());
+        assert!(Arc::ptr_eq(&first.reader, &second.reader));
+        second.reader.news.send(News::Lost).unwrap();
+        assert!(matches!(second.next().await, Heard::Status(_)));
+        assert!(matches!(second.next().await, Heard::Lost(1)));
+        assert!(matches!(first.next().await, Heard::Lost(1)));
+        let reader = Arc::downgrade(&first.reader);
+        drop((first, second));
+        assert!(reader.upgrade().is_none(), "nobody listens any more");
+        assert!(matches!(Ear::new(&world).next().await, Heard::Status(_)));
+    }
 }

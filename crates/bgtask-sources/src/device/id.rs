@@ -65,11 +65,11 @@ impl DeviceId {
         }
     }
 
-    /// The place it names, where it names one and not many.
-    pub(super) fn literal_place(&self) -> Option<&str> {
+    /// The path below `/sys`, where it names one device and not many.
+    pub(super) fn literal_path(&self) -> Option<&str> {
         match &self.means {
             Means::Place(glob) => glob.literal(),
-            Means::Name { .. } => None,
+            Means::Name { name, .. } => name.literal().map(|_| self.text.as_str()),
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tokio::time::sleep;
 
+use crate::attribute;
 use crate::inotify::BLIND_REREAD;
 use crate::netlink::{heard, listen};
 use crate::path::PathWatch;
@@ -18,6 +19,8 @@ const MAX_ROUTE_BYTES: u64 = 1024 * 1024;
 
 const IPV4_ROUTES: &str = "proc/net/route";
 const IPV6_ROUTES: &str = "proc/net/ipv6_route";
+
+const INTERFACES: &str = "sys/class/net";
 
 // Flags of a route, in both tables.
 const RTF_UP: u32 = 0x1;
@@ -37,8 +40,14 @@ pub(super) fn default_route(world: &World, watch: &mut RouteWatch) -> Option<Opt
     let ipv6 = first(&world.path(IPV6_ROUTES), ipv6_default);
     match (ipv4, ipv6) {
         (None, None) => None,
-        (ipv4, ipv6) => Some(ipv4.flatten().or(ipv6.flatten())),
+        (ipv4, ipv6) => Some(ipv4.flatten().or(ipv6.flatten()).filter(|interface| is_linked(world, interface))),
     }
+}
+
+/// Whether anything is at the other end: a route outlives the cable that is drawn. A link that cannot tell is taken for one.
+fn is_linked(world: &World, interface: &str) -> bool {
+    let state = attribute::read(&world.path(INTERFACES).join(interface).join("operstate"));
+    !state.is_ok_and(|state| matches!(state.as_str(), "down" | "lowerlayerdown" | "notpresent" | "dormant"))
 }
 
 /// The interface of the first route that is wanted: of several default routes the kernel lists, and takes, that of the
@@ -161,6 +170,28 @@ mod tests {
         assert_eq!(ipv6_default(&v6("00000003", "    eth0")), Some("eth0"));
         assert_eq!(ipv6_default(&v6("00200200", "      lo")), None);
         assert_eq!(ipv6_default(&v6("00000003", "      lo")), None);
+    }
+
+    #[tokio::test]
+    async fn a_route_through_a_link_that_is_down_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let world = World::new(root.path());
+        let write = |path: &str, content: &str| {
+            let path = world.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        let mut watch = RouteWatch::new(&world);
+        assert_eq!(default_route(&world, &mut watch), None, "no table");
+        write(IPV4_ROUTES, "eth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
+        let eth0 = Some(Some("eth0".to_owned()));
+        assert_eq!(default_route(&world, &mut watch), eth0, "a link that cannot tell");
+        for (state, expected) in
+            [("up", eth0.clone()), ("unknown", eth0), ("down", Some(None)), ("dormant", Some(None))]
+        {
+            write("sys/class/net/eth0/operstate", &format!("{state}\n"));
+            assert_eq!(default_route(&world, &mut watch), expected, "{state}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl GeofenceSpec {
 }
 
 /// Listens for ever.
-pub(crate) async fn run(spec: GeofenceSpec, world: &World, teller: &EventTeller) -> Infallible {
+pub(crate) async fn run(spec: GeofenceSpec, world: &World, teller: EventTeller) -> Infallible {
     follow(Journey(Fence { spec, inside: None }), world, teller).await
 }
 

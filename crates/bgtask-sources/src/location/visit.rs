@@ -66,7 +66,7 @@ impl VisitSpec {
 }
 
 /// Listens for ever.
-pub(crate) async fn run(spec: VisitSpec, world: &World, teller: &EventTeller) -> Infallible {
+pub(crate) async fn run(spec: VisitSpec, world: &World, teller: EventTeller) -> Infallible {
     follow(Journey(Visitor { spec, stay: None }), world, teller).await
 }
 

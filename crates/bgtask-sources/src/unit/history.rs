@@ -65,7 +65,8 @@ impl History {
         let wanted = self.wanted.word();
         let entered = seen.entered(self.wanted);
         let reached = match seen.state == wanted {
-            true => last.state != wanted || entered != last.entered(self.wanted),
+            // A unit that systemd dropped and took up again has never entered anything, as far as systemd knows.
+            true => last.state != wanted || entered > last.entered(self.wanted),
             // It was there in between. Only of being active is that certain.
             false => self.wanted == UnitState::Active && entered > last.active,
         };
@@ -128,6 +129,16 @@ mod tests {
         );
         assert_eq!(reached(UnitState::Active, &[("inactive", 1, 0, 1), ("inactive", 9, 5, 9)]), [false, true], "ran");
         assert_eq!(reached(UnitState::Active, &[("inactive", 1, 0, 1), ("failed", 9, 0, 9)]), [false, false]);
+    }
+
+    #[test]
+    fn a_unit_that_is_taken_up_again_is_as_it_was() {
+        let mut history = History::new(UnitState::Inactive);
+        assert!(!history.reaches(seen("failed", 20, 10, 20)));
+        assert!(history.reaches(history.dropped()));
+        history.forget_order();
+        assert!(!history.reaches(seen("inactive", 0, 0, 0)));
+        assert!(!history.reaches(seen("active", 50, 50, 0)) && history.reaches(seen("inactive", 60, 50, 60)));
     }
 
     #[test]

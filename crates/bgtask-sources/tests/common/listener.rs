@@ -48,12 +48,19 @@ impl Listener {
         }
     }
 
-    /// Waits until events were lost, and says how many.
-    pub(crate) async fn lost(&mut self) -> u64 {
-        while self.lost == 0 {
-            self.hear().await;
-        }
-        std::mem::take(&mut self.lost)
+    /// Waits for the next report, whatever it says.
+    pub(crate) async fn event_or_loss(&mut self) {
+        self.hear().await;
+    }
+
+    /// All events that are known and not looked at yet.
+    pub(crate) fn take_all(&mut self) -> Vec<Event> {
+        self.waiting.drain(..).collect()
+    }
+
+    /// How many events were said to be lost.
+    pub(crate) fn lost_so_far(&self) -> u64 {
+        self.lost
     }
 
     /// How many events are known and not looked at yet.

@@ -1,6 +1,7 @@
 //! A world of files, private buses, and an inbox that waits.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod bluez;
 pub(crate) mod events;
 pub(crate) mod listener;
 pub(crate) mod logind;
@@ -218,12 +219,21 @@ impl TestBus {
         Self::start_on(sysroot, BusKind::Session)
     }
 
+    /// The same, with the services that can be started by files in this folder.
+    pub(crate) fn start_session_with(sysroot: &Sysroot, services: &Path) -> Option<Self> {
+        Self::start_with(sysroot, BusKind::Session, Some(services))
+    }
+
     /// Starts either bus.
     pub(crate) fn start_on(sysroot: &Sysroot, bus: BusKind) -> Option<Self> {
+        Self::start_with(sysroot, bus, None)
+    }
+
+    fn start_with(sysroot: &Sysroot, bus: BusKind, services: Option<&Path>) -> Option<Self> {
         let socket = bus_socket(sysroot, bus);
         fs::create_dir_all(socket.parent().unwrap()).unwrap();
         let config = socket.with_extension("conf");
-        fs::write(&config, config_for(&socket)).unwrap();
+        fs::write(&config, config_for(&socket, services)).unwrap();
         let spawned = Command::new("dbus-daemon")
             .arg("--config-file")
             .arg(&config)
@@ -279,12 +289,16 @@ pub(crate) fn bus_socket(sysroot: &Sysroot, bus: BusKind) -> PathBuf {
     sysroot.world().bus_address(bus).strip_prefix("unix:path=").unwrap().into()
 }
 
-fn config_for(socket: &Path) -> String {
+fn config_for(socket: &Path, services: Option<&Path>) -> String {
+    // What a test may start on a bus needs no help of the system's.
+    let kind = if services.is_some() { "session" } else { "system" };
+    let services = services.map(|folder| format!("<servicedir>{}</servicedir>", folder.display())).unwrap_or_default();
     format!(
         r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
-  <type>system</type>
+  <type>{kind}</type>
+  {services}
   <listen>unix:path={}</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">

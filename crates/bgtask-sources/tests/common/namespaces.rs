@@ -1,7 +1,9 @@
 //! A test that needs a part of the machine for itself.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Says that a test runs in its own name spaces already.
 const INSIDE: &str = "BGTASK_TEST_INSIDE";
@@ -62,15 +64,23 @@ fn check() -> Result<(), String> {
 
 fn unshare(script: &str) -> Command {
     let mut unshare = Command::new("unshare");
-    unshare.args(["--mount", "--net", "--propagation", "private"]);
-    if !rustix::process::getuid().is_root() {
-        unshare.arg("--map-root-user");
-    }
-    unshare.args(["sh", "-ec", script, "sh"]);
+    // With users of its own, so that the devices of the machine are not told of there.
+    unshare.args(["--map-root-user", "--mount", "--net", "--propagation", "private", "sh", "-ec", script, "sh"]);
     unshare
 }
 
 /// Makes an empty folder visible at another place, for who is inside.
 pub(crate) fn mount_at(folder: &Path, place: &str) {
     sh(&format!("mkdir -p {place}; mount --bind {} {place}", folder.display()));
+}
+
+/// A program that ends with the test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Asked to, it tidies up. What has ended already is no error.
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        let _ = self.0.wait();
+    }
 }

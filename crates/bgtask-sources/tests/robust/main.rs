@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bgtask_sources::SERVICE_GRACE;
 use common::service::{Mood, Service};
-use common::{DEADLINE, TestBus, bus_socket, pass};
+use common::{TestBus, bus_socket, pass};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
@@ -60,7 +60,7 @@ async fn a_service_that_restarts_makes_no_edge() {
 }
 
 #[tokio::test]
-async fn a_service_that_comes_back_different_makes_one_edge() {
+async fn a_service_that_comes_back_different_is_believed() {
     join_all(patients().await.into_iter().map(async |mut patient| {
         patient.service.take().unwrap().stop().await;
         patient.serve(patient.case.other).await;
@@ -174,6 +174,5 @@ async fn ten_thousand_signals_are_few_questions_and_one_edge() {
         let readings = since.elapsed().as_millis() / SHORTEST_SETTLE.as_millis() + 2;
         let asked = patient.service().asked() - before;
         assert!(asked as u128 <= CALLS * readings, "{asked} questions, {readings} readings at most: {patient}");
-        assert!(since.elapsed() < DEADLINE);
     }
 }

@@ -2,6 +2,7 @@
 
 mod activating;
 mod registering;
+mod showing;
 
 use std::path::PathBuf;
 

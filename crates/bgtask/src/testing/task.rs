@@ -9,7 +9,7 @@ use crate::host::{
     BackgroundTask, BlockingTask, CANCEL_GRACE, CancelNotice, Cancellation, Entry, InstanceParts, RegisteredTask,
     TaskInstance, blocking_entry, entry, run_to_end,
 };
-use crate::{BackgroundTaskCancellationReason, InstanceId, TaskId, ValueSet};
+use crate::{BackgroundTaskCancellationReason, InstanceId, PropertyValue, TaskId, ValueSet};
 
 /// How long a task may run before it is told to stop, where its manifest and trigger say nothing else (D10).
 pub const RUN_BUDGET: Duration = Duration::from_secs(25);
@@ -99,6 +99,33 @@ impl TaskTest {
     /// What the trigger hands over, as with [`request_async_with`](crate::ApplicationTrigger::request_async_with); by default nothing.
     pub fn trigger_details(mut self, details: ValueSet) -> Self {
         self.details = details;
+        self
+    }
+
+    /// Something that its trigger listens to has happened, with these fields: one more of the
+    /// [events](TaskInstance::trigger_events) that it is told.
+    ///
+    /// ```
+    /// # use bgtask::host::{BackgroundTask, TaskError, TaskInstance};
+    /// # struct Index;
+    /// # impl BackgroundTask for Index {
+    /// #     async fn run(&self, _: TaskInstance) -> Result<(), TaskError> { Ok(()) }
+    /// # }
+    /// use bgtask::ValueSet;
+    /// use bgtask::testing::TaskTest;
+    /// let test = TaskTest::new(Index)
+    ///     .happens(ValueSet::from([("change", "created"), ("path", "/home/me/a")]))
+    ///     .happens(ValueSet::from([("change", "deleted"), ("path", "/home/me/a")]));
+    /// # drop(test);
+    /// ```
+    pub fn happens(mut self, event: impl Into<ValueSet>) -> Self {
+        let mut event = event.into();
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        event.insert("at", i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+        let mut events: Vec<PropertyValue> = self.details.get("events").ok().flatten().unwrap_or_default();
+        events.push(event.into());
+        self.details.insert("events", events);
+        self.details.insert("lost", 0_u32);
         self
     }
 
@@ -335,6 +362,23 @@ mod tests {
         assert_eq!(failure, TestFailure::Failed("cancelled".into()));
         let settings = crate::storage::ApplicationDataContainer::open(folder.path()).unwrap();
         assert_eq!(settings.get::<String>("Job").unwrap().as_deref(), Some("Abort"));
+    }
+
+    #[tokio::test]
+    async fn what_happened_is_told_in_its_order() {
+        struct Tells;
+        impl BackgroundTask for Tells {
+            async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+                let happened = instance.trigger_events();
+                let changes: Vec<crate::StorageLibraryChange> = happened.details();
+                let paths: Vec<_> = changes.iter().map(|change| change.path.display().to_string()).collect();
+                let is_now = happened.events().iter().all(|event| event.at() > SystemTime::UNIX_EPOCH);
+                Err(format!("{} {is_now} {}", paths.join(" "), happened.lost()).into())
+            }
+        }
+        let created = |path| ValueSet::from([("change", "created"), ("path", path)]);
+        let test = TaskTest::new(Tells).happens(created("/a")).happens(created("/b"));
+        assert_eq!(test.run().await.check_result(), Err(TestFailure::Failed("/a /b true 0".into())));
     }
 
     #[tokio::test]

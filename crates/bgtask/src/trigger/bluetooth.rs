@@ -8,11 +8,11 @@ use crate::events::{EventDetails, TriggerEvent};
 use crate::windows_enum::windows_enum;
 
 event_trigger! {
-    /// A trigger that fires when a Bluetooth device that advertises itself comes into range. Its task gets
-    /// [`BluetoothLEAdvertisement`]s, and is declared in the manifest with the type `bluetooth`, or `general`.
+    /// A trigger that fires when a Bluetooth device that advertises itself comes into range, and when it is out of range again. Its task
+    /// gets [`BluetoothLEAdvertisement`]s, and is declared in the manifest with the type `bluetooth`, or `general`.
     ///
-    /// As on Windows it has exactly one filter, which its constructor is given. The radio listens while such a task is registered,
-    /// and stops when the last one is unregistered.
+    /// As on Windows it has exactly one filter, which its constructor is given. Between coming and going nothing is told, as on Windows
+    /// without sampling. The radio searches while such a task is registered, and stops when the last one is unregistered.
     ///
     /// ```
     /// use bgtask::{BluetoothLEAdvertisementWatcherTrigger, Uuid};
@@ -34,7 +34,7 @@ impl BluetoothLEAdvertisementWatcherTrigger {
         Self::of([("manufacturer", company_id.to_string())])
     }
 
-    /// A trigger for devices of this name.
+    /// A trigger for devices whose name begins like this.
     pub fn of_name(name: impl Into<String>) -> Self {
         Self::of([("name", name.into())])
     }
@@ -42,21 +42,35 @@ impl BluetoothLEAdvertisementWatcherTrigger {
     property! {
         /// The signal from which on a device is in range, −127 to 20 dBm; by default every signal will do.
         in_range: i16;
-        /// The signal below which it is out of range again, −127 to 20 dBm and not above [`in_range`](Self::in_range): only then does
-        /// it fire again.
+        /// The signal below which it is out of range again, −127 to 20 dBm and not above [`in_range`](Self::in_range); by default only
+        /// silence takes it out of range.
         out_of_range: i16;
+        /// For how many seconds it has to be silent or too weak to be out of range, 1 to 60; by default 60.
+        out_of_range_timeout: u8;
     }
 }
 
-/// A device advertised itself.
+/// Whether a device that advertises itself can be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AdvertiserState {
+    /// It came into range.
+    InRange,
+    /// It is out of range.
+    OutOfRange,
+}
+
+/// A device that advertises itself came into range, or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BluetoothLEAdvertisement {
+    /// Which of both.
+    pub state: AdvertiserState,
     /// The device's address.
     pub address: String,
     /// Its name; empty where it gives none.
     pub name: String,
-    /// How strong its signal is, in dBm, where that is known.
+    /// How strong its signal is, in dBm, where that is known; −127 is that of a device that is silent.
     pub rssi: Option<i16>,
     /// What it says in the form of a manufacturer, by the number of that.
     pub manufacturer_data: Vec<(u16, Vec<u8>)>,
@@ -67,7 +81,13 @@ pub struct BluetoothLEAdvertisement {
 impl EventDetails for BluetoothLEAdvertisement {
     fn read(event: &TriggerEvent) -> Option<Self> {
         let uuid = |value: PropertyValue| Uuid::try_parse(&String::try_from(value).ok()?).ok();
+        let state = match event.text("state").as_str() {
+            "InRange" => AdvertiserState::InRange,
+            "OutOfRange" => AdvertiserState::OutOfRange,
+            _ => return None,
+        };
         Some(Self {
+            state,
             address: event.word("address")?,
             name: event.text("name"),
             rssi: event.number("rssi"),
@@ -106,13 +126,13 @@ impl GattCharacteristicNotificationTrigger {
 }
 
 windows_enum! {
-    /// What becomes of values that come while the task runs.
+    /// What becomes of values that come fast.
     BluetoothEventTriggeringMode {
         /// Each is told.
         Serial = 0,
-        /// Several are told at a time.
+        /// Those of a second are told together.
         Batch = 1,
-        /// Only the last is told.
+        /// Of those of a second only the last is told.
         KeepLatest = 2,
     }
 }
@@ -127,18 +147,23 @@ pub struct GattCharacteristicNotification {
     pub service: String,
     /// The characteristic.
     pub characteristic: String,
-    /// The value.
+    /// The value; the last of a batch.
     pub value: Vec<u8>,
+    /// All values of a [batch](BluetoothEventTriggeringMode::Batch), in order; of the other modes the one.
+    pub values: Vec<Vec<u8>>,
 }
 
 impl EventDetails for GattCharacteristicNotification {
     fn read(event: &TriggerEvent) -> Option<Self> {
         event.word("value")?;
+        let value = event.bytes("value");
+        let batch = event.bytes_in_list("values");
         Some(Self {
+            values: if batch.is_empty() { vec![value.clone()] } else { batch },
             device: event.text("device"),
             service: event.text("service"),
             characteristic: event.text("characteristic"),
-            value: event.bytes("value"),
+            value,
         })
     }
 }

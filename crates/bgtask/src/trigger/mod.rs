@@ -20,7 +20,7 @@ mod user_data;
 mod wire;
 
 pub use bluetooth::{
-    BluetoothEventTriggeringMode, BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger,
+    AdvertiserState, BluetoothEventTriggeringMode, BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger,
     GattCharacteristicNotification, GattCharacteristicNotificationTrigger,
 };
 pub use bus::{

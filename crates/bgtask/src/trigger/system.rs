@@ -8,35 +8,39 @@ windows_enum! {
     /// All of them exist in the model; which ones this machine can report is decided when a task is registered, and a
     /// registration for one that it cannot is refused with [`Error::is_not_supported`](crate::Error::is_not_supported).
     SystemTriggerType {
-        /// A text message arrived at a mobile broadband device.
+        /// A text message arrived at a modem. Its task gets
+        /// [`SmsMessageReceivedTriggerDetails`](crate::SmsMessageReceivedTriggerDetails).
         SmsReceived = 1,
         /// The user is there again.
         UserPresent = 2,
         /// The user went away.
         UserAway = 3,
-        /// The network changed: its cost, its connectivity.
+        /// The network changed: its connectivity, its cost, or which network it is.
         NetworkStateChange = 4,
-        /// A control channel was reset. It cannot be one-shot (SYS-2).
+        /// A control channel was reset. It cannot be one-shot (SYS-2). Nothing resets one yet.
         ControlChannelReset = 5,
         /// The Internet became reachable.
         InternetAvailable = 6,
-        /// The user's session was connected.
+        /// Somebody connected to a session of the user: they logged in, came back to it from another, or from afar. To log off is
+        /// not the opposite (CND-3).
         SessionConnected = 7,
         /// The app was updated.
         ServicingComplete = 8,
-        /// A tile was added to the lock screen.
+        /// A tile was added to the lock screen: here, the app became one that is
+        /// [always allowed](crate::BackgroundAccessStatus::AlwaysAllowed) to run in the background.
         LockScreenApplicationAdded = 9,
-        /// A tile was removed from the lock screen.
+        /// A tile was removed from the lock screen: here, the app is no longer always allowed to run in the background.
         LockScreenApplicationRemoved = 10,
         /// The time zone changed, and with it the local time (SYS-3).
         TimeZoneChange = 11,
-        /// The account that apps are connected to changed.
+        /// The online accounts that are connected changed, as GNOME Online Accounts has them. Also when that was while nothing ran.
         OnlineIdConnectedStateChange = 12,
-        /// What background work costs changed.
+        /// What background work costs changed: the machine was plugged in or out, its screen went on or off, or energy is to be saved
+        /// (D14).
         BackgroundWorkCostChange = 13,
-        /// The state of the battery changed (SYS-4).
+        /// The state of the battery changed: it charges, discharges, is idle, or is not there (SYS-4).
         PowerStateChange = 14,
-        /// The default sign-in account changed.
+        /// The first of the online accounts changed.
         DefaultSignInAccountChange = 15,
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::{EventDetails, PropertyValue, TriggerEvents, Uuid, ValueSet};
 
 /// One of each class that listens.
-pub(crate) fn listening() -> Vec<Trigger> {
+pub(crate) fn examples() -> Vec<Trigger> {
     let (service, characteristic) = (Uuid::from_u128(1), Uuid::from_u128(2));
     vec![
         DBusSignalTrigger::new(MessageBus::System)
@@ -35,7 +35,11 @@ pub(crate) fn listening() -> Vec<Trigger> {
         LocationTrigger::new(52.5186, -13.3763, 200).on(MonitoredGeofenceStates::Exited).into(),
         GeovisitTrigger::new(VisitMonitoringScope::Venue).into(),
         SensorDataThresholdTrigger::light(Some(500.5), Some(20.0)).into(),
-        BluetoothLEAdvertisementWatcherTrigger::of_service(service).in_range(-70).out_of_range(-90).into(),
+        BluetoothLEAdvertisementWatcherTrigger::of_service(service)
+            .in_range(-70)
+            .out_of_range(-90)
+            .out_of_range_timeout(30)
+            .into(),
         GattCharacteristicNotificationTrigger::new("4C:87:5D:01:02:03", service, characteristic)
             .mode(BluetoothEventTriggeringMode::Batch)
             .into(),
@@ -57,7 +61,7 @@ fn told(trigger: &Trigger) -> TaskInfo {
 /// TR-5
 #[test]
 fn every_trigger_that_listens_comes_back_as_it_was() {
-    let triggers = listening();
+    let triggers = examples();
     let classes: Vec<_> = triggers.iter().filter_map(|trigger| Some(trigger.listens_to()?.0)).collect();
     assert_eq!(classes, Trigger::LISTENING, "one of each");
     for trigger in triggers {
@@ -70,7 +74,7 @@ fn every_trigger_that_listens_comes_back_as_it_was() {
 /// REG-2
 #[test]
 fn a_class_of_a_later_version_is_none() {
-    let later = TaskInfo { trigger: "TelepathyTrigger".into(), ..told(&listening()[0]) };
+    let later = TaskInfo { trigger: "TelepathyTrigger".into(), ..told(&examples()[0]) };
     assert_eq!(Trigger::read(&later), None);
 }
 
@@ -148,8 +152,9 @@ fn what_happened_is_read_in_the_type_of_its_class() {
     let light = read(&[("sensor", "light".into()), ("value", 500_i64.into())]);
     assert_eq!(light, Some(SensorDataThresholdTriggerDetails::Light(500.0)));
 
-    let data = set(&[("76", "0215".into()), ("x", "00".into())]);
+    let data = set(&[("0x004c", "0215".into()), ("x", "00".into())]);
     let seen: BluetoothLEAdvertisement = read(&[
+        ("state", "InRange".into()),
         ("address", "4C:87:5D:01:02:03".into()),
         ("rssi", (-60_i64).into()),
         ("manufacturer_data", data.into()),
@@ -159,7 +164,10 @@ fn what_happened_is_read_in_the_type_of_its_class() {
     assert_eq!((seen.rssi, seen.manufacturer_data), (Some(-60), vec![(76, vec![2, 0x15])]));
     assert_eq!(seen.services, [Uuid::from_u128(1)]);
     let beat: GattCharacteristicNotification = read(&[("value", "00ff".into())]).unwrap();
-    assert_eq!(beat.value, [0, 0xff]);
+    assert_eq!((beat.value.clone(), beat.values), (vec![0, 0xff], vec![vec![0, 0xff]]));
+    let batch = [("value", "02".into()), ("values", vec![PropertyValue::from("01"), "02".into()].into())];
+    let batch: GattCharacteristicNotification = read(&batch).unwrap();
+    assert_eq!((batch.value, batch.values), (vec![2], vec![vec![1], vec![2]]));
 
     let card: SmartCardTriggerDetails = read(&[("change", "removed".into()), ("reader", "Alcor".into())]).unwrap();
     assert!(!card.added && card.atr.is_empty());
@@ -217,7 +225,7 @@ proptest! {
             "[a-z0-9é]{0,6}".prop_map(PropertyValue::from),
             any::<Vec<u8>>().prop_map(PropertyValue::from),
             Just(PropertyValue::List(vec![1.into(), "x".into()])),
-            Just(PropertyValue::Set(ValueSet::from([("1", "0g")]))),
+            Just(PropertyValue::Set(ValueSet::from([("0x1", "0g"), ("0xfffff", "00")]))),
         ], 12),
     ) {
         let fields: Vec<_> = names.into_iter().zip(values).collect();

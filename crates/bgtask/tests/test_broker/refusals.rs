@@ -36,7 +36,10 @@ async fn what_makes_no_sense_is_refused() {
     assert!(error.is_unknown_app(), "{error}");
     let disk = bgtask::DeviceWatcherTrigger::new().property("ID_FS_LABEL", "backup").property("colour", "red");
     let error = broker.register(APP, &builder("Task", disk, None)).unwrap_err();
-    assert!(error.is_invalid_argument() && error.to_string().contains("no property \"colour\""), "{error}");
+    assert!(error.is_invalid_argument() && error.to_string().contains("colour"), "{error}");
+    let nothing = bgtask::DeviceWatcherTrigger::new().actions([bgtask::DeviceAction::Add]);
+    let error = broker.register(APP, &builder("Task", nothing, None)).unwrap_err();
+    assert!(error.is_invalid_argument() && error.to_string().contains("which devices"), "{error}");
     let busy = BackgroundTaskBuilder::new().name("Use").trigger(bgtask::DeviceUseTrigger::new());
     let error = broker.register(APP, &busy).unwrap_err();
     assert!(error.is_invalid_argument() && error.to_string().contains("entry point"), "CO-6: {error}");

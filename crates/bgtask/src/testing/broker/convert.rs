@@ -132,6 +132,10 @@ mod tests {
             let core = bgtask_core::ApplicationTriggerResult::from_number(value.number());
             assert_eq!(core.map(|core| core.name()), Some(value.name()));
         }
+        for value in crate::DeviceTriggerResult::ALL {
+            let core = bgtask_core::DeviceTriggerResult::from_number(value.number());
+            assert_eq!(core.map(|core| core.name()), Some(value.name()));
+        }
         for reason in bgtask_core::CancellationReason::ALL {
             let library = crate::BackgroundTaskCancellationReason::from_number(reason.number());
             assert_eq!(library.map(|library| library.name()), Some(reason.name()));

@@ -24,7 +24,7 @@ use bgtask_wire::ErrorKind;
 use tempfile::TempDir;
 use tokio::task::AbortHandle;
 
-use bgtask_convert::{cannot_run, core_app};
+use bgtask_convert::{cannot_run, check_subject, core_app};
 
 use crate::core_application::{BackgroundActivatedEventArgs, entry};
 use crate::host::{Activated, Entries, Host, TaskError};
@@ -390,6 +390,7 @@ impl TestBroker {
             let text = format!("{what} cannot run here: {why}");
             return Err(bgtask_wire::Error::new(ErrorKind::NotSupported, text).into());
         }
+        check_subject(&new.trigger, &id).map_err(Error::invalid)?;
         Ok((id, new))
     }
 
