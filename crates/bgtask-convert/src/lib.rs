@@ -10,6 +10,7 @@
 //! | a manifest | an app | [`core_app`] |
 //! | a fact, a status of a source | the other side's word for it | [`source_of`], [`fact_of`], [`core_status`] |
 //! | a trigger that listens | what its source listens to | [`subject`] |
+//! | a notification of an app | one for the desktop | [`notification()`] |
 //! | a refusal | an error of the contract | [`error_kind`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -19,6 +20,7 @@ mod host;
 mod info;
 mod manifest;
 mod news;
+mod notification;
 mod refusal;
 mod register;
 mod source;
@@ -29,6 +31,7 @@ pub use host::{cancel_call, run_call, task_failure};
 pub use info::{listened_info, registration_of, setting_word, source_info, task_info, why_info};
 pub use manifest::{Program, cannot_run, core_app};
 pub use news::{event_info, event_text, notice_message, outcome_info, progress_message};
+pub use notification::notification;
 pub use refusal::error_kind;
 pub use register::new_registration;
 pub use source::{core_status, fact_of, source_of};

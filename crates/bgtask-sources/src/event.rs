@@ -27,6 +27,7 @@ use crate::sensor::{self, SensorSpec};
 use crate::signal::{self, SignalSpec};
 use crate::smart_card::{self, SmartCardSpec};
 use crate::sms::{self, SmsSpec};
+use crate::store::{self, Keeping, StoreSpec};
 use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
@@ -44,6 +45,10 @@ pub enum Subject {
     Device(DeviceSpec),
     /// Devices that are connected and disconnected: `DeviceConnectionChangeTrigger`.
     DeviceConnection(DeviceConnectionSpec),
+    /// A calendar that changes: `AppointmentStoreNotificationTrigger`.
+    Appointments(StoreSpec),
+    /// An address book that changes: `ContactStoreNotificationTrigger`.
+    Contacts(StoreSpec),
     /// A Bluetooth device that comes near or goes away: `BluetoothLEAdvertisementWatcherTrigger`.
     Advertisement(AdvertisementSpec),
     /// A value of a Bluetooth device: `GattCharacteristicNotificationTrigger`.
@@ -95,6 +100,8 @@ impl Subject {
                 Ok(spec) => Ok(Self::BluetoothConnection(spec)),
                 Err(_) => DeviceConnectionSpec::read(properties).map(Self::DeviceConnection),
             },
+            "AppointmentStoreNotificationTrigger" => StoreSpec::read(properties).map(Self::Appointments),
+            "ContactStoreNotificationTrigger" => StoreSpec::read(properties).map(Self::Contacts),
             "BluetoothLEAdvertisementWatcherTrigger" => AdvertisementSpec::read(properties).map(Self::Advertisement),
             "GattCharacteristicNotificationTrigger" => GattSpec::read(properties).map(Self::Gatt),
             "LocationTrigger" => GeofenceSpec::read(properties).map(Self::Geofence),
@@ -130,6 +137,8 @@ impl Subject {
             Self::Geofence(spec) => geofence::run(spec, world, teller).await,
             Self::Visit(spec) => visit::run(spec, world, teller).await,
             Self::Advertisement(spec) => advertisement::run(spec, world, teller).await,
+            Self::Appointments(spec) => store::run(Keeping::Appointments, spec, world, teller).await,
+            Self::Contacts(spec) => store::run(Keeping::Contacts, spec, world, teller).await,
             Self::Gatt(spec) => gatt::run(spec, world, teller).await,
             Self::BluetoothConnection(spec) => connection::run(spec, world, teller).await,
         }

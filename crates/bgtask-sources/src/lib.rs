@@ -79,6 +79,7 @@ mod session_connected;
 mod signal;
 mod smart_card;
 mod sms;
+mod store;
 mod unit;
 mod up_time;
 mod wall_timer;
@@ -134,6 +135,7 @@ pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
 pub use crate::smart_card::{SMART_CARD_SETTLE, SmartCardSpec};
 pub use crate::sms::{MAX_INCOMPLETE_MESSAGES, MAX_MODEMS, MAX_PREFIX_BYTES, SmsSpec};
+pub use crate::store::{MAX_STORES, STORE_SETTLE, StoreSpec};
 pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
     ChangeKind, MAX_PATH_CHANGES, MAX_PATH_FOLDERS, PathBurst, PathChange, PathEvents, PathReport, PathSpec,

@@ -30,6 +30,9 @@ pub(crate) const MAX_HEARD: usize = 1024;
 /// How long after a service came or went it is looked for: one that restarts is met once.
 const SERVICE_SETTLE: Duration = Duration::from_millis(100);
 
+/// How long a service may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(25);
+
 /// Signals that wait in the connection for one match rule.
 const SIGNAL_QUEUE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
@@ -98,14 +101,22 @@ fn is_coming_or_going(signal: &Message) -> bool {
 
 async fn visit<F: Follower>(follower: &mut F, link: &Link, teller: &EventTeller) -> Result<Infallible, CallError> {
     let connection = link.connection()?;
-    let owner = match owner(connection, F::SERVICE.name).await {
-        Err(CallError::NoService) if F::SERVICE.start => {
-            let _: u32 = BUS.call_with(connection, "StartServiceByName", &(F::SERVICE.name, 0_u32)).await?;
-            owner(connection, F::SERVICE.name).await?
-        }
-        owner => owner?,
+    let owner = match F::SERVICE.start {
+        true => started(connection, F::SERVICE.name).await?,
+        false => owner(connection, F::SERVICE.name).await?,
     };
     follower.follow(&Visit { connection, owner }, teller).await
+}
+
+/// The unique name of a service that is started if it does not run.
+pub(crate) async fn started(connection: &Connection, name: &str) -> Result<String, CallError> {
+    match owner(connection, name).await {
+        Err(CallError::NoService) => {
+            let _: u32 = BUS.call_within(START_TIMEOUT, connection, "StartServiceByName", &(name, 0_u32)).await?;
+            owner(connection, name).await
+        }
+        owner => owner,
+    }
 }
 
 async fn owner(connection: &Connection, name: &str) -> Result<String, CallError> {
@@ -205,6 +216,11 @@ impl<T: Happening + Send + 'static> Signals<T> {
             }
             self.ear.news.notified().await;
         }
+    }
+
+    /// What else was heard until now.
+    pub(crate) fn waiting(&self) -> Vec<Heard<T>> {
+        std::iter::from_fn(|| self.ear.take().ok().flatten()).collect()
     }
 
     /// Forgets what was heard until now.

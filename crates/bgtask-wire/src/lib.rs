@@ -38,6 +38,10 @@ pub const BROKER_INTERFACE: &str = "org.bgtask.Broker1";
 /// Longest message a peer may send before it is cut off, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
+/// Longest message a host takes from its broker, in bytes. What a trigger gathered for a task is kept as at most 64 KiB of JSON, and a
+/// list of numbers takes eight times as much on D-Bus.
+pub const MAX_ORDER_BYTES: usize = 1024 * 1024;
+
 /// The introspection XML of the contract.
 pub mod xml {
     /// What the broker offers to apps and to the user.

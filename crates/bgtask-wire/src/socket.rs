@@ -13,27 +13,43 @@ use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::fdo::ConnectionCredentials;
 
-use crate::MAX_MESSAGE_BYTES;
+use crate::{MAX_MESSAGE_BYTES, MAX_ORDER_BYTES};
 
 /// Most descriptors one message may carry.
 const MAX_FDS: usize = 16;
 
-/// A Unix socket as a D-Bus connection uses it, that takes no message longer than [`MAX_MESSAGE_BYTES`].
+/// A Unix socket as a D-Bus connection uses it, with a bound on the messages that it takes.
 ///
 /// With [`Builder::authenticated_socket`](zbus::connection::Builder::authenticated_socket) it carries a host channel:
 /// both ends were made by the broker, so there is no round trip before the first message.
 #[derive(Debug)]
-pub struct PeerSocket(UnixStream);
+pub struct PeerSocket {
+    stream: UnixStream,
+    most: usize,
+}
 
 impl PeerSocket {
-    /// Takes over a connected stream; to be called within a tokio runtime.
+    /// Takes over a connected stream, for messages of at most [`MAX_MESSAGE_BYTES`]; to be called within a tokio runtime.
     ///
     /// # Errors
     ///
     /// The stream cannot be switched to non-blocking mode or registered.
     pub fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        Self::within(stream, MAX_MESSAGE_BYTES)
+    }
+
+    /// The host's end of its channel, for messages of at most [`MAX_ORDER_BYTES`].
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of_host(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        Self::within(stream, MAX_ORDER_BYTES)
+    }
+
+    fn within(stream: std::os::unix::net::UnixStream, most: usize) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        UnixStream::from_std(stream).map(Self)
+        Ok(Self { stream: UnixStream::from_std(stream)?, most })
     }
 }
 
@@ -42,30 +58,34 @@ impl Socket for PeerSocket {
     type WriteHalf = Half;
 
     fn split(self) -> Split<Half, Half> {
-        let shared = Arc::new(self.0);
-        Split::new(Half(Arc::clone(&shared)), Half(shared))
+        let half = |stream| Half { stream, most: self.most };
+        let shared = Arc::new(self.stream);
+        Split::new(half(Arc::clone(&shared)), half(shared))
     }
 }
 
 /// One direction of a [`PeerSocket`].
 #[derive(Debug)]
-pub struct Half(Arc<UnixStream>);
+pub struct Half {
+    stream: Arc<UnixStream>,
+    most: usize,
+}
 
 #[async_trait]
 impl ReadHalf for Half {
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
         // The buffer is as long as the rest of the message claims to be.
-        check_length(buffer.len() as u64)?;
-        let received = self.0.async_io(Interest::READABLE, || receive(&self.0, buffer)).await?;
+        self.check_length(buffer.len() as u64)?;
+        let received = self.stream.async_io(Interest::READABLE, || receive(&self.stream, buffer)).await?;
         // Usually the claim can be seen before room is made for it: the beginning of a message is read on its own.
         if buffer.len() == BEGINNING && received.0 == BEGINNING {
-            check_length(claimed_length(buffer))?;
+            self.check_length(claimed_length(buffer))?;
         }
         Ok(received)
     }
 
     async fn peer_credentials(&mut self) -> io::Result<ConnectionCredentials> {
-        let peer = rustix::net::sockopt::socket_peercred(&*self.0)?;
+        let peer = rustix::net::sockopt::socket_peercred(&*self.stream)?;
         Ok(ConnectionCredentials::default().set_unix_user_id(peer.uid.as_raw()))
     }
 
@@ -77,11 +97,11 @@ impl ReadHalf for Half {
 #[async_trait]
 impl WriteHalf for Half {
     async fn sendmsg(&mut self, buffer: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        self.0.async_io(Interest::WRITABLE, || send(&self.0, buffer, fds)).await
+        self.stream.async_io(Interest::WRITABLE, || send(&self.stream, buffer, fds)).await
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        Ok(rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Both)?)
+        Ok(rustix::net::shutdown(&*self.stream, rustix::net::Shutdown::Both)?)
     }
 
     fn can_pass_unix_fd(&self) -> bool {
@@ -101,12 +121,14 @@ fn claimed_length(beginning: &[u8]) -> u64 {
     number(4) + number(12)
 }
 
-fn check_length(length: u64) -> io::Result<()> {
-    if length <= MAX_MESSAGE_BYTES as u64 {
-        return Ok(());
+impl Half {
+    fn check_length(&self, length: u64) -> io::Result<()> {
+        if length <= self.most as u64 {
+            return Ok(());
+        }
+        let problem = format!("the peer sends a message of {length} bytes, more than {}", self.most);
+        Err(io::Error::new(io::ErrorKind::InvalidData, problem))
     }
-    let problem = format!("the peer sends a message of {length} bytes, more than {MAX_MESSAGE_BYTES}");
-    Err(io::Error::new(io::ErrorKind::InvalidData, problem))
 }
 
 fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
@@ -155,9 +177,9 @@ mod tests {
     #[tokio::test]
     async fn a_message_over_the_bound_ends_the_connection() {
         use futures_util::StreamExt as _;
-        let connect = async |body: usize| -> Option<zbus::Result<Message>> {
+        let connect = async |take: fn(_) -> io::Result<PeerSocket>, body: usize| -> Option<zbus::Result<Message>> {
             let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
-            let socket = PeerSocket::new(theirs).expect("a socket");
+            let socket = take(theirs).expect("a socket");
             let connection = Builder::authenticated_socket(socket, Guid::generate()).p2p();
             let mut messages: MessageStream = connection.build_message_stream().await.expect("a connection");
             let call = Message::method_call("/a", "B").build(&"x".repeat(body)).expect("a message");
@@ -165,7 +187,11 @@ mod tests {
             std::thread::spawn(move || ours.write_all(&bytes).map(|()| ours));
             messages.next().await
         };
-        assert!(connect(MAX_MESSAGE_BYTES - 100).await.is_some_and(|message| message.is_ok()));
-        assert!(connect(MAX_MESSAGE_BYTES + 1).await.is_none_or(|message| message.is_err()));
+        let ends: [(fn(_) -> _, usize); 2] =
+            [(PeerSocket::new, MAX_MESSAGE_BYTES), (PeerSocket::of_host, MAX_ORDER_BYTES)];
+        for (take, most) in ends {
+            assert!(connect(take, most - 100).await.is_some_and(|message| message.is_ok()));
+            assert!(connect(take, most + 1).await.is_none_or(|message| message.is_err()));
+        }
     }
 }

@@ -115,6 +115,8 @@ impl BackgroundTaskBuilder {
 
     /// Registers the task. It is durable when this returns: it survives the app, the broker and a restart of the machine.
     ///
+    /// A trigger that listens is tried first: where nothing can be heard here it is refused, which may take three seconds to find out.
+    ///
     /// Every call makes a new registration, of the same name too (BLD-12): look through
     /// [`all_tasks`](BackgroundTaskRegistration::all_tasks) first, or [`register_or_update`](Self::register_or_update).
     ///

@@ -38,6 +38,8 @@ pub(crate) enum Incoming {
     Consent(RequestId, Consent),
     /// What a task would listen to has been tried.
     Tried(Box<Tried>),
+    /// The desktop showed a notification of an app under this number, took one away, or did not.
+    Notified(ClientId, Message, Result<Option<u32>, String>),
     /// It is time to stop.
     Stop(&'static str),
 }

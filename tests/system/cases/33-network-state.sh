@@ -28,11 +28,11 @@ eventually state_is 'full unmetered'
 # A second way out, and the first one is taken away: the internet stays, the connection is another one.
 witness stayed internet
 second_cable
-nmcli connection up wan1
+eventually nmcli connection up wan1
 nmcli connection down wan0
 eventually state_is "full unmetered $(nmcli -g connection.uuid connection show wan1)"
 eventually test "$(firings changed)" -gt "$before"
-nmcli connection up wan0
+eventually nmcli connection up wan0
 cut_second_cable
 
 # Flapping ends in what is true.

@@ -4,7 +4,7 @@
 mkfifo /run/journey
 systemd-run --quiet --unit=satellites sh -c 'exec /usr/bin/python3 /opt/world/satellites.py <>/run/journey'
 eventually test -S /run/satellites
-printf '\n[org.bgtask.Broker1]\nallowed=true\nsystem=true\nusers=\n' >>/etc/geoclue/geoclue.conf
+printf '\n[org.bgtask.Broker]\nallowed=true\nsystem=true\nusers=\n' >>/etc/geoclue/geoclue.conf
 systemctl mask --quiet --runtime geoclue
 systemd-run --quiet --unit=whereabouts /usr/libexec/geoclue -t 0 -u /run/satellites
 go() { echo "$*" >/run/journey; }

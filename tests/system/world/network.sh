@@ -25,7 +25,7 @@ CONF
   nmcli connection add type ethernet ifname wan0 con-name wan0 ipv4.method manual ipv4.addresses 192.0.2.2/24 \
     ipv4.gateway 192.0.2.1 ipv6.method disabled connection.autoconnect yes connection.metered no
   street_answers 'NetworkManager is online'
-  nmcli connection up wan0
+  eventually nmcli connection up wan0
   eventually connectivity_is full
 }
 

@@ -166,14 +166,19 @@ impl Core {
             self.cost_read();
         }
         for fact in stopped {
-            if fact == Fact::TimeZone && self.facts.zone.take().is_some() {
-                self.persist(Change::DeleteZone);
-            }
-            self.forget_state(fact);
+            self.forget_fact(fact);
             if with_source(&fact) {
                 self.outputs.push_back(Output::Unwatch(fact));
             }
         }
+    }
+
+    /// Nobody cares any more: what it was then must not decide later.
+    pub(super) fn forget_fact(&mut self, fact: Fact) {
+        if fact == Fact::TimeZone && self.facts.zone.take().is_some() {
+            self.persist(Change::DeleteZone);
+        }
+        self.forget_state(fact);
     }
 }
 

@@ -1,9 +1,10 @@
 //! What triggers listen to, and what happens there.
 
-use super::Core;
 use super::fire::Occurrence;
+use super::{Core, Task};
 use crate::activation::Firing;
 use crate::ids::TaskId;
+use crate::input::SourceStatus;
 use crate::limits::MAX_DETAILS_BYTES;
 use crate::model::registration::Standing;
 use crate::model::subject::Subject;
@@ -17,6 +18,14 @@ impl Core {
         let count = count.saturating_add(lost);
         if count > 0 && Subject::is_behind(&registration.trigger) && registration.standing == Standing::Active {
             self.accept(id, Occurrence { details: Some(events), count, lost, ..Occurrence::default() });
+        }
+    }
+
+    /// Says how well it is listened; a late word of who is not listened for any more is nothing.
+    pub(super) fn heard(&mut self, id: TaskId, status: SourceStatus) {
+        let listens = |task: &&mut Task| task.registration.fires() && Subject::is_behind(&task.registration.trigger);
+        if let Some(task) = self.tasks.get_mut(id).filter(listens) {
+            task.heard = Some(status);
         }
     }
 

@@ -132,7 +132,7 @@ impl Core {
             }
             Input::Planned { task, at } => self.planned(task, at),
             Input::Happened { task, events, count, lost } => self.happened(task, events, count, lost),
-            Input::Heard(task, status) => self.tasks.set_heard(task, status),
+            Input::Heard(task, status) => self.heard(task, status),
             Input::DeviceGone(task) => self.device_gone(task),
         }
         self.schedule();

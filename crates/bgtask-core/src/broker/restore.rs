@@ -5,6 +5,7 @@ use crate::activation::{Activation, ActivationEvent, ActivationState};
 use crate::event::EventKind;
 use crate::ids::TaskId;
 use crate::input::Snapshot;
+use crate::model::fact::Fact;
 use crate::model::outcome::Outcome;
 use crate::output::Change;
 
@@ -38,6 +39,9 @@ impl Core {
         let tasks: Vec<_> = self.tasks.iter().map(|task| task.registration.id).collect();
         tasks.into_iter().for_each(|id| self.tidy(id));
         self.settle_sources();
+        // What the last who cared has taken along before anything was watched.
+        let unneeded = Fact::ALL.iter().copied().filter(|fact| !self.facts.is_watched(*fact));
+        unneeded.collect::<Vec<_>>().into_iter().for_each(|fact| self.forget_fact(fact));
         self.begin();
         self.begin_anew();
         self.begin_session();

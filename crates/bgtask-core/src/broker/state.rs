@@ -22,7 +22,6 @@ impl Core {
         }
     }
 
-    /// Nobody cares any more: what it was then must not decide later.
     pub(super) fn forget_state(&mut self, fact: Fact) {
         if self.facts.states.remove(&fact).is_some() && fact.is_kept() {
             self.persist(Change::DeleteState(fact));

@@ -94,6 +94,23 @@ fn the_most_sources() {
 }
 
 #[test]
+fn what_a_level_is_derived_from_needs_room_too() {
+    let mut broker = Broker::of_commands();
+    broker.add(command("first", every(HOUR)));
+    let room = MAX_SOURCES - 2 - broker.core.sources().count();
+    for number in 0..room as u64 {
+        let conditions = vec![Condition::Fact { fact: Fact::DiskFree(1 + number), holds: true }];
+        broker.add(NewRegistration { conditions, ..command(&number.to_string(), every(HOUR)) });
+    }
+    // The cost itself, external power and the screen: energy saving and memory are watched for every task.
+    let refusal = broker.refused(when(command("cost", every(HOUR)), &["cost-not-high"]));
+    assert_eq!(refusal, Refusal::LimitReached(Limit::Sources));
+    broker.add(when(command("power", every(HOUR)), &["ac-power"]));
+    broker.add(when(command("screen", every(HOUR)), &["screen"]));
+    assert_eq!(broker.core.sources().count(), MAX_SOURCES);
+}
+
+#[test]
 fn a_condition_that_no_word_names_is_refused() {
     let mut broker = Broker::of_commands();
     for fact in [

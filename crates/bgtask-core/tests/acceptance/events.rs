@@ -213,6 +213,18 @@ fn d16_where_nobody_can_be_listened_to_why_says_so_and_what_would_help() {
     assert_eq!((reading(&broker).open, reading(&broker).source.as_str()), (true, "systemd"));
 }
 
+#[test]
+fn a_late_word_about_who_is_paused_is_nothing() {
+    let mut broker = Broker::of_commands();
+    let task = broker.add(command("tell", backup()));
+    broker.pause(task, true);
+    let missing = SourceStatus::Missing { why: "systemd does not run here".into(), help: "boot with systemd".into() };
+    broker.tell(Input::Heard(task, missing));
+    broker.pause(task, false);
+    let sentence = broker.why(task).sentence;
+    assert!(!sentence.contains("cannot be seen"), "that was about another time: {sentence}");
+}
+
 /// The system trigger for text messages carries them (G-6), as the class of its own does.
 #[test]
 fn sys_5_g_6_sms_received_listens_to_text_messages() {

@@ -1,6 +1,6 @@
 //! States: facts that are more than yes or no. Each change is an edge of one system trigger, whatever the word is.
 
-use bgtask_core::{Fact, Input, Output, Report, SourceStatus, SystemTriggerType, TaskId};
+use bgtask_core::{Config, Fact, Input, Output, Report, SourceStatus, SystemTriggerType, TaskId};
 
 use crate::harness::{Broker, on, one_shot, zone_task};
 
@@ -158,6 +158,26 @@ fn a_state_that_nobody_cares_for_is_forgotten() {
         reads(&mut broker, fact, "after");
         broker.expect_no_run();
     }
+}
+
+/// The last who cared was ended by the end of the broker itself: the new one starts no source and forgets.
+#[test]
+fn a_state_that_nobody_cares_for_in_a_new_life_is_forgotten() {
+    let mut broker = Broker::with(Config { max_attempts: 1, ..Config::default() });
+    broker.register(one_shot(on(SystemTriggerType::DefaultSignInAccountChange, "Look")));
+    broker.register(one_shot(zone_task("Clock")));
+    for account in ["before", "after"] {
+        reads(&mut broker, Fact::DefaultAccount, account);
+    }
+    broker.zone_changes("Europe/Paris", 3_600);
+    broker.zone_changes("Europe/London", 0);
+    assert!(broker.durable.zone.is_some() && broker.durable.states.len() == 1, "both run, and are spent");
+    broker.restarts();
+    assert_eq!((broker.durable.registrations.len(), broker.core.sources().count()), (0, 0), "too often tried");
+    assert_eq!((broker.durable.zone.clone(), broker.durable.states.len()), (None, 0));
+    broker.register(on(SystemTriggerType::DefaultSignInAccountChange, "Later"));
+    reads(&mut broker, Fact::DefaultAccount, "another");
+    broker.expect_no_run();
 }
 
 #[test]

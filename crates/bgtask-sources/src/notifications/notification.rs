@@ -55,7 +55,12 @@ pub enum Urgency {
 }
 
 impl Notification {
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Whether it can be shown as it is.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for people: what is missing or too long.
+    pub fn check(&self) -> Result<(), String> {
         if self.title.is_empty() {
             return Err("a notification needs a title; write one line that says what happened".to_owned());
         }

@@ -35,7 +35,7 @@ pub(super) fn run(entries: Entries, stream: UnixStream) -> io::Result<bool> {
 ///
 /// It speaks D-Bus messages on the bare socket: a connection object would cost as much time as all the rest of the start.
 pub(crate) async fn serve_socket(entries: Entries, stream: UnixStream, grace: Duration) -> io::Result<bool> {
-    let (read, write) = PeerSocket::new(stream)?.split().take();
+    let (read, write) = PeerSocket::of_host(stream)?.split().take();
     let data_dir = std::env::var_os(host_names::DATA_VARIABLE).map(PathBuf::from);
     Ok(serve(entries, data_dir, messages(read), Socket(write), grace).await)
 }

@@ -35,9 +35,9 @@ pub struct ToastNotificationActionTriggerDetail {
     pub id: u32,
     /// Its tag; empty where it has none.
     pub tag: String,
-    /// The action that was chosen, `default` for the notification itself (Windows' `Argument`).
+    /// The action that was chosen, `default` for the notification itself and `inline-reply` for an answer (Windows' `Argument`).
     pub action: String,
-    /// What the user wrote, where the action asks for a text (Windows' `UserInput`); empty where nothing was.
+    /// What the user [answered](crate::notify::ToastNotification::reply) (Windows' `UserInput`); empty where nothing was.
     pub text: String,
     /// What a window that the app shows now needs to come to the front (the `XDG_ACTIVATION_TOKEN` of its environment); empty where
     /// the desktop gives none.
@@ -78,9 +78,9 @@ impl ToastNotificationHistoryChangedTrigger {
 windows_enum! {
     /// What became of a notification.
     ToastHistoryChangedType {
-        /// It went with all others of the app.
+        /// The app took it away, or the server that showed it ended.
         Cleared = 0,
-        /// The user or the app took it away.
+        /// The user took it away.
         Removed = 1,
         /// Its time was over.
         Expired = 2,

@@ -4,7 +4,11 @@ use super::event::{event_trigger, property};
 use crate::events::{EventDetails, TriggerEvent};
 
 event_trigger! {
-    /// A trigger that fires when a calendar of the user changes, through Evolution Data Server. Its task gets [`StoreChange`]s.
+    /// A trigger that fires when a calendar of the user changes, comes or goes, through Evolution Data Server. Its task gets
+    /// [`StoreChange`]s, at most one a second of each calendar.
+    ///
+    /// As on Windows it is not said what changed in it. What a server on the internet keeps changes here when Evolution Data Server has
+    /// fetched it. Lists of tasks and notes are no calendars.
     ///
     /// ```
     /// use bgtask::AppointmentStoreNotificationTrigger;
@@ -29,7 +33,8 @@ impl AppointmentStoreNotificationTrigger {
 }
 
 event_trigger! {
-    /// A trigger that fires when an address book of the user changes, through Evolution Data Server. Its task gets [`StoreChange`]s.
+    /// A trigger that fires when an address book of the user changes, comes or goes, through Evolution Data Server. Its task gets
+    /// [`StoreChange`]s, at most one a second of each address book; what changed in it is not said.
     ///
     /// ```
     /// let trigger = bgtask::ContactStoreNotificationTrigger::new().store("system-address-book");
@@ -55,7 +60,7 @@ impl ContactStoreNotificationTrigger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreChangeKind {
-    /// Something in it changed.
+    /// Something in it changed, or its name.
     Changed,
     /// It is new.
     Added,

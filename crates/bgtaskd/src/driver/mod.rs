@@ -4,10 +4,12 @@ mod clock;
 mod doubts;
 mod durable;
 mod effects;
+mod notify;
 mod start;
 mod task_files;
 
 pub(crate) use self::doubts::Tried;
+pub(crate) use self::notify::Notify;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -25,6 +27,7 @@ use zbus::Message;
 use zbus::message::{Flags, Type as MessageType};
 
 use self::doubts::Doubts;
+use self::notify::Notifier;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
 use crate::clients::{self, Answer, Asked, Clients};
@@ -73,6 +76,7 @@ struct Driver {
     listeners: Listeners,
     devices: Devices,
     doubts: Doubts,
+    notifier: Notifier,
     task_files: TaskFiles,
     policies: Policies,
     consents: Consents,
@@ -213,6 +217,7 @@ impl Driver {
                 }
             }
             Incoming::Consent(request, consent) => self.handle(now, Input::Consent(request, consent)),
+            Incoming::Notified(client, message, shown) => self.notified(client, &message, shown),
             Incoming::Tried(tried) => self.tried(now, *tried),
             Incoming::Stop(why) => self.stop(now, why),
         }
@@ -261,6 +266,7 @@ impl Driver {
             Ok(Answer::Now(reply)) => self.reply(id, message, Ok(reply)),
             Ok(Answer::Ask(request)) if self.doubts(id, message, &request) => {}
             Ok(Answer::Ask(request)) => self.ask(now, id, message, request),
+            Ok(Answer::Notify(app, what)) => self.notify(id, message, app, what),
             Ok(Answer::Watch(scope, reply)) => {
                 self.reply(id, message, Ok(reply));
                 self.clients.watch(id, scope);

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::doubts::Doubts;
 use super::durable::Durable;
+use super::notify::Notifier;
 use super::{Driver, STORE_REST};
 use crate::apps::{self, Apps};
 use crate::calendars::Calendars;
@@ -95,6 +96,9 @@ impl Driver {
         let entrance = Entrance::new(post.clone());
         let bus = if places.private { None } else { SessionBus::open(entrance.clone()).await };
         let clock = Clock::new().map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
+        let world = World::new(&options.sysroot);
+        let centre = world.notifications();
+        centre.keep_in(&places.runtime);
         let mut driver = Self {
             core: Core::new(config.core, seed),
             durable: Durable::new(store),
@@ -105,11 +109,12 @@ impl Driver {
             commands: HashMap::new(),
             logs: Logs::open(places.logs())
                 .map_err(|error| Failure::new("the logs of commands cannot be kept", error))?,
-            sources: Sources::new(World::new(&options.sysroot), heard),
-            calendars: Calendars::new(World::new(&options.sysroot)),
-            listeners: Listeners::new(World::new("/"), World::new(&options.sysroot), seen, happened),
-            devices: Devices::new(World::new(&options.sysroot), gone),
-            doubts: Doubts::new(World::new(&options.sysroot), post.clone()),
+            sources: Sources::new(world.clone(), heard),
+            calendars: Calendars::new(world.clone()),
+            listeners: Listeners::new(World::new("/"), world.clone(), seen, happened),
+            devices: Devices::new(world.clone(), gone),
+            doubts: Doubts::new(world, post.clone()),
+            notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),
             environment: Environment::of(&places),
             inbox,

@@ -2,6 +2,7 @@ mod command;
 
 use std::collections::BTreeSet;
 
+use crate::broker::tables::stands_on;
 use crate::broker::{Core, Task};
 use crate::ids::{AppId, TaskId};
 use crate::input::SourceStatus;
@@ -111,8 +112,7 @@ impl Core {
 
     /// Every fact with a parameter is a source of its own.
     fn check_sources(&self, new: &NewRegistration) -> Result<(), Refusal> {
-        let conditions = new.conditions.iter().map(|condition| condition.fact());
-        let wanted: BTreeSet<_> = conditions.chain(Fact::behind(&new.trigger)).collect();
+        let wanted: BTreeSet<_> = stands_on(&new.trigger, &new.conditions).collect();
         let more = wanted.into_iter().filter(|fact| !self.facts.is_watched(*fact)).count();
         let room = more == 0 || self.facts.watched().count() + more <= MAX_SOURCES;
         if room { Ok(()) } else { Err(Refusal::LimitReached(Limit::Sources)) }

@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::broker::device_use::facts_of;
 use crate::input::SourceStatus;
 use crate::model::condition::{Condition, Levels};
 use crate::model::fact::{BackgroundWorkCost, Fact, Zone};
+use crate::model::trigger::Trigger;
 
 /// What is known about the machine, and who needs to know.
 #[derive(Default)]
@@ -22,13 +24,13 @@ pub(in crate::broker) struct Facts {
 
 impl Facts {
     pub(super) fn need(&mut self, facts: impl Iterator<Item = Fact>) {
-        for fact in facts.flat_map(with_ingredients) {
+        for fact in facts {
             *self.needed.entry(fact).or_default() += 1;
         }
     }
 
     pub(super) fn release(&mut self, facts: impl Iterator<Item = Fact>) {
-        for fact in facts.flat_map(with_ingredients) {
+        for fact in facts {
             if let Some(count) = self.needed.get_mut(&fact) {
                 *count -= 1;
                 if *count == 0 {
@@ -99,7 +101,9 @@ impl Facts {
     }
 }
 
-/// A fact and what it is derived from.
-fn with_ingredients(fact: Fact) -> impl Iterator<Item = Fact> {
-    std::iter::once(fact).chain(fact.ingredients().iter().copied())
+/// Every fact that is watched for a registration, with what it is derived from; a fact counts once for each use.
+pub(in crate::broker) fn stands_on(trigger: &Trigger, conditions: &[Condition]) -> impl Iterator<Item = Fact> {
+    let of_trigger = Fact::behind(trigger).into_iter().chain(facts_of(trigger).iter().copied());
+    let its = of_trigger.chain(conditions.iter().map(|condition| condition.fact())).chain(Fact::OF_EVERY_TASK);
+    its.flat_map(|fact| std::iter::once(fact).chain(fact.ingredients().iter().copied()))
 }

@@ -8,7 +8,7 @@ mod mail;
 mod tasks;
 
 pub(super) use apps::Apps;
-pub(super) use facts::Facts;
+pub(super) use facts::{Facts, stands_on};
 pub(super) use hosts::Hosts;
 use id_map::IdMap;
 pub(super) use mail::Mailboxes;

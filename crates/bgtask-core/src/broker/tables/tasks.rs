@@ -1,8 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Facts, IdMap};
+use super::{Facts, IdMap, stands_on};
 use crate::activation::{Activation, ActivationEvent};
-use crate::broker::device_use::facts_of;
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
 use crate::input::SourceStatus;
@@ -52,12 +51,9 @@ impl Task {
         self.gate
     }
 
-    /// Every fact it stands on; a fact counts once for each use.
+    /// Every fact it stands on.
     fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
-        let conditions = self.registration.conditions.iter().map(|condition| condition.fact());
-        let trigger = &self.registration.trigger;
-        let of_trigger = Fact::behind(trigger).into_iter().chain(facts_of(trigger).iter().copied());
-        of_trigger.chain(conditions).chain(Fact::OF_EVERY_TASK)
+        stands_on(&self.registration.trigger, &self.registration.conditions)
     }
 
     /// The activation a person asks about: the one that runs, else the next that waits.
@@ -326,13 +322,6 @@ impl Tasks {
     /// What rings by then, the earliest first.
     pub(in crate::broker) fn alarms_until(&self, now: WallTime) -> Vec<(TaskId, Alarm)> {
         self.alarms.iter().take_while(|(at, ..)| *at <= now).map(|(_, id, alarm)| (*id, *alarm)).collect()
-    }
-
-    /// How well it is listened for a registration.
-    pub(in crate::broker) fn set_heard(&mut self, id: TaskId, status: SourceStatus) {
-        if let Some(task) = self.by_id.get_mut(&id) {
-            task.heard = Some(status);
-        }
     }
 
     /// The open registrations that promise to succeed within some time.

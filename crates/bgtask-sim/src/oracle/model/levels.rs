@@ -101,12 +101,22 @@ impl Model {
         self.all_fire(kind, owed);
     }
 
+    /// What nobody cares for any more must not decide later, also where it was last cared for in another life.
+    pub(super) fn forget_what_nobody_needs(&mut self) {
+        if self.begun {
+            let watched = &self.watched;
+            self.states.retain(|fact, _| watched.contains(fact));
+            self.settings.states.retain(|fact, _| watched.contains(fact));
+            self.settings.zone.take_if(|_| !watched.contains(&Fact::TimeZone));
+        }
+    }
+
     /// Another zone than the known one may fire, and moves the calendars that follow it.
     fn zone_read(&mut self, zone: &Zone, owed: &mut Owed) {
         let listening = self.listening(SystemTriggerType::TimeZoneChange, None).into_iter();
         owed.may_fire = listening.filter(|task| !self.registrations[task].paused).collect();
-        if self.zone.as_ref() != Some(zone) {
-            self.zone = Some(zone.clone());
+        if self.settings.zone.as_ref() != Some(zone) {
+            self.settings.zone = Some(zone.clone());
             self.plan_again(|its| matches!(its.trigger, Trigger::Calendar { zone: None, .. }), owed);
         }
     }

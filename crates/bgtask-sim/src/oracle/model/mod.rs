@@ -105,6 +105,8 @@ struct Settings {
     access: BTreeMap<AppId, AppAccess>,
     switched_off: bool,
     states: BTreeMap<Fact, Arc<str>>,
+    /// The time zone, while somebody cares for it.
+    zone: Option<Zone>,
 }
 
 #[derive(Debug, Default)]
@@ -131,8 +133,6 @@ pub(super) struct Model {
     watched: BTreeSet<Fact>,
     /// Facts whose source says that it cannot know them.
     missing: BTreeSet<Fact>,
-    /// The time zone, while somebody cares for it.
-    zone: Option<Zone>,
     /// Registrations as they have to be, and as they are written.
     registrations: BTreeMap<TaskId, Registration>,
     kept_registrations: BTreeMap<TaskId, Registration>,
@@ -170,6 +170,7 @@ impl Model {
             access: snapshot.access.iter().cloned().collect(),
             switched_off: snapshot.switched_off,
             states: snapshot.states.iter().cloned().collect(),
+            zone: snapshot.zone.clone(),
         };
         *self = Self {
             config: self.config.clone(),
@@ -178,7 +179,6 @@ impl Model {
             states: settings.states.clone(),
             settings,
             session: Arc::clone(&snapshot.session),
-            zone: snapshot.zone.clone(),
             registrations: snapshot.registrations.iter().map(|it| (it.id, it.clone())).collect(),
             kept_registrations: snapshot.registrations.iter().map(|it| (it.id, it.clone())).collect(),
             shares: std::mem::take(&mut self.shares),
@@ -197,6 +197,7 @@ impl Model {
         for output in &turn.outputs {
             self.came(output, &mut owed)?;
         }
+        self.forget_what_nobody_needs();
         self.not_yet_due(&owed)?;
         owed.is_settled()?;
         if self.begun { self.is_consistent() } else { Ok(()) }
@@ -304,9 +305,6 @@ impl Model {
             Output::Unwatch(fact) => {
                 self.levels.remove(fact);
                 self.missing.remove(fact);
-                self.zone.take_if(|_| *fact == Fact::TimeZone);
-                self.states.remove(fact);
-                self.settings.states.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
             Output::Launch { host, app, program } => self.launches(*host, app, Some(program), None),
@@ -359,6 +357,8 @@ impl Model {
             Change::DeleteVersion(app) => drop(self.kept.versions.remove(app)),
             Change::PutState(fact, state) => drop(self.kept.states.insert(*fact, state.clone())),
             Change::DeleteState(fact) => drop(self.kept.states.remove(fact)),
+            Change::PutZone(zone) => self.kept.zone = Some(zone.clone()),
+            Change::DeleteZone => self.kept.zone = None,
             Change::Record(event) => self.recorded(event, owed)?,
             _ => {}
         }

@@ -160,3 +160,36 @@ fn watched(entries: &Entries, woken: &Arc<AtomicU64>) -> Entries {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bgtask_core::{Details, Entry, EventClass, Firing, TaskId, Trigger, WallTime, limits};
+    use bgtask_wire::{MAX_MESSAGE_BYTES, MAX_ORDER_BYTES};
+
+    use super::*;
+
+    /// What takes most room on D-Bus as against JSON is a list of small numbers.
+    #[test]
+    fn a_host_takes_the_longest_order_that_there_can_be() {
+        let numbers = "1,".repeat((limits::MAX_DETAILS_BYTES - 40) / 2);
+        let event = format!("{{\"at\":1,\"member\":\"a\",\"arguments\":[{numbers}1]}}\n");
+        assert!((limits::MAX_DETAILS_BYTES - 10..=limits::MAX_DETAILS_BYTES).contains(&event.len()), "{}", event.len());
+        let trigger = Trigger::Event { class: EventClass::DBusSignal, properties: Default::default(), one_shot: false };
+        let details = Some(Details(event.into_bytes().into()));
+        let order = RunOrder {
+            instance: InstanceId::from_random(1),
+            task: TaskId::from_random(2),
+            name: "x".repeat(limits::MAX_NAME_BYTES).into(),
+            entry: Entry::Component("x".repeat(limits::MAX_ENTRY_POINT_BYTES).into()),
+            group: Some("x".repeat(limits::MAX_GROUP_BYTES).into()),
+            trigger,
+            firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false },
+            attempt: 1,
+            budget: Duration::from_secs(25),
+        };
+        let bytes = run_call(&order).expect("it can be written").data().len();
+        assert!((MAX_MESSAGE_BYTES..=MAX_ORDER_BYTES).contains(&bytes), "{bytes}");
+    }
+}

@@ -14,8 +14,11 @@ use serde::Serialize;
 use zbus::{Message, Type};
 
 use super::{Door, Identity, Scope};
+use bgtask_convert::notification;
+
 use crate::apps::Apps;
 use crate::calendars::Calendars;
+use crate::driver::Notify;
 use crate::places::Places;
 use crate::task_files::TaskFiles;
 pub(crate) use reply::{refusal, reply};
@@ -35,6 +38,8 @@ pub(crate) enum Answer {
         /// The reply.
         reply: Message,
     },
+    /// The reply is the desktop's.
+    Notify(AppId, Notify),
     /// The reply, and from now on these events.
     Watch(Scope, Message),
 }
@@ -57,6 +62,11 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result<Answer, Error> {
     match call {
         Call::Attach(app, options) => asked.attach(&app, options.activates.unwrap_or(false), message),
+        Call::ShowNotification(app, info) => {
+            let what = Notify::Show(Box::new(notification(*info)?));
+            Ok(Answer::Notify(asked.shows(&app)?, what))
+        }
+        Call::RemoveNotification { app, tag } => Ok(Answer::Notify(asked.shows(&app)?, Notify::Remove(tag))),
         Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
         Call::Standard(call) => standard::answer(&call, asked.core, message).map(Answer::Now),
@@ -68,6 +78,15 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
 }
 
 impl Asked<'_> {
+    /// The app whose notification it is.
+    fn shows(&self, app: &str) -> Result<AppId, Error> {
+        let app = self.identity.one(app)?;
+        match self.apps.get(&app) {
+            Some(_) => Ok(app),
+            None => Err(self.refused(&bgtask_core::Refusal::UnknownApp(app))),
+        }
+    }
+
     /// BLD-9: an app that runs its tasks itself does so on the very connection on which it attached.
     fn attach(&self, app: &str, activates: bool, message: &Message) -> Result<Answer, Error> {
         let app = self.identity.one(app)?;
@@ -91,7 +110,7 @@ impl Asked<'_> {
     }
 }
 
-fn answered<T: Serialize + Type>(message: &Message, body: &T) -> Result<Message, Error> {
+pub(crate) fn answered<T: Serialize + Type>(message: &Message, body: &T) -> Result<Message, Error> {
     let built = Message::method_return(&message.header()).build(body);
     built.map_err(|error| Error::new(ErrorKind::Other, format!("the reply cannot be written: {error}")))
 }
