@@ -87,7 +87,11 @@ impl Machine {
 
     fn set(&self, attribute: &str, value: &str) {
         let testbed = fs::read_to_string(&self.devices).unwrap();
-        fs::write(Path::new(testbed.trim()).join("sys/devices").join(attribute), value).unwrap();
+        // In one step, as the kernel does: half of a number is another number.
+        let attribute = Path::new(testbed.trim()).join("sys/devices").join(attribute);
+        let new = attribute.with_extension("new");
+        fs::write(&new, value).unwrap();
+        fs::rename(new, attribute).unwrap();
     }
 }
 
