@@ -143,7 +143,7 @@ event_classes! {
     SensorDataThreshold, "sensor", [SystemEvent], heard(&["sensor", "above", "below"]);
     /// A Bluetooth device advertises itself.
     BluetoothLEAdvertisementWatcher, "bluetooth-advertisement", [Bluetooth],
-        heard(&["service", "manufacturer", "name", "in_range", "out_of_range"]);
+        heard(&["service", "manufacturer", "name", "in_range", "out_of_range", "out_of_range_timeout"]);
     /// A Bluetooth device notifies of a value.
     GattCharacteristicNotification, "gatt", [Bluetooth], heard(&["device", "service", "characteristic", "mode"]);
     /// A smart card is put into a reader.
