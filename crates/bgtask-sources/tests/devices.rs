@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bgtask_sources::{DeviceId, Status, World, is_connected};
 use common::events::{Ear, subject};
-use common::namespaces::{Running, TELL_AGAIN, is_inside, may_tell_again, sh, skip};
+use common::namespaces::{Running, TELL_AGAIN, is_inside, may_tell_again, sh};
 use common::{Sysroot, is_available};
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
@@ -96,7 +96,7 @@ async fn where_udev_runs_it_is_heard_and_the_kernel_is_not() {
 async fn a_real_udev_tells_what_it_found_out() {
     const UDEVD: &str = "/lib/systemd/systemd-udevd";
     if !fs::exists(UDEVD).unwrap() {
-        return skip("udev is not installed");
+        return common::skip("udev is not installed");
     }
     if !is_inside("a_real_udev_tells_what_it_found_out") {
         return;

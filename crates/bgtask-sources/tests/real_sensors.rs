@@ -49,7 +49,7 @@ impl Machine {
     fn start(sysroot: &Sysroot) -> Option<Self> {
         let places = ["/usr/libexec/iio-sensor-proxy", "/usr/sbin/iio-sensor-proxy"];
         let Some(program) = places.into_iter().find(|place| Path::new(place).exists()) else {
-            println!("SKIPPED: iio-sensor-proxy not installed");
+            common::skip("iio-sensor-proxy not installed");
             return None;
         };
         sysroot.write("devices.umockdev", DEVICES);
@@ -66,7 +66,7 @@ impl Machine {
             .stderr(Stdio::null())
             .spawn();
         let Ok(daemon) = spawned else {
-            println!("SKIPPED: umockdev not installed");
+            common::skip("umockdev not installed");
             return None;
         };
         Some(Self { daemon, devices: told })
