@@ -4,7 +4,7 @@
 . /opt/world/network.sh
 . /opt/world/seat.sh
 
-killed() { systemctl kill --signal=KILL "$1"; }
+killed() { systemctl kill --kill-whom=main --signal=KILL "$1"; }
 came_back() { [ "$(systemctl show -P NRestarts "$1")" -gt "${2:-0}" ] && [ "$(systemctl is-active "$1")" = active ]; }
 
 sit_down tester survivor
