@@ -10,8 +10,16 @@ use tokio::sync::mpsc;
 pub(crate) struct Devices {
     world: World,
     reports: mpsc::Sender<(u128, EventReport)>,
-    used: HashMap<u128, (TaskId, Listening)>,
+    used: HashMap<u128, Used>,
     last: u128,
+}
+
+/// One device that a task uses.
+struct Used {
+    task: TaskId,
+    /// Which one, where it can be looked for; one of Bluetooth cannot.
+    id: Option<DeviceId>,
+    _listening: Listening,
 }
 
 impl Devices {
@@ -24,7 +32,8 @@ impl Devices {
     pub(crate) fn watch(&mut self, task: TaskId, details: &Details) -> Option<Input> {
         self.unwatch(task);
         let device = bgtask_convert::device_of(details)?;
-        if DeviceId::read(&device).is_ok_and(|id| !is_connected(&id, &self.world)) {
+        let id = DeviceId::read(&device).ok();
+        if self.is_absent(id.as_ref()) {
             return Some(Input::DeviceGone(task));
         }
         let properties = BTreeMap::from([("device_id".to_owned(), device)]);
@@ -32,7 +41,7 @@ impl Devices {
             Ok(subject) => {
                 self.last += 1;
                 let listening = listen(self.last, subject, &self.world, self.reports.clone());
-                self.used.insert(self.last, (task, listening));
+                self.used.insert(self.last, Used { task, id, _listening: listening });
             }
             Err(error) => tracing::info!(%task, "the device it uses cannot be watched: {error}"),
         }
@@ -40,13 +49,22 @@ impl Devices {
     }
 
     pub(crate) fn unwatch(&mut self, task: TaskId) {
-        self.used.retain(|_, (its, _)| *its != task);
+        self.used.retain(|_, used| used.task != task);
     }
 
     pub(crate) fn came(&self, key: u128, report: &EventReport) -> Option<Input> {
-        let (task, _) = self.used.get(&key)?;
-        let EventReport::Burst { events, .. } = report else { return None };
-        let is_gone = events.iter().any(|event| event.fields.get("connected") == Some(&false.into()));
-        is_gone.then_some(Input::DeviceGone(*task))
+        let used = self.used.get(&key)?;
+        let is_gone = match report {
+            // It may have gone before anything could be heard of that.
+            EventReport::Status(_) => self.is_absent(used.id.as_ref()),
+            EventReport::Burst { events, .. } => {
+                events.iter().any(|event| event.fields.get("connected") == Some(&false.into()))
+            }
+        };
+        is_gone.then_some(Input::DeviceGone(used.task))
+    }
+
+    fn is_absent(&self, id: Option<&DeviceId>) -> bool {
+        id.is_some_and(|id| !is_connected(id, &self.world))
     }
 }
