@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, exit};
 use std::time::{Duration, Instant};
 
+use bgtask::PropertyValue;
 use bgtask::host::{BackgroundTask, BlockingTask, Host, TaskError, TaskInstance};
 use rustix::fs::{FlockOperation, flock};
 use tokio::time::sleep;
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
         .entry_point("Tasks.Notices", Notices)
         .entry_point("Tasks.Works", Works)
         .entry_point("Tasks.Lingers", Lingers)
+        .entry_point("Tasks.Tells", Tells)
+        .entry_point("Tasks.Uses", Uses)
         .run()
 }
 
@@ -237,6 +240,35 @@ impl BackgroundTask for Lingers {
             sleep(Duration::from_millis(5)).await;
         }
         Ok(())
+    }
+}
+
+/// Leaves word of what its trigger carried, run after run, under its name.
+struct Tells;
+
+impl BackgroundTask for Tells {
+    async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+        tell(&instance)
+    }
+}
+
+fn tell(instance: &TaskInstance) -> Result<(), TaskError> {
+    let (settings, name) = (instance.local_settings()?, instance.task().name());
+    let mut runs: Vec<PropertyValue> = settings.get(name)?.unwrap_or_default();
+    runs.push(instance.trigger_details().clone().into());
+    Ok(settings.set(name, runs)?)
+}
+
+/// The same, and goes on until it is told to stop: then it leaves word of why, under its name and `ended`.
+struct Uses;
+
+impl BackgroundTask for Uses {
+    async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+        tell(&instance)?;
+        instance.progress(1);
+        let reason = instance.cancelled().await;
+        let key = format!("{} ended", instance.task().name());
+        Ok(instance.local_settings()?.set(&key, reason.to_string())?)
     }
 }
 

@@ -64,6 +64,9 @@ impl App {
             text += &task(entry, "systemEvent", &tasks);
         }
         text += &task("Tasks.TimerOnly", "timer", &tasks);
+        for entry in ["Tasks.Tells", "Tasks.Uses"] {
+            text += &task(entry, "general", &tasks);
+        }
         text += &task("Tasks.Missing", "systemEvent", &self.dir.join("no-such-program"));
         text + &task("Tasks.NotExecutable", "systemEvent", &self.dir.join("not-executable"))
     }

@@ -38,15 +38,42 @@ impl SysRoot {
 
     /// Sets or removes the default route.
     pub(crate) fn online(&self, online: bool) {
+        self.route(online.then_some("eth0"));
+    }
+
+    /// The default route, by this interface.
+    pub(crate) fn route(&self, interface: Option<&str>) {
         let header = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
-        let route = if online { "eth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n" } else { "" };
-        self.write("proc/net/route", format!("{header}{route}").as_bytes());
+        let line = |by| format!("{by}\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
+        self.write("proc/net/route", (header.to_owned() + &interface.map(line).unwrap_or_default()).as_bytes());
     }
 
     /// The percent of the last ten seconds in which somebody waited for memory, as the kernel tells it.
     pub(crate) fn memory_pressure(&self, percent: u32) {
         let line = |who| format!("{who} avg10={percent}.00 avg60=0.00 avg300=0.00 total=0\n");
         self.write("proc/pressure/memory", (line("some") + &line("full")).as_bytes());
+    }
+
+    /// A power supply, as the kernel shows it: the text of each of its files.
+    fn supply(&self, name: &str, attributes: &[(&str, &str)]) {
+        for (attribute, text) in attributes {
+            self.write(&format!("sys/class/power_supply/{name}/{attribute}"), format!("{text}\n").as_bytes());
+        }
+    }
+
+    /// The mains and a battery: whether the machine is plugged in, and how full the battery is.
+    pub(crate) fn power(&self, plugged: bool, percent: u8) {
+        let (online, status) = if plugged { ("1", "Charging") } else { ("0", "Discharging") };
+        self.supply("BAT0", &[("type", "Battery"), ("capacity", &percent.to_string()), ("status", status)]);
+        self.supply("AC", &[("type", "Mains"), ("online", online)]);
+    }
+
+    /// The machine's display, as the kernel shows it.
+    pub(crate) fn screen(&self, on: bool) {
+        let (enabled, dpms) = if on { ("enabled", "On") } else { ("disabled", "Off") };
+        for (attribute, text) in [("status", "connected"), ("enabled", enabled), ("dpms", dpms)] {
+            self.write(&format!("sys/class/drm/card0-eDP-1/{attribute}"), format!("{text}\n").as_bytes());
+        }
     }
 
     /// A file of the machine owner's policy.

@@ -92,9 +92,22 @@ impl User {
     }
 
     pub(crate) async fn register(&self, new: New<'_>) -> Result<String, Error> {
-        let value = |value: Variant<'static>| OwnedVariant::try_from(value).unwrap();
-        let kind = value(new.trigger.to_owned().into());
-        let trigger = ("SystemTrigger", HashMap::from([("type", kind), ("one_shot", value(new.one_shot.into()))]));
+        self.register_for(new, "SystemTrigger", &[("type", new.trigger)]).await
+    }
+
+    /// The same for a trigger of any class.
+    pub(crate) async fn register_for(
+        &self,
+        new: New<'_>,
+        class: &str,
+        properties: &[(&str, &str)],
+    ) -> Result<String, Error> {
+        let text = |text: &str| OwnedVariant::try_from(Variant::from(text.to_owned())).unwrap();
+        let mut trigger: HashMap<_, _> = properties.iter().map(|(name, value)| (*name, text(value))).collect();
+        if new.one_shot || class == "SystemTrigger" {
+            trigger.insert("one_shot", Variant::from(new.one_shot).try_into().unwrap());
+        }
+        let trigger = (class, trigger);
         let options = RegisterOptions {
             cancel_on_condition_loss: Some(new.cancel_on_condition_loss),
             ..RegisterOptions::default()

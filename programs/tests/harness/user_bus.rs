@@ -24,6 +24,11 @@ impl UserBus {
         &self.bus.address
     }
 
+    /// Another program of the user's session.
+    pub(crate) async fn connect(&self) -> zbus::Connection {
+        zbus::connection::Builder::address(self.address()).build().await.unwrap()
+    }
+
     /// Sends the signal `org.example.Bell.Rang`.
     pub(crate) async fn ring(&self, number: u32) {
         self.bell.emit_signal(None::<()>, "/org/example/bell", "org.example.Bell", "Rang", &(number,)).await.unwrap();

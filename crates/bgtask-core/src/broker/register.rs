@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Core, Task};
 use crate::event::EventKind;
 use crate::ids::{AppId, TaskId};
+use crate::input::Request;
 use crate::model::cancel::CancellationReason;
 use crate::model::registration::{NewRegistration, Registration, Standing, Unregistration};
 use crate::model::trigger::Trigger;
@@ -14,6 +15,17 @@ use crate::output::{Change, Reply, Update};
 use crate::refusal::Refusal;
 
 impl Core {
+    /// Whether a request to register would be refused for what is known already, however well its events can be heard.
+    pub fn refuses(&self, request: &Request) -> bool {
+        match request {
+            Request::Register(app, new) => self.check(app, new).is_err(),
+            Request::RegisterOrUpdate(app, new) => {
+                self.check_replacing(app, new, &self.of_that_name(app, new)).is_err()
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn register(&mut self, app: &AppId, new: NewRegistration) -> Result<TaskId, Refusal> {
         self.check(app, &new)?;
         let is_command = new.entry.command().is_some();

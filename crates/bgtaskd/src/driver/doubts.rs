@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use bgtask_convert::{core_status, source_of};
 use bgtask_core::{ClientId, Fact, NewRegistration, Now, Refusal, Request, SourceStatus, Subject, Trigger};
-use bgtask_sources::{World, probe, probe_subject};
+use bgtask_sources::{EventReport, Report, SourceKind, Status, World, listen, start};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use zbus::Message;
 
 use super::Driver;
 use crate::clients;
 use crate::inbox::Incoming;
 
-/// How long what is tried may take to say how well it is heard. Who says nothing by then may yet work.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long what is tried may take to say how well it is heard: longer than a service that hangs is waited for. Who says nothing by
+/// then may yet work, so the task is registered.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A registration whose source has been tried.
 #[derive(Debug)]
@@ -23,7 +25,8 @@ pub(crate) struct Tried {
     request: Request,
     /// What was tried, for people.
     what: String,
-    status: SourceStatus,
+    /// How well it is heard, if that was said in time.
+    status: Option<SourceStatus>,
 }
 
 /// Who tries.
@@ -35,7 +38,37 @@ pub(super) struct Doubts {
 /// What is to be tried.
 enum Doubt {
     Subject(bgtask_sources::Subject),
-    Source(bgtask_sources::SourceKind),
+    Source(SourceKind),
+}
+
+impl Doubt {
+    /// The first word on how well it is heard, if one comes in time.
+    async fn try_out(self, world: &World) -> Option<Status> {
+        match self {
+            Self::Subject(subject) => {
+                let (sender, reports) = mpsc::channel(1);
+                let _listening = listen(0, subject, world, sender);
+                first(reports, |(_, report)| if let EventReport::Status(status) = report { Some(status) } else { None })
+                    .await
+            }
+            Self::Source(kind) => {
+                let (sender, reports) = mpsc::channel(1);
+                let _watching = start(kind, world, sender);
+                first(reports, |report| if let Report::Status(_, status) = report { Some(status) } else { None }).await
+            }
+        }
+    }
+}
+
+async fn first<T>(mut reports: mpsc::Receiver<T>, status: impl Fn(T) -> Option<Status>) -> Option<Status> {
+    let found = async {
+        loop {
+            if let Some(status) = status(reports.recv().await?) {
+                return Some(status);
+            }
+        }
+    };
+    timeout(PATIENCE, found).await.ok().flatten()
 }
 
 impl Doubts {
@@ -54,7 +87,8 @@ impl Driver {
             }
             _ => self.unknown_fact(new).and_then(source_of).map(Doubt::Source),
         };
-        let Some(doubt) = doubt else { return false };
+        // What is wrong with it besides is said at once, and first.
+        let Some(doubt) = doubt.filter(|_| !self.core.refuses(request)) else { return false };
         let what = match &new.trigger {
             Trigger::System { kind, .. } => format!("the system trigger {kind}"),
             other => format!("a {}", other.class()),
@@ -62,11 +96,8 @@ impl Driver {
         let (post, world) = (self.doubts.post.clone(), self.doubts.world.clone());
         let (message, request) = (message.clone(), request.clone());
         tokio::spawn(async move {
-            let status = match doubt {
-                Doubt::Subject(subject) => probe_subject(subject, &world, PATIENCE).await,
-                Doubt::Source(kind) => probe(kind, &world, PATIENCE).await.status,
-            };
-            let tried = Tried { client, message, request, what, status: core_status(status) };
+            let status = doubt.try_out(&world).await.map(core_status);
+            let tried = Tried { client, message, request, what, status };
             // Nobody takes it any more when the broker ends.
             let _ended = post.send(Incoming::Tried(Box::new(tried))).await;
         });
@@ -84,12 +115,14 @@ impl Driver {
     pub(super) fn tried(&mut self, now: Now, tried: Tried) {
         let Tried { client, message, request, what, status } = tried;
         match status {
-            SourceStatus::Missing { why, help } => {
+            Some(SourceStatus::Missing { why, help }) => {
                 let refused = Refusal::NotSupported { what, why, help };
                 let error = clients::refusal(&refused, &self.apps, Some(&message));
                 self.reply(client, &message, Err(error));
             }
-            SourceStatus::Available { .. } | SourceStatus::Degraded { .. } => self.ask(now, client, &message, request),
+            Some(SourceStatus::Available { .. } | SourceStatus::Degraded { .. }) | None => {
+                self.ask(now, client, &message, request);
+            }
         }
     }
 }

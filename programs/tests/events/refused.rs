@@ -1,0 +1,108 @@
+//! Registrations that cannot come to anything are refused, with what would help (D16).
+
+use bgtask_core::{EventClass, Support};
+use bgtask_wire::{Error, ErrorKind};
+
+use crate::Stage;
+use crate::harness::{Home, New, SAMPLE};
+
+impl Stage {
+    async fn try_for(&self, class: &str, properties: &[(&str, &str)]) -> Result<String, Error> {
+        self.user.register_for(New { entry: "Tasks.Tells", ..New::default() }, class, properties).await
+    }
+
+    async fn refuses(&self, class: &str, properties: &[(&str, &str)]) -> Error {
+        self.try_for(class, properties).await.expect_err(&format!("{class} {properties:?} is refused"))
+    }
+
+    async fn has_no_task(&self) {
+        assert!(self.user.broker.list_tasks(SAMPLE).await.unwrap().is_empty(), "nothing was registered");
+    }
+}
+
+async fn stage() -> Stage {
+    let (home, _app) = Home::with_sample();
+    Stage::in_home(home).await
+}
+
+/// Section 3 of the API reference: each class of Windows parses, and says honestly why nothing tells of its events.
+#[tokio::test]
+async fn a_class_that_nothing_tells_of_says_why_and_what_to_use_instead() {
+    let stage = stage().await;
+    let mut refused = 0;
+    for class in EventClass::ALL {
+        let Support::Never { why, help } = class.support() else { continue };
+        let error = stage.refuses(class.name(), &[]).await;
+        assert_eq!(error.kind, ErrorKind::NotSupported, "{class}: {error}");
+        assert_eq!(error.message, format!("a {class} is not supported here: {why}; {help}"));
+        refused += 1;
+    }
+    assert!(refused > 20, "{refused}");
+    stage.has_no_task().await;
+}
+
+#[tokio::test]
+async fn properties_that_make_no_sense_are_refused_with_what_to_write() {
+    let stage = stage().await;
+    for class in EventClass::ALL {
+        let Support::Heard { .. } = class.support() else { continue };
+        let error = stage.refuses(class.name(), &[("no_such", "x")]).await;
+        assert_eq!(error.kind, ErrorKind::InvalidArgument, "{class}: {error}");
+        assert!(error.message.contains("no_such"), "{class}: {error}");
+    }
+    for (class, properties, why) in [
+        ("DBusSignalTrigger", &[][..], "member"),
+        ("DBusSignalTrigger", &[("bus", "moon"), ("member", "Rang")], "moon"),
+        ("DBusSignalTrigger", &[("member", "Rang"), ("most", "0")], "600"),
+        ("StorageLibraryContentChangedTrigger", &[("libraries", "cookbooks")], "cookbooks"),
+        ("StorageLibraryChangeTrackerTrigger", &[("folder", "here")], "here"),
+        ("UnitStateTrigger", &[("unit", "backup.service"), ("state", "tired")], "tired"),
+        ("DeviceWatcherTrigger", &[("action", "add")], "subsystem"),
+        ("DeviceConnectionChangeTrigger", &[], "device_id"),
+        ("LocationTrigger", &[("latitude", "91"), ("longitude", "0"), ("radius", "100")], "latitude"),
+        ("SensorDataThresholdTrigger", &[("sensor", "smell")], "smell"),
+        ("BluetoothLEAdvertisementWatcherTrigger", &[], "service"),
+        ("ToastNotificationActionTrigger", &[("app", "org.example.Another")], "app"),
+    ] {
+        let error = stage.refuses(class, properties).await;
+        assert_eq!(error.kind, ErrorKind::InvalidArgument, "{class} {properties:?}: {error}");
+        assert!(error.message.contains(why), "{class} {properties:?}: {error}");
+    }
+    stage.has_no_task().await;
+}
+
+/// What is not there is named, with the package that would bring it.
+#[tokio::test]
+async fn a_service_that_does_not_run_here_is_named() {
+    let stage = stage().await;
+    let area = &[("latitude", "52.5"), ("longitude", "13.4"), ("radius", "100")];
+    let value = &[
+        ("device", "00:11:22:33:44:55"),
+        ("service", "0000180d-0000-1000-8000-00805f9b34fb"),
+        ("characteristic", "00002a37-0000-1000-8000-00805f9b34fb"),
+    ];
+    for (class, properties, help) in [
+        ("DBusSignalTrigger", &[("member", "Rang")][..], "dbus"),
+        ("UnitStateTrigger", &[("unit", "backup.service"), ("state", "failed")], "systemd"),
+        ("SmsMessageReceivedTrigger", &[], "modemmanager"),
+        ("SystemTrigger", &[("type", "SmsReceived")], "modemmanager"),
+        ("SystemTrigger", &[("type", "OnlineIdConnectedStateChange")], "gnome-online-accounts"),
+        ("SystemTrigger", &[("type", "DefaultSignInAccountChange")], "gnome-online-accounts"),
+        ("ToastNotificationActionTrigger", &[], "notification server"),
+        ("ToastNotificationHistoryChangedTrigger", &[], "notification server"),
+        ("LocationTrigger", area, "geoclue"),
+        ("GeovisitTrigger", &[("scope", "venue")], "geoclue"),
+        ("SensorDataThresholdTrigger", &[("sensor", "orientation")], "iio-sensor-proxy"),
+        ("BluetoothLEAdvertisementWatcherTrigger", &[("name", "Thermometer")], "bluez"),
+        ("GattCharacteristicNotificationTrigger", value, "bluez"),
+        ("SmartCardTrigger", &[], "pcscd"),
+        ("AppointmentStoreNotificationTrigger", &[], "evolution-data-server"),
+        ("ContactStoreNotificationTrigger", &[], "evolution-data-server"),
+    ] {
+        let error = stage.refuses(class, properties).await;
+        assert_eq!(error.kind, ErrorKind::NotSupported, "{class} {properties:?}: {error}");
+        assert!(error.message.contains("is not supported here"), "{class}: {error}");
+        assert!(error.message.contains(help), "{class} {properties:?}: {error}");
+    }
+    stage.has_no_task().await;
+}
