@@ -201,7 +201,7 @@ event_classes! {
     /// The mobile plan's use passes a mark.
     NetworkOperatorDataUsage, "", [SystemEvent], never(OPERATOR, "use the condition FreeNetworkAvailable");
     /// A hotspot asks who the user is.
-    NetworkOperatorHotspotAuthentication, "", [SystemEvent], never(OPERATOR, "use a SystemTrigger of the type NetworkStateChange: its details name a portal");
+    NetworkOperatorHotspotAuthentication, "", [SystemEvent], never(OPERATOR, "use a SystemTrigger of the type NetworkStateChange, and read there what stands in the way");
     /// Whether the operator lets the user share the network.
     TetheringEntitlementCheck, "", [SystemEvent], never(OPERATOR, "share the network with NetworkManager, which asks nobody");
     /// A hotspot is to be brought up.
