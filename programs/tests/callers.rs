@@ -96,10 +96,10 @@ async fn what_is_not_supported() {
     let (_home, _app, _broker, user) = begin().await;
     let error = refusal(&user, New { trigger: "SmsReceived", ..New::default() }).await;
     assert_eq!(error.kind, ErrorKind::NotSupported);
-    assert!(error.message.contains("SmsReceived") && error.message.contains("TimeZoneChange"), "{}", error.message);
-    let error = refusal(&user, New { conditions: &["SessionConnected"], ..New::default() }).await;
+    assert!(error.message.contains("SmsReceived") && error.message.contains("install"), "{}", error.message);
+    let error = refusal(&user, New { trigger: "DefaultSignInAccountChange", ..New::default() }).await;
     assert_eq!(error.kind, ErrorKind::NotSupported);
-    assert!(error.message.contains("InternetAvailable"), "{}", error.message);
+    assert!(error.message.contains("gnome-online-accounts"), "{}", error.message);
     let error = refusal(&user, New { trigger: "FullMoon", ..New::default() }).await;
     assert_eq!(error.kind, ErrorKind::InvalidArgument);
     let reset = New { trigger: "ControlChannelReset", one_shot: true, ..New::default() };

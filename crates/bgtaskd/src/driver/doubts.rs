@@ -1,11 +1,12 @@
 //! What a task would listen to is tried before the task is registered: what cannot be heard here is refused at once (D16).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bgtask_convert::{core_status, source_of};
 use bgtask_core::{ClientId, Fact, NewRegistration, Now, Refusal, Request, SourceStatus, Subject, Trigger};
 use bgtask_sources::{EventReport, Report, SourceKind, Status, World, listen, start};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use zbus::Message;
 
@@ -16,6 +17,9 @@ use crate::inbox::Incoming;
 /// How long what is tried may take to say how well it is heard: longer than a service that hangs is waited for. Who says nothing by
 /// then may yet work, so the task is registered.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Most trials at a time. What comes to more is registered untried: it says itself then how well it is heard.
+const MAX_TRIALS: usize = 64;
 
 /// A registration whose source has been tried.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub(crate) struct Tried {
 pub(super) struct Doubts {
     world: World,
     post: mpsc::Sender<Incoming>,
+    places: Arc<Semaphore>,
 }
 
 /// What is to be tried.
@@ -73,7 +78,7 @@ async fn first<T>(mut reports: mpsc::Receiver<T>, status: impl Fn(T) -> Option<S
 
 impl Doubts {
     pub(super) fn new(world: World, post: mpsc::Sender<Incoming>) -> Self {
-        Self { world, post }
+        Self { world, post, places: Arc::new(Semaphore::new(MAX_TRIALS)) }
     }
 }
 
@@ -89,6 +94,7 @@ impl Driver {
         };
         // What is wrong with it besides is said at once, and first.
         let Some(doubt) = doubt.filter(|_| !self.core.refuses(request)) else { return false };
+        let Ok(place) = self.doubts.places.clone().try_acquire_owned() else { return false };
         let what = match &new.trigger {
             Trigger::System { kind, .. } => format!("the system trigger {kind}"),
             other => format!("the trigger {}", other.class()),
@@ -97,6 +103,7 @@ impl Driver {
         let (message, request) = (message.clone(), request.clone());
         tokio::spawn(async move {
             let status = doubt.try_out(&world).await.map(core_status);
+            drop(place);
             let tried = Tried { client, message, request, what, status };
             // Nobody takes it any more when the broker ends.
             let _ended = post.send(Incoming::Tried(Box::new(tried))).await;
