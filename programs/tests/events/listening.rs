@@ -62,7 +62,7 @@ async fn two_tasks_listen_to_the_same() {
     stage.told("First", 1).await;
 }
 
-/// S-1: a one-shot trigger is spent by its first firing.
+/// TM-11, LC-11: a one-shot trigger is spent by its first firing.
 #[tokio::test]
 async fn a_one_shot_listens_once() {
     let Some((bus, stage)) = Stage::with_bus().await else { return };
