@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from conftest import Home
 
 import bgtask
 from bgtask import _wire, notify
@@ -40,3 +41,10 @@ def test_a_notification_says_what_it_was_given_and_nothing_else() -> None:
 async def test_a_notification_without_a_tag_cannot_be_named() -> None:
     with pytest.raises(bgtask.InvalidArgumentError):
         await notify.remove("")
+
+
+async def test_where_nothing_shows_notifications_it_is_said_so(broker: Home) -> None:
+    """D16: the private machine has no desktop."""
+    with pytest.raises(bgtask.NotSupportedError) as caught:
+        await ToastNotification("The notes are indexed", actions={"show": "Show"}, tag="index").show()
+    assert len(str(caught.value)) > 20

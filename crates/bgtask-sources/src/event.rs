@@ -31,7 +31,7 @@ use crate::store::{self, Keeping, StoreSpec};
 use crate::unit::{self, UnitSpec};
 use crate::world::World;
 
-/// Events that are held until they are told. More are counted in [`EventReport::Burst`].
+/// Events that are held until they are told. More are counted in the `lost` of an [`EventReport::Burst`].
 pub const MAX_EVENTS: usize = MAX_HELD;
 
 /// The longest text, and the most bytes, that one field of an event carries; what is longer is cut off.

@@ -37,7 +37,7 @@ impl FolderChangesSpec {
         let folder = given.need("folder", "/home/me/notes")?;
         match Path::new(folder).is_absolute() && !folder.contains('\0') {
             true => Ok(Self { folder: folder.into() }),
-            false => Err(format!("`{folder}` is no absolute path; write one like `folder = /home/me/notes`")),
+            false => Err(format!("`{folder}` is no absolute path; write it as in `folder=/home/me/notes`")),
         }
     }
 }

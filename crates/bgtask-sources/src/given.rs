@@ -23,7 +23,8 @@ impl<'a> Given<'a> {
 
     /// A property that must be there. `example` is what somebody could write.
     pub(crate) fn need(&self, name: &str, example: &str) -> Result<&'a str, String> {
-        self.text(name).ok_or_else(|| format!("`{name}` is missing; write one like `{name} = {example}`"))
+        let written = self.text(name).filter(|text| !text.is_empty());
+        written.ok_or_else(|| format!("`{name}` is missing; write it as in `{name}={example}`"))
     }
 
     /// A number within `range`, whose unit is told to who wrote another.

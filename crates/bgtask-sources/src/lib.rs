@@ -85,7 +85,6 @@ mod up_time;
 mod wall_timer;
 mod watch_path;
 mod world;
-mod written;
 mod zone;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ mod history;
 mod notification;
 mod server;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ pub use crate::notifications::notification::{
 };
 
 use crate::event::EventTeller;
+use crate::given::Given;
 use crate::world::World;
-use crate::written::{self, Written};
 
 /// Whose notifications are listened to.
 ///
@@ -43,9 +44,9 @@ pub struct NotificationSpec {
 
 impl NotificationSpec {
     /// What the properties of a trigger ask for, or a sentence about what is wrong with them.
-    pub fn read(properties: &Written) -> Result<Self, String> {
-        written::only(properties, &["app"])?;
-        Ok(Self { app: written::required(properties, "app", "org.example.Mail")?.to_owned() })
+    pub fn read(properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        let given = Given::of(&["app"], properties)?;
+        Ok(Self { app: given.need("app", "org.example.Mail")?.to_owned() })
     }
 }
 

@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(read(&[("sensor", "light"), ("above", "500")]), Ok(light));
         assert_eq!(read(&[("sensor", "proximity")]), Ok(SensorSpec::Proximity));
         assert_eq!(read(&[("sensor", "orientation")]), Ok(SensorSpec::Orientation));
-        assert_eq!(read(&[]), Err("`sensor` is missing; write one like `sensor = light`".into()));
+        assert_eq!(read(&[]), Err("`sensor` is missing; write it as in `sensor=light`".into()));
         let refused = read(&[("sensor", "light")]).unwrap_err();
         assert_eq!(refused, "a sensor of light needs `above`, `below` or both, in lux");
         let refused = read(&[("sensor", "proximity"), ("above", "1")]).unwrap_err();

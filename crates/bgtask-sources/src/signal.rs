@@ -5,6 +5,7 @@
 
 mod arguments;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde_json::{Value, json};
@@ -16,10 +17,10 @@ use zbus::{MatchRule, Message, message};
 use crate::bus::ear::{Ear, Heard, MAX_SIGNAL_BYTES, is_directed};
 use crate::bus::{BusKind, Connector};
 use crate::event::EventTeller;
+use crate::given::Given;
 use crate::rate::Rate;
 use crate::report::Status;
 use crate::world::World;
-use crate::written::{self, Written};
 
 /// The longest match rule that a message bus takes, in bytes.
 pub const MAX_RULE_BYTES: usize = 1024;
@@ -37,8 +38,7 @@ const KNOWN: [&str; 8] = ["bus", "sender", "path", "path_namespace", "interface"
 /// `interface`, `member`, `arguments` (an array).
 ///
 /// ```
-/// use std::collections::BTreeMap;
-/// use bgtask_sources::{SignalSpec, Subject};
+/// /// use bgtask_sources::{SignalSpec, Subject};
 ///
 /// let properties = [("interface", "org.freedesktop.ScreenSaver"), ("member", "ActiveChanged")];
 /// let properties = BTreeMap::from(properties.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -67,8 +67,8 @@ pub struct SignalSpec {
 
 impl SignalSpec {
     /// What the properties of a trigger ask for, or a sentence about what is wrong with them.
-    pub fn read(properties: &Written) -> Result<Self, String> {
-        written::only(properties, &KNOWN)?;
+    pub fn read(properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        Given::of(&KNOWN, properties)?;
         let value = |name: &str| properties.get(name).cloned();
         let spec = Self {
             bus: bus(value("bus").as_deref())?,

@@ -98,12 +98,17 @@ impl<'a> Receiver<'a> {
 
     /// Receives until the connection is lost.
     async fn receive(&mut self, mut ear: Ear) {
+        // What was heard before the first look is of before: above all that ModemManager came.
+        drop(ear.held());
         loop {
             if std::mem::take(&mut self.look) {
                 self.look_for_modems(&mut ear).await;
             }
             for announced in std::mem::take(&mut self.announced) {
                 self.read(&mut ear, announced).await;
+            }
+            if self.look {
+                continue;
             }
             tokio::select! {
                 heard = ear.next() => match heard {

@@ -20,7 +20,7 @@ impl Mock {
     async fn start(sysroot: &Sysroot, bus: &TestBus) -> Option<Self> {
         let python = || Command::new("/usr/bin/python3");
         if !python().args(["-c", "import dbusmock"]).stderr(Stdio::null()).status().is_ok_and(|code| code.success()) {
-            println!("SKIPPED: python3-dbusmock not installed");
+            common::skip("python3-dbusmock not installed");
             return None;
         }
         let address = format!("unix:path={}", sysroot.path("run/dbus/system_bus_socket").display());

@@ -195,7 +195,7 @@ fn a_tracked_folder_is_an_absolute_path() {
         bgtask_sources::Subject::read(TRACKER, &properties).map(drop)
     };
     assert_eq!(read("/x"), Ok(()));
-    let expected = "`notes` is no absolute path; write one like `folder = /home/me/notes`";
+    let expected = "`notes` is no absolute path; write it as in `folder=/home/me/notes`";
     assert_eq!(read("notes").unwrap_err(), expected);
     assert!(read("").is_err() && read("/a\0b").is_err());
 }

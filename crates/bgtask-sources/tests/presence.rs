@@ -133,8 +133,8 @@ async fn sessions_of_others_and_of_no_person_do_not_count() {
     logind.add("closing", uid, Session { state: "closing", ..Session::DESKTOP }).await;
     let mut inbox = sysroot.watch(SourceKind::UserPresence);
     assert!(!present(&mut inbox).await);
-    logind.add("mine", uid, Session::DESKTOP).await;
-    assert!(present(&mut inbox).await);
+    logind.add("mine", uid, Session { state: "opening", ..Session::DESKTOP }).await;
+    assert!(present(&mut inbox).await, "logind does not tell when it is done with opening a session");
 }
 
 /// logind sends no signal when a text session becomes idle or is typed in again.

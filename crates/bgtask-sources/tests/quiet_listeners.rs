@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bgtask_sources::World;
 use common::Sysroot;
 use common::events::{Ear, subject};
-use common::namespaces::is_inside;
+use common::namespaces::{TELL_AGAIN, is_inside, may_tell_again};
 use tokio::time::sleep;
 
 /// How often this thread has gone to sleep, and for how many nanoseconds it has run.
@@ -21,7 +21,7 @@ fn effort() -> (u64, u64) {
 
 #[tokio::test]
 async fn listeners_to_devices_libraries_folders_and_cards_make_no_wake_ups() {
-    if !is_inside("listeners_to_devices_libraries_folders_and_cards_make_no_wake_ups") {
+    if !is_inside("listeners_to_devices_libraries_folders_and_cards_make_no_wake_ups") || !may_tell_again() {
         return;
     }
     let sysroot = Sysroot::new();
@@ -56,7 +56,7 @@ async fn listeners_to_devices_libraries_folders_and_cards_make_no_wake_ups() {
     let mut delays: Vec<Duration> = Vec::new();
     for _ in 0..100 {
         let began = Instant::now();
-        fs::write("/sys/class/net/lo/uevent", "change").unwrap();
+        fs::write(TELL_AGAIN, "change").unwrap();
         net.event().await;
         delays.push(began.elapsed());
     }

@@ -27,7 +27,7 @@ struct GeoClue {
 impl GeoClue {
     fn start(sysroot: &Sysroot) -> Option<Self> {
         let Some(program) = PLACES.into_iter().find(|place| Path::new(place).exists()) else {
-            println!("SKIPPED: geoclue not installed");
+            common::skip("geoclue not installed");
             return None;
         };
         let (receiver, bus) = (sysroot.path("nmea"), sysroot.path("run/dbus/system_bus_socket"));

@@ -49,7 +49,7 @@ impl Machine {
     fn start(sysroot: &Sysroot) -> Option<Self> {
         let places = ["/usr/libexec/iio-sensor-proxy", "/usr/sbin/iio-sensor-proxy"];
         let Some(program) = places.into_iter().find(|place| Path::new(place).exists()) else {
-            println!("SKIPPED: iio-sensor-proxy not installed");
+            common::skip("iio-sensor-proxy not installed");
             return None;
         };
         sysroot.write("devices.umockdev", DEVICES);
@@ -66,7 +66,7 @@ impl Machine {
             .stderr(Stdio::null())
             .spawn();
         let Ok(daemon) = spawned else {
-            println!("SKIPPED: umockdev not installed");
+            common::skip("umockdev not installed");
             return None;
         };
         Some(Self { daemon, devices: told })
@@ -87,7 +87,11 @@ impl Machine {
 
     fn set(&self, attribute: &str, value: &str) {
         let testbed = fs::read_to_string(&self.devices).unwrap();
-        fs::write(Path::new(testbed.trim()).join("sys/devices").join(attribute), value).unwrap();
+        // In one step, as the kernel does: half of a number is another number.
+        let attribute = Path::new(testbed.trim()).join("sys/devices").join(attribute);
+        let new = attribute.with_extension("new");
+        fs::write(&new, value).unwrap();
+        fs::rename(new, attribute).unwrap();
     }
 }
 

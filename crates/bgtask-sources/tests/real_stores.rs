@@ -31,7 +31,7 @@ struct UserBus {
 impl UserBus {
     fn start(sysroot: &Sysroot) -> Option<Self> {
         if !Path::new("/usr/share/dbus-1/services/org.gnome.evolution.dataserver.Sources5.service").exists() {
-            println!("SKIPPED: evolution-data-server not installed");
+            common::skip("evolution-data-server not installed");
             return None;
         }
         let socket = sysroot.path(format!("run/user/{}/bus", sysroot.world().uid()));
@@ -53,7 +53,7 @@ impl UserBus {
             .stderr(Stdio::null())
             .spawn();
         let Ok(daemon) = spawned else {
-            println!("SKIPPED: dbus-daemon not installed");
+            common::skip("dbus-daemon not installed");
             return None;
         };
         while UnixStream::connect(&socket).is_err() {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bgtask_sources::Status;
 use common::events::{Ear, subject};
-use common::namespaces::{Running, has, is_inside, mount_at, skip};
+use common::namespaces::{Running, has, is_inside, mount_at};
 use common::{DEADLINE, Sysroot, is_available, pass};
 use serde_json::Value;
 
@@ -299,7 +299,7 @@ async fn a_flood_of_words_without_a_change_invents_nothing() {
 #[tokio::test]
 async fn a_virtual_card_in_the_real_pcscd() {
     if !has("pcscd") || !fs::exists("/etc/reader.conf.d/vpcd").unwrap() {
-        return skip("pcscd and vsmartcard-vpcd are not installed");
+        return common::skip("pcscd and vsmartcard-vpcd are not installed");
     }
     if !is_inside("a_virtual_card_in_the_real_pcscd") {
         return;

@@ -14,11 +14,10 @@ pub(crate) struct Devices {
     last: u128,
 }
 
-/// One device that a task uses.
+/// A device that a task uses.
 struct Used {
     task: TaskId,
-    /// Which one, where it can be looked for; one of Bluetooth cannot.
-    id: Option<DeviceId>,
+    device: String,
     _listening: Listening,
 }
 
@@ -32,16 +31,15 @@ impl Devices {
     pub(crate) fn watch(&mut self, task: TaskId, details: &Details) -> Option<Input> {
         self.unwatch(task);
         let device = bgtask_convert::device_of(details)?;
-        let id = DeviceId::read(&device).ok();
-        if self.is_absent(id.as_ref()) {
+        if !self.is_there(&device) {
             return Some(Input::DeviceGone(task));
         }
-        let properties = BTreeMap::from([("device_id".to_owned(), device)]);
+        let properties = BTreeMap::from([("device_id".to_owned(), device.clone())]);
         match Subject::read(EventClass::DeviceConnectionChange.name(), &properties) {
             Ok(subject) => {
                 self.last += 1;
-                let listening = listen(self.last, subject, &self.world, self.reports.clone());
-                self.used.insert(self.last, Used { task, id, _listening: listening });
+                let _listening = listen(self.last, subject, &self.world, self.reports.clone());
+                self.used.insert(self.last, Used { task, device, _listening });
             }
             Err(error) => tracing::info!(%task, "the device it uses cannot be watched: {error}"),
         }
@@ -52,11 +50,12 @@ impl Devices {
         self.used.retain(|_, used| used.task != task);
     }
 
+    /// Between the first look at a device and the first word of who listens to it, and where words were lost, it is looked at
+    /// again.
     pub(crate) fn came(&self, key: u128, report: &EventReport) -> Option<Input> {
         let used = self.used.get(&key)?;
         let is_gone = match report {
-            // It may have gone before anything could be heard of that.
-            EventReport::Status(_) => self.is_absent(used.id.as_ref()),
+            EventReport::Status(_) | EventReport::Burst { lost: 1.., .. } => !self.is_there(&used.device),
             EventReport::Burst { events, .. } => {
                 events.iter().any(|event| event.fields.get("connected") == Some(&false.into()))
             }
@@ -64,7 +63,8 @@ impl Devices {
         is_gone.then_some(Input::DeviceGone(used.task))
     }
 
-    fn is_absent(&self, id: Option<&DeviceId>) -> bool {
-        id.is_some_and(|id| !is_connected(id, &self.world))
+    /// Whether a device is there, as far as that can be seen without listening.
+    fn is_there(&self, device: &str) -> bool {
+        DeviceId::read(device).map_or(true, |id| is_connected(&id, &self.world))
     }
 }

@@ -4,18 +4,18 @@
 . /opt/world/network.sh
 
 build_street
-witness online internet
-witness offline no-internet
+witness back-online internet
+witness cut-off no-internet
 eventually value_is internet true
-fired_times online 0 # it held when the command was added
+fired_times back-online 0 # it held when the command was added
 
 street_answers 'log in first'
 connectivity_is portal
 eventually value_is internet false
-eventually fired_times offline 1
+eventually fired_times cut-off 1
 street_answers 'NetworkManager is online'
-eventually ran_times online 1
-told online '"trigger":"internet"'
+eventually ran_times back-online 1
+told back-online '"trigger":"internet"'
 
 server_off
 connectivity_is limited
@@ -23,15 +23,15 @@ eventually value_is internet false
 server_on
 street_answers 'log in first' # from limited to portal: no change of the level
 street_answers 'NetworkManager is online'
-eventually ran_times online 2
+eventually ran_times back-online 2
 
 nmcli networking off
 eventually value_is internet false
 nmcli networking on
-eventually ran_times online 3
+eventually ran_times back-online 3
 
 # The last edge has been told, so that one invented before it would be here.
-eventually ran_times offline 3
-fired_times online 3
-fired_times offline 3
-forget online offline
+eventually ran_times cut-off 3
+fired_times back-online 3
+fired_times cut-off 3
+forget back-online cut-off

@@ -4,9 +4,10 @@
 . /opt/world/network.sh
 . /opt/world/seat.sh
 
-killed() { systemctl kill --signal=KILL "$1"; }
+killed() { systemctl kill --kill-whom=main --signal=KILL "$1"; }
 came_back() { [ "$(systemctl show -P NRestarts "$1")" -gt "${2:-0}" ] && [ "$(systemctl is-active "$1")" = active ]; }
 
+timedatectl set-timezone Asia/Tokyo
 sit_down tester survivor
 systemctl start power-profiles-daemon
 powerprofilesctl set power-saver
@@ -19,8 +20,7 @@ witness kept-zone time-zone-change
 for source in internet user-presence energy-saver; do eventually value_is $source true; done
 eventually source_knows time-zone
 
-# timedated is started when it is asked: killed, it is started again by the next who asks.
-timedatectl set-timezone Asia/Tokyo
+# timedated was started because it was asked: killed, it is started again by the next who asks.
 killed systemd-timedated
 for service in NetworkManager systemd-logind power-profiles-daemon; do
   killed $service

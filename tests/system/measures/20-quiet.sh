@@ -4,11 +4,11 @@
 . /opt/world/power.sh
 . /opt/world/seat.sh
 
-build_street
+[ -e /run/netns/street ] || build_street
 laptop
 systemctl start power-profiles-daemon
 powerprofilesctl set balanced
-sit_down tester desk
+sit_down tester quiet-desk
 as_user mkdir -p /home/tester/Pictures /home/tester/inbox
 pid() { as_user systemctl --user show -P MainPID bgtask; }
 as_user bgtask list

@@ -8,7 +8,6 @@ import os
 import pwd
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from datetime import datetime
@@ -62,16 +61,11 @@ def properties_of(interface):
     return bus(f"type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='{interface}'")
 
 
-def decided(name, count):
-    """When the broker decided the last of so many firings."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        lines = json.loads(as_user("bgtask", "history", name, "--json", "--limit", "10000"))
-        fired = [line for line in lines if line["event"] == "fired"]
-        if len(fired) >= count:
-            return int(datetime.fromisoformat(fired[count - 1]["at"]).timestamp() * 1e6)
-        time.sleep(0.05)
-    sys.exit(f"{name} did not fire {count} times")
+def decided(name, after):
+    """When the broker decided the first firing after a moment."""
+    lines = json.loads(as_user("bgtask", "history", name, "--json", "--limit", "10000"))
+    moments = [int(datetime.fromisoformat(line["at"]).timestamp() * 1e6) for line in lines if line["event"] == "fired"]
+    return min(moment for moment in moments if moment >= after)
 
 
 def measure(what, trigger, peer, seen, change, before="true", settle=0):
@@ -88,7 +82,7 @@ def measure(what, trigger, peer, seen, change, before="true", settle=0):
         shell(change, turn)
         others = peer.first(begin, seen)
         recorded = watch.first(begin, lambda line: f'"{name}"' in line and '"fired"' in line)
-        rows.append((others - begin, decided(name, turn + 1) - others, recorded - others))
+        rows.append((others - begin, decided(name, begin) - others, recorded - others))
     for follower in (watch, peer):
         follower.end()
     as_user("bgtask", "remove", name)

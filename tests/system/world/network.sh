@@ -36,7 +36,7 @@ street_answers() {
 }
 
 server_on() {
-  systemd-run --quiet --collect --unit=street-server ip netns exec street /usr/bin/python3 -m http.server --directory /run/street 8080
+  eventually systemd-run --quiet --collect --unit=street-server ip netns exec street /usr/bin/python3 -m http.server --directory /run/street 8080
   eventually ip netns exec street /usr/bin/python3 -c 'import socket; socket.create_connection(("192.0.2.1", 8080))'
 }
 

@@ -17,7 +17,7 @@ light = testbed.add_device("iio", "iio:device0", None, ["name", "als", "in_illum
 near = testbed.add_device("iio", "iio:device1", None, ["name", "prox", "in_proximity_raw", "10"],
                           ["IIO_SENSOR_PROXY_TYPE", "iio-poll-proximity", "PROXIMITY_NEAR_LEVEL", "100"])
 
-daemon = subprocess.Popen(["/usr/libexec/iio-sensor-proxy"])
+daemon = subprocess.Popen(["/usr/sbin/iio-sensor-proxy"])
 try:
     for line in sys.stdin:
         order, value = line.split()

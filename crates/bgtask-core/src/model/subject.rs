@@ -143,7 +143,7 @@ event_classes! {
     SensorDataThreshold, "sensor", [SystemEvent], heard(&["sensor", "above", "below"]);
     /// A Bluetooth device advertises itself.
     BluetoothLEAdvertisementWatcher, "bluetooth-advertisement", [Bluetooth],
-        heard(&["service", "manufacturer", "name", "in_range", "out_of_range"]);
+        heard(&["service", "manufacturer", "name", "in_range", "out_of_range", "out_of_range_timeout"]);
     /// A Bluetooth device notifies of a value.
     GattCharacteristicNotification, "gatt", [Bluetooth], heard(&["device", "service", "characteristic", "mode"]);
     /// A smart card is put into a reader.
@@ -201,7 +201,7 @@ event_classes! {
     /// The mobile plan's use passes a mark.
     NetworkOperatorDataUsage, "", [SystemEvent], never(OPERATOR, "use the condition FreeNetworkAvailable");
     /// A hotspot asks who the user is.
-    NetworkOperatorHotspotAuthentication, "", [SystemEvent], never(OPERATOR, "use a SystemTrigger of the type NetworkStateChange: its details name a portal");
+    NetworkOperatorHotspotAuthentication, "", [SystemEvent], never(OPERATOR, "use a SystemTrigger of the type NetworkStateChange, and read there what stands in the way");
     /// Whether the operator lets the user share the network.
     TetheringEntitlementCheck, "", [SystemEvent], never(OPERATOR, "share the network with NetworkManager, which asks nobody");
     /// A hotspot is to be brought up.

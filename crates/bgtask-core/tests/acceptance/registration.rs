@@ -138,7 +138,7 @@ fn d16_every_class_of_trigger_registers_or_says_why_it_cannot() {
                 assert!(!why.trim().is_empty() && !help.trim().is_empty(), "{class}");
                 assert_eq!(
                     refusal,
-                    Refusal::NotSupported { what: format!("a {class}"), why: why.into(), help: help.into() }
+                    Refusal::NotSupported { what: format!("the trigger {class}"), why: why.into(), help: help.into() }
                 );
                 let said = refusal.to_string();
                 assert!(said.contains(why) && said.contains(help), "{said}");

@@ -151,16 +151,20 @@ impl Follower for Subscriber {
         let mut subscribed = false;
         loop {
             let way = self.way(&objects(visit).await?)?;
-            teller.status(self.heard(&way));
             subscribed &= matches!(way, Way::Characteristic { notifying: true, .. });
+            let status = self.heard(&way);
+            if !matches!(way, Way::Characteristic { .. }) {
+                teller.status(status.clone());
+            }
             match way {
                 Way::Characteristic { path, .. } => {
-                    if !subscribed {
-                        let object = visit.object(&path, CHARACTERISTIC);
-                        let answer = object.call::<()>(visit.connection, "StartNotify", None).await;
-                        answer.or_else(|error| if says_so_already(&error) { Ok(()) } else { Err(error) })?;
-                        subscribed = true;
+                    if !subscribed && let Err(error) = subscribe(&path, visit).await {
+                        teller.status(self.refused(&error));
+                        pause(Instant::now() + CALL_RETRY, &signals).await?;
+                        continue;
                     }
+                    subscribed = true;
+                    teller.status(status);
                     self.listen(&path, &signals, teller).await?;
                 }
                 Way::Device(path) => {
@@ -170,8 +174,9 @@ impl Follower for Subscriber {
                     let answer = object.call_within::<_, ()>(CONNECT_TIMEOUT, visit.connection, "Connect", &()).await;
                     if let Err(error) = answer {
                         tracing::debug!(device = self.spec.device, %error, "not connected");
-                        let _ = timeout_at(asked + CALL_RETRY, signals.next()).await.unwrap_or(Ok(Heard::Lost(0)))?;
                     }
+                    // Success is told like every other connection.
+                    pause(asked + CALL_RETRY, &signals).await?;
                 }
                 Way::Nowhere(_) | Way::Unresolved => drop(signals.next().await?),
             }
@@ -245,6 +250,12 @@ impl Subscriber {
         }
     }
 
+    fn refused(&self, error: &CallError) -> Status {
+        let why = format!("the device {} does not notify: {error}", self.spec.device);
+        let help = "pair it anew, and look whether another program holds it".to_owned();
+        Status::Degraded { how: "BlueZ".to_owned(), why, help }
+    }
+
     /// Tells the values of the characteristic until something else changes.
     async fn listen(&self, path: &str, signals: &Signals<News>, teller: &EventTeller) -> Result<(), CallError> {
         let mut gathered: Vec<String> = Vec::new();
@@ -298,6 +309,22 @@ impl Subscriber {
             fields.push(("values", values.into()));
         }
         teller.event(fields);
+    }
+}
+
+/// Lets BlueZ pass on to this connection what the characteristic notifies of.
+async fn subscribe(path: &str, visit: &Visit<'_>) -> Result<(), CallError> {
+    match visit.object(path, CHARACTERISTIC).call(visit.connection, "StartNotify", None).await {
+        Err(error) if says_so_already(&error) => Ok(()),
+        answer => answer,
+    }
+}
+
+/// Waits until something changes, or until it is time to try again.
+async fn pause(until: Instant, signals: &Signals<News>) -> Result<(), CallError> {
+    match timeout_at(until, signals.next()).await {
+        Ok(heard) => heard.map(drop),
+        Err(_) => Ok(()),
     }
 }
 

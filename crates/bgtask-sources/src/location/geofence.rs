@@ -188,7 +188,7 @@ mod tests {
         assert_eq!([on("enter"), on("leave"), on("both")], [Ok((true, false)), Ok((false, true)), Ok((true, true))]);
         assert_eq!(on("exit"), Err("`on` is `exit`; write one of `enter`, `leave`, `both`".into()));
         let missing = read(&place[..2]).unwrap_err();
-        assert_eq!(missing, "`radius` is missing; write one like `radius = 100`");
+        assert_eq!(missing, "`radius` is missing; write it as in `radius=100`");
         let small = read(&[place[0], place[1], ("radius", "9")]).unwrap_err();
         assert_eq!(small, "`radius` is `9`; write a number from 10 to 100000 (metres)");
     }

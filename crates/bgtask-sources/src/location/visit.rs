@@ -176,6 +176,6 @@ mod tests {
         assert_eq!([read("venue"), read("city")], [Ok(VisitSpec::Venue), Ok(VisitSpec::City)]);
         assert_eq!(read("town"), Err("`scope` is `town`; write one of `venue`, `city`".into()));
         let missing = VisitSpec::read(&BTreeMap::new()).unwrap_err();
-        assert_eq!(missing, "`scope` is missing; write one like `scope = venue`");
+        assert_eq!(missing, "`scope` is missing; write it as in `scope=venue`");
     }
 }

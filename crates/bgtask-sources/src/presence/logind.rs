@@ -89,7 +89,8 @@ fn connected(properties: &Properties) -> Result<Option<bool>, CallError> {
 }
 
 fn attendance(properties: &Properties) -> Result<Option<Session>, CallError> {
-    let foreground = properties.require("Active")? && properties.require::<String>("State")? == "active";
+    // One that is "opening" is there already: logind does not tell when it is done with that.
+    let foreground = properties.require("Active")? && properties.require::<String>("State")? != "closing";
     // elogind and old versions of systemd know no lock.
     let locked = properties.get("LockedHint")?.unwrap_or(false);
     let idle = properties.require("IdleHint")?;

@@ -1,6 +1,8 @@
 //! Which text messages are listened to.
 
-use crate::written::{self, Written};
+use std::collections::BTreeMap;
+
+use crate::given::Given;
 
 /// The longest prefix of a number or a text that a trigger may name, in bytes.
 pub const MAX_PREFIX_BYTES: usize = 256;
@@ -12,8 +14,7 @@ pub const MAX_PREFIX_BYTES: usize = 256;
 /// and `message` (their objects on the system bus).
 ///
 /// ```
-/// use std::collections::BTreeMap;
-/// use bgtask_sources::{SmsSpec, Subject};
+/// /// use bgtask_sources::{SmsSpec, Subject};
 ///
 /// let bank = BTreeMap::from([("from".to_owned(), "+49".to_owned())]);
 /// let Ok(Subject::Sms(spec)) = Subject::read("SmsMessageReceivedTrigger", &bank) else { panic!() };
@@ -29,8 +30,8 @@ pub struct SmsSpec {
 
 impl SmsSpec {
     /// What the properties of a trigger ask for, or a sentence about what is wrong with them.
-    pub fn read(properties: &Written) -> Result<Self, String> {
-        written::only(properties, &["from", "text"])?;
+    pub fn read(properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        Given::of(&["from", "text"], properties)?;
         Ok(Self { from: prefix(properties, "from")?, text: prefix(properties, "text")? })
     }
 
@@ -41,7 +42,7 @@ impl SmsSpec {
     }
 }
 
-fn prefix(properties: &Written, name: &str) -> Result<Option<String>, String> {
+fn prefix(properties: &BTreeMap<String, String>, name: &str) -> Result<Option<String>, String> {
     match properties.get(name) {
         Some(written) if written.is_empty() => Err(format!("`{name}` is empty; write how it begins, or leave it out")),
         Some(written) if written.len() > MAX_PREFIX_BYTES => {
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     fn read(name: &str, value: &str) -> Result<SmsSpec, String> {
-        SmsSpec::read(&Written::from([(name.to_owned(), value.to_owned())]))
+        SmsSpec::read(&BTreeMap::from([(name.to_owned(), value.to_owned())]))
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Which unit is to reach which state.
 
+use std::collections::BTreeMap;
+
 use crate::bus::BusKind;
-use crate::written::{self, Written};
+use crate::given::Given;
 
 /// The longest name of a unit, in bytes; systemd allows no longer one.
 const MAX_UNIT_BYTES: usize = 255;
@@ -27,8 +29,7 @@ const TYPES: [(&str, Option<&str>); 11] = [
 /// as `success` or `exit-code`; null for types that have none), `manager`.
 ///
 /// ```
-/// use std::collections::BTreeMap;
-/// use bgtask_sources::{Subject, UnitManager, UnitState};
+/// /// use bgtask_sources::{Subject, UnitManager, UnitState};
 ///
 /// let properties = [("unit", "backup.service"), ("state", "failed"), ("manager", "user")];
 /// let properties = BTreeMap::from(properties.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -118,11 +119,11 @@ impl UnitManager {
 
 impl UnitSpec {
     /// What the properties of a trigger ask for, or a sentence about what is wrong with them.
-    pub fn read(properties: &Written) -> Result<Self, String> {
-        written::only(properties, &["unit", "state", "manager"])?;
+    pub fn read(properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        let given = Given::of(&["unit", "state", "manager"], properties)?;
         Ok(Self {
-            unit: unit(written::required(properties, "unit", "backup.service")?)?,
-            state: state(written::required(properties, "state", "failed")?)?,
+            unit: unit(given.need("unit", "backup.service")?)?,
+            state: state(given.need("state", "failed")?)?,
             manager: manager(properties.get("manager").map(String::as_str))?,
         })
     }

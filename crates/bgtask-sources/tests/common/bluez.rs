@@ -115,6 +115,7 @@ impl GattService {
 pub(crate) struct Characteristic {
     pub(crate) notifying: bool,
     pub(crate) subscribed: u32,
+    pub(crate) refuses: bool,
 }
 
 #[interface(name = "org.bluez.GattCharacteristic1")]
@@ -124,6 +125,9 @@ impl Characteristic {
         #[zbus(signal_emitter)] emitter: zbus::object_server::SignalEmitter<'_>,
     ) -> fdo::Result<()> {
         self.subscribed += 1;
+        if self.refuses {
+            return Err(fdo::Error::Failed("Not connected".into()));
+        }
         self.notifying = true;
         Ok(self.notifying_changed(&emitter).await?)
     }

@@ -51,6 +51,8 @@ pub use storage::{
     StorageLibraryContentChangedTrigger,
 };
 pub use system::{SystemTrigger, SystemTriggerType};
+#[cfg(all(test, feature = "testing"))]
+pub(crate) use tests::examples;
 pub use timer::{MaintenanceTrigger, TimeTrigger};
 pub use user_data::{
     AppointmentStoreNotificationTrigger, ContactStoreNotificationTrigger, StoreChange, StoreChangeKind,

@@ -91,7 +91,7 @@ impl Driver {
         let Some(doubt) = doubt.filter(|_| !self.core.refuses(request)) else { return false };
         let what = match &new.trigger {
             Trigger::System { kind, .. } => format!("the system trigger {kind}"),
-            other => format!("a {}", other.class()),
+            other => format!("the trigger {}", other.class()),
         };
         let (post, world) = (self.doubts.post.clone(), self.doubts.world.clone());
         let (message, request) = (message.clone(), request.clone());

@@ -249,7 +249,7 @@ fn check_class(class: EventClass) -> Result<(), Refusal> {
     match class.support() {
         Support::Heard { .. } => Ok(()),
         Support::Never { why, help } => {
-            Err(Refusal::NotSupported { what: format!("a {class}"), why: why.into(), help: help.into() })
+            Err(Refusal::NotSupported { what: format!("the trigger {class}"), why: why.into(), help: help.into() })
         }
     }
 }

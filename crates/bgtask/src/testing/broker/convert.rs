@@ -120,6 +120,27 @@ pub(super) fn invalid(error: impl std::fmt::Display) -> Error {
 mod tests {
     use super::*;
 
+    /// What the builders write is what the sources read.
+    #[test]
+    fn every_trigger_that_listens_is_one_that_its_source_understands() {
+        let app = bgtask_core::AppId::new("org.example.App").unwrap();
+        let heard = |class: &&EventClass| matches!(class.support(), bgtask_core::Support::Heard { .. });
+        let mut classes: Vec<_> = EventClass::ALL.iter().filter(heard).map(|class| class.name()).collect();
+        for listening in crate::trigger::examples() {
+            let core = trigger(&listening);
+            assert_eq!(bgtask_convert::check_subject(&core, &app), Ok(()), "{core}");
+            let bgtask_core::Trigger::Event { class, properties, .. } = &core else { panic!("{core}") };
+            let bgtask_core::Support::Heard { properties: known } = class.support() else { panic!("{core}") };
+            let unknown: Vec<_> = properties.keys().filter(|name| !known.contains(&&***name)).collect();
+            assert!(
+                unknown.iter().all(|name| known.contains(&"*") && !name.contains(char::is_lowercase)),
+                "{unknown:?}"
+            );
+            classes.retain(|class| *class != core.class());
+        }
+        assert!(classes.is_empty(), "the library has no trigger for {classes:?}");
+    }
+
     #[test]
     fn the_library_and_the_core_have_the_same_values() {
         for kind in crate::SystemTriggerType::ALL {
@@ -130,6 +151,10 @@ mod tests {
         }
         for value in crate::ApplicationTriggerResult::ALL {
             let core = bgtask_core::ApplicationTriggerResult::from_number(value.number());
+            assert_eq!(core.map(|core| core.name()), Some(value.name()));
+        }
+        for value in crate::DeviceTriggerResult::ALL {
+            let core = bgtask_core::DeviceTriggerResult::from_number(value.number());
             assert_eq!(core.map(|core| core.name()), Some(value.name()));
         }
         for value in crate::DeviceTriggerResult::ALL {
