@@ -37,7 +37,7 @@ async fn a_class_that_nothing_tells_of_says_why_and_what_to_use_instead() {
         let Support::Never { why, help } = class.support() else { continue };
         let error = stage.refuses(class.name(), &[]).await;
         assert_eq!(error.kind, ErrorKind::NotSupported, "{class}: {error}");
-        assert_eq!(error.message, format!("a {class} is not supported here: {why}; {help}"));
+        assert_eq!(error.message, format!("the trigger {class} is not supported here: {why}; {help}"));
         refused += 1;
     }
     assert!(refused > 20, "{refused}");
