@@ -12,14 +12,14 @@ ring Rang front
 eventually heard bell 1
 events bell | grep '"arguments": \["front", ' | grep '"path": "/door"' | grep -q '"bus": "session"'
 
-timedatectl set-timezone America/Lima
+timedatectl set-timezone Asia/Tokyo
 eventually heard clock 1
 # Somebody else who says the same is not believed.
 gdbus emit --system --object-path /org/freedesktop/timedate1 --signal org.freedesktop.DBus.Properties.PropertiesChanged \
   org.freedesktop.timedate1 "{'Timezone': <'Moon/Base'>}" "@as []"
-timedatectl set-timezone America/New_York
+timedatectl set-timezone Asia/Kolkata
 eventually heard clock 2
-events clock | grep -q 'America/Lima'
+events clock | grep -q 'Asia/Tokyo'
 ! events clock | grep Moon
 heard bell 1
 forget bell clock
