@@ -3,11 +3,12 @@
 //! ```text
 //! sample_app register NAME [entry=E] [trigger=T] [one-shot] [condition=C]... [cancel-on-condition-loss]
 //! sample_app unregister NAME [cancel]
-//! sample_app list | status NAME | listen
+//! sample_app list | status NAME | listen | notify TAG
 //! ```
 //!
 //! It answers in lines of JSON. Its identity is its executable, which its manifest names. `listen` ends with its input.
 
+use bgtask::notify::ToastNotification;
 use bgtask::{
     ApplicationData, ApplicationDataContainer, BackgroundExecutionManager, BackgroundTaskBuilder,
     BackgroundTaskCompletedEventArgs, BackgroundTaskRegistration, SystemCondition, SystemConditionType, SystemTrigger,
@@ -27,7 +28,8 @@ async fn main() {
         ["list"] => list().await,
         ["status", name] => status(name).await,
         ["listen"] => listen().await,
-        _ => Err("usage: sample_app register|unregister|list|status|listen [NAME] [OPTION]...".into()),
+        ["notify", tag] => notify(tag).await,
+        _ => Err("usage: sample_app register|unregister|list|status|listen|notify [NAME] [OPTION]...".into()),
     };
     if let Err(error) = outcome {
         say(&json!({ "error": error.to_string() }));
@@ -130,6 +132,12 @@ fn tell(settings: &ApplicationDataContainer, args: &BackgroundTaskCompletedEvent
         "progress": args.progress(),
         "output": failure.as_ref().and_then(|failure| failure.output_tail()),
     }));
+}
+
+async fn notify(tag: &str) -> Outcome {
+    let shown = ToastNotification::new("Something happened").action("open", "Open").tag(tag).show().await?;
+    say(&json!({ "shown": shown }));
+    Ok(())
 }
 
 fn say(line: &Value) {

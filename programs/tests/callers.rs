@@ -90,17 +90,17 @@ async fn what_is_not_declared() {
     assert!(error.message.contains("Tasks.TimerOnly") && error.message.contains("systemEvent"), "{}", error.message);
 }
 
-/// D16: what cannot work here fails when it is registered, and says what there is.
+/// D16: what cannot work here fails when it is registered, and says what would bring it, or what there is.
 #[tokio::test]
 async fn what_is_not_supported() {
     let (_home, _app, _broker, user) = begin().await;
     let error = refusal(&user, New { trigger: "SmsReceived", ..New::default() }).await;
     assert_eq!(error.kind, ErrorKind::NotSupported);
     assert!(error.message.contains("SmsReceived") && error.message.contains("install"), "{}", error.message);
-    let error = refusal(&user, New { trigger: "DefaultSignInAccountChange", ..New::default() }).await;
-    assert_eq!(error.kind, ErrorKind::NotSupported);
-    assert!(error.message.contains("gnome-online-accounts"), "{}", error.message);
     let error = refusal(&user, New { trigger: "FullMoon", ..New::default() }).await;
+    assert_eq!(error.kind, ErrorKind::InvalidArgument);
+    assert!(error.message.contains("FullMoon"), "{}", error.message);
+    let error = refusal(&user, New { conditions: &["FullMoon"], ..New::default() }).await;
     assert_eq!(error.kind, ErrorKind::InvalidArgument);
     let reset = New { trigger: "ControlChannelReset", one_shot: true, ..New::default() };
     assert_eq!(refusal(&user, reset).await.kind, ErrorKind::InvalidArgument, "SYS-2");

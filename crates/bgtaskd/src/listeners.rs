@@ -56,7 +56,8 @@ impl Listeners {
         self.unlisten(task);
         let app = belongs_to_an_app(&subject).then(|| app.clone());
         let same = |it: &&mut Shared| it.subject == subject && it.app == app;
-        if let Some(shared) = self.shared.values_mut().find(same) {
+        let known = self.shared.values_mut().filter(|_| !begins_with_news(&subject)).find(same);
+        if let Some(shared) = known {
             shared.tasks.insert(task);
             return shared.status.clone().map(|status| Input::Heard(task, status));
         }
@@ -124,6 +125,11 @@ impl Listeners {
         let tell = |task: &TaskId| Input::Happened { task: *task, events: events.clone(), count, lost };
         shared.tasks.iter().map(tell).collect()
     }
+}
+
+/// Whether the first event says that nothing is known of before: everyone has to hear that.
+const fn begins_with_news(subject: &Subject) -> bool {
+    matches!(subject, Subject::Events { class: EventClass::StorageLibraryChangeTracker, .. })
 }
 
 const fn belongs_to_an_app(subject: &Subject) -> bool {

@@ -24,10 +24,16 @@ impl Stage {
 
     /// The numbers that were rung, as all runs so far were told of them.
     fn told(&self) -> Vec<u64> {
-        let text = fs::read_to_string(self.word("told")).unwrap_or_default();
-        let runs = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        self.told_in("told").0
+    }
+
+    /// The same by the word that the runs left, and how many more there were.
+    fn told_in(&self, word: &str) -> (Vec<u64>, u64) {
+        let text = fs::read_to_string(self.word(word)).unwrap_or_default();
+        let runs: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let number = |event: &Value| event["arguments"][0].as_u64().unwrap();
-        runs.flat_map(|run| run["events"].as_array().unwrap().iter().map(number).collect::<Vec<_>>()).collect()
+        let numbers = runs.iter().flat_map(|run| run["events"].as_array().unwrap().iter().map(number));
+        (numbers.collect(), runs.iter().map(|run| run["lost"].as_u64().unwrap()).sum())
     }
 }
 
@@ -43,6 +49,31 @@ async fn every_signal_is_told_in_its_order() {
     }
     let told = eventually("all are told", async || Some(stage.told()).filter(|told| told.len() >= 40)).await;
     assert_eq!(told, (0..40).collect::<Vec<_>>());
+}
+
+/// A run carries 64 KiB of what happened while it was held back; how much more there was is said.
+#[tokio::test]
+async fn what_finds_no_room_in_one_run_is_counted() {
+    let stage = Stage::set().await;
+    let Some(bus) = UserBus::start(&stage.home.world).await else { return };
+    stage.home.world.online(false);
+    let held = stage.add("held", &TELL.replace("told", "held"), &format!("{LISTENING}\nwhen = [\"internet\"]")).await;
+    let witness = stage.add("witness", TELL, LISTENING).await;
+    for task in [&held, &witness] {
+        stage.listens(task).await;
+    }
+    stage.user.reads("internet", "false").await;
+    let text = "x".repeat(3_000);
+    for number in 0..30 {
+        bus.ring_with(number, &text).await;
+    }
+    let witnessed = |(told, lost): (Vec<u64>, u64)| told.len() as u64 + lost;
+    eventually("all were heard", async || (witnessed(stage.told_in("told")) >= 30).then_some(())).await;
+    stage.home.world.online(true);
+    let all = async || Some(stage.told_in("held")).filter(|(told, _)| !told.is_empty());
+    let (told, lost) = eventually("what was held back runs", all).await;
+    assert_eq!((told.len() as u64 + lost, told.clone()), (30, (0..told.len() as u64).collect()));
+    assert!((15..30).contains(&told.len()), "as many as fit into 64 KiB: {}", told.len());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use bgtask::{PropertyValue, ValueSet};
 
-use crate::harness::{Home, New};
+use crate::harness::{Home, New, eventually};
 use crate::{Stage, text};
 
 const SIGNAL: &str = "DBusSignalTrigger";
@@ -62,7 +62,7 @@ async fn two_tasks_listen_to_the_same() {
     stage.told("First", 1).await;
 }
 
-/// S-1: a one-shot trigger is spent by its first firing.
+/// TM-11, LC-11: a one-shot trigger is spent by its first firing.
 #[tokio::test]
 async fn a_one_shot_listens_once() {
     let Some((bus, stage)) = Stage::with_bus().await else { return };
@@ -109,4 +109,50 @@ async fn changes_in_a_library_are_told_with_their_paths() {
     assert_eq!(changes.collect::<Vec<_>>(), expected);
     assert_eq!(text(&told[1], "previous_path"), "/home/Documents/folder");
     assert!(told.iter().all(|event| text(event, "library") == "documents"), "{told:?}");
+}
+
+/// Windows' `ChangeTrackingLost`: what happened before it was tracked cannot be known, so that comes first for every task, and again
+/// when a broker was away.
+#[tokio::test]
+async fn a_change_tracker_says_what_it_cannot_know() {
+    const TRACKER: &str = "StorageLibraryChangeTrackerTrigger";
+    let (home, _app) = Home::with_sample();
+    let folder = home.world.path("home/notes");
+    fs::create_dir_all(&folder).unwrap();
+    let properties = &[("folder", "/home/notes")];
+    let stage = Stage::in_home(home).await;
+    let first = stage.listens("First", TRACKER, properties).await;
+    stage.listens("Second", TRACKER, properties).await;
+    let changes = |events: &[ValueSet]| events.iter().map(|event| text(event, "change")).collect::<Vec<_>>();
+    assert_eq!(changes(&stage.told("First", 1).await), ["reset"]);
+    assert_eq!(changes(&stage.told("Second", 1).await), ["reset"]);
+    fs::create_dir(folder.join("today")).unwrap();
+    let told = stage.told("First", 2).await;
+    assert_eq!((text(&told[1], "change"), text(&told[1], "path")), ("created".into(), "/home/notes/today".into()));
+    assert_eq!(changes(&stage.told("Second", 2).await), ["reset", "created"]);
+
+    eventually("it has ended", async || {
+        (stage.user.words(&first).await.matches("completed").count() >= 2).then_some(())
+    })
+    .await;
+    let stage = stage.after_a_crash().await;
+    assert_eq!(changes(&stage.told("First", 3).await), ["reset", "created", "reset"]);
+}
+
+#[tokio::test]
+async fn a_device_that_comes_and_goes_is_told() {
+    const DEVICE: &str = "/sys/devices/virtual/example/camera";
+    let (home, _app) = Home::with_sample();
+    let place = home.world.path(&DEVICE[1..]);
+    let stage = Stage::in_home(home).await;
+    stage.listens("Camera", "DeviceConnectionChangeTrigger", &[("device_id", DEVICE)]).await;
+    let connected = |event: &ValueSet| (text(event, "device_id"), event.get::<bool>("connected").unwrap().unwrap());
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    let ready = stage.home.root("camera");
+    fs::create_dir(&ready).unwrap();
+    fs::write(ready.join("uevent"), "").unwrap();
+    fs::rename(&ready, &place).unwrap();
+    assert_eq!(connected(&stage.told("Camera", 1).await[0]), (DEVICE.to_owned(), true));
+    fs::rename(&place, &ready).unwrap();
+    assert_eq!(connected(&stage.told("Camera", 2).await[1]), (DEVICE.to_owned(), false));
 }

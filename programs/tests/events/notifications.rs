@@ -1,10 +1,13 @@
 //! Notifications that apps show, and what their tasks hear of them.
 
+use std::sync::Arc;
+
 use bgtask::ValueSet;
 use bgtask_wire::{ErrorKind, NotificationInfo};
+use serde_json::Value;
 
 use crate::desktop::{Desktop, Gone, Shown};
-use crate::harness::{Home, SAMPLE, UserBus, eventually, kind};
+use crate::harness::{App, Home, SAMPLE, UserBus, eventually, kind};
 use crate::{Stage, text};
 
 const ACTION: &str = "ToastNotificationActionTrigger";
@@ -105,6 +108,53 @@ async fn what_becomes_of_a_notification_is_told() {
     ];
     let expected = expected.map(|(id, tag, change)| (id, tag.to_owned(), change.to_owned()));
     assert_eq!(stage.told("History", 6).await.iter().map(change).collect::<Vec<_>>(), expected);
+}
+
+/// The app's own program shows one, while the desktop goes on.
+async fn notify(app: &Arc<App>) -> Value {
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || app.call(&["notify", "inbox"])).await.unwrap()
+}
+
+/// Who shows is known by its program, whatever it says it is.
+#[tokio::test]
+async fn an_app_shows_its_own_and_no_others() {
+    let (home, mail) = Home::with_sample();
+    let chat = home.install(CHAT);
+    let Some(bus) = UserBus::start(&home.world).await else { return };
+    let desktop = Desktop::start(&bus).await;
+    let stage = Stage::in_home(home).await;
+    stage.listens("Choices", ACTION, &[]).await;
+    let (mail, chat) = (Arc::new(mail), Arc::new(chat));
+    let answer = notify(&mail).await;
+    let id = answer["shown"].as_u64().unwrap_or_else(|| panic!("{answer}"));
+    notify(&chat).await;
+    let shown = desktop.shows().into_iter().map(|shown| shown.app);
+    assert_eq!(shown.collect::<Vec<_>>(), [SAMPLE, CHAT], "the tag is each one's own");
+    let refused = chat.call_as(SAMPLE, &["notify", "inbox"]);
+    assert!(refused["error"].is_string(), "{refused}");
+    assert_eq!(desktop.shows().len(), 2);
+    desktop.click(id.try_into().unwrap(), "open").await;
+    assert_eq!(text(&stage.told("Choices", 1).await[0], "action"), "open", "the app has long ended");
+}
+
+/// What was registered stays where the desktop is away, says so, and hears again when it is back.
+#[tokio::test]
+async fn the_desktop_goes_and_comes_back() {
+    let Some((bus, desktop, stage)) = on_a_desktop().await else { return };
+    let task = stage.listens("Choices", ACTION, &[]).await;
+    drop(desktop);
+    let stage = stage.after_a_crash().await;
+    eventually("it is said", async || {
+        let why = stage.user.broker.why(&task).await.unwrap();
+        why.gates.iter().any(|gate| gate.name == ACTION && !gate.open && gate.source.contains("nobody")).then_some(())
+    })
+    .await;
+    let desktop = Desktop::start(&bus).await;
+    stage.hears(&task, ACTION).await;
+    let id = stage.shows(SAMPLE, "inbox").await;
+    desktop.click(id, "open").await;
+    stage.told("Choices", 1).await;
 }
 
 /// What the app showed is still its own when another broker hears of the click.

@@ -1,10 +1,13 @@
 //! Registrations that cannot come to anything are refused, with what would help (D16).
 
+use std::fs;
+use std::os::unix::net::UnixListener;
+
 use bgtask_core::{EventClass, Support};
 use bgtask_wire::{Error, ErrorKind};
 
 use crate::Stage;
-use crate::harness::{Home, New, SAMPLE};
+use crate::harness::{Home, New, SAMPLE, kind};
 
 impl Stage {
     async fn try_for(&self, class: &str, properties: &[(&str, &str)]) -> Result<String, Error> {
@@ -34,7 +37,7 @@ async fn a_class_that_nothing_tells_of_says_why_and_what_to_use_instead() {
         let Support::Never { why, help } = class.support() else { continue };
         let error = stage.refuses(class.name(), &[]).await;
         assert_eq!(error.kind, ErrorKind::NotSupported, "{class}: {error}");
-        assert_eq!(error.message, format!("a {class} is not supported here: {why}; {help}"));
+        assert_eq!(error.message, format!("the trigger {class} is not supported here: {why}; {help}"));
         refused += 1;
     }
     assert!(refused > 20, "{refused}");
@@ -105,4 +108,28 @@ async fn a_service_that_does_not_run_here_is_named() {
         assert!(error.message.contains(help), "{class} {properties:?}: {error}");
     }
     stage.has_no_task().await;
+}
+
+/// What is wrong with a registration besides is said first: nobody installs a package for a task that would be refused all the same.
+#[tokio::test]
+async fn what_is_wrong_with_the_task_is_said_before_what_is_missing_here() {
+    let stage = stage().await;
+    let sms = "SmsMessageReceivedTrigger";
+    let undeclared = New { entry: "Tasks.Undeclared", ..New::default() };
+    assert_eq!(kind(stage.user.register_for(undeclared, sms, &[]).await), ErrorKind::NotDeclared);
+    let nobody = New { app: "org.example.Nobody", entry: "Tasks.Tells", ..New::default() };
+    assert_eq!(kind(stage.user.register_for(nobody, sms, &[]).await), ErrorKind::UnknownApp);
+}
+
+/// A bus that accepts and says nothing may be one that is starting: such a task is registered, and its status says how it is heard.
+#[tokio::test]
+async fn who_says_nothing_in_time_is_given_the_benefit_of_the_doubt() {
+    let stage = stage().await;
+    let uid = rustix::process::getuid().as_raw();
+    let socket = stage.home.world.path(format!("run/user/{uid}/bus"));
+    fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let _mute = UnixListener::bind(socket).unwrap();
+    let task = stage.try_for("DBusSignalTrigger", &[("member", "Rang")]).await.unwrap();
+    let info = stage.user.broker.get_task(&task).await.unwrap();
+    assert_eq!((info.trigger.as_str(), info.phase.as_str()), ("DBusSignalTrigger", "idle"));
 }

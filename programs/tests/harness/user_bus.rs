@@ -31,6 +31,12 @@ impl UserBus {
 
     /// Sends the signal `org.example.Bell.Rang`.
     pub(crate) async fn ring(&self, number: u32) {
-        self.bell.emit_signal(None::<()>, "/org/example/bell", "org.example.Bell", "Rang", &(number,)).await.unwrap();
+        self.ring_with(number, "").await;
+    }
+
+    /// The same with a text.
+    pub(crate) async fn ring_with(&self, number: u32, text: &str) {
+        let body = (number, text);
+        self.bell.emit_signal(None::<()>, "/org/example/bell", "org.example.Bell", "Rang", &body).await.unwrap();
     }
 }
