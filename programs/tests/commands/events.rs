@@ -3,8 +3,6 @@
 use std::fs;
 
 use bgtask_wire::ErrorKind;
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 
 use crate::Stage;
@@ -97,29 +95,6 @@ async fn what_cannot_be_heard_here_is_refused_with_what_would_bring_it() {
         assert!(refused.message.contains(help), "{refused}");
     }
     assert!(stage.user.broker.list_tasks("").await.unwrap().is_empty());
-}
-
-/// A source that says nothing is tried for a while, and the bound on trials keeps nobody waiting.
-#[tokio::test]
-async fn more_than_64_registrations_at_a_time_are_not_tried() {
-    let stage = Stage::set().await;
-    // A bus that takes connections and never speaks.
-    let socket = stage.home.world.path(format!("run/user/{}/bus", rustix::process::getuid().as_raw()));
-    fs::create_dir_all(socket.parent().unwrap()).unwrap();
-    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let definition = stage.definition("true", LISTENING);
-    let stage = &stage;
-    let add = |number: usize| {
-        let definition = definition.replace("org.example.Bell", &format!("org.example.Bell{number}"));
-        async move { stage.try_add(&format!("t{number}"), &definition).await.map(|_| number) }
-    };
-    let mut added = (0..80).map(add).collect::<FuturesUnordered<_>>();
-    let mut order = Vec::new();
-    while let Some(number) = added.next().await {
-        order.push(number.unwrap());
-    }
-    assert_eq!(order.len(), 80, "who is silent when tried is registered all the same");
-    assert!(order[..16].iter().all(|number| *number >= 64), "the last sixteen are answered first: {order:?}");
 }
 
 #[tokio::test]

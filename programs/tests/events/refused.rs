@@ -5,6 +5,8 @@ use std::os::unix::net::UnixListener;
 
 use bgtask_core::{EventClass, Support};
 use bgtask_wire::{Error, ErrorKind};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 
 use crate::Stage;
 use crate::harness::{Home, New, SAMPLE, kind};
@@ -26,6 +28,14 @@ impl Stage {
 async fn stage() -> Stage {
     let (home, _app) = Home::with_sample();
     Stage::in_home(home).await
+}
+
+async fn with_a_mute_bus() -> (Stage, UnixListener) {
+    let stage = stage().await;
+    let uid = rustix::process::getuid().as_raw();
+    let socket = stage.home.world.path(format!("run/user/{uid}/bus"));
+    fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    (stage, UnixListener::bind(socket).unwrap())
 }
 
 /// Section 3 of the API reference: each class of Windows parses, and says honestly why nothing tells of its events.
@@ -121,14 +131,24 @@ async fn what_is_wrong_with_the_task_is_said_before_what_is_missing_here() {
     assert_eq!(kind(stage.user.register_for(nobody, sms, &[]).await), ErrorKind::UnknownApp);
 }
 
+/// `MAX_DOUBTS`: what is to be tried out first waits, and of too many the last are refused.
+#[tokio::test]
+async fn so_many_registrations_wait_to_be_tried_out() {
+    let (stage, _mute) = with_a_mute_bus().await;
+    // A few more than there is room for: on a slow machine the first may be through before the last is asked.
+    let asked: FuturesUnordered<_> =
+        (0..1_100).map(|_| stage.try_for("DBusSignalTrigger", &[("member", "Rang")])).collect();
+    let mut refused = std::pin::pin!(asked.filter_map(async |answer| answer.err()));
+    let error = refused.next().await.expect("some are too many");
+    assert_eq!(error.kind, ErrorKind::LimitReached, "{error}");
+    assert!(error.message.contains("1024 registrations wait"), "{error}");
+    assert!(stage.try_for("DeviceUseTrigger", &[]).await.is_ok(), "what need not be tried out is not concerned");
+}
+
 /// A bus that accepts and says nothing may be one that is starting: such a task is registered, and its status says how it is heard.
 #[tokio::test]
 async fn who_says_nothing_in_time_is_given_the_benefit_of_the_doubt() {
-    let stage = stage().await;
-    let uid = rustix::process::getuid().as_raw();
-    let socket = stage.home.world.path(format!("run/user/{uid}/bus"));
-    fs::create_dir_all(socket.parent().unwrap()).unwrap();
-    let _mute = UnixListener::bind(socket).unwrap();
+    let (stage, _mute) = with_a_mute_bus().await;
     let task = stage.try_for("DBusSignalTrigger", &[("member", "Rang")]).await.unwrap();
     let info = stage.user.broker.get_task(&task).await.unwrap();
     assert_eq!((info.trigger.as_str(), info.phase.as_str()), ("DBusSignalTrigger", "idle"));

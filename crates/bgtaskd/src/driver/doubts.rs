@@ -6,6 +6,7 @@ use std::time::Duration;
 use bgtask_convert::{core_status, source_of};
 use bgtask_core::{ClientId, Fact, NewRegistration, Now, Refusal, Request, SourceStatus, Subject, Trigger};
 use bgtask_sources::{EventReport, Report, SourceKind, Status, World, listen, start};
+use bgtask_wire::{Error, ErrorKind};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use zbus::Message;
@@ -18,8 +19,11 @@ use crate::inbox::Incoming;
 /// then may yet work, so the task is registered.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Most trials at a time. What comes to more is registered untried: it says itself then how well it is heard.
-const MAX_TRIALS: usize = 64;
+/// What is tried at the same time, since each may be a connection of its own. The others wait for their turn.
+const MAX_TRIALS: usize = 16;
+
+/// Registrations that are tried, or wait for that. One more is refused.
+const MAX_DOUBTS: usize = 1_024;
 
 /// A registration whose source has been tried.
 #[derive(Debug)]
@@ -37,7 +41,8 @@ pub(crate) struct Tried {
 pub(super) struct Doubts {
     world: World,
     post: mpsc::Sender<Incoming>,
-    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+    open: usize,
 }
 
 /// What is to be tried.
@@ -78,13 +83,13 @@ async fn first<T>(mut reports: mpsc::Receiver<T>, status: impl Fn(T) -> Option<S
 
 impl Doubts {
     pub(super) fn new(world: World, post: mpsc::Sender<Incoming>) -> Self {
-        Self { world, post, places: Arc::new(Semaphore::new(MAX_TRIALS)) }
+        Self { world, post, turns: Arc::new(Semaphore::new(MAX_TRIALS)), open: 0 }
     }
 }
 
 impl Driver {
     /// Whether the request waits for a trial, whose end comes in by itself.
-    pub(super) fn doubts(&self, client: ClientId, message: &Message, request: &Request) -> bool {
+    pub(super) fn doubts(&mut self, client: ClientId, message: &Message, request: &Request) -> bool {
         let (Request::Register(app, new) | Request::RegisterOrUpdate(app, new)) = request else { return false };
         let doubt = match Subject::of(&new.trigger) {
             Some(Subject::Events { class, properties }) if !self.listeners.hears(&new.trigger) => {
@@ -94,16 +99,23 @@ impl Driver {
         };
         // What is wrong with it besides is said at once, and first.
         let Some(doubt) = doubt.filter(|_| !self.core.refuses(request)) else { return false };
-        let Ok(place) = self.doubts.places.clone().try_acquire_owned() else { return false };
+        if self.doubts.open >= MAX_DOUBTS {
+            let text =
+                format!("{MAX_DOUBTS} registrations wait to be tried out: register this one when they are answered");
+            self.reply(client, message, Err(Error::new(ErrorKind::LimitReached, text)));
+            return true;
+        }
+        self.doubts.open += 1;
         let what = match &new.trigger {
             Trigger::System { kind, .. } => format!("the system trigger {kind}"),
             other => format!("the trigger {}", other.class()),
         };
-        let (post, world) = (self.doubts.post.clone(), self.doubts.world.clone());
+        let (post, world, turns) = (self.doubts.post.clone(), self.doubts.world.clone(), self.doubts.turns.clone());
         let (message, request) = (message.clone(), request.clone());
         tokio::spawn(async move {
+            // It is never closed.
+            let _turn = turns.acquire_owned().await;
             let status = doubt.try_out(&world).await.map(core_status);
-            drop(place);
             let tried = Tried { client, message, request, what, status };
             // Nobody takes it any more when the broker ends.
             let _ended = post.send(Incoming::Tried(Box::new(tried))).await;
@@ -121,6 +133,7 @@ impl Driver {
 
     pub(super) fn tried(&mut self, now: Now, tried: Tried) {
         let Tried { client, message, request, what, status } = tried;
+        self.doubts.open -= 1;
         match status {
             Some(SourceStatus::Missing { why, help }) => {
                 let refused = Refusal::NotSupported { what, why, help };
