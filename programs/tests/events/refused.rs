@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 
 use bgtask_core::{EventClass, Support};
-use bgtask_wire::{Error, ErrorKind};
+use bgtask_wire::{Error, ErrorKind, NotificationInfo};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
@@ -143,6 +143,19 @@ async fn so_many_registrations_wait_to_be_tried_out() {
     assert_eq!(error.kind, ErrorKind::LimitReached, "{error}");
     assert!(error.message.contains("1024 registrations wait"), "{error}");
     assert!(stage.try_for("DeviceUseTrigger", &[]).await.is_ok(), "what need not be tried out is not concerned");
+}
+
+/// `MAX_UNANSWERED`: a desktop that hangs does not fill the broker.
+#[tokio::test]
+async fn so_many_notifications_wait_for_the_desktop() {
+    let (stage, _mute) = with_a_mute_bus().await;
+    let note = NotificationInfo { title: "x".into(), ..NotificationInfo::default() };
+    let asked: FuturesUnordered<_> =
+        (0..1_100).map(|_| stage.user.broker.show_notification(SAMPLE, note.clone())).collect();
+    let mut refused = std::pin::pin!(asked.filter_map(async |answer| answer.err().map(Error::from)));
+    let error = refused.next().await.expect("some are too many");
+    assert_eq!(error.kind, ErrorKind::LimitReached, "{error}");
+    assert!(error.message.contains("1024 notifications wait"), "{error}");
 }
 
 /// A bus that accepts and says nothing may be one that is starting: such a task is registered, and its status says how it is heard.

@@ -10,10 +10,14 @@ use super::Driver;
 use crate::clients;
 use crate::inbox::Incoming;
 
+/// Notifications that wait for the desktop's answer. One more is refused.
+const MAX_UNANSWERED: usize = 1_024;
+
 /// Where apps show their notifications.
 pub(super) struct Notifier {
     centre: NotificationCentre,
     post: mpsc::Sender<Incoming>,
+    unanswered: usize,
 }
 
 /// What an app asks of its notifications.
@@ -26,12 +30,19 @@ pub(crate) enum Notify {
 
 impl Notifier {
     pub(super) fn new(centre: NotificationCentre, post: mpsc::Sender<Incoming>) -> Self {
-        Self { centre, post }
+        Self { centre, post, unanswered: 0 }
     }
 }
 
 impl Driver {
-    pub(super) fn notify(&self, client: ClientId, message: &Message, app: AppId, what: Notify) {
+    pub(super) fn notify(&mut self, client: ClientId, message: &Message, app: AppId, what: Notify) {
+        if self.notifier.unanswered >= MAX_UNANSWERED {
+            let text = format!(
+                "{MAX_UNANSWERED} notifications wait for the desktop already: show this one when it has answered"
+            );
+            return self.reply(client, message, Err(Error::new(ErrorKind::LimitReached, text)));
+        }
+        self.notifier.unanswered += 1;
         let (centre, post, message) = (self.notifier.centre.clone(), self.notifier.post.clone(), message.clone());
         tokio::spawn(async move {
             let shown = match what {
@@ -44,6 +55,7 @@ impl Driver {
     }
 
     pub(super) fn notified(&mut self, client: ClientId, message: &Message, shown: Result<Option<u32>, String>) {
+        self.notifier.unanswered -= 1;
         let reply = match shown {
             Ok(Some(id)) => clients::answered(message, &id),
             Ok(None) => clients::answered(message, &()),
