@@ -60,12 +60,21 @@ pub(crate) fn events(gathered: Option<&Details>, lost: u32) -> zbus::Result<Hash
     Ok(HashMap::from([("events".to_owned(), own(events.into())?), ("lost".to_owned(), own(lost.into())?)]))
 }
 
+/// How deep the lists and objects of an event go as such: what is within is a text of JSON. D-Bus takes 32 within one another,
+/// with those that events are carried in.
+const MAX_DEPTH: usize = 12;
+
 fn fields(event: Map<String, Value>) -> HashMap<String, Variant<'static>> {
-    event.into_iter().filter_map(|(name, value)| Some((name, variant(value)?))).collect()
+    inner(event, MAX_DEPTH)
+}
+
+fn inner(object: Map<String, Value>, deep: usize) -> HashMap<String, Variant<'static>> {
+    object.into_iter().filter_map(|(name, value)| Some((name, variant(value, deep)?))).collect()
 }
 
 /// D-Bus has no nothing: such a field is left out.
-fn variant(value: Value) -> Option<Variant<'static>> {
+fn variant(value: Value, deep: usize) -> Option<Variant<'static>> {
+    let Some(within) = deep.checked_sub(1) else { return Some(value.to_string().into()) };
     Some(match value {
         Value::Null => return None,
         Value::Bool(value) => value.into(),
@@ -75,8 +84,10 @@ fn variant(value: Value) -> Option<Variant<'static>> {
             (None, None, value) => value?.into(),
         },
         Value::String(text) => text.into(),
-        Value::Array(values) => values.into_iter().filter_map(variant).collect::<Vec<_>>().into(),
-        Value::Object(values) => fields(values).into(),
+        Value::Array(values) => {
+            values.into_iter().filter_map(|value| variant(value, within)).collect::<Vec<_>>().into()
+        }
+        Value::Object(values) => inner(values, within).into(),
     })
 }
 
@@ -134,6 +145,21 @@ mod tests {
         let error = long(limits::MAX_DETAILS_BYTES - frame + 1).expect_err("one byte too many");
         assert_eq!(error.kind, ErrorKind::LimitReached);
         assert!(error.message.contains("65536") && error.message.contains("65537"), "{error}");
+    }
+
+    /// A signal may nest as deep as its sender likes: that must not keep the others from the task.
+    #[test]
+    fn events_that_nest_deep_are_carried_all_the_same() {
+        let deep = |levels: usize| format!("{{\"arguments\":{}7{}}}\n", "[".repeat(levels), "]".repeat(levels));
+        for levels in [1, 11, 12, 13, 60, 120] {
+            let kept = Details((deep(levels) + "{\"arguments\":[1]}\n").into_bytes().into());
+            let told = events(Some(&kept), 0).expect("it can be sent");
+            let all: Vec<HashMap<String, OwnedVariant>> =
+                told["events"].try_clone().expect("no descriptors").try_into().expect("it is a list");
+            assert_eq!(all.len(), 2, "{levels}");
+            let order: BTreeMap<_, _> = told.into_iter().collect();
+            assert!(to_bytes(context(), &order).is_ok(), "{levels} levels can be marshalled");
+        }
     }
 
     #[test]
