@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -
     };
     let subjects = subjects(args, &tasks, broker.as_ref()).await?;
     let looked_at: Vec<&Task> = subjects.iter().filter_map(|subject| subject.task.as_ref().ok()).collect();
-    let around = Around::of(&tasks, &looked_at, &screen.clock).await;
+    let around = Around::of(&tasks, &looked_at, &screen.clock).await.listening(&looked_at).await;
     let mut answers = Vec::new();
     let mut wrong = Vec::new();
     for subject in &subjects {

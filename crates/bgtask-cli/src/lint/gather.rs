@@ -33,12 +33,16 @@ impl Around {
     pub(crate) async fn of(tasks: &[TaskInfo], looked_at: &[&Task], clock: &Clock) -> Self {
         let commands = tasks.iter().filter_map(|info| Some(parsed(info)?.registration)).collect();
         let facts: BTreeSet<_> = looked_at.iter().flat_map(|task| facts_of(&task.registration)).collect();
-        let mut heard = BTreeMap::new();
+        Self { clock: clock.clone(), commands, seen: machine::look(facts).await, heard: BTreeMap::new() }
+    }
+
+    /// With how well each of them hears what its trigger listens to. A task that is about to be added is tried by the broker.
+    pub(crate) async fn listening(mut self, looked_at: &[&Task]) -> Self {
         for task in looked_at {
             let status = machine::hear(&task.registration.trigger).await;
-            heard.extend(status.map(|status| (task.registration.name.clone(), status)));
+            self.heard.extend(status.map(|status| (task.registration.name.clone(), status)));
         }
-        Self { clock: clock.clone(), commands, seen: machine::look(facts).await, heard }
+        self
     }
 
     /// What is known about one of them, without the past.
