@@ -279,7 +279,7 @@ mod tests {
         for (properties, why) in [
             (&[][..], "every signal of a bus is too many; write at least one of sender, path, path_namespace"),
             (&[("arg0", "x")], "every signal of a bus is too many"),
-            (&[("Member", "x")], "`Member` is not known; write one of bus, sender, path"),
+            (&[("Member", "x")], "there is no property `Member`: this trigger takes `bus`, `sender`, `path`"),
             (&[("bus", "other")], "`bus=other`: there is no such bus; write session or system"),
             (
                 &[("sender", ":1.5")],

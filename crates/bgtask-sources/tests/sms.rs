@@ -318,21 +318,6 @@ async fn modem_manager_restarts_and_the_bus_does() {
     }
 }
 
-#[tokio::test]
-async fn a_manager_that_hangs_is_asked_again_a_minute_later() {
-    let sysroot = Sysroot::new();
-    let Some(bus) = TestBus::start(&sysroot) else { return };
-    let (manager, mut ear) = receiving(&bus, &sysroot).await;
-    manager.hangs.store(true, Ordering::Relaxed);
-    manager.announce(0, 1, RECEIVED, "late").await;
-    let Status::Missing { why, .. } = ear.status().await else { panic!("must be missing") };
-    assert!(why.contains("it does not answer: GetAll took more than 3 s"), "{why}");
-    manager.hangs.store(false, Ordering::Relaxed);
-    pass(Duration::from_secs(60)).await;
-    assert!(is_available(&ear.status().await));
-    assert_eq!(text(&mut ear).await, json!("late"));
-}
-
 /// Whoever shows messages to people may take one away before it could be read.
 #[tokio::test]
 async fn what_is_gone_or_nonsense_counts_as_lost() {

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_what_to_write() {
-        assert_eq!(read("number", "1").unwrap_err(), "`number` is not known; write one of from, text");
+        let error = read("number", "1").unwrap_err();
+        assert_eq!(error, "there is no property `number`: this trigger takes `from`, `text`");
         assert_eq!(read("from", "").unwrap_err(), "`from` is empty; write how it begins, or leave it out");
         assert!(read("text", &"x".repeat(MAX_PREFIX_BYTES)).is_ok());
         let error = read("text", &"x".repeat(MAX_PREFIX_BYTES + 1)).unwrap_err();

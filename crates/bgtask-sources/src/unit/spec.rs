@@ -210,7 +210,7 @@ mod tests {
             (&[("unit", "a@.service"), ("state", "failed")], "write an instance, as in `a@name.service`"),
             (&[("unit", "a.service"), ("state", "dead")], "write one of active, inactive, failed, activating"),
             (&[("unit", "a.service"), ("state", "failed"), ("manager", "me")], "write system or user"),
-            (&[("Unit", "a.service")], "`Unit` is not known; write one of unit, state, manager"),
+            (&[("Unit", "a.service")], "there is no property `Unit`: this trigger takes `unit`, `state`, `manager`"),
         ] {
             let error = read(properties).unwrap_err();
             assert!(error.contains(why), "{properties:?}: {error}");
