@@ -145,9 +145,14 @@ impl ModemManager {
 
     /// A message comes into being, and is announced.
     async fn announce(&self, modem: u32, message: u32, state: u32, text: &'static str) {
+        self.put(message, state, text).await;
+        self.say_added(modem, message, state == RECEIVED || state == RECEIVING).await;
+    }
+
+    /// A message comes into being. Its properties are read for that, so a manager that hangs already never gets there.
+    async fn put(&self, message: u32, state: u32, text: &'static str) {
         let sms = Sms { state, text, hangs: self.hangs.clone() };
         self.connection.object_server().at(message_path(message), sms).await.unwrap();
-        self.say_added(modem, message, state == RECEIVED || state == RECEIVING).await;
     }
 
     async fn say_added(&self, modem: u32, message: u32, received: bool) {
@@ -316,6 +321,22 @@ async fn modem_manager_restarts_and_the_bus_does() {
             ear.status_that(|status| !is_available(status)).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_manager_that_hangs_is_asked_again_a_minute_later() {
+    let sysroot = Sysroot::new();
+    let Some(bus) = TestBus::start(&sysroot) else { return };
+    let (manager, mut ear) = receiving(&bus, &sysroot).await;
+    manager.put(1, RECEIVED, "late").await;
+    manager.hangs.store(true, Ordering::Relaxed);
+    manager.say_added(0, 1, true).await;
+    let Status::Missing { why, .. } = ear.status().await else { panic!("must be missing") };
+    assert!(why.contains("it does not answer: GetAll took more than 3 s"), "{why}");
+    manager.hangs.store(false, Ordering::Relaxed);
+    pass(Duration::from_secs(60)).await;
+    assert!(is_available(&ear.status().await));
+    assert_eq!(text(&mut ear).await, json!("late"));
 }
 
 /// Whoever shows messages to people may take one away before it could be read.
