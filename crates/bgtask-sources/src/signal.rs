@@ -38,7 +38,9 @@ const KNOWN: [&str; 8] = ["bus", "sender", "path", "path_namespace", "interface"
 /// `interface`, `member`, `arguments` (an array).
 ///
 /// ```
-/// /// use bgtask_sources::{SignalSpec, Subject};
+/// use std::collections::BTreeMap;
+///
+/// use bgtask_sources::{SignalSpec, Subject};
 ///
 /// let properties = [("interface", "org.freedesktop.ScreenSaver"), ("member", "ActiveChanged")];
 /// let properties = BTreeMap::from(properties.map(|(name, value)| (name.to_owned(), value.to_owned())));

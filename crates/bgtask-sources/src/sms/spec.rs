@@ -14,7 +14,9 @@ pub const MAX_PREFIX_BYTES: usize = 256;
 /// and `message` (their objects on the system bus).
 ///
 /// ```
-/// /// use bgtask_sources::{SmsSpec, Subject};
+/// use std::collections::BTreeMap;
+///
+/// use bgtask_sources::{SmsSpec, Subject};
 ///
 /// let bank = BTreeMap::from([("from".to_owned(), "+49".to_owned())]);
 /// let Ok(Subject::Sms(spec)) = Subject::read("SmsMessageReceivedTrigger", &bank) else { panic!() };

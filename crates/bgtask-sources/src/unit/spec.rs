@@ -29,7 +29,9 @@ const TYPES: [(&str, Option<&str>); 11] = [
 /// as `success` or `exit-code`; null for types that have none), `manager`.
 ///
 /// ```
-/// /// use bgtask_sources::{Subject, UnitManager, UnitState};
+/// use std::collections::BTreeMap;
+///
+/// use bgtask_sources::{Subject, UnitManager, UnitState};
 ///
 /// let properties = [("unit", "backup.service"), ("state", "failed"), ("manager", "user")];
 /// let properties = BTreeMap::from(properties.map(|(name, value)| (name.to_owned(), value.to_owned())));
