@@ -84,6 +84,7 @@ mod tests {
             firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false },
             attempt: 2,
             budget: Duration::from_secs(25),
+            throttled: bgtask_core::ThrottleCounts::default(),
         }
     }
 

@@ -41,7 +41,7 @@ fn entry_point(entry: &bgtask_manifest::EntryPoint, is_there: fn(&Path) -> bool)
     let program = Program::of(&entry.executables, &[], is_there).key();
     EntryPoint {
         name: entry.name.clone(),
-        server: Server { program, application: application(entry.application.as_deref()), sharing },
+        server: Server { program, application: application(entry.application.as_deref()), sharing, budget: None },
         types: entry.types.iter().map(|kind| TaskType::from_name(kind.name())).collect(),
     }
 }
@@ -50,14 +50,15 @@ fn entry_point(entry: &bgtask_manifest::EntryPoint, is_there: fn(&Path) -> bool)
 fn classes(server: &bgtask_manifest::ClassServer, is_there: fn(&Path) -> bool) -> impl Iterator<Item = Class> {
     let program = Program::of(&server.executables, &server.arguments, is_there).key();
     let sharing = Sharing::Together(Arc::clone(&program));
-    let server_of_all = Server { program, application: application(server.application.as_deref()), sharing };
+    let server_of_all =
+        Server { program, application: application(server.application.as_deref()), sharing, budget: None };
     server.ids.iter().filter_map(move |id| Some(Class { id: id.parse().ok()?, server: server_of_all.clone() }))
 }
 
 /// BLD-9: the app's own program is one process for all its tasks.
 fn itself(app: &App, is_there: fn(&Path) -> bool) -> Option<Server> {
     let program = (!app.executables.is_empty()).then(|| Program::of(&app.executables, &[], is_there))?;
-    Some(Server { program: program.key(), application: "".into(), sharing: Sharing::Together("".into()) })
+    Some(Server { program: program.key(), application: "".into(), sharing: Sharing::Together("".into()), budget: None })
 }
 
 fn application(id: Option<&str>) -> Arc<str> {

@@ -60,6 +60,11 @@ pub fn notice_message(notice: &Notice) -> zbus::Result<Message> {
         Notice::Progress { task, instance, value } => {
             signal("Progress").build(&(task.to_string(), instance.to_string(), value))
         }
+        Notice::Energy(usage) => signal("EnergyUsageChanged").build(&(
+            usage.percent,
+            usage.level.number(),
+            u64::try_from(usage.until.as_micros()).unwrap_or(0),
+        )),
         Notice::Completed(completion) => signal("Completed").build(&(
             completion.sequence,
             completion.task.to_string(),

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ids::{HostId, InstanceId};
+use crate::model::budget::ThrottleCounts;
 use crate::model::cancel::CancellationReason;
 use crate::model::trigger::Details;
 use crate::time::{BootTime, WallTime};
@@ -21,6 +22,8 @@ pub struct Activation {
     pub not_before: Option<WallTime>,
     /// What the task last said beside its progress.
     pub message: Option<Arc<str>>,
+    /// How often it was suspended.
+    pub throttled: ThrottleCounts,
     /// When its present try was given to a host.
     pub started: Option<BootTime>,
     /// Where it stands.
@@ -251,7 +254,18 @@ impl Activation {
     /// One that waits since now.
     pub(crate) const fn new(instance: InstanceId, firing: Firing, now: WallTime) -> Self {
         let state = ActivationState::Waiting { since: now };
-        Self { instance, firing, attempt: 1, failures: 0, not_before: None, message: None, started: None, state }
+        let throttled = ThrottleCounts { cpu: 0, network: 0 };
+        Self {
+            instance,
+            firing,
+            attempt: 1,
+            failures: 0,
+            not_before: None,
+            message: None,
+            throttled,
+            started: None,
+            state,
+        }
     }
 
     /// Applies an event the core has made sure can happen.

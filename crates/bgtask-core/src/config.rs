@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::model::budget::Budgets;
+
 /// What the owner of the machine may set. Every value has the default of the design (D2, D7, D10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -24,6 +26,14 @@ pub struct Config {
     pub max_running: usize,
     /// How often one activation is tried when the broker dies under it (D7: 3).
     pub max_attempts: u32,
+    /// What each app may use (§9 of the behaviour of Windows).
+    pub budgets: Budgets,
+    /// How many processors the machine has: so much faster than the clock may processor time be used up.
+    pub processors: u32,
+    /// How long a ready task may be held because the processors are busy; zero starts it at once.
+    pub load_delay: Duration,
+    /// Whether a task that asks for it may wake the machine from its sleep.
+    pub may_wake: bool,
     /// What this machine is told from others by: spreads what has jitter.
     pub machine: u64,
 }
@@ -41,6 +51,10 @@ impl Default for Config {
             max_warm_hosts: 8,
             max_running: 16,
             max_attempts: 3,
+            budgets: Budgets::default(),
+            processors: 1,
+            load_delay: Duration::from_secs(60),
+            may_wake: false,
             machine: 0,
         }
     }

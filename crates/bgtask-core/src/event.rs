@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::broker::Gate;
 use crate::ids::{AppId, InstanceId, TaskId};
+use crate::model::budget::Resource;
 use crate::model::cancel::CancellationReason;
 use crate::model::command::Used;
 use crate::model::condition::Condition;
@@ -84,6 +85,15 @@ pub enum EventKind {
         /// Since when.
         since: WallTime,
     },
+    /// Its host was suspended: its app has used up its budget.
+    Suspended {
+        /// Of what.
+        resource: Resource,
+        /// Until then, if nothing changes.
+        until: WallTime,
+    },
+    /// Its host goes on.
+    Released,
     /// The user switched it off for a while, or on again.
     Paused(bool),
     /// A waiting activation was given up: its task was unregistered, or the user said so.
@@ -119,6 +129,8 @@ impl EventKind {
             Self::Missed { .. } => "missed",
             Self::Retrying { .. } => "retrying",
             Self::Overdue { .. } => "overdue",
+            Self::Suspended { .. } => "suspended",
+            Self::Released => "released",
             Self::Paused(true) => "paused",
             Self::Paused(false) => "resumed",
             Self::Dropped => "dropped",
@@ -147,6 +159,8 @@ impl fmt::Display for EventKind {
             Self::Missed { .. } => f.write_str("was due while the machine was off or asleep, and is not made up for"),
             Self::Retrying { outcome, attempt, .. } => write!(f, "{outcome}; attempt {attempt} follows"),
             Self::Overdue { .. } => f.write_str("has not succeeded for longer than it may"),
+            Self::Suspended { resource, .. } => write!(f, "suspended: the {resource} budget of its app is used up"),
+            Self::Released => f.write_str("goes on: the budget of its app was filled again"),
             Self::Paused(true) => f.write_str("paused: it does not fire"),
             Self::Paused(false) => f.write_str("resumed"),
             Self::Latched(missing) => {

@@ -5,6 +5,7 @@ use crate::activation::Activation;
 use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, TaskId};
 use crate::model::access::{AccessSetting, AppAccess, BackgroundAccessRequestKind, Consent, Policy};
 use crate::model::app::App;
+use crate::model::budget::Account;
 use crate::model::command::Usage;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::outcome::Completion;
@@ -126,6 +127,8 @@ pub struct Snapshot {
     pub zone: Option<Zone>,
     /// The last states seen of what is compared over the lives of a broker.
     pub states: Vec<(Fact, Arc<str>)>,
+    /// What each app has used of its budget.
+    pub accounts: Vec<(AppId, Account)>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }

@@ -53,6 +53,9 @@ pub use model::access::{
     PolicyRule,
 };
 pub use model::app::{App, Class, EntryPoint, Server, Sharing, TaskType};
+pub use model::budget::{
+    Account, BackgroundTaskThrottleCounter, Budgets, EnergyLevel, EnergyUsage, Limits, Resource, ThrottleCounts,
+};
 pub use model::cancel::CancellationReason;
 pub use model::command::{Command, LastRun, Retry, Usage, Used};
 pub use model::condition::{Condition, Levels, SystemConditionType};

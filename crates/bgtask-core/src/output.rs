@@ -6,6 +6,7 @@ use crate::event::{CancelNotice, Event};
 use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, TaskId};
 use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
+use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
 use crate::model::registration::{Entry, Registration};
@@ -64,6 +65,8 @@ pub enum Output {
         app: AppId,
         /// The program of the app to run.
         program: Arc<str>,
+        /// What bounds it.
+        limits: Limits,
     },
     /// This client is a host from now on: what goes to the host goes to it, and killing the host kills its process.
     Adopt {
@@ -87,6 +90,16 @@ pub enum Output {
         /// In which words.
         reason: String,
     },
+    /// Suspend everything in a host: it gets no processor time until it is thawed (POL-1).
+    Freeze(HostId),
+    /// Let a suspended host go on.
+    Thaw(HostId),
+    /// Tell a host how often its instance was suspended so far (POL-2).
+    Throttled(HostId, InstanceId, ThrottleCounts),
+    /// Keep the machine from sleeping, as far as it lets itself be kept, while this runs (D15).
+    Inhibit(InstanceId),
+    /// Keep it no longer for this.
+    Uninhibit(InstanceId),
     /// Ask a host without work to end.
     Retire(HostId),
     /// Kill a host and everything it started.
@@ -104,6 +117,8 @@ pub enum Output {
         /// Its words.
         message: Option<Arc<str>>,
     },
+    /// Wake the machine then, if it sleeps; ordered whenever that changes, `None` is not at all.
+    Rouse(Option<BootTime>),
     /// Nothing more to do until an input comes, or until then.
     Wake(Option<Wake>),
 }
@@ -127,6 +142,7 @@ impl Output {
                 | Self::WatchDevice(..)
                 | Self::UnwatchDevice(_)
                 | Self::Progressed { .. }
+                | Self::Rouse(_)
                 | Self::Wake(_)
         )
     }
@@ -167,6 +183,10 @@ pub enum Change {
     PutState(Fact, Arc<str>),
     /// Remove.
     DeleteState(Fact),
+    /// Insert or replace: what an app has used of its budget.
+    PutAccount(AppId, Account),
+    /// Remove.
+    DeleteAccount(AppId),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
@@ -190,6 +210,8 @@ pub struct RunOrder {
     pub firing: Firing,
     /// Which try, from 1.
     pub attempt: u32,
+    /// How often it was suspended so far.
+    pub throttled: ThrottleCounts,
     /// How long it may run.
     pub budget: Duration,
 }
@@ -206,6 +228,8 @@ pub enum Notice {
         /// The value, the app's own scale (EVT-5).
         value: u32,
     },
+    /// The app uses more energy than before, or little again (POL-8).
+    Energy(EnergyUsage),
     /// An activation ended. Repeated at every attach until acknowledged (D4).
     Completed(Completion),
 }
@@ -308,6 +332,10 @@ pub enum WakeReason {
     Retry(TaskId),
     /// A task will have gone without a success for too long.
     Overdue(TaskId),
-    /// It is time to look what a command has used.
+    /// It is time to look what a host has used.
     Usage(HostId),
+    /// The window of an app's budget, or its period of energy, ends.
+    Refill,
+    /// A task has been held long enough because the processors are busy.
+    Load(TaskId),
 }

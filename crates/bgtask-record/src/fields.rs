@@ -1,59 +1,67 @@
 //! The file format: every recorded type with the names of its fields.
 
 use bgtask_core::{
-    AccessSetting, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, CancelNotice, CancellationReason, Cause, Change, Class,
-    Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult,
-    Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit,
-    NewRegistration, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Refusal,
-    Registration, Reply, Report, Request, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject,
-    SystemConditionType, SystemTriggerType, TaskGroup, TaskType, Trigger, Unregistration, Update, Usage, Used, Wake,
-    WakeReason, Zone,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
+    BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice, CancellationReason, Cause, Change,
+    Class, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand,
+    DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate,
+    Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, Notice, Outcome, Output, Pace, PathEvents,
+    PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, Resource, Retry,
+    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject, SystemConditionType, SystemTriggerType,
+    TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
 };
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::json::{Record, RecordError, record};
 
 record! {
-    struct Activation { instance, firing, attempt, failures = 0, not_before, message, started, state }
+    struct Activation { instance, firing, attempt, failures = 0, not_before, message, throttled = ThrottleCounts::default(), started, state }
+    struct Account { window, cpu, network, borrowed_cpu, borrowed_network, period, energy }
     struct App { id, version, entry_points, classes, itself, applications, raises, commands }
     struct AppAccess { setting, grants }
     struct AppVersion { version, servicing }
+    struct Budgets { window, cpu, network, pool_cpu, pool_network, memory, processes }
     struct CancelNotice { reason, budget, used, grace }
     struct Class { id, server }
     struct Command {
-        argv, env, dir, timeout, cpu, memory, network, nice, retry, fresh_within, checkpoint, file
+        argv, env, dir, timeout, cpu, memory, network, nice, retry, fresh_within, checkpoint, sandbox, file
     }
     struct Completion { sequence, app, task, name, instance, at, outcome, progress }
     struct Config {
         wall_budget, long_wall_budget, idle_after, timer_tick, min_freshness, cancel_grace, warm_linger, max_warm_hosts,
-        max_running, max_attempts, machine = 0
+        max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0
     }
+    struct EnergyUsage { percent, level, until }
     struct EntryPoint { name, server, types }
     struct Event { at, app, task, name, instance, kind }
     struct Firing { at, count, details, lost = 0, by_hand = false }
     struct Grant { awake, standby }
     struct LastRun { at, ok }
+    struct Limits { memory, processes }
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
-    struct Pace { accuracy, jitter }
+    struct Pace { accuracy, jitter, wake = false }
     struct PathEvents { created, changed, written, deleted, moved }
     struct PathWatch { path, recursive, on, settle }
     struct Policy { default, apps }
-    struct PolicyEntry { rule, file }
+    struct PolicyEntry { rule, file, budget = 100 }
     struct Registration {
         id, app, name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group, registered_at,
         due, counted_in, standing, paused = false, last, fresh_since, overdue = false
     }
     struct Retry { times, backoff }
-    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, budget }
-    struct Server { program, application, sharing }
+    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, throttled, budget }
+    struct Server { program, application, sharing, budget }
     struct Snapshot {
-        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), session
+        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
+        session
     }
     struct TaskGroup { id, name }
-    struct Usage { cpu, io, memory_peak }
+    struct ThrottleCounts { cpu, network }
+    struct Usage { cpu, io, memory_peak, network = None }
     struct Used { wall, usage }
     struct Wake { at, why }
     struct Zone { identity, offset_seconds }
@@ -86,6 +94,8 @@ record! {
         DeleteZone,
         PutState(fact, state),
         DeleteState(fact),
+        PutAccount(app, account),
+        DeleteAccount(app),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
@@ -103,6 +113,8 @@ record! {
         Interrupted { attempt },
         Retrying { outcome, attempt, at, used },
         Overdue { since },
+        Suspended { resource, until },
+        Released,
         Paused(value),
         Dropped,
         Completed { outcome, progress, used },
@@ -118,6 +130,10 @@ record! {
         Condition(condition),
         Battery,
         MemoryPressure,
+        Throttled(resource),
+        Energy,
+        Standby,
+        Load,
         Paused,
         Backoff,
         Running,
@@ -170,7 +186,7 @@ record! {
         CalendarBytes,
         Sources,
     }
-    enum Notice { Progress { task, instance, value }, Completed(completion) }
+    enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
         Succeeded,
         TaskFailed { message },
@@ -190,16 +206,22 @@ record! {
         Unlisten(task),
         WatchDevice(task, details),
         UnwatchDevice(task),
-        Launch { host, app, program },
+        Launch { host, app, program, limits },
         Adopt { host, client },
         Run(host, order),
         Cancel(host, instance, notice),
         Sample(host),
+        Freeze(host),
+        Thaw(host),
+        Throttled(host, instance, counts),
+        Inhibit(instance),
+        Uninhibit(instance),
         Ask { request, app, reason },
         Retire(host),
         Kill(host),
         Deliver(client, notice),
         Progressed { task, instance, value, message },
+        Rouse(at),
         Wake(wake),
     }
     enum Refusal {
@@ -235,6 +257,7 @@ record! {
         Acknowledged,
         Noted,
     }
+    enum Resource { Cpu, Network }
     enum Report {
         TimeZone { zone, previous_offset_seconds },
         Level(fact, value),
@@ -289,6 +312,8 @@ record! {
         Retry(task),
         Overdue(task),
         Usage(host),
+        Refill,
+        Load(task),
     }
 }
 
@@ -309,6 +334,7 @@ names! {
     AccessSetting: AccessSetting::from_name,
     ApplicationTriggerResult: ApplicationTriggerResult::from_name,
     BackgroundAccessRequestKind: BackgroundAccessRequestKind::from_name,
+    EnergyLevel: EnergyLevel::from_name,
     CustomSystemEventTriggerRecurrence: CustomSystemEventTriggerRecurrence::from_name,
     PolicyRule: PolicyRule::from_name,
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,

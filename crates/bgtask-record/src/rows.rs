@@ -54,6 +54,7 @@ const SWITCHED_OFF: &str = "switched-off";
 const VERSION: &str = "version";
 const ZONE: &str = "zone";
 const STATE: &str = "state";
+const ACCOUNT: &str = "account";
 
 /// The row of a change.
 pub fn row(change: &Change) -> Row {
@@ -77,6 +78,8 @@ pub fn row(change: &Change) -> Row {
         Change::DeleteZone => Row::Delete { kind: ZONE, key: String::new() },
         Change::PutState(fact, state) => put(STATE, fact.name().into_owned(), state.to_json()),
         Change::DeleteState(fact) => Row::Delete { kind: STATE, key: fact.name().into_owned() },
+        Change::PutAccount(app, account) => put(ACCOUNT, app.to_string(), account.to_json()),
+        Change::DeleteAccount(app) => Row::Delete { kind: ACCOUNT, key: app.to_string() },
         Change::Record(event) => Row::History(history(event)),
     }
 }
@@ -104,6 +107,10 @@ pub fn snapshot<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>)
             VERSION => {
                 let app = Record::from_json(&Value::from(key)).map_err(place)?;
                 snapshot.versions.push((app, Record::from_json(&json).map_err(place)?));
+            }
+            ACCOUNT => {
+                let app = Record::from_json(&Value::from(key)).map_err(place)?;
+                snapshot.accounts.push((app, Record::from_json(&json).map_err(place)?));
             }
             ZONE => snapshot.zone = Some(Record::from_json(&json).map_err(place)?),
             STATE => {

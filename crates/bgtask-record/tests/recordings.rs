@@ -13,7 +13,7 @@ const SEED: u64 = u64::MAX - 1;
 /// A short life of a broker: an app registers, the zone changes, a task runs past its budget.
 fn story() -> Vec<(Now, Input)> {
     let app = AppId::new("org.example.Photos").expect("well-formed");
-    let server = Server { program: "tasks".into(), application: "".into(), sharing: Sharing::InTurn };
+    let server = Server { program: "tasks".into(), application: "".into(), sharing: Sharing::InTurn, budget: None };
     let entry = EntryPoint { name: "Tasks.Example".into(), server, types: vec![TaskType::SystemEvent] };
     let declared = App {
         id: app.clone(),

@@ -63,7 +63,7 @@ pub(crate) fn app(id: AppId, version: u64) -> App {
 }
 
 fn server(program: &str, application: &str) -> Server {
-    Server { program: program.into(), application: application.into(), sharing: sharing(program) }
+    Server { program: program.into(), application: application.into(), sharing: sharing(program), budget: None }
 }
 
 /// How the processes of a program are shared: the same in every version.

@@ -89,7 +89,7 @@ impl FakeHost {
     }
 
     fn usage(&self) -> Usage {
-        Usage { cpu: self.cpu, io: self.io, memory_peak: self.is_command().then_some(1 << 20) }
+        Usage { cpu: self.cpu, io: self.io, memory_peak: self.is_command().then_some(1 << 20), network: None }
     }
 }
 

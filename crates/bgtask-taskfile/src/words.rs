@@ -186,6 +186,7 @@ fn pace(options: &Options<'_>) -> Result<Pace, WordError> {
     Ok(Pace {
         accuracy: part("accuracy", "an accuracy", options.accuracy)?,
         jitter: part("jitter", "a jitter", options.jitter)?,
+        wake: false,
     })
 }
 

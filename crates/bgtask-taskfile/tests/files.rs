@@ -94,7 +94,7 @@ LANG = "C"
 
 #[test]
 fn a_trigger_is_one_of_three_keys() {
-    let pace = Pace { accuracy: Duration::from_secs(60), jitter: Duration::ZERO };
+    let pace = Pace { accuracy: Duration::from_secs(60), jitter: Duration::ZERO, wake: false };
     let every = Duration::from_secs(90);
     let read = trigger("every = \"90\"\naccuracy = \"1min\"");
     assert_eq!(read, Trigger::Interval { every, pace, one_shot: false });

@@ -76,7 +76,7 @@ fn any_calendar() -> impl Strategy<Value = Trigger> {
 }
 
 fn any_pace() -> impl Strategy<Value = Pace> {
-    (any_time(0, 86_400), any_time(0, 86_400)).prop_map(|(accuracy, jitter)| Pace { accuracy, jitter })
+    (any_time(0, 86_400), any_time(0, 86_400)).prop_map(|(accuracy, jitter)| Pace { accuracy, jitter, wake: false })
 }
 
 fn any_watch() -> impl Strategy<Value = PathWatch> {

@@ -79,6 +79,7 @@ impl File {
             max_running: count("max_running", self.max_running, 1, MAX_COUNT, default.max_running)?,
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts).max(1),
             machine: machine(),
+            ..default
         };
         let most = bgtask_host::MAX_SPARES;
         let waiting_launchers = count("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
@@ -171,6 +172,7 @@ mod tests {
             max_running: 8,
             max_attempts: 9,
             machine: machine(),
+            ..bgtask_core::Config::default()
         };
         assert_eq!(file.checked().map(|config| config.core), Ok(wanted));
     }

@@ -164,6 +164,7 @@ impl Core {
                 cpu: total.cpu.saturating_sub(before.cpu),
                 io: total.io.saturating_sub(before.io),
                 memory_peak: total.memory_peak,
+                network: total.network.map(|network| network.saturating_sub(before.network.unwrap_or(0))),
             }
         });
         Some(Used { wall, usage })

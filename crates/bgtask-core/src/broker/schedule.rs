@@ -12,6 +12,7 @@ use crate::host::HostEvent;
 use crate::ids::{HostId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
+use crate::model::budget::{Budgets, Limits, Resource};
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::{Entry, Registration, Standing};
@@ -41,6 +42,14 @@ pub enum Gate {
     Battery,
     /// The machine is short of memory.
     MemoryPressure,
+    /// The app has used up its budget of this window (POL-2).
+    Throttled(Resource),
+    /// The app has used so much energy that its tasks were ended (POL-7).
+    Energy,
+    /// The machine goes to sleep, and the task does not ask for the network (D15).
+    Standby,
+    /// The processors are busy with other work.
+    Load,
     /// A try has failed, and the next one comes later.
     Backoff,
     /// An instance of the same registration runs (D2).
@@ -64,6 +73,10 @@ impl fmt::Display for Gate {
             Self::Condition(condition) => write!(f, "{condition} does not hold"),
             Self::Battery => f.write_str("maintenance runs on external power only"),
             Self::MemoryPressure => f.write_str("the machine is short of memory"),
+            Self::Throttled(resource) => write!(f, "the app has used up its budget of {resource}"),
+            Self::Energy => f.write_str("the app has used too much energy"),
+            Self::Standby => f.write_str("the machine is going to sleep"),
+            Self::Load => f.write_str("the processors are busy"),
             Self::Paused => f.write_str("it is paused"),
             Self::Backoff => f.write_str("a try has failed and the next one comes later"),
             Self::Running => f.write_str("an instance of it is running"),
@@ -224,6 +237,7 @@ impl Core {
         let event = ActivationEvent::Launched { host, warm, deadline: self.now.boot + budget };
         let activation = self.tasks.launch(id, event, self.now.boot).expect("it waits");
         let (instance, firing, attempt) = (activation.instance, activation.firing.clone(), activation.attempt);
+        let throttled = activation.throttled;
         let registration = &self.tasks.get(id).expect("it runs").registration;
         let order = RunOrder {
             instance,
@@ -234,6 +248,7 @@ impl Core {
             trigger: registration.trigger.clone(),
             firing,
             attempt,
+            throttled,
             budget,
         };
         self.tasks.queue_anew(id);
@@ -262,7 +277,11 @@ impl Core {
         let host = self.hosts.start(app, server, self.now.boot);
         match entry.command() {
             Some(command) => self.look_at_first(host, command),
-            None => self.outputs.push_back(Output::Launch { host, app: app_id, program }),
+            None => {
+                let Budgets { memory, processes, .. } = self.config.budgets;
+                let limits = Limits { memory, processes };
+                self.outputs.push_back(Output::Launch { host, app: app_id, program, limits });
+            }
         }
         (host, false)
     }

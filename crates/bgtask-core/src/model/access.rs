@@ -97,6 +97,8 @@ pub struct PolicyEntry {
     pub rule: PolicyRule,
     /// The file that says so, for people.
     pub file: Arc<str>,
+    /// Percent of the usual budgets that the app may use: of wall time, processor time, network and energy.
+    pub budget: u32,
 }
 
 windows_enum! {

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::registration::Entry;
 use crate::ids::{AppId, ClassId};
@@ -38,7 +39,12 @@ impl App {
             itself: None,
             applications: Vec::new(),
             raises: Vec::new(),
-            commands: Some(Server { program: "command".into(), application: "".into(), sharing: Sharing::InTurn }),
+            commands: Some(Server {
+                program: "command".into(),
+                application: "".into(),
+                sharing: Sharing::InTurn,
+                budget: None,
+            }),
         }
     }
 
@@ -87,6 +93,8 @@ pub struct Server {
     pub application: Arc<str>,
     /// How its instances share processes.
     pub sharing: Sharing,
+    /// The most time it asks for, where that is less than it would get (D10).
+    pub budget: Option<Duration>,
 }
 
 /// How the instances of a program share processes (HO-5).

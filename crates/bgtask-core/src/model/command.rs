@@ -27,6 +27,8 @@ pub struct Command {
     pub fresh_within: Option<Duration>,
     /// Whether it may leave a small file for its next try.
     pub checkpoint: bool,
+    /// The profile of what it may touch; `None` is as much as the user may.
+    pub sandbox: Option<Arc<str>>,
     /// The task file that it stands in; `None` where it was added by a call.
     pub file: Option<Arc<str>>,
 }
@@ -46,6 +48,7 @@ impl Command {
             retry: Retry::default(),
             fresh_within: None,
             checkpoint: false,
+            sandbox: None,
             file: None,
         }
     }
@@ -95,6 +98,8 @@ pub struct Usage {
     pub io: u64,
     /// The most bytes of memory it had at once, where that is known.
     pub memory_peak: Option<u64>,
+    /// Bytes sent and received over the network by all its processes, where they can be counted.
+    pub network: Option<u64>,
 }
 
 /// What one try came to cost.

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod app;
+pub(crate) mod budget;
 pub(crate) mod cancel;
 pub(crate) mod command;
 pub(crate) mod condition;

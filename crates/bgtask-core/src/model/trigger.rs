@@ -149,6 +149,8 @@ pub struct Pace {
     pub accuracy: Duration,
     /// It fires later by a part of this that is always the same for this task on this machine.
     pub jitter: Duration,
+    /// Whether the machine is woken from its sleep for it, where that is permitted.
+    pub wake: bool,
 }
 
 /// What is watched at a path.

@@ -39,8 +39,10 @@ fn acc_1_acc_3_asking_is_granted_without_a_prompt_and_asking_again_changes_nothi
 
 #[test]
 fn ac_2_what_the_user_or_the_policy_decided_is_not_overruled_by_asking() {
-    let denied =
-        |rule| Policy { default: Some(PolicyEntry { rule, file: "10-site.toml".into() }), ..Policy::default() };
+    let denied = |rule| Policy {
+        default: Some(PolicyEntry { rule, file: "10-site.toml".into(), budget: 100 }),
+        ..Policy::default()
+    };
     let by_user = Input::Request(RequestId(0), Request::SetAccess(app_id(PHOTOS), Some(AccessSetting::Never)));
     for (decision, decided) in [
         (by_user, BackgroundAccessStatus::DeniedByUser),

@@ -99,11 +99,11 @@ fn the_most_tries() {
 #[test]
 fn how_much_later_than_due() {
     let calendar = |accuracy, jitter| {
-        let (calendar, zone, pace) = ("daily 3".into(), None, Pace { accuracy, jitter });
+        let (calendar, zone, pace) = ("daily 3".into(), None, Pace { accuracy, jitter, wake: false });
         command("report", Trigger::Calendar { calendar, zone, catch_up: true, pace, one_shot: false })
     };
     let interval = |accuracy, jitter| {
-        let pace = Pace { accuracy, jitter };
+        let pace = Pace { accuracy, jitter, wake: false };
         command("report", Trigger::Interval { every: HOUR, pace, one_shot: false })
     };
     let more = seconds(1);

@@ -133,7 +133,7 @@ fn ac_10_the_user_says_no() {
 fn ac_10_the_policy_says_no() {
     let mut broker = broker();
     broker.register(task());
-    let deny = PolicyEntry { rule: PolicyRule::ForceDeny, file: "10-site.toml".into() };
+    let deny = PolicyEntry { rule: PolicyRule::ForceDeny, file: "10-site.toml".into(), budget: 100 };
     broker.tell(Input::Policy(Policy { apps: [(app_id(PHOTOS), deny)].into(), ..Policy::default() }));
     let (answer, why) = ask(&mut broker);
     assert_eq!(answer, Answer::DeniedBySystem);

@@ -48,7 +48,7 @@ pub(crate) fn app_id(name: &str) -> AppId {
 
 /// A program whose instances run one after the other in a process.
 pub(crate) fn program(name: &str) -> Server {
-    Server { program: name.into(), application: "".into(), sharing: Sharing::InTurn }
+    Server { program: name.into(), application: "".into(), sharing: Sharing::InTurn, budget: None }
 }
 
 /// An app that declares the usual entry point.
@@ -125,7 +125,7 @@ pub(crate) const fn every(interval: Duration) -> Trigger {
     Trigger::Interval { every: interval, pace: NO_PACE, one_shot: false }
 }
 
-const NO_PACE: Pace = Pace { accuracy: Duration::ZERO, jitter: Duration::ZERO };
+const NO_PACE: Pace = Pace { accuracy: Duration::ZERO, jitter: Duration::ZERO, wake: false };
 pub(crate) const HOUR: Duration = seconds(3_600);
 const DAY: i64 = 86_400_000_000;
 
@@ -445,6 +445,11 @@ impl Broker {
                 durable.activations.retain(|(_, other)| other.instance != activation.instance);
                 durable.activations.push((id, activation));
             }
+            Change::PutAccount(app, account) => {
+                durable.accounts.retain(|(its, _)| *its != app);
+                durable.accounts.push((app, account));
+            }
+            Change::DeleteAccount(app) => durable.accounts.retain(|(its, _)| *its != app),
             Change::DeleteActivation(instance) => durable.activations.retain(|(_, it)| it.instance != instance),
             Change::PutCompletion(completion) => durable.completions.push(completion),
             Change::DeleteCompletion(sequence) => durable.completions.retain(|it| it.sequence != sequence),
@@ -488,7 +493,7 @@ impl Run {
 
     /// The same, with what was seen to be used.
     pub(crate) fn exits_after(&self, broker: &mut Broker, cpu: Duration, io: u64) {
-        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20) });
+        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20), network: None });
         broker.tell(Input::HostExited { host: self.host, exit: HostExit::Code(0), output_tail: String::new(), usage });
     }
 

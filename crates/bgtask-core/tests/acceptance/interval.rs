@@ -8,7 +8,7 @@ use bgtask_core::{Cause, Config, EventKind, NewRegistration, Pace, Trigger, Wake
 use crate::harness::{Broker, HOUR, command, every, seconds};
 
 fn paced(name: &str, every: Duration, accuracy: Duration, jitter: Duration) -> NewRegistration {
-    command(name, Trigger::Interval { every, pace: Pace { accuracy, jitter }, one_shot: false })
+    command(name, Trigger::Interval { every, pace: Pace { accuracy, jitter, wake: false }, one_shot: false })
 }
 
 #[test]

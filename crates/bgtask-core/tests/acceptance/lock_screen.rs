@@ -71,7 +71,7 @@ fn ac_7_the_policy_takes_it_off_and_lets_it_come_back() {
     let mut broker = broker();
     set(&mut broker, Some(AccessSetting::Always));
     fired(&mut broker);
-    let deny = PolicyEntry { rule: PolicyRule::ForceDeny, file: "site".into() };
+    let deny = PolicyEntry { rule: PolicyRule::ForceDeny, file: "site".into(), budget: 100 };
     broker.tell(Input::Policy(Policy { apps: [(app_id(PHOTOS), deny)].into(), ..Policy::default() }));
     assert_eq!(fired(&mut broker), removed());
     broker.tell(Input::Policy(Policy::default()));

@@ -9,7 +9,7 @@ use bgtask_core::{
 use crate::harness::{Broker, PHOTOS, app, app_id, zone_task};
 
 fn policy(rule: PolicyRule) -> Input {
-    let entry = PolicyEntry { rule, file: "/etc/bgtask/policy.d/10-site.toml".into() };
+    let entry = PolicyEntry { rule, file: "/etc/bgtask/policy.d/10-site.toml".into(), budget: 100 };
     Input::Policy(Policy { default: None, apps: [(app_id(PHOTOS), entry)].into() })
 }
 
@@ -53,7 +53,7 @@ fn ac_7_the_policy_wins_over_the_user_and_says_which_file_it_is() {
 #[test]
 fn ac_7_a_default_policy_is_for_all_who_are_not_named() {
     let mut broker = Broker::new();
-    let entry = |rule| PolicyEntry { rule, file: "site".into() };
+    let entry = |rule| PolicyEntry { rule, file: "site".into(), budget: 100 };
     let apps = [(app_id("org.example.Other"), entry(PolicyRule::ForceAllow))].into();
     broker.tell(Input::Policy(Policy { default: Some(entry(PolicyRule::ForceDeny)), apps }));
     assert_eq!(status(&broker), Status::DeniedBySystemPolicy);

@@ -177,7 +177,10 @@ fn used(broker: &mut Broker, run: &Run, cpu_ms: u64, io: u64) {
     let sampled = broker.orders().into_iter().any(|order| order == Output::Sample(run.host));
     assert!(sampled, "the broker asks");
     let cpu = std::time::Duration::from_millis(cpu_ms);
-    broker.tell(bgtask_core::Input::HostUsage { host: run.host, usage: Usage { cpu, io, memory_peak: None } });
+    broker.tell(bgtask_core::Input::HostUsage {
+        host: run.host,
+        usage: Usage { cpu, io, memory_peak: None, network: None },
+    });
 }
 
 #[test]

@@ -165,7 +165,12 @@ fn bld_11_a_class_the_manifest_does_not_map_is_refused_with_the_lines_to_add() {
 }
 
 fn own_app() -> App {
-    let itself = Server { program: "photos".into(), application: "".into(), sharing: Sharing::Together("".into()) };
+    let itself = Server {
+        program: "photos".into(),
+        application: "".into(),
+        sharing: Sharing::Together("".into()),
+        budget: None,
+    };
     App { itself: Some(itself), ..app(PHOTOS, "1") }
 }
 

@@ -229,7 +229,7 @@ fn access_is_given_back_by_who_took_it() {
     broker.request(Request::SetBackground { enabled: false }).expect("it is the user's");
     assert_eq!(remedy(&broker), "`bgtask access on`");
     let file = "/etc/bgtask/policy.d/10-site.toml";
-    let entry = bgtask_core::PolicyEntry { rule: bgtask_core::PolicyRule::ForceDeny, file: file.into() };
+    let entry = bgtask_core::PolicyEntry { rule: bgtask_core::PolicyRule::ForceDeny, file: file.into(), budget: 100 };
     broker.tell(Input::Policy(bgtask_core::Policy { default: Some(entry), ..bgtask_core::Policy::default() }));
     assert_eq!(remedy(&broker), "ask the owner of this machine: /etc/bgtask/policy.d/10-site.toml decides");
 }

@@ -34,7 +34,7 @@ pub(crate) fn command(name: u8, a: u8, b: u8) -> NewRegistration {
 fn trigger(a: u8, b: u8) -> Trigger {
     let one_shot = a.is_multiple_of(6);
     let every = Duration::from_secs(1 + u64::from(b) * u64::from(a));
-    let pace = Pace { accuracy: every / 2, jitter: every / (1 + u32::from(b)) };
+    let pace = Pace { accuracy: every / 2, jitter: every / (1 + u32::from(b)), wake: false };
     match b % 9 {
         0 | 1 => Trigger::Interval { every, pace, one_shot },
         2 | 3 => Trigger::Calendar {

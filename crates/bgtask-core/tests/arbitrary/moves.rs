@@ -112,7 +112,7 @@ pub(crate) fn installed(number: u8, version: u8) -> App {
 }
 
 fn server(program: &str, sharing: Sharing) -> Server {
-    Server { program: program.into(), application: "".into(), sharing }
+    Server { program: program.into(), application: "".into(), sharing, budget: None }
 }
 
 fn sharing(version: u8) -> Sharing {
@@ -181,7 +181,7 @@ fn wanted_of(bits: u8) -> Vec<Condition> {
 }
 
 pub(crate) fn policy(number: u8, setting: u8) -> Policy {
-    let entry = PolicyEntry { rule: pick(PolicyRule::ALL, setting).expect("some"), file: "file".into() };
+    let entry = PolicyEntry { rule: pick(PolicyRule::ALL, setting).expect("some"), file: "file".into(), budget: 100 };
     Policy { default: None, apps: [(app(number), entry)].into() }
 }
 

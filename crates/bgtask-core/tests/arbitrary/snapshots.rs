@@ -48,7 +48,17 @@ pub(crate) fn snapshots() -> impl Strategy<Value = Snapshot> {
 }
 
 fn activation(instance: InstanceId, firing: Firing, attempt: u32, state: ActivationState) -> Activation {
-    Activation { instance, firing, attempt, failures: 0, not_before: None, message: None, started: None, state }
+    Activation {
+        instance,
+        firing,
+        attempt,
+        failures: 0,
+        not_before: None,
+        message: None,
+        started: None,
+        state,
+        throttled: bgtask_core::ThrottleCounts::default(),
+    }
 }
 
 fn stored(id: TaskId, number: u8, new: NewRegistration, standing: Standing) -> Registration {

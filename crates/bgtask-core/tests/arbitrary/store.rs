@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgtask_core::{
-    Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, Registration, Snapshot,
-    TaskId, Zone,
+    Account, Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, Registration,
+    Snapshot, TaskId, Zone,
 };
 
 #[derive(Default)]
@@ -18,6 +18,7 @@ pub(crate) struct Store {
     versions: BTreeMap<AppId, AppVersion>,
     switched_off: bool,
     zone: Option<Zone>,
+    accounts: BTreeMap<AppId, Account>,
     pub(crate) states: BTreeMap<Fact, Arc<str>>,
     sessions: u32,
 }
@@ -46,6 +47,7 @@ impl Store {
             versions: self.versions.clone().into_iter().collect(),
             zone: self.zone.clone(),
             states: self.states.clone().into_iter().collect(),
+            accounts: self.accounts.clone().into_iter().collect(),
             session: (self.sessions / 3).to_string().into(),
         }
     }
@@ -61,6 +63,8 @@ impl Store {
             Change::PutActivation(id, activation) => {
                 self.activations.insert(activation.instance, (id, activation));
             }
+            Change::PutAccount(app, account) => drop(self.accounts.insert(app, account)),
+            Change::DeleteAccount(app) => drop(self.accounts.remove(&app)),
             Change::DeleteActivation(instance) => drop(self.activations.remove(&instance)),
             Change::PutCompletion(completion) => {
                 assert_ne!(completion.app.as_str(), App::COMMANDS, "nobody fetches the completions of commands");

@@ -167,7 +167,10 @@ impl World {
             Move::Terminate(number) => request(Request::Terminate(app(number))),
             Move::Usage(h, used) => {
                 let cpu = Duration::from_micros(u64::from(used));
-                Input::HostUsage { host: host(h), usage: Usage { cpu, io: u64::from(used % 3), memory_peak: None } }
+                Input::HostUsage {
+                    host: host(h),
+                    usage: Usage { cpu, io: u64::from(used % 3), memory_peak: None, network: None },
+                }
             }
             Move::Access(number, ask) => {
                 let (app, application) = (app(number), String::new());
@@ -194,7 +197,12 @@ impl World {
                 host: host(h),
                 exit: HostExit::Code(i32::from(exit % 3)),
                 output_tail: String::new(),
-                usage: Some(Usage { cpu: Duration::from_secs(u64::from(exit)), io: 1, memory_peak: None }),
+                usage: Some(Usage {
+                    cpu: Duration::from_secs(u64::from(exit)),
+                    io: 1,
+                    memory_peak: None,
+                    network: None,
+                }),
             },
             Move::Command(name, a, b, update) => {
                 let (app, new) = (AppId::new(App::COMMANDS).expect("it is one"), command(name, a, b));

@@ -55,7 +55,7 @@ fn subjects() -> Vec<Subject> {
 }
 
 fn triggers_of_commands() -> Vec<Trigger> {
-    let pace = Pace { accuracy: Duration::from_secs(60), jitter: Duration::from_micros(1) };
+    let pace = Pace { accuracy: Duration::from_secs(60), jitter: Duration::from_micros(1), wake: false };
     let calendar = |zone: Option<&str>, catch_up| Trigger::Calendar {
         calendar: "*-*-* 03:00".into(),
         zone: zone.map(Into::into),
@@ -148,7 +148,12 @@ pub(crate) fn config() -> Config {
 }
 
 fn app() -> App {
-    let server = |program: &str, sharing| Server { program: program.into(), application: "Editor".into(), sharing };
+    let server = |program: &str, sharing| Server {
+        program: program.into(),
+        application: "Editor".into(),
+        sharing,
+        budget: None,
+    };
     let types = ["general", "systemEvent", "timer", "mediaProcessing", "deviceUse", "anything"]
         .map(TaskType::from_name)
         .to_vec();
@@ -237,6 +242,7 @@ pub(crate) fn activations() -> Vec<Activation> {
         message: (number == 4).then(|| "half of it".into()),
         started: number.is_multiple_of(3).then_some(BOOT),
         state,
+        throttled: bgtask_core::ThrottleCounts::default(),
     };
     (1..).zip(states).map(with).collect()
 }
@@ -343,7 +349,7 @@ fn event_kinds() -> Vec<EventKind> {
 }
 
 fn usage() -> Usage {
-    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20) }
+    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20), network: None }
 }
 
 fn used() -> [Option<Used>; 3] {
@@ -422,11 +428,12 @@ pub(crate) fn snapshot() -> Snapshot {
         zone: Some(zone()),
         states: states(),
         session: "".into(),
+        accounts: Vec::new(),
     }
 }
 
 fn policies() -> [Policy; 2] {
-    let entry = |rule| PolicyEntry { rule, file: "/etc/bgtask/policy.d/10-site.toml".into() };
+    let entry = |rule| PolicyEntry { rule, file: "/etc/bgtask/policy.d/10-site.toml".into(), budget: 100 };
     let apps = access().into_iter().map(|(app, _)| app).zip(PolicyRule::ALL.iter().map(|rule| entry(*rule))).collect();
     [Policy::default(), Policy { default: Some(entry(PolicyRule::ForceDeny)), apps }]
 }
@@ -612,13 +619,19 @@ fn orders() -> Vec<RunOrder> {
         trigger,
         attempt: 2,
         budget: Duration::from_secs(600),
+        throttled: bgtask_core::ThrottleCounts::default(),
     };
     triggers().into_iter().zip(entries().into_iter().cycle()).map(with).collect()
 }
 
 pub(crate) fn outputs() -> Vec<Output> {
     let mut all = vec![
-        Output::Launch { host: HOST, app: app_id(), program: "bin/tasks".into() },
+        Output::Launch {
+            host: HOST,
+            app: app_id(),
+            program: "bin/tasks".into(),
+            limits: bgtask_core::Limits::default(),
+        },
         Output::Adopt { host: HOST, client: CLIENT },
         Output::Cancel(HOST, INSTANCE, notice(CancellationReason::EnergySaver)),
         Output::Sample(HOST),

@@ -66,6 +66,12 @@ impl Stage {
                 | Output::Adopt { .. }
                 | Output::Ask { .. }
                 | Output::Deliver(..)
+                | Output::Freeze(_)
+                | Output::Thaw(_)
+                | Output::Throttled(..)
+                | Output::Inhibit(_)
+                | Output::Uninhibit(_)
+                | Output::Rouse(_)
                 | Output::WatchDevice(..)
                 | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}

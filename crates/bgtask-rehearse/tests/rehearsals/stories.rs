@@ -188,7 +188,7 @@ fn a_real_registration_keeps_its_phase() {
 }
 
 fn photos() -> (App, NewRegistration) {
-    let server = Server { program: "photos".into(), application: "".into(), sharing: Sharing::InTurn };
+    let server = Server { program: "photos".into(), application: "".into(), sharing: Sharing::InTurn, budget: None };
     let entry = EntryPoint { name: "Tasks.Upload".into(), server, types: vec![TaskType::Timer, TaskType::SystemEvent] };
     let id = AppId::new("org.example.Photos").expect("an id");
     let app = App {
@@ -223,7 +223,7 @@ fn an_apps_task_runs_on_its_budget() {
 fn a_policy_is_rehearsed_before_it_is_in_force() {
     let (app, new) = photos();
     let mut day = monday("");
-    let entry = PolicyEntry { rule: PolicyRule::ForceDeny, file: "/etc/bgtask/policy.d/new.toml".into() };
+    let entry = PolicyEntry { rule: PolicyRule::ForceDeny, file: "/etc/bgtask/policy.d/new.toml".into(), budget: 100 };
     day.rehearsal.policy = Policy { default: Some(entry), ..Policy::default() };
     day.rehearsal.apps.push(app.clone());
     let timeline = day.tasks(RehearsedTask::new(app.id, new)).played();

@@ -156,7 +156,7 @@ fn interval(chance: &mut Chance) -> Trigger {
     let jitter = if chance.percent(30) { chance.millis(5_000) } else { Duration::ZERO };
     Trigger::Interval {
         every,
-        pace: Pace { accuracy: accuracy(chance).min(every), jitter },
+        pace: Pace { accuracy: accuracy(chance).min(every), jitter, wake: false },
         one_shot: chance.percent(20),
     }
 }

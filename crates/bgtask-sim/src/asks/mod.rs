@@ -76,7 +76,7 @@ pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -
 pub(crate) fn any_policy(chance: &mut Chance) -> Policy {
     let mut entry = |percent| {
         let rule = *chance.pick(PolicyRule::ALL).expect("three");
-        chance.percent(percent).then(|| PolicyEntry { rule, file: "10-site.toml".into() })
+        chance.percent(percent).then(|| PolicyEntry { rule, file: "10-site.toml".into(), budget: 100 })
     };
     let default = entry(15);
     let apps = apps::every_name().filter_map(|app| entry(25).map(|entry| (app, entry))).collect();

@@ -55,7 +55,7 @@ impl Work {
 
     pub(super) fn performs(&mut self, output: &Output, hosts: &Hosts, now: Now) -> Verdict {
         match output {
-            Output::Launch { host, app, program } => {
+            Output::Launch { host, app, program, .. } => {
                 let before = self.places.insert(*host, (app.clone(), apps::sharing(program)));
                 check(before.is_none(), || format!("{host:?} was launched twice"))
             }

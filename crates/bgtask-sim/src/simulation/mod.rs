@@ -6,7 +6,7 @@ mod quiet;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bgtask_core::{AppId, Change, ClientId, Config, Input, Notice, Now, Output, Policy, Snapshot, WallTime};
+use bgtask_core::{AppId, Budgets, Change, ClientId, Config, Input, Notice, Now, Output, Policy, Snapshot, WallTime};
 
 use crate::apps;
 use crate::chance::Chance;
@@ -310,6 +310,12 @@ impl Simulation {
             Output::Retire(host) => self.hosts.retire(host, now, chance),
             Output::Kill(host) => self.hosts.kill(host, now, chance),
             Output::Deliver(client, notice) => self.deliver(client, &notice)?,
+            Output::Freeze(_)
+            | Output::Thaw(_)
+            | Output::Throttled(..)
+            | Output::Inhibit(_)
+            | Output::Uninhibit(_)
+            | Output::Rouse(_) => {}
             Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
         }
         Ok(())
@@ -381,6 +387,10 @@ fn any_config(chance: &mut Chance) -> Config {
         max_warm_hosts: chance.index(3),
         max_running: 1 + chance.index(4),
         max_attempts: 1 + u32::try_from(chance.below(3)).unwrap_or(0),
+        budgets: Budgets { cpu: None, network: None, ..Budgets::default() },
+        processors: 1 + u32::try_from(chance.below(4)).unwrap_or(0),
+        load_delay: seconds(chance.below(60)),
+        may_wake: chance.percent(50),
         machine: chance.number(),
     }
 }

@@ -16,7 +16,7 @@ impl Driver {
     /// What an effect has for the core to know comes after it, in `follow_ups`.
     pub(super) fn perform(&mut self, effect: Output) {
         match effect {
-            Output::Launch { host, app, program } => self.launch(host, &app, &program),
+            Output::Launch { host, app, program, .. } => self.launch(host, &app, &program),
             Output::Plan { task, calendar, zone, after } => {
                 let at = self.calendars.next(&calendar, zone.as_deref(), after);
                 self.follow_ups.push_back(Input::Planned { task, at });
@@ -58,6 +58,12 @@ impl Driver {
                 };
                 self.reply(client, &message, reply);
             }
+            Output::Freeze(_)
+            | Output::Thaw(_)
+            | Output::Throttled(..)
+            | Output::Inhibit(_)
+            | Output::Uninhibit(_)
+            | Output::Rouse(_) => {}
             Output::Persist(_) | Output::Wake(_) => unreachable!("taken where the core is polled"),
         }
     }
@@ -157,7 +163,7 @@ impl Driver {
 }
 
 pub(super) fn core_usage(used: bgtask_host::Usage) -> Usage {
-    Usage { cpu: used.cpu, io: used.io, memory_peak: None }
+    Usage { cpu: used.cpu, io: used.io, memory_peak: None, network: None }
 }
 
 /// One record in the log for every state change, with the fields a person filters by.

@@ -220,6 +220,7 @@ impl Hosts {
             cpu: all.used.cpu,
             io: all.used.io,
             memory_peak: all.memory_peak,
+            network: None,
         });
         Some((exit, usage))
     }

@@ -79,7 +79,7 @@ fn merge(said: &BTreeMap<PathBuf, Option<Said>>) -> Policy {
     let mut unknown = None;
     for (path, said) in said {
         let file: Arc<str> = path.to_string_lossy().into();
-        let entry = |rule| PolicyEntry { rule, file: file.clone() };
+        let entry = |rule| PolicyEntry { rule, file: file.clone(), budget: 100 };
         match said {
             Some(said) => {
                 policy.default = said.default.map(entry).or(policy.default);

@@ -129,7 +129,7 @@ fn declared(info: &AppInfo) -> Option<App> {
 
 /// What is known of an app whose manifest cannot be read here.
 fn plain(info: &AppInfo) -> Option<App> {
-    let server = Server { program: "".into(), application: "".into(), sharing: Sharing::InTurn };
+    let server = Server { program: "".into(), application: "".into(), sharing: Sharing::InTurn, budget: None };
     let entry = |name: &String| EntryPoint { name: name.clone(), server: server.clone(), types: Vec::new() };
     Some(App {
         id: AppId::new(&info.id).ok()?,

@@ -73,6 +73,12 @@ impl Core {
             Gate::Condition(condition) => self.opening_of_condition(registration, condition),
             Gate::Battery => do_this("plug the machine in"),
             Gate::MemoryPressure => do_this("close programs that use much memory"),
+            Gate::Throttled(resource) => {
+                wait_for(format!("wait until the {resource} budget of the app is filled again"))
+            }
+            Gate::Energy => wait_for("wait until the next period of energy begins"),
+            Gate::Standby => wait_for("wait until the machine is awake again"),
+            Gate::Load => wait_for("wait until the processors have time"),
             Gate::Backoff => wait_for("wait for the next try"),
             Gate::Running => wait_for("wait until the instance that runs has ended"),
             Gate::Slot => {
@@ -151,6 +157,10 @@ fn reading_of(registration: &Registration, gate: Gate) -> String {
         Gate::Unknown(_) | Gate::EnergySaver => "EnergySaver".into(),
         Gate::Condition(condition) => name_for(registration, condition).into_owned(),
         Gate::Battery => "ExternalPower".into(),
+        Gate::Throttled(_) => "Budget".into(),
+        Gate::Energy => "Energy".into(),
+        Gate::Standby => "Standby".into(),
+        Gate::Load => "Load".into(),
         Gate::Backoff => "Backoff".into(),
         Gate::Running => "Running".into(),
         Gate::Slot => "Slot".into(),
@@ -170,6 +180,10 @@ fn spoken(reading: &str) -> &str {
         "EnergySaver" => "the end of energy saving",
         "ExternalPower" => "external power",
         "MemoryPressure" => "free memory",
+        "Budget" => "the budget of its app",
+        "Energy" => "the energy of its app",
+        "Standby" => "the end of sleep",
+        "Load" => "the processors",
         "Backoff" => "its next try",
         "Running" => "the instance that runs",
         "Slot" => "a free slot",

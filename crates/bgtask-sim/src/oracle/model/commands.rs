@@ -183,7 +183,12 @@ impl Model {
         let place = self.hosts.get_mut(&host).expect("they run there");
         owed.bill.usage = usage.map(|total| {
             let before = std::mem::replace(&mut place.charged, total);
-            Usage { cpu: total.cpu - before.cpu, io: total.io - before.io, memory_peak: total.memory_peak }
+            Usage {
+                cpu: total.cpu - before.cpu,
+                io: total.io - before.io,
+                memory_peak: total.memory_peak,
+                network: None,
+            }
         });
     }
 

@@ -307,7 +307,13 @@ impl Model {
                 self.missing.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
-            Output::Launch { host, app, program } => self.launches(*host, app, Some(program), None),
+            Output::Freeze(_)
+            | Output::Thaw(_)
+            | Output::Throttled(..)
+            | Output::Inhibit(_)
+            | Output::Uninhibit(_)
+            | Output::Rouse(_) => Ok(()),
+            Output::Launch { host, app, program, .. } => self.launches(*host, app, Some(program), None),
             Output::Adopt { host, client } => match owed.adopts.take() {
                 Some((wanted, app)) if wanted == *client => self.launches(*host, &app, None, Some(*client)),
                 other => Err(format!("{client:?} is adopted, {other:?} is to be")),

@@ -141,7 +141,7 @@ impl TestBroker {
         };
         let setting = match status {
             BackgroundAccessStatus::DeniedBySystemPolicy => {
-                let entry = PolicyEntry { rule: PolicyRule::ForceDeny, file: "of the test".into() };
+                let entry = PolicyEntry { rule: PolicyRule::ForceDeny, file: "of the test".into(), budget: 100 };
                 self.policy.apps.insert(id, entry);
                 return self.tell(Input::Policy(self.policy.clone()));
             }

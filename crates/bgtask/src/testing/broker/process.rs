@@ -188,6 +188,7 @@ mod tests {
             firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false },
             attempt: 1,
             budget: Duration::from_secs(25),
+            throttled: bgtask_core::ThrottleCounts::default(),
         };
         let bytes = run_call(&order).expect("it can be written").data().len();
         assert!((MAX_MESSAGE_BYTES..=MAX_ORDER_BYTES).contains(&bytes), "{bytes}");

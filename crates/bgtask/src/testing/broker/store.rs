@@ -44,6 +44,8 @@ impl Store {
             Change::PutSwitchedOff(off) => kept.switched_off = off,
             Change::PutVersion(app, version) => put(&mut kept.versions, (app, version), |(app, _)| app.clone()),
             Change::DeleteVersion(gone) => kept.versions.retain(|(app, _)| *app != gone),
+            Change::PutAccount(app, account) => put(&mut kept.accounts, (app, account), |(app, _)| app.clone()),
+            Change::DeleteAccount(gone) => kept.accounts.retain(|(app, _)| *app != gone),
             Change::PutZone(zone) => kept.zone = Some(zone),
             Change::DeleteZone => kept.zone = None,
             Change::PutState(fact, state) => put(&mut kept.states, (fact, state), |(fact, _)| *fact),

@@ -115,6 +115,12 @@ impl TestBroker {
                 let data_dir = self.data_dir(app.as_str());
                 self.processes.launch(host, &self.entries, data_dir);
             }
+            Output::Freeze(_)
+            | Output::Thaw(_)
+            | Output::Throttled(..)
+            | Output::Inhibit(_)
+            | Output::Uninhibit(_)
+            | Output::Rouse(_) => {}
             Output::Progressed { .. } => {}
             Output::Plan { .. } => unreachable!("no app has what only commands have"),
             Output::Listen { task, .. } => return vec![self.ears.listen(task)],
@@ -132,6 +138,7 @@ impl TestBroker {
             Output::Retire(host) => self.processes.retire(host),
             Output::Kill(host) => return self.processes.kill(host).into_iter().collect(),
             Output::Deliver(_, Notice::Progress { task, value, .. }) => self.heard.progress.push((task, value)),
+            Output::Deliver(_, Notice::Energy(_)) => {}
             Output::Deliver(_, Notice::Completed(completion)) => self.heard.completions.push(completion),
         }
         Vec::new()
