@@ -88,9 +88,15 @@ impl Doubts {
 }
 
 impl Driver {
-    /// Whether the request waits for a trial, whose end comes in by itself.
+    /// Whether the request is answered already, since nothing here could serve it, or waits for a trial, whose end comes in
+    /// by itself.
     pub(super) fn doubts(&mut self, client: ClientId, message: &Message, request: &Request) -> bool {
         let (Request::Register(app, new) | Request::RegisterOrUpdate(app, new)) = request else { return false };
+        if let Some(refused) = self.clock.refuses(new).filter(|_| !self.core.refuses(request)) {
+            let error = clients::refusal(&refused, &self.apps, Some(message));
+            self.reply(client, message, Err(error));
+            return true;
+        }
         let doubt = match Subject::of(&new.trigger) {
             Some(Subject::Events { class, properties }) if !self.listeners.hears(&new.trigger) => {
                 bgtask_convert::subject(class, &properties, Some(app)).ok().map(Doubt::Subject)

@@ -96,7 +96,8 @@ impl Driver {
         let recorder = options.record.as_deref().map(|path| recorder(path, &config, seed)).transpose()?;
         let entrance = Entrance::new(post.clone());
         let bus = if places.private { None } else { SessionBus::open(entrance.clone()).await };
-        let clock = Clock::new().map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
+        let clock = Clock::new(&options.sysroot)
+            .map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
         let world = World::new(&options.sysroot);
         let centre = world.notifications();
         centre.keep_in(&places.runtime);

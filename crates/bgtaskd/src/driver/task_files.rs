@@ -31,6 +31,9 @@ impl Driver {
         self.check_name_is_free(&new, path)?;
         let commands = AppId::new(App::COMMANDS).expect("it is an app id");
         check_subject(&new.trigger, &commands)?;
+        if let Some(refused) = self.clock.refuses(&new) {
+            return Err(refused.to_string());
+        }
         match self.decide_now(now, Request::RegisterOrUpdate(commands, new)) {
             Some(Ok(Reply::Updated(id, _))) => {
                 self.decide_now(now, Request::SetPaused { task: id, paused: task.paused });
