@@ -92,7 +92,7 @@ impl Driver {
     /// by itself.
     pub(super) fn doubts(&mut self, client: ClientId, message: &Message, request: &Request) -> bool {
         let (Request::Register(app, new) | Request::RegisterOrUpdate(app, new)) = request else { return false };
-        if let Some(refused) = self.clock.refuses(new).filter(|_| !self.core.refuses(request)) {
+        if let Some(refused) = self.unserved(request) {
             let error = clients::refusal(&refused, &self.apps, Some(message));
             self.reply(client, message, Err(error));
             return true;
@@ -127,6 +127,12 @@ impl Driver {
             let _ended = post.send(Incoming::Tried(Box::new(tried))).await;
         });
         true
+    }
+
+    /// Why nothing here can serve a registration that the core would take.
+    pub(super) fn unserved(&self, request: &Request) -> Option<Refusal> {
+        let (Request::Register(_, new) | Request::RegisterOrUpdate(_, new)) = request else { return None };
+        self.clock.refuses(new).filter(|_| !self.core.refuses(request))
     }
 
     /// The fact behind a trigger, where software that few machines have knows it and nobody watches it yet.
