@@ -10,6 +10,7 @@ mod device_use;
 mod fire;
 mod idle;
 mod listen;
+mod load;
 mod register;
 mod restore;
 mod run;

@@ -32,7 +32,8 @@ pub struct Why {
     pub gates: Vec<GateReading>,
     /// The one change that would start it now, for a person; `None` where it runs, or where nothing but its trigger would.
     pub remedy: Option<String>,
-    /// When time alone can start it at the earliest: its timer is due, or the pause after a failure ends.
+    /// When time alone can start it at the earliest: its timer is due, the pause after a failure ends, or the load has held
+    /// it for long enough.
     pub next: Option<WallTime>,
     /// How long the running instance has run.
     pub used: Option<Duration>,
@@ -84,9 +85,11 @@ impl Core {
         let task = self.tasks.get(id)?;
         let registration = &task.registration;
         match task.waiting.front() {
-            Some(first) if task.running.is_empty() => {
-                first.not_before.filter(|_| self.waits_for(task) == Gate::Backoff)
-            }
+            Some(first) if task.running.is_empty() => match self.waits_for(task) {
+                Gate::Backoff => first.not_before,
+                Gate::Load => Some(self.start_after(task)),
+                _ => None,
+            },
             _ => registration.due.filter(|_| registration.fires()).map(|due| self.released_at(registration, due)),
         }
     }
@@ -187,8 +190,17 @@ impl Core {
                 let names: Vec<_> = spoken.collect();
                 format!("{fired} and {it} is held since {held} ago until {}.", names.join(" and "))
             }
+            Gate::Load => {
+                let why = self.why_held_by_load();
+                let left = Spoken(self.start_after(task) - now.wall);
+                format!("{fired} and {it} is held since {held} ago because {why}; it starts in {left} at the latest.")
+            }
             gate => format!("{fired} and {it} is held since {held} ago because {}.", self.because(registration, gate)),
         }
+    }
+
+    fn why_held_by_load(&self) -> &'static str {
+        if self.processors_are_busy() { "the processors are busy" } else { "many tasks came due at once" }
     }
 
     fn because(&self, registration: &Registration, gate: Gate) -> String {
