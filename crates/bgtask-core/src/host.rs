@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{AppId, ClientId, HostId};
+use crate::ids::{AppId, ClientId, HostId, TaskId};
 use crate::model::app::Server;
 use crate::model::command::Usage;
 use crate::time::BootTime;
@@ -29,6 +29,8 @@ pub struct Host {
     pub charged: Usage,
     /// When to look what it has used, where that is bounded.
     pub look_at: Option<BootTime>,
+    /// The task it was last given an instance of: who is charged with the wake-ups it causes.
+    pub serves: Option<TaskId>,
 }
 
 /// What a host is.

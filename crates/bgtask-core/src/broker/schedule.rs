@@ -86,7 +86,8 @@ impl fmt::Display for Gate {
 }
 
 impl Core {
-    /// Runs waiting activations while there are free slots: the app that occupies least first, then the oldest firing.
+    /// Runs waiting activations while there are free slots: first what is critical, then what is urgent, then of the app
+    /// that occupies least, and of several such of the one that had its turn longest ago, the oldest firing.
     pub(super) fn schedule(&mut self) {
         if !std::mem::take(&mut self.unsettled) || self.stopping || self.tasks.open().next().is_none() {
             return;
@@ -94,21 +95,29 @@ impl Core {
         let mut occupancy = self.tasks.occupancy();
         let mut running: usize = occupancy.values().sum();
         while running < self.config.max_running {
-            let urgent = self.most_urgent();
+            let critical = self.tasks.critical().find(|id| self.gate(*id).is_none());
+            let urgent = critical.or_else(|| self.most_urgent());
             let candidates = self.tasks.open().filter_map(|(app, queue)| {
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
-                Some((occupancy.get(app).copied().unwrap_or(0), place, id))
+                let (slots, turn) = (occupancy.get(app).copied().unwrap_or(0), self.turns.get(app).copied());
+                Some(((slots, turn, place), id))
             });
-            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, _, id)| id)) else {
+            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, id)| id)) else {
                 break;
             };
-            *occupancy.entry(self.tasks.get(id).expect("it waits").registration.app.clone()).or_default() += 1;
+            let app = self.tasks.get(id).expect("it waits").registration.app.clone();
+            *occupancy.entry(app.clone()).or_default() += 1;
             running += 1;
+            self.last_turn += 1;
+            self.turns.insert(app, self.last_turn);
             self.launch(id);
         }
         let ready = self.tasks.take_ready();
         if running >= self.config.max_running {
             self.note_full(ready);
+        }
+        if self.tasks.open().next().is_none() {
+            self.turns.clear();
         }
     }
 
@@ -252,8 +261,10 @@ impl Core {
             budget,
         };
         self.tasks.queue_anew(id);
+        self.hosts.get_mut(host).expect("it runs there").serves = Some(id);
         self.record(id, Some(instance), EventKind::Started { attempt, warm });
         self.watch_device(id, order.firing.details.as_ref());
+        self.inhibit_sleep(id, instance);
         self.outputs.push_back(Output::Run(host, Box::new(order)));
         self.fresh_gate(id);
     }

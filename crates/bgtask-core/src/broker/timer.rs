@@ -1,5 +1,6 @@
 //! What time alone brings about: timers (D11), calendars, failed tries that may be repeated, promises that are broken.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fire::Occurrence;
@@ -20,9 +21,9 @@ const SET_BACK: Duration = Duration::from_secs(3 * 3_600);
 
 impl Core {
     /// Does what has become due. Timers missed while the machine was off make one run, the phase stays (D11).
-    pub(super) fn expire_timers(&mut self) {
+    pub(super) fn expire_timers(&mut self, beside: &BTreeSet<TaskId>) {
         let due = self.tasks.timers_until(self.now.wall);
-        let shared = u32::try_from(due.len()).unwrap_or(u32::MAX);
+        let shared = self.charge_wake(due.len(), beside);
         due.into_iter().for_each(|id| self.fire_timer(id, shared));
         for (id, alarm) in self.tasks.alarms_until(self.now.wall) {
             match alarm {

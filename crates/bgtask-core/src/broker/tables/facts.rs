@@ -90,11 +90,12 @@ impl Facts {
         conditions.iter().copied().filter(|condition| !self.holds(*condition)).collect()
     }
 
-    /// Whether a condition holds. What nobody can know does not, not even negated; a saver and a shortage of memory that
-    /// nobody can know are none.
+    /// Whether a condition holds. What nobody can know does not, not even negated; a saver and a pressure that nobody can
+    /// know are none.
     pub(in crate::broker) fn holds(&self, condition: Condition) -> bool {
         let unknowable = match condition {
-            Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure, .. } | Condition::System(_) => false,
+            Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure | Fact::CpuPressure, .. }
+            | Condition::System(_) => false,
             Condition::Fact { fact, .. } => matches!(self.status(fact), Some(SourceStatus::Missing { .. })),
         };
         !unknowable && self.levels.holds(condition)

@@ -53,6 +53,7 @@ impl Hosts {
             activity,
             charged: Usage::default(),
             look_at: None,
+            serves: None,
         };
         self.by_id.insert(id, host);
         id

@@ -26,6 +26,8 @@ pub(in crate::broker) struct Task {
     alarms: [Option<WallTime>; Alarm::ALL.len()],
     /// How many orders to plan its calendar have not been answered.
     pub(in crate::broker) plans: u32,
+    /// Thousandths of wake-ups that served it beside those of its timer, since it was last told what it came to cost.
+    pub(in crate::broker) wakes: u32,
     /// How well it is listened for it.
     pub(in crate::broker) heard: Option<SourceStatus>,
 }
@@ -86,6 +88,10 @@ pub(in crate::broker) struct Tasks {
     alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
     /// Those of the open ones that promise to succeed within some time.
     promising: BTreeSet<TaskId>,
+    /// Those of the open ones that go before all others, in the order they fired.
+    critical: BTreeSet<(u64, TaskId)>,
+    /// When the machine is to be woken for a timer.
+    rousing: BTreeSet<(WallTime, TaskId)>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
 }
@@ -128,6 +134,7 @@ impl Tasks {
             early: None,
             alarms: [None; Alarm::ALL.len()],
             plans: 0,
+            wakes: 0,
             heard: None,
         };
         facts.need(task.facts());
@@ -260,6 +267,11 @@ impl Tasks {
         } else {
             self.promising.remove(&id);
         }
+        if open && registration.trigger.is_critical() {
+            self.critical.insert((place, id));
+        } else {
+            self.critical.remove(&(place, id));
+        }
     }
 
     fn take_running(&mut self, instance: InstanceId) -> Option<(TaskId, Activation)> {
@@ -296,7 +308,17 @@ impl Tasks {
             before.map(|at| self.early.remove(&(at, id)));
             self.early.extend(early.map(|at| (at, id)));
         }
-        self.set_alarm(id, Alarm::Fire, window.map(|(_, latest)| latest));
+        let latest = window.map(|(_, latest)| latest);
+        if task.registration.trigger.pace().is_some_and(|pace| pace.wake) {
+            task.alarms[Alarm::Fire as usize].map(|at| self.rousing.remove(&(at, id)));
+            self.rousing.extend(latest.map(|at| (at, id)));
+        }
+        self.set_alarm(id, Alarm::Fire, latest);
+    }
+
+    /// When the machine is first to be woken.
+    pub(in crate::broker) fn first_rousing(&self) -> Option<WallTime> {
+        self.rousing.first().map(|(at, _)| *at)
     }
 
     /// The timers that may fire by then, the earliest first.
@@ -329,6 +351,11 @@ impl Tasks {
         self.promising.iter().filter_map(|id| self.by_id.get(id))
     }
 
+    /// The open registrations that go before all others, in the order they fired.
+    pub(in crate::broker) fn critical(&self) -> impl Iterator<Item = TaskId> {
+        self.critical.iter().map(|(_, id)| *id)
+    }
+
     fn enqueue(&mut self, id: TaskId) {
         let Some(task) = self.by_id.get_mut(&id).filter(|task| task.place.is_none()) else { return };
         self.last_place += 1;
@@ -344,6 +371,7 @@ impl Tasks {
         take(&mut self.waiting, app, place);
         take(&mut self.open, app, place);
         self.promising.remove(&id);
+        self.critical.remove(&(place, id));
     }
 
     /// Whoever waited behind an activation that has just left goes behind the others of its app.
