@@ -60,10 +60,12 @@ impl Driver {
             }
             Output::Inhibit(instance) => self.inhibitor.hold(instance),
             Output::Uninhibit(instance) => self.inhibitor.give_back(instance),
-            Output::Freeze(_)
-            | Output::Thaw(_)
-            | Output::Throttled(..)
-            | Output::Rouse(_) => {}
+            Output::Rouse(at) => {
+                if let Err(error) = self.clock.rouse(at) {
+                    tracing::error!("the machine cannot be woken for a task: {error}");
+                }
+            }
+            Output::Freeze(_) | Output::Thaw(_) | Output::Throttled(..) => {}
             Output::Persist(_) | Output::Wake(_) => unreachable!("taken where the core is polled"),
         }
     }
