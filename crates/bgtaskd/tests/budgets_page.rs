@@ -73,7 +73,8 @@ fn the_bounds_of_a_host_are_the_defaults() {
 fn critical_triggers_are_named() {
     let system = |kind| Trigger::System { kind, one_shot: false };
     let critical = SystemTriggerType::ALL.iter().filter(|kind| system(**kind).is_critical());
-    let section = PAGE.split("\n## Critical tasks").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
+    let section =
+        PAGE.split("\n## Critical tasks").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
     let named: Vec<_> = critical.map(|kind| kind.name()).collect();
     assert!(!named.is_empty() && named.iter().all(|name| section.contains(name)), "{named:?}");
 }
@@ -92,8 +93,7 @@ fn the_weights_and_levels_of_energy_are_those_of_the_code() {
     assert!(PAGE.contains(&format!("for a *period* of {} min", limits::ENERGY_PERIOD.as_secs() / 60)));
     let table = PAGE.split("| level | from | what it means |\n|---|---|---|\n").nth(1).expect("a table");
     let rows: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
-    let expected: Vec<_> =
-        EnergyLevel::ALL.iter().map(|level| format!("| {level} | {} % |", level.number())).collect();
+    let expected: Vec<_> = EnergyLevel::ALL.iter().map(|level| format!("| {level} | {} % |", level.number())).collect();
     assert_eq!(rows.len(), expected.len());
     for (row, expected) in rows.iter().zip(&expected) {
         assert!(row.starts_with(expected), "{row} has to begin with {expected}");
