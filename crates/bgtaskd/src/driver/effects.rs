@@ -60,10 +60,7 @@ impl Driver {
             }
             Output::Inhibit(instance) => self.inhibitor.hold(instance),
             Output::Uninhibit(instance) => self.inhibitor.give_back(instance),
-            Output::Freeze(_)
-            | Output::Thaw(_)
-            | Output::Throttled(..)
-            | Output::Rouse(_) => {}
+            Output::Freeze(_) | Output::Thaw(_) | Output::Throttled(..) | Output::Rouse(_) => {}
             Output::Persist(_) | Output::Wake(_) => unreachable!("taken where the core is polled"),
         }
     }
