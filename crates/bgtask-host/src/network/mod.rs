@@ -75,6 +75,9 @@ impl NetworkMeter {
     }
 
     fn look(&mut self, key: u64, open: &HashSet<u32>) -> io::Result<u64> {
+        if open.is_empty() && !self.bills.contains_key(&key) {
+            return Ok(0);
+        }
         let kernel = match &mut self.kernel {
             Some(kernel) => kernel,
             none => none.insert(Kernel::open()?),
