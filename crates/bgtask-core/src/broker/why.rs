@@ -1,5 +1,7 @@
 //! The one sentence that explains why a task is not running now, with the facts it stands on and what would change it.
 
+mod because;
+mod budget;
 mod reading;
 mod remedy;
 
@@ -10,7 +12,6 @@ use super::{Core, Task};
 use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
 use crate::input::SourceStatus;
-use crate::model::access::BackgroundAccessStatus;
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
@@ -24,7 +25,7 @@ pub use reading::GateReading;
 pub struct Why {
     /// One sentence for a person.
     pub sentence: String,
-    /// One word for programs: `idle`, `latched`, `buffered`, `starting`, `running`, `cancelling`.
+    /// One word for programs: `idle`, `latched`, `buffered`, `starting`, `running`, `suspended`, `cancelling`.
     pub phase: &'static str,
     /// Since when the activation waits or runs; `None` without an activation.
     pub since: Option<WallTime>,
@@ -32,9 +33,10 @@ pub struct Why {
     pub gates: Vec<GateReading>,
     /// The one change that would start it now, for a person; `None` where it runs, or where nothing but its trigger would.
     pub remedy: Option<String>,
-    /// When time alone can start it at the earliest: its timer is due, or the pause after a failure ends.
+    /// When time alone can start it at the earliest, or let it go on: its timer is due, the pause after a failure ends, its app
+    /// may use something again, the load has held it for long enough, a task that runs has to have ended.
     pub next: Option<WallTime>,
-    /// How long the running instance has run.
+    /// How long the running instance has run; while it was suspended it did not.
     pub used: Option<Duration>,
     /// How long it may run.
     pub budget: Option<Duration>,
@@ -60,8 +62,8 @@ impl Core {
             since,
             gates,
             remedy,
-            next: self.next_start(id),
-            used: running.and_then(|activation| activation.started).map(|started| now.boot.since(started)),
+            next: self.next_start(id, now),
+            used: running.and_then(|activation| self.has_run(task, activation, now)),
             budget: running.map(|_| self.budget(&task.registration)),
         })
     }
@@ -73,6 +75,7 @@ impl Core {
             None | Some(ActivationState::Ended) => "idle",
             Some(ActivationState::Waiting { .. }) if matches!(self.waits_for(task), Gate::Condition(_)) => "latched",
             Some(ActivationState::Waiting { .. }) => "buffered",
+            Some(state) if state.host().is_some_and(|host| self.frozen_since(host).is_some()) => "suspended",
             Some(ActivationState::Starting { .. }) => "starting",
             Some(ActivationState::Running { .. }) => "running",
             Some(ActivationState::Cancelling { .. } | ActivationState::Killing { .. }) => "cancelling",
@@ -80,14 +83,23 @@ impl Core {
     }
 
     /// When time alone can start a task at the earliest, as [`Why::next`] has it.
-    pub fn next_start(&self, id: TaskId) -> Option<WallTime> {
+    fn next_start(&self, id: TaskId, now: Now) -> Option<WallTime> {
         let task = self.tasks.get(id)?;
         let registration = &task.registration;
-        match task.waiting.front() {
-            Some(first) if task.running.is_empty() => {
-                first.not_before.filter(|_| self.waits_for(task) == Gate::Backoff)
-            }
-            _ => registration.due.filter(|_| registration.fires()).map(|due| self.released_at(registration, due)),
+        match (task.waiting.front(), task.running.first()) {
+            (_, Some(running)) if self.is_suspended(running) => self.throttled_until(&registration.app),
+            (Some(first), None) => match self.waits_for(task) {
+                Gate::Backoff => first.not_before,
+                Gate::Throttled(_) => self.throttled_until(&registration.app),
+                Gate::Energy => Some(self.energy(&registration.app, now).until),
+                Gate::Load => Some(self.start_after(task)),
+                Gate::Slot => self.slot_free_at(now),
+                _ => None,
+            },
+            _ => registration.due.filter(|_| registration.fires()).map(|due| {
+                let released = self.released_at(registration, due);
+                if released > now.wall { released } else { self.latest(registration, due) }
+            }),
         }
     }
 
@@ -103,16 +115,36 @@ impl Core {
         let sentence = match registration.due {
             _ if registration.paused => format!("{it} is paused and fires nothing until it is resumed; {past}."),
             _ if let Some(blind) = self.blind(task) => format!("{it} cannot run: {blind}."),
-            Some(due) => {
-                let left = Spoken(self.released_at(registration, due) - now.wall);
-                format!("{it} waits for its trigger: {trigger} fires in {left}; {past}.")
-            }
+            Some(due) => format!("{}; {past}.", self.say_due(registration, due, now)),
             None if matches!(trigger, Trigger::Calendar { .. }) && task.plans == 0 => {
                 format!("{it} waits for nothing: {trigger} never comes true again; {past}.")
             }
             None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
         };
         [Some(sentence), self.half_blind(task), self.locked_out(registration)].into_iter().flatten().collect()
+    }
+
+    /// A timer fires on a tick that all share, or with a wake-up that it shares, and not always when it is due.
+    fn say_due(&self, registration: &Registration, due: WallTime, now: Now) -> String {
+        let (it, trigger) = (subject(registration), &registration.trigger);
+        let (released, latest) = (self.released_at(registration, due), self.latest(registration, due));
+        let ago = Spoken(now.wall - due);
+        match (due <= now.wall, released <= now.wall) {
+            (true, false) => {
+                let left = Spoken(released - now.wall);
+                format!("{it} waits for the tick: {trigger} was due {ago} ago, and fires with all others in {left}")
+            }
+            (true, true) if latest > now.wall => {
+                let left = Spoken(latest - now.wall);
+                format!(
+                    "{it} waits for a wake-up that it can share: {trigger} was due {ago} ago, and fires in {left} at the latest"
+                )
+            }
+            _ => {
+                let left = Spoken(released - now.wall);
+                format!("{it} waits for its trigger: {trigger} fires in {left}")
+            }
+        }
     }
 
     /// Why its trigger cannot fire on this machine.
@@ -149,12 +181,16 @@ impl Core {
         let whole = if is_command(&task.registration) { "it" } else { "its host" };
         match activation.state {
             ActivationState::Waiting { since } => (Some(since), self.say_waiting(task, activation, since, now)),
+            ActivationState::Starting { .. } | ActivationState::Running { .. } if self.is_suspended(activation) => {
+                (None, self.say_suspended(task, activation, now))
+            }
             ActivationState::Starting { deadline, .. } => {
                 (None, format!("{it} is starting; its budget ends in {}.", left(deadline)))
             }
             ActivationState::Running { since, deadline, .. } => {
                 let ago = Spoken(now.wall - since);
-                (Some(since), format!("{it} is running since {ago} ago; its budget ends in {}.", left(deadline)))
+                let then = self.say_next_in_line(task);
+                (Some(since), format!("{it} is running since {ago} ago; its budget ends in {}.{then}", left(deadline)))
             }
             ActivationState::Cancelling { reason, kill_at, .. } => {
                 let left = left(kill_at);
@@ -187,26 +223,19 @@ impl Core {
                 let names: Vec<_> = spoken.collect();
                 format!("{fired} and {it} is held since {held} ago until {}.", names.join(" and "))
             }
-            gate => format!("{fired} and {it} is held since {held} ago because {}.", self.because(registration, gate)),
+            Gate::Load => {
+                let why = self.why_held_by_load();
+                let left = Spoken(self.start_after(task) - now.wall);
+                format!("{fired} and {it} is held since {held} ago because {why}; it starts in {left} at the latest.")
+            }
+            gate => {
+                format!("{fired} and {it} is held since {held} ago because {}.", self.because(registration, gate, now))
+            }
         }
     }
 
-    fn because(&self, registration: &Registration, gate: Gate) -> String {
-        match gate {
-            Gate::Access(status) => self.why_denied(registration, status),
-            Gate::EnergySaver if is_command(registration) => "the machine saves energy".to_owned(),
-            gate => gate.to_string(),
-        }
-    }
-
-    fn why_denied(&self, registration: &Registration, status: BackgroundAccessStatus) -> String {
-        let gate = Gate::Access(status);
-        let by = self.apps.decided_by(&registration.app);
-        match status {
-            BackgroundAccessStatus::Unspecified => gate.to_string(),
-            _ if is_command(registration) => format!("background access of commands is {status}, says {by}"),
-            _ => format!("{gate}, says {by}"),
-        }
+    fn why_held_by_load(&self) -> &'static str {
+        if self.processors_are_busy() { "the processors are busy" } else { "many tasks came due at once" }
     }
 
     fn spoken_condition(&self, registration: &Registration, condition: Condition) -> String {

@@ -80,7 +80,9 @@ fn d13_every_gate_that_buffers_has_its_sentence() {
     broker.expect_run("Clock");
     let second = broker.register(zone_task("Second"));
     broker.zone_changes("Asia/Tokyo", 32_400);
-    assert_eq!(because(&broker, second), "as many tasks run as may at the same time.");
+    let expected =
+        "1 task runs, as many as may at the same time: 1 of org.example.Photos; the first has to end within 30 s.";
+    assert_eq!(because(&broker, second), expected);
     assert_eq!(broker.story(second), ["registered", "fired", "buffered"]);
 }
 
@@ -124,6 +126,8 @@ fn every_gate_shows_its_live_value() {
         gate("InternetAvailable", true, "true"),
         gate("UserNotPresent", false, "true"),
         gate("MemoryPressure", true, "false"),
+        gate("Budget", true, "0 s of the 2 min of processor time used"),
+        gate("Energy", true, "0 % of normal, Low"),
         gate("Slot", true, "0 of 16 taken"),
     ];
     assert_eq!(gates, expected);

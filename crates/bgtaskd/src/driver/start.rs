@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bgtask_convert::Program;
 use bgtask_core::{App, AppId, Core, Input, Snapshot};
-use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
+use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig};
 use bgtask_log::Logs;
 use bgtask_record::{Recorder, snapshot};
 use bgtask_sources::World;
@@ -209,6 +209,10 @@ impl Driver {
                 tracing::warn!("hosts are held together by their session only: {why}");
             }
         }
+        let Keepers { memory, processes, weight } = self.hosts.keepers();
+        let kept = |keeper| if keeper == Keeper::Kernel { "bounded by the kernel" } else { "watched" };
+        let weight = if weight { "their cgroup's and their nice value" } else { "their nice value" };
+        tracing::info!("hosts: memory {}, processes {}, priority by {weight}", kept(memory), kept(processes));
         service_manager::ready();
     }
 }

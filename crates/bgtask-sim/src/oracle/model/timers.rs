@@ -34,7 +34,9 @@ impl Model {
         let sure: Vec<_> = due.iter().filter(|(id, at)| self.fires_at(*id, *at) == Some(true)).map(|it| it.0).collect();
         let unsure = due.iter().filter(|(id, at)| self.fires_at(*id, *at).is_none());
         owed.may_come_due = unsure.map(|(id, at)| (*id, *at)).collect();
-        let most = sure.len() + owed.may_come_due.len();
+        // A wake-up may serve what runs, what waits for another try, what promises and hosts without work, too.
+        let others = self.running.len() + self.waiting.len() + self.hosts.len() + self.registrations.len();
+        let most = sure.len() + owed.may_come_due.len() + others;
         owed.served = (u32::try_from(sure.len()).unwrap_or(u32::MAX), u32::try_from(most).unwrap_or(u32::MAX));
         sure.into_iter().for_each(|id| self.comes_due(id, owed));
         self.promises_break(owed);
