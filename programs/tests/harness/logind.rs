@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
 
 use zbus::wire::Variant;
@@ -67,9 +68,8 @@ impl Logind {
     /// The machine is going to sleep, or is awake again.
     pub(crate) async fn sleep(&self, sleeps: bool) {
         let property = [("PreparingForSleep", Variant::from(sleeps))];
-        let properties = property.into_iter().collect::<std::collections::HashMap<_, _>>();
-        let update = self.user.call_method(Some(NAME), PATH, Some(MOCK), "UpdateProperties", &(MANAGER, properties));
-        update.await.unwrap();
+        let properties = (MANAGER, HashMap::from(property));
+        self.user.call_method(Some(NAME), PATH, Some(MOCK), "UpdateProperties", &properties).await.unwrap();
         let signal = (MANAGER, "PrepareForSleep", "b", vec![Variant::from(sleeps)]);
         self.user.call_method(Some(NAME), PATH, Some(MOCK), "EmitSignal", &signal).await.unwrap();
     }
