@@ -90,7 +90,9 @@ pub fn plan(app: &App, grounds: &Grounds<'_>) -> Option<Plan> {
 fn programs(app: &App, grounds: &Grounds<'_>) -> Vec<PathBuf> {
     let of_tasks = app.entry_points.iter().flat_map(|entry| &entry.executables);
     let of_classes = app.class_servers.iter().flat_map(|server| &server.executables);
-    let all = of_tasks.chain(of_classes).chain(&app.executables).map(PathBuf::as_path).chain([grounds.program]);
+    let all = of_tasks.chain(of_classes).chain(&app.executables).map(PathBuf::as_path);
+    // Of the places where a program may be, only those in which one is.
+    let all = all.filter(|program| program.is_file()).chain([grounds.program]);
     let of_others = |folder: &Path| {
         grounds.home.starts_with(folder) || grounds.data.starts_with(folder) || folder == Path::new("/tmp")
     };

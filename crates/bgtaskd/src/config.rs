@@ -5,6 +5,7 @@ use bgtask_core::Budgets;
 use bgtask_core::limits::MAX_FRESHNESS;
 use serde::Deserialize;
 
+use crate::confinement::Confinement;
 use crate::failure::Failure;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
@@ -42,6 +43,7 @@ struct File {
     max_processes: Option<NumberOrWord>,
     load_delay_seconds: Option<u64>,
     may_wake: Option<bool>,
+    confinement: Option<String>,
 }
 
 /// A number, or the word for none.
@@ -58,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) core: bgtask_core::Config,
     /// How many launchers wait for the next host.
     pub(crate) waiting_launchers: usize,
+    /// Whether the tasks of apps run behind walls.
+    pub(crate) confinement: Confinement,
 }
 
 impl Config {
@@ -112,7 +116,8 @@ impl File {
         };
         let most = bgtask_host::MAX_SPARES;
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
-        Ok(Config { core, waiting_launchers })
+        let confinement = Confinement::of(self.confinement.as_deref())?;
+        Ok(Config { core, waiting_launchers, confinement })
     }
 
     fn budgets(&self, default: Budgets) -> Result<Budgets, String> {
@@ -208,6 +213,8 @@ mod tests {
         assert!(read("max_running = 0").is_err_and(|error| error.contains("between 1 and 1024")));
         assert!(read("wall_budget_seconds = 999999").is_err_and(|error| error.contains("86400")));
         assert!(read("waiting_launchers = 99").is_err());
+        assert!(read("confinement = \"strict\"").is_err_and(|error| error.contains("\"best-effort\"")));
+        assert!(read("confinement = \"off\"").is_ok_and(|config| config.confinement == Confinement::Off));
         assert!(read("min_freshness_minutes = 0").is_err_and(|error| error.contains("between 1 and 43199")));
         assert!(read("timer_tick_seconds = 0").is_err_and(|error| error.contains("timer_tick_seconds = 0")));
         assert!(read("idle_after_seconds = \"soon\"").is_err_and(|error| error.contains("\"never\"")));
@@ -275,7 +282,8 @@ mod tests {
             let file: File = toml::from_str(text).expect("known keys");
             let config = file.checked().expect("legal values");
             assert_eq!((config.core, config.waiting_launchers), (unset(), 1));
-            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 21, "every key is shown");
+            assert_eq!(config.confinement, Confinement::BestEffort);
+            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 22, "every key is shown");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bgtask_convert::Program;
 use bgtask_core::{
-    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Now, Outcome,
+    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Limits, Now, Outcome,
     Output, RunOrder, Unregistration, Usage,
 };
 use bgtask_host::Running;
@@ -16,7 +16,7 @@ impl Driver {
     /// What an effect has for the core to know comes after it, in `follow_ups`.
     pub(super) fn perform(&mut self, effect: Output) {
         match effect {
-            Output::Launch { host, app, program, .. } => self.launch(host, &app, &program),
+            Output::Launch { host, app, program, limits } => self.launch(host, &app, &program, limits),
             Output::Plan { task, calendar, zone, after } => {
                 let at = self.calendars.next(&calendar, zone.as_deref(), after);
                 self.follow_ups.push_back(Input::Planned { task, at });
@@ -112,14 +112,15 @@ impl Driver {
         }
     }
 
-    fn launch(&mut self, host: HostId, app: &AppId, program: &str) {
+    fn launch(&mut self, host: HostId, app: &AppId, program: &str, limits: Limits) {
         self.untidy = Some(LAUNCH_REST);
         let data = self.places.data_of(app.as_str());
         let made = std::fs::create_dir_all(&data)
             .map_err(|error| format!("the app's data folder {} cannot be made: {error}", data.display()));
         let launched = made.and_then(|()| {
-            let spec = self.environment.host(app, Program::from_key(program), &data);
-            self.hosts.launch(host, &spec)
+            let installed = self.apps.get(app).ok_or_else(|| format!("{app} is not installed any more"))?;
+            let spec = self.environment.host(app, &installed.app, Program::from_key(program), &data, limits);
+            self.hosts.launch(host, app, &spec)
         });
         if let Err(why) = launched {
             let exit = HostExit::NotStarted(why);
