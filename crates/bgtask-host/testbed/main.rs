@@ -1,6 +1,7 @@
 //! The other processes of the integration tests, in one program: launcher, host and broker.
 
 mod escape;
+mod greedy;
 mod stage;
 
 use std::ffi::OsString;
@@ -9,7 +10,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::task::Poll;
 
-use bgtask_host::{CommandSpec, HostSpec, Spawner, SpawnerConfig, launcher};
+use bgtask_host::{CommandSpec, HostSpec, Limits, Spawner, SpawnerConfig, launcher};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +24,10 @@ fn main() {
         }
         ["network", port] => network(port.parse().unwrap()),
         ["allocate", mebibytes] => allocate(mebibytes.parse().unwrap()),
+        ["spin", milliseconds] => greedy::spin(milliseconds.parse().unwrap()),
+        ["hog", mebibytes] => greedy::hog(mebibytes.parse().unwrap()),
+        ["breed", most] => greedy::breed(most.parse().unwrap()),
+        ["send", to, bytes] => greedy::send(to.parse().unwrap(), bytes.parse().unwrap()),
         ["without-network", records, port] => without_network(Path::new(records), port),
         ["broker", what, records, use_cgroups] => broker(what, Path::new(records), use_cgroups == "true"),
         _ => panic!("unknown arguments: {args:?}"),
@@ -118,7 +123,7 @@ fn broker(what: &str, records: &Path, use_cgroups: bool) {
         (running.host, running.output)
     } else {
         let spec = HostSpec { program: "/bin/sh".into(), args: script.to_vec(), env, dir: "/".into(), confine: None };
-        let launch = spawner.launch(&spec, &[]).unwrap();
+        let launch = spawner.launch(&spec, &[], Limits::default()).unwrap();
         spawner.refill().unwrap();
         wait_readable(&launch.start);
         assert!(matches!(launch.start.outcome(), Poll::Ready(Ok(()))));

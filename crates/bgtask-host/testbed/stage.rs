@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bgtask_confine::Plan;
-use bgtask_host::HostSpec;
+use bgtask_host::{HostSpec, Limits};
 
 /// The most processes of the task.
 const PROCESSES: u32 = 100;
@@ -42,7 +42,7 @@ pub(crate) fn stage(world: &Path, use_cgroups: bool, required: bool) {
     let args = ["escape".to_owned(), text, pid, port.to_string()].map(Into::into).to_vec();
     let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
     let spec = HostSpec { program, args, env, dir: world.join("home"), confine: Some(plan) };
-    let launch = spawner.launch(&spec, &[]).unwrap();
+    let launch = spawner.launch(&spec, &[], Limits::default()).unwrap();
     super::wait_readable(&launch.start);
     if let std::task::Poll::Ready(Err(error)) = launch.start.outcome() {
         println!("NOT STARTED {error}: {}", std::error::Error::source(&error).unwrap());

@@ -13,6 +13,7 @@ mod fire;
 mod freeze;
 mod idle;
 mod listen;
+mod load;
 mod look;
 mod register;
 mod restore;

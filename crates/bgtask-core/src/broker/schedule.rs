@@ -48,12 +48,12 @@ pub enum Gate {
     Energy,
     /// The machine goes to sleep, and the task does not ask for the network (D15).
     Standby,
-    /// The processors are busy with other work.
-    Load,
     /// A try has failed, and the next one comes later.
     Backoff,
     /// An instance of the same registration runs (D2).
     Running,
+    /// The processors are busy with other work, or too many came due at once: it starts a little later.
+    Load,
     /// As many activations run as may (D2).
     Slot,
 }
@@ -76,7 +76,7 @@ impl fmt::Display for Gate {
             Self::Throttled(resource) => write!(f, "the app has used up its budget of {resource}"),
             Self::Energy => f.write_str("the app has used too much energy"),
             Self::Standby => f.write_str("the machine is going to sleep"),
-            Self::Load => f.write_str("the processors are busy"),
+            Self::Load => f.write_str("the processors are busy, or many tasks came due at once"),
             Self::Paused => f.write_str("it is paused"),
             Self::Backoff => f.write_str("a try has failed and the next one comes later"),
             Self::Running => f.write_str("an instance of it is running"),
@@ -155,7 +155,7 @@ impl Core {
         }
         let held = self.held(task, access);
         let running = !task.running.is_empty() && server.sharing != Sharing::Apart;
-        held.or(running.then_some(Gate::Running))
+        held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_load(task))
     }
 
     /// What holds it besides who it is and what else runs. What the user asked for by hand only waits for its turn, and
@@ -188,6 +188,9 @@ impl Core {
         }
         if level(Fact::MemoryPressure) == Some(true) {
             return Some(Gate::MemoryPressure);
+        }
+        if self.holds_in_standby(registration) {
+            return Some(Gate::Standby);
         }
         self.held_by_budgets(registration)
     }
@@ -227,6 +230,7 @@ impl Core {
         if waits_for_slot {
             return;
         }
+        self.bear_the_load(id, gate);
         let before = self.tasks.set_gate(id, gate);
         if gate.is_none() {
             self.tasks.mark_ready(id);

@@ -34,7 +34,7 @@ pub struct Why {
     /// The one change that would start it now, for a person; `None` where it runs, or where nothing but its trigger would.
     pub remedy: Option<String>,
     /// When time alone can start it at the earliest, or let it go on: its timer is due, the pause after a failure ends, its app
-    /// may use something again.
+    /// may use something again, the load has held it for long enough.
     pub next: Option<WallTime>,
     /// How long the running instance has run; while it was suspended it did not.
     pub used: Option<Duration>,
@@ -92,6 +92,7 @@ impl Core {
                 Gate::Backoff => first.not_before,
                 Gate::Throttled(_) => self.throttled_until(&registration.app),
                 Gate::Energy => Some(self.energy(&registration.app, self.now).until),
+                Gate::Load => Some(self.start_after(task)),
                 _ => None,
             },
             _ => registration.due.filter(|_| registration.fires()).map(|due| self.released_at(registration, due)),
@@ -197,10 +198,19 @@ impl Core {
                 let names: Vec<_> = spoken.collect();
                 format!("{fired} and {it} is held since {held} ago until {}.", names.join(" and "))
             }
+            Gate::Load => {
+                let why = self.why_held_by_load();
+                let left = Spoken(self.start_after(task) - now.wall);
+                format!("{fired} and {it} is held since {held} ago because {why}; it starts in {left} at the latest.")
+            }
             gate => {
                 format!("{fired} and {it} is held since {held} ago because {}.", self.because(registration, gate, now))
             }
         }
+    }
+
+    fn why_held_by_load(&self) -> &'static str {
+        if self.processors_are_busy() { "the processors are busy" } else { "many tasks came due at once" }
     }
 
     fn because(&self, registration: &Registration, gate: Gate, now: Now) -> String {

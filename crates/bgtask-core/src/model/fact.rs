@@ -150,6 +150,9 @@ impl Fact {
     /// What every registration stands on besides its own trigger and conditions: where they hold, nothing runs (D13).
     pub(crate) const OF_EVERY_TASK: [Self; 2] = [Self::EnergySaver, Self::MemoryPressure];
 
+    /// What every registration stands on as well, where it is known: what nobody can know holds nothing.
+    pub(crate) const OF_EVERY_START: [Self; 2] = [Self::Standby, Self::CpuPressure];
+
     /// The word used in messages and on the wire: `internet`, `battery-above:50`.
     pub fn name(self) -> Cow<'static, str> {
         match self {

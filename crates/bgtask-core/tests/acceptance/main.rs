@@ -18,6 +18,7 @@ mod harness;
 mod hosts;
 mod interval;
 mod limits;
+mod load;
 mod lock_screen;
 mod mail;
 mod order;

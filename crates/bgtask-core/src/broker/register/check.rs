@@ -119,7 +119,8 @@ impl Core {
         Err(Refusal::NotSupported {
             what: "waking the machine from its sleep".into(),
             why: "tasks may not wake this machine".into(),
-            help: "set `may_wake = true` in config.toml, or leave the waking out: it then runs when the machine wakes".into(),
+            help: "set `may_wake = true` in config.toml, or leave the waking out: it then runs when the machine wakes"
+                .into(),
         })
     }
 

@@ -106,5 +106,6 @@ impl Facts {
 pub(in crate::broker) fn stands_on(trigger: &Trigger, conditions: &[Condition]) -> impl Iterator<Item = Fact> {
     let of_trigger = Fact::behind(trigger).into_iter().chain(facts_of(trigger).iter().copied());
     let its = of_trigger.chain(conditions.iter().map(|condition| condition.fact())).chain(Fact::OF_EVERY_TASK);
+    let its = its.chain(Fact::OF_EVERY_START);
     its.flat_map(|fact| std::iter::once(fact).chain(fact.ingredients().iter().copied()))
 }

@@ -24,6 +24,10 @@ pub(in crate::broker) struct Task {
     early: Option<WallTime>,
     /// What it wants to be woken for.
     alarms: [Option<WallTime>; Alarm::ALL.len()],
+    /// Since when only the load holds what waits; in the order of the queue the next begins anew.
+    pub(in crate::broker) ready_since: Option<WallTime>,
+    /// It came due together with more than can run at once: they start one after the other.
+    pub(in crate::broker) in_storm: bool,
     /// How many orders to plan its calendar have not been answered.
     pub(in crate::broker) plans: u32,
     /// Thousandths of wake-ups that served it beside those of its timer, since it was last told what it came to cost.
@@ -41,10 +45,12 @@ pub(in crate::broker) enum Alarm {
     Retry,
     /// It has not succeeded for too long.
     Overdue,
+    /// It has been held for long enough because of the load.
+    Load,
 }
 
 impl Alarm {
-    const ALL: [Self; 3] = [Self::Fire, Self::Retry, Self::Overdue];
+    const ALL: [Self; 4] = [Self::Fire, Self::Retry, Self::Overdue, Self::Load];
 }
 
 impl Task {
@@ -133,6 +139,8 @@ impl Tasks {
             place: None,
             early: None,
             alarms: [None; Alarm::ALL.len()],
+            ready_since: None,
+            in_storm: false,
             plans: 0,
             wakes: 0,
             heard: None,
@@ -367,6 +375,10 @@ impl Tasks {
     fn dequeue(&mut self, id: TaskId) {
         let Some(task) = self.by_id.get_mut(&id) else { return };
         let Some(place) = task.place.take() else { return };
+        (task.ready_since, task.in_storm) = (None, false);
+        if let Some(at) = task.alarms[Alarm::Load as usize].take() {
+            self.alarms.remove(&(at, id, Alarm::Load));
+        }
         let app = &task.registration.app;
         take(&mut self.waiting, app, place);
         take(&mut self.open, app, place);
