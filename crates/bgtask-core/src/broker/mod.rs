@@ -1,16 +1,20 @@
 //! The core itself: one struct that owns the tables, one file for each thing that happens.
 
 mod access;
+mod budget;
 mod command;
 mod consent;
 mod cost;
 mod deliver;
 mod demand;
 mod device_use;
+mod energy;
 mod fire;
+mod freeze;
 mod idle;
 mod listen;
 mod load;
+mod look;
 mod register;
 mod restore;
 mod run;
@@ -41,7 +45,7 @@ use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
 use crate::time::{BootTime, Now};
 use consent::Asked;
-use tables::{Apps, Facts, Hosts, Mailboxes, Task, Tasks};
+use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -60,6 +64,7 @@ pub struct Core {
     hosts: Hosts,
     facts: Facts,
     mailboxes: Mailboxes,
+    accounts: Accounts,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
     /// The user's session this broker serves.
@@ -90,6 +95,7 @@ impl Core {
             hosts: Hosts::default(),
             facts: Facts::default(),
             mailboxes: Mailboxes::default(),
+            accounts: Accounts::default(),
             consents: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
@@ -111,6 +117,7 @@ impl Core {
         }
         if now.wall + CLOCK_NOISE < before {
             self.clock_set_back(before);
+            self.accounts_set_back();
         }
         match input {
             Input::Restore(snapshot) => self.restore(*snapshot),
@@ -309,7 +316,7 @@ impl Core {
             let id = task.registration.id;
             let cancelling = matches!(activation.state, crate::ActivationState::Cancelling { .. });
             let why = if cancelling { WakeReason::Grace(id) } else { WakeReason::Budget(id) };
-            Some(Wake { at: activation.state.deadline()?, why })
+            Some(Wake { at: self.deadline_of(activation)?, why })
         });
         let hosts = self.hosts.iter().filter_map(|host| {
             let idle = matches!(host.state, crate::HostState::Idle { .. });
@@ -317,7 +324,8 @@ impl Core {
             Some(Wake { at: host.state.deadline()?, why })
         });
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
-        running.chain(hosts).chain(idle).chain(self.timer_wake()).chain(self.usage_wake()).min_by_key(|wake| wake.at)
+        let by_time = self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake());
+        running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 
     /// The registration an instance belongs to, if it still runs on that host.

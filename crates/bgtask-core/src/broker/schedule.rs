@@ -9,7 +9,7 @@ use super::{Core, Task};
 use crate::activation::ActivationEvent;
 use crate::event::EventKind;
 use crate::host::HostEvent;
-use crate::ids::{HostId, TaskId};
+use crate::ids::{AppId, HostId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
 use crate::model::budget::{Budgets, Limits, Resource};
@@ -189,7 +189,17 @@ impl Core {
         if level(Fact::MemoryPressure) == Some(true) {
             return Some(Gate::MemoryPressure);
         }
+        if let Some(held) = self.held_by_budgets(registration) {
+            return Some(held);
+        }
         self.holds_in_standby(registration).then_some(Gate::Standby)
+    }
+
+    fn held_by_budgets(&self, registration: &Registration) -> Option<Gate> {
+        if let Some(resource) = self.throttled(&registration.app).filter(|_| self.is_held_by_budgets(registration)) {
+            return Some(Gate::Throttled(resource));
+        }
+        self.is_held_by_energy(registration).then_some(Gate::Energy)
     }
 
     /// Tells the history when what a waiting activation waits for has changed.
@@ -198,6 +208,13 @@ impl Core {
         for id in waiting {
             self.fresh_gate(id);
         }
+    }
+
+    /// The same for one app.
+    pub(super) fn refresh_gates_of(&mut self, app: &AppId) {
+        let waiting = self.tasks.of_app(app).filter(|task| !task.waiting.is_empty());
+        let waiting: Vec<_> = waiting.map(|task| task.registration.id).collect();
+        waiting.into_iter().for_each(|id| self.fresh_gate(id));
     }
 
     pub(super) fn fresh_gate(&mut self, id: TaskId) {
@@ -245,6 +262,7 @@ impl Core {
 
     fn launch(&mut self, id: TaskId) {
         let (host, warm) = self.host_for(id);
+        self.release(host);
         self.heard_of(host);
         let budget = self.budget(&self.tasks.get(id).expect("it waits").registration);
         let event = ActivationEvent::Launched { host, warm, deadline: self.now.boot + budget };
@@ -264,6 +282,7 @@ impl Core {
             throttled,
             budget,
         };
+        self.look_soon(host);
         self.tasks.queue_anew(id);
         self.hosts.get_mut(host).expect("it runs there").serves = Some(id);
         self.record(id, Some(instance), EventKind::Started { attempt, warm });
@@ -290,22 +309,23 @@ impl Core {
         }
         let (program, app_id) = (Arc::clone(&server.program), app.id.clone());
         let host = self.hosts.start(app, server, self.now.boot);
-        match entry.command() {
-            Some(command) => self.look_at_first(host, command),
-            None => {
-                let Budgets { memory, processes, .. } = self.config.budgets;
-                let limits = Limits { memory, processes };
-                self.outputs.push_back(Output::Launch { host, app: app_id, program, limits });
-            }
+        if entry.command().is_none() {
+            let Budgets { memory, processes, .. } = self.config.budgets;
+            let limits = Limits { memory, processes };
+            self.outputs.push_back(Output::Launch { host, app: app_id, program, limits });
         }
         (host, false)
     }
 
-    /// How long an instance may run (D10).
+    /// How long an instance may run (D10): what the policy makes of the usual, or less, where the manifest asks for less.
     pub(super) fn budget(&self, registration: &Registration) -> Duration {
         if let Some(command) = registration.entry.command() {
             return command.timeout;
         }
-        if registration.trigger.is_long_running() { self.config.long_wall_budget } else { self.config.wall_budget }
+        let long = registration.trigger.is_long_running();
+        let usual = if long { self.config.long_wall_budget } else { self.config.wall_budget };
+        let granted = self.scaled(&registration.app, usual);
+        let server = self.apps.get(&registration.app).and_then(|app| app.server(&registration.entry));
+        server.and_then(|server| server.budget).map_or(granted, |asked| asked.min(granted))
     }
 }

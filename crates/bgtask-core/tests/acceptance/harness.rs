@@ -136,7 +136,11 @@ pub(crate) const fn seconds(seconds: u64) -> Duration {
 impl Broker {
     /// A broker that knows no app but the user's own commands.
     pub(crate) fn of_commands() -> Self {
-        let mut broker = Self::empty(Config::default());
+        Self::of_commands_with(Config::default())
+    }
+
+    pub(crate) fn of_commands_with(config: Config) -> Self {
+        let mut broker = Self::empty(config);
         broker.install(App::of_commands());
         broker
     }

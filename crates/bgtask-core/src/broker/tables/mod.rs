@@ -1,5 +1,6 @@
 //! What the core remembers, one table per concern. Tables keep their own indices right and decide nothing.
 
+mod accounts;
 mod apps;
 mod facts;
 mod hosts;
@@ -7,6 +8,7 @@ mod id_map;
 mod mail;
 mod tasks;
 
+pub(super) use accounts::{Accounts, Entry};
 pub(super) use apps::Apps;
 pub(super) use facts::{Facts, stands_on};
 pub(super) use hosts::Hosts;

@@ -15,8 +15,8 @@ use crate::time::{Now, Spoken, WallTime};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateReading {
     /// Its name: a condition's name (of a command: its word), `Manifest`, `Access`, `EnergySaver`, `ExternalPower`,
-    /// `MemoryPressure`, `Slot`, of a command `Paused`, `Backoff` and `Running`, and `Standby` and `Load` while they are
-    /// closed.
+    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, of a command `Paused`, `Backoff` and `Running`, and `Standby`
+    /// and `Load` while they are closed.
     pub name: String,
     /// Whether it lets the task through.
     pub open: bool,
@@ -50,6 +50,7 @@ impl Core {
         }
         readings.extend(heard_reading(task));
         readings.push(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
+        readings.extend(self.budget_readings(registration, now));
         readings.extend(self.standby_reading(registration));
         readings.extend(backoff_reading(task, now));
         if is_command(registration) {
@@ -120,7 +121,7 @@ fn backoff_reading(task: &Task, now: Now) -> Option<GateReading> {
     Some(reading("Backoff", false, format!("the next try is in {}", Spoken(at - now.wall)), "the broker"))
 }
 
-fn reading(name: &str, open: bool, value: String, source: &str) -> GateReading {
+pub(super) fn reading(name: &str, open: bool, value: String, source: &str) -> GateReading {
     GateReading { name: name.to_owned(), open, value, since: None, source: source.to_owned() }
 }
 
