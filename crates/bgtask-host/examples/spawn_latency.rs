@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bgtask_host::{HostSpec, Launch, Spawner, SpawnerConfig, launcher};
+use bgtask_host::{HostSpec, Launch, Limits, Spawner, SpawnerConfig, launcher};
 use rustix::event::{PollFd, PollFlags, poll};
 
 const ROUNDS: usize = 200;
@@ -98,7 +98,7 @@ impl Drop for Reaped {
 
 fn launch(spawner: &mut Spawner) -> Launch {
     let spec = HostSpec { program: own_path(), args: vec!["hello".into()], env: environment(), dir: "/".into() };
-    let mut launch = spawner.launch(&spec, &[]).unwrap();
+    let mut launch = spawner.launch(&spec, &[], Limits::default()).unwrap();
     poll(&mut [PollFd::new(&launch.output, PollFlags::IN)], None).unwrap();
     launch.output.read_exact(&mut [0]).unwrap();
     launch

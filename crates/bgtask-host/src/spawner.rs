@@ -12,10 +12,11 @@ use std::process::Command;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open};
 
-use crate::cgroup::{Cgroup, Tree};
+use crate::cgroup::{BACKGROUND_WEIGHT, Cgroup, Tree};
 use crate::command::Home;
 use crate::host::{Host, Place};
 use crate::ledger::{Ledger, Record};
+use crate::limits::{Keepers, Limits};
 use crate::raw::{self, Birthplace, Image, SpawnError, Step};
 use crate::spare::{Launch, Seats, Spare, channel, pipes};
 use crate::{HostError, HostSpec, MAX_PAYLOAD, launcher, message};
@@ -130,13 +131,14 @@ impl Spawner {
     /// Makes a waiting launcher run `spec`, or a new one if none waits. Call
     /// [`refill`](Self::refill) once there is time.
     ///
-    /// The host has `payload` as its descriptors from 4 on, in order.
+    /// The host has `payload` as its descriptors from 4 on, in order, and is bounded by `limits` as far as the kernel does
+    /// that here; [`Host::watched`](crate::Host::watched) tells what is left to do.
     ///
     /// # Errors
     ///
     /// Fails if `spec` cannot be run by anybody, or the machine is out of a resource. That the
     /// program is missing is known later, from [`Launch::start`].
-    pub fn launch(&mut self, spec: &HostSpec, payload: &[BorrowedFd<'_>]) -> Result<Launch, HostError> {
+    pub fn launch(&mut self, spec: &HostSpec, payload: &[BorrowedFd<'_>], limits: Limits) -> Result<Launch, HostError> {
         let order = message::encode(spec)?;
         if payload.len() > MAX_PAYLOAD {
             return Err(HostError::TooMany { what: "descriptors for a host", count: payload.len(), max: MAX_PAYLOAD });
@@ -146,10 +148,11 @@ impl Spawner {
         loop {
             let waited = self.spares.pop_front();
             let is_last = waited.is_none();
-            let spare = match waited {
+            let mut spare = match waited {
                 Some(spare) => spare,
                 None => self.spawn()?,
             };
+            spare.host.limit(limits);
             match spare.order(&order, &fds) {
                 Ok(()) => return Ok(spare.into_launch(channel, spec, &self.launcher)),
                 // It died while it waited: somebody killed it. The next one may do.
@@ -178,6 +181,12 @@ impl Spawner {
     #[must_use]
     pub fn containment(&self) -> &Containment {
         &self.containment
+    }
+
+    /// Who keeps the [`Limits`] of a host here.
+    #[must_use]
+    pub fn keepers(&self) -> Keepers {
+        self.tree.as_ref().map_or(Keepers::NONE, |recorded| recorded.tree.keepers())
     }
 
     /// Where a command is going to live. That it can be born there has been seen, or is seen now.
@@ -225,6 +234,7 @@ impl Spawner {
             let tree = recorded.tree.path().to_owned();
             let failed = |error| HostError::environment("make a cgroup in", &tree, error);
             let cgroup = recorded.tree.add().map_err(failed)?;
+            cgroup.weigh(BACKGROUND_WEIGHT);
             let [control, output, errors] = seats.stdio();
             let steps = [Step::Seat(control, 0), Step::Seat(output, 1), Step::Seat(errors, 2)];
             let place = Birthplace { cgroup: Some(cgroup.dir()), ..Birthplace::default() };

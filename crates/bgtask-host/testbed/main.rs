@@ -1,12 +1,14 @@
 //! The other processes of the integration tests, in one program: launcher, host and broker.
 
+mod greedy;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::task::Poll;
 
-use bgtask_host::{CommandSpec, HostSpec, Spawner, SpawnerConfig, launcher};
+use bgtask_host::{CommandSpec, HostSpec, Limits, Spawner, SpawnerConfig, launcher};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +18,10 @@ fn main() {
         ["probe", ..] => probe(),
         ["network", port] => network(port.parse().unwrap()),
         ["allocate", mebibytes] => allocate(mebibytes.parse().unwrap()),
+        ["spin", milliseconds] => greedy::spin(milliseconds.parse().unwrap()),
+        ["hog", mebibytes] => greedy::hog(mebibytes.parse().unwrap()),
+        ["breed", most] => greedy::breed(most.parse().unwrap()),
+        ["send", to, bytes] => greedy::send(to.parse().unwrap(), bytes.parse().unwrap()),
         ["without-network", records, port] => without_network(Path::new(records), port),
         ["broker", what, records, use_cgroups] => broker(what, Path::new(records), use_cgroups == "true"),
         _ => panic!("unknown arguments: {args:?}"),
@@ -111,7 +117,7 @@ fn broker(what: &str, records: &Path, use_cgroups: bool) {
         (running.host, running.output)
     } else {
         let spec = HostSpec { program: "/bin/sh".into(), args: script.to_vec(), env, dir: "/".into() };
-        let launch = spawner.launch(&spec, &[]).unwrap();
+        let launch = spawner.launch(&spec, &[], Limits::default()).unwrap();
         spawner.refill().unwrap();
         wait_readable(&launch.start);
         assert!(matches!(launch.start.outcome(), Poll::Ready(Ok(()))));
