@@ -38,12 +38,14 @@ mod sources;
 mod store;
 mod tempers;
 mod trace;
+mod years;
 
 use std::ops::Range;
 
 pub use plant::Bug;
 pub use report::{Failure, Report};
 pub use simulation::Simulation;
+pub use years::{Years, YearsReport};
 
 /// Seeds that once broke an invariant, with the number of steps that did it. They always run.
 pub const REGRESSION_SEEDS: &[(u64, u32)] = &[
