@@ -6,7 +6,7 @@
 
 mod rules;
 mod tasks;
-mod world;
+pub(crate) mod world;
 
 use std::time::Duration;
 

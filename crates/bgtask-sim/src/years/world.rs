@@ -20,7 +20,7 @@ const PLACES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "A
 
 /// What changed the rules of the game between wake-ups.
 #[derive(Clone, Debug)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     Begin,
     /// The clock was set back from then.
     SetBack(WallTime),
@@ -34,25 +34,25 @@ pub(super) enum Turn {
 
 /// A time between two turns, in which the wall clock only goes forward.
 #[derive(Clone, Debug)]
-pub(super) struct Stretch {
-    pub(super) turn: Turn,
-    pub(super) at: WallTime,
+pub(crate) struct Stretch {
+    pub(crate) turn: Turn,
+    pub(crate) at: WallTime,
     /// When time was looked at, and whether the machine could not have done so before.
-    pub(super) looks: Vec<(WallTime, bool)>,
+    pub(crate) looks: Vec<(WallTime, bool)>,
 }
 
 /// What became of one task.
 #[derive(Clone, Debug)]
-pub(super) struct Life {
-    pub(super) registration: Registration,
+pub(crate) struct Life {
+    pub(crate) registration: Registration,
     /// In which stretch it was registered, and after how many looks.
-    pub(super) since: (usize, usize),
-    pub(super) fired: Vec<WallTime>,
-    pub(super) missed: u64,
-    pub(super) runs: u64,
+    pub(crate) since: (usize, usize),
+    pub(crate) fired: Vec<WallTime>,
+    pub(crate) missed: u64,
+    pub(crate) runs: u64,
 }
 
-pub(super) struct World {
+pub(crate) struct World {
     core: Core,
     seed: u64,
     now: Now,
@@ -63,12 +63,12 @@ pub(super) struct World {
     place: usize,
     calendars: BTreeMap<String, Calendar>,
     zones: BTreeMap<String, TimeZone>,
-    pub(super) stretches: Vec<Stretch>,
-    pub(super) lives: BTreeMap<TaskId, Life>,
+    pub(crate) stretches: Vec<Stretch>,
+    pub(crate) lives: BTreeMap<TaskId, Life>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let now = Now { wall: WallTime::from_micros(BEGIN), ..Now::ZERO };
         let begin = Stretch { turn: Turn::Begin, at: now.wall, looks: Vec::new() };
         let mut world = Self {
@@ -103,7 +103,7 @@ impl World {
         self.tell(Input::Restore(Box::new(Snapshot { registrations, ..self.durable.clone() })));
     }
 
-    pub(super) fn register(&mut self, (app, new): (AppId, NewRegistration)) -> Result<(), String> {
+    pub(crate) fn register(&mut self, (app, new): (AppId, NewRegistration)) -> Result<(), String> {
         let since = (self.stretches.len() - 1, self.last().looks.len());
         let reply = self.tell(Input::Request(RequestId(1), Request::Register(app, new)));
         let id = match reply {
@@ -116,8 +116,17 @@ impl World {
         Ok(())
     }
 
+    pub(crate) const fn wall(&self) -> i64 {
+        self.now.wall.as_micros()
+    }
+
+    /// Every time at which time was looked at.
+    pub(crate) fn looks(&self) -> impl Iterator<Item = WallTime> {
+        self.stretches.iter().flat_map(|stretch| stretch.looks.iter().map(|(at, _)| *at))
+    }
+
     /// Time passes while the machine is awake: the broker is woken when it wants to be.
-    pub(super) fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(wake) = self.wake.filter(|wake| wake.at <= end.boot) {
             self.now = self.now + wake.at.since(self.now.boot);
@@ -127,18 +136,18 @@ impl World {
     }
 
     /// Time passes while it is asleep.
-    pub(super) fn sleep(&mut self, time: Duration) {
+    pub(crate) fn sleep(&mut self, time: Duration) {
         self.now = self.now + time;
         self.look_if_due();
     }
 
     /// The wall clock is set: the driver hears of it.
-    pub(super) fn set_clock(&mut self, micros: i64) {
+    pub(crate) fn set_clock(&mut self, micros: i64) {
         self.step(micros);
         self.look(true);
     }
 
-    pub(super) fn move_zone(&mut self, chance: &mut Chance) {
+    pub(crate) fn move_zone(&mut self, chance: &mut Chance) {
         let place = chance.index(PLACES.len());
         if place != self.place {
             self.place = place;
@@ -148,7 +157,7 @@ impl World {
         }
     }
 
-    pub(super) fn power(&mut self, on: bool) {
+    pub(crate) fn power(&mut self, on: bool) {
         if std::mem::replace(&mut self.on_power, on) != on {
             self.turn(Turn::Power(on));
             self.tell(Input::Report(Report::Level(Fact::ExternalPower, on)));
@@ -156,7 +165,7 @@ impl World {
     }
 
     /// The machine is off for a while; meanwhile its clock may be set.
-    pub(super) fn switch_off(&mut self, time: Duration, micros: i64) {
+    pub(crate) fn switch_off(&mut self, time: Duration, micros: i64) {
         self.now = self.now + time;
         self.now.wall = WallTime::from_micros(self.now.wall.as_micros() + micros);
         self.seed = self.seed.wrapping_add(1);
@@ -241,7 +250,7 @@ impl World {
     }
 
     /// When a calendar comes true after that, on a machine in that place.
-    pub(super) fn next(&mut self, text: &str, named: Option<&str>, place: usize, after: WallTime) -> Option<WallTime> {
+    pub(crate) fn next(&mut self, text: &str, named: Option<&str>, place: usize, after: WallTime) -> Option<WallTime> {
         let calendar = self.calendars.entry(text.to_owned());
         let calendar = calendar.or_insert_with(|| Calendar::parse(text).expect("a calendar"));
         let name = named.unwrap_or(PLACES[place]);
@@ -305,6 +314,6 @@ fn config() -> Config {
 }
 
 /// The grid of the timers of apps.
-pub(super) fn tick() -> i64 {
+pub(crate) fn tick() -> i64 {
     i64::try_from(config().timer_tick.as_micros()).unwrap_or(i64::MAX)
 }
