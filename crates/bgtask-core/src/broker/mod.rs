@@ -10,6 +10,7 @@ mod device_use;
 mod fire;
 mod idle;
 mod listen;
+mod portions;
 mod register;
 mod restore;
 mod run;
@@ -38,7 +39,8 @@ use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
 use crate::time::Now;
 use consent::Asked;
-use tables::{Apps, Facts, Hosts, Mailboxes, Task, Tasks};
+use portions::Portions;
+use tables::{Apps, Facts, Hosts, Mailboxes, Occasion, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -62,6 +64,7 @@ pub struct Core {
     /// The user's session this broker serves.
     session: Arc<str>,
     outputs: VecDeque<Output>,
+    portions: Portions,
     /// Something changed that may let a waiting activation run.
     unsettled: bool,
     /// The past is known: versions of apps can be compared.
@@ -85,6 +88,7 @@ impl Core {
             consents: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
+            portions: Portions::default(),
             unsettled: false,
             begun: false,
             stopping: false,
@@ -101,6 +105,7 @@ impl Core {
         if now.wall + CLOCK_NOISE < before {
             self.clock_set_back(before);
         }
+        self.begin_turn(matches!(input, Input::Tick));
         match input {
             Input::Restore(snapshot) => self.restore(*snapshot),
             Input::Tick => self.expire(),
@@ -210,10 +215,10 @@ impl Core {
 
     /// The registrations of one app, or of all: those that are listed, oldest first.
     pub fn registrations(&self, app: Option<&AppId>) -> Vec<&Registration> {
-        let listed = |registration: &&Registration| {
-            registration.standing != Standing::Unregistered && app.is_none_or(|app| *app == registration.app)
-        };
-        let mut found: Vec<_> = self.tasks.iter().map(|task| &task.registration).filter(listed).collect();
+        let listed = |registration: &&Registration| registration.standing != Standing::Unregistered;
+        let all = app.is_none().then(|| self.tasks.iter()).into_iter().flatten();
+        let tasks = all.chain(app.into_iter().flat_map(|app| self.tasks.of_app(app)));
+        let mut found: Vec<_> = tasks.map(|task| &task.registration).filter(listed).collect();
         found.sort_by_key(|registration| (registration.registered_at, registration.id));
         found
     }
@@ -252,8 +257,11 @@ impl Core {
 
     /// The triggers of registrations that listen, and how well each hears; `None` until its source has said something.
     pub fn listened(&self) -> impl Iterator<Item = (&crate::Trigger, Option<&crate::input::SourceStatus>)> {
-        let listens = |task: &&Task| crate::Subject::is_behind(&task.registration.trigger) && task.registration.fires();
-        self.tasks.iter().filter(listens).map(|task| (&task.registration.trigger, task.heard.as_ref()))
+        let listens = |task: &&Task| task.registration.fires();
+        self.tasks
+            .concerned(&Occasion::Listening)
+            .filter(listens)
+            .map(|task| (&task.registration.trigger, task.heard.as_deref()))
     }
 
     fn persist(&mut self, change: Change) {
@@ -305,7 +313,13 @@ impl Core {
             Some(Wake { at: host.state.deadline()?, why })
         });
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
-        running.chain(hosts).chain(idle).chain(self.timer_wake()).chain(self.usage_wake()).min_by_key(|wake| wake.at)
+        running
+            .chain(hosts)
+            .chain(idle)
+            .chain(self.timer_wake())
+            .chain(self.usage_wake())
+            .chain(self.next_portion())
+            .min_by_key(|wake| wake.at)
     }
 
     /// The registration an instance belongs to, if it still runs on that host.

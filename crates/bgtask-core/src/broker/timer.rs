@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fire::Occurrence;
-use super::tables::Alarm;
+use super::tables::{Alarm, Occasion};
 use super::{Core, Task};
 use crate::event::{Cause, EventKind};
 use crate::ids::TaskId;
@@ -21,12 +21,11 @@ const SET_BACK: Duration = Duration::from_secs(3 * 3_600);
 impl Core {
     /// Does what has become due. Timers missed while the machine was off make one run, the phase stays (D11).
     pub(super) fn expire_timers(&mut self) {
-        let due = self.tasks.timers_until(self.now.wall);
-        let shared = u32::try_from(due.len()).unwrap_or(u32::MAX);
+        let (due, shared) = self.timers_of_this_turn();
+        let shared = u32::try_from(shared).unwrap_or(u32::MAX);
         due.into_iter().for_each(|id| self.fire_timer(id, shared));
         for (id, alarm) in self.tasks.alarms_until(self.now.wall) {
             match alarm {
-                // It may have fired earlier than this, and has by now.
                 Alarm::Fire => {}
                 Alarm::Retry => self.end_backoff(id),
                 Alarm::Overdue => self.note_overdue(id),
@@ -105,7 +104,8 @@ impl Core {
             let Trigger::Calendar { zone, .. } = &its.trigger else { return false };
             its.due.is_none_or(|due| due > now) && (zone.is_none() || !only_of_the_machine)
         };
-        let ids: Vec<_> = self.tasks.iter().filter(concerned).map(|task| task.registration.id).collect();
+        let ids: Vec<_> =
+            self.tasks.concerned(&Occasion::Calendar).filter(concerned).map(|task| task.registration.id).collect();
         ids.into_iter().for_each(|id| self.plan(id, now));
     }
 

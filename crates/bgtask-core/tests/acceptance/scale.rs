@@ -24,7 +24,7 @@ fn thousand() -> Broker {
 fn a_thousand_commands_that_are_due_at_once_all_run_a_few_at_a_time() {
     let mut broker = thousand();
     broker.now = broker.now + 24 * HOUR;
-    broker.tell(bgtask_core::Input::Tick);
+    broker.goes_on();
     let mut ran = 0;
     loop {
         let hosts: Vec<_> = broker.core.hosts().map(|host| host.id).collect();
