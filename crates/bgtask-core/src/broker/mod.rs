@@ -240,6 +240,12 @@ impl Core {
         self.hosts.iter()
     }
 
+    /// How often a registration was looked at so far: what deciding costs, as a number that no machine is slow or quick at.
+    /// It does not grow with the registrations that nothing concerns.
+    pub fn looks(&self) -> u64 {
+        self.tasks.looks()
+    }
+
     /// The known levels.
     pub fn levels(&self) -> &Levels {
         self.facts.levels()

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
@@ -74,10 +75,12 @@ pub(in crate::broker) struct Tasks {
     promising: BTreeSet<TaskId>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
+    looks: Cell<u64>,
 }
 
 impl Tasks {
     pub(in crate::broker) fn get(&self, id: TaskId) -> Option<&Task> {
+        self.looks.set(self.looks.get() + 1);
         self.by_id.get(&id).map(|task| &**task)
     }
 
@@ -98,6 +101,11 @@ impl Tasks {
     /// Those that something concerns at once.
     pub(in crate::broker) fn concerned(&self, occasion: &Occasion) -> impl Iterator<Item = &Task> {
         self.occasions.concerned(occasion).filter_map(|id| self.get(id))
+    }
+
+    /// How often one of them was looked at so far.
+    pub(in crate::broker) fn looks(&self) -> u64 {
+        self.looks.get()
     }
 
     pub(in crate::broker) fn len(&self) -> usize {
