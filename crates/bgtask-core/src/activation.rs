@@ -140,6 +140,11 @@ pub enum ActivationEvent {
         /// When the grace ends instead.
         kill_at: BootTime,
     },
+    /// Its host was suspended for so long: its time stood still.
+    Released {
+        /// When the budget ends instead.
+        deadline: BootTime,
+    },
     /// The grace ended.
     GraceOver,
     /// It has its outcome.
@@ -201,6 +206,10 @@ impl ActivationState {
             }
             (Self::Starting { host, warm, .. }, E::Postponed { deadline, .. }) => {
                 Self::Starting { host, warm, deadline }
+            }
+            (Self::Starting { host, warm, .. }, E::Released { deadline }) => Self::Starting { host, warm, deadline },
+            (Self::Running { host, since, progress, .. }, E::Released { deadline }) => {
+                Self::Running { host, since, deadline, progress }
             }
             (Self::Cancelling { host, reason, progress, .. }, E::Postponed { kill_at, .. }) => {
                 Self::Cancelling { host, reason, kill_at, progress }
@@ -322,6 +331,7 @@ mod tests {
             ("progressed", ActivationEvent::Progressed(1)),
             ("cancelled", ActivationEvent::Cancelled { reason, kill_at: AT }),
             ("postponed", ActivationEvent::Postponed { deadline: AT, kill_at: AT }),
+            ("released", ActivationEvent::Released { deadline: AT }),
             ("grace over", ActivationEvent::GraceOver),
             ("ended", ActivationEvent::Ended),
             ("broker died", ActivationEvent::BrokerDied { since: WALL }),
@@ -337,8 +347,8 @@ mod tests {
             legal,
             [
                 "launched, ended, broker died",
-                "failed, started, cancelled, postponed, ended, broker died",
-                "failed, progressed, cancelled, ended, broker died",
+                "failed, started, cancelled, postponed, released, ended, broker died",
+                "failed, progressed, cancelled, released, ended, broker died",
                 "failed, progressed, postponed, grace over, ended",
                 "failed, ended",
                 "",

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{AppId, ClientId, HostId};
+use crate::ids::{AppId, ClientId, HostId, TaskId};
 use crate::model::app::Server;
 use crate::model::command::Usage;
 use crate::time::BootTime;
@@ -27,8 +27,41 @@ pub struct Host {
     pub activity: Activity,
     /// What of its use its instances have been charged with.
     pub charged: Usage,
-    /// When to look what it has used, where that is bounded.
-    pub look_at: Option<BootTime>,
+    /// The task it was last given an instance of: who is charged with the wake-ups it causes.
+    pub serves: Option<TaskId>,
+    /// What it was seen to use, and when to look again.
+    pub meter: Meter,
+    /// Since when it is suspended; until now, where its time was counted since.
+    pub frozen: Option<BootTime>,
+}
+
+/// What a host was seen to use, where that is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meter {
+    /// The most of each that was seen; `network` is `None` from when it was seen that it cannot be counted.
+    pub used: Usage,
+    /// When to look again.
+    pub look: Look,
+    /// How many looks in a row saw nothing used.
+    pub quiet: u32,
+}
+
+/// When to look what a host has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing of it is bounded, or it does nothing.
+    #[default]
+    Never,
+    /// Then.
+    At(BootTime),
+    /// It was asked and has not answered.
+    Asked,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self { used: Usage { network: Some(0), ..Usage::default() }, look: Look::Never, quiet: 0 }
+    }
 }
 
 /// What a host is.

@@ -45,7 +45,7 @@ pub use activation::{Activation, ActivationEvent, ActivationState, Firing, Illeg
 pub use broker::{Core, Gate, GateReading, Why};
 pub use config::Config;
 pub use event::{CancelNotice, Cause, Event, EventKind};
-pub use host::{Activity, Host, HostEvent, HostKind, HostState};
+pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
 pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, TaskId};
 pub use input::{AppVersion, HostExit, Input, Request, Snapshot, SourceStatus};
 pub use model::access::{
@@ -54,7 +54,8 @@ pub use model::access::{
 };
 pub use model::app::{App, Class, EntryPoint, Server, Sharing, TaskType};
 pub use model::budget::{
-    Account, BackgroundTaskThrottleCounter, Budgets, EnergyLevel, EnergyUsage, Limits, Resource, ThrottleCounts,
+    Account, BackgroundTaskThrottleCounter, BudgetLeft, Budgets, EnergyLevel, EnergyUsage, Limits, Resource,
+    ThrottleCounts,
 };
 pub use model::cancel::CancellationReason;
 pub use model::command::{Command, LastRun, Retry, Usage, Used};

@@ -68,6 +68,19 @@ pub const MAX_ERROR_BYTES: usize = 4_096;
 /// Longest kept tail of what a host wrote before it died, in bytes.
 pub const MAX_OUTPUT_TAIL_BYTES: usize = 4_096;
 
+/// How long a period of energy is (POL-6).
+pub const ENERGY_PERIOD: Duration = Duration::from_secs(30 * 60);
+/// What one second of a processor weighs as energy.
+pub const ENERGY_OF_A_SECOND: u64 = 1_000;
+/// What one wake-up weighs that a timer of the app makes; those that one wake-up serves share it.
+pub const ENERGY_OF_A_WAKE: u64 = 50;
+/// So many bytes read and written weigh as much as one second of a processor.
+pub const IO_OF_A_SECOND: u64 = 64 << 20;
+/// So many bytes sent and received weigh as much as one second of a processor.
+pub const NETWORK_OF_A_SECOND: u64 = 8 << 20;
+/// The energy of a period that is normal for an app: one minute of a processor.
+pub const ENERGY_NORMAL: u64 = 60 * ENERGY_OF_A_SECOND;
+
 /// `text` cut to `max` bytes at a character boundary.
 pub(crate) fn cut(text: &str, max: usize) -> String {
     let mut end = text.len().min(max);

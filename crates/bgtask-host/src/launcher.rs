@@ -19,13 +19,14 @@ use std::process::{Command, exit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send};
-use rustix::process::{Resource, Rlimit, chdir, getppid, setrlimit, setsid};
+use rustix::process::{Resource, Rlimit, chdir, getppid, getpriority_process, setpriority_process, setrlimit, setsid};
 use rustix::thread::{sched_getaffinity, sched_setaffinity, set_no_new_privs};
 
 use crate::message::{self, Failure, Stage};
+use crate::raw::DiskPriority;
 use crate::spare::BELL;
 use crate::spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};
-use crate::{host, raw};
+use crate::{NICE, host, raw};
 
 /// The exit status of a launcher that failed, as a shell has it for a command it cannot run.
 pub(crate) const FAILED: i32 = 127;
@@ -78,8 +79,18 @@ fn confine() -> Result<(), Failure> {
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, nothing).map_err(failed)?;
     chdir("/").map_err(failed)?;
+    give_way();
     volunteer_for_oom();
     Ok(())
+}
+
+/// What runs in the background gives way to what its user does. Where the kernel refuses, it is as before.
+fn give_way() {
+    let own = getpriority_process(None).unwrap_or_default();
+    let _refused = setpriority_process(None, own.max(NICE));
+    // Where processors are shared out between sessions, only this one's own value counts between them.
+    let _unsupported = fs::write("/proc/self/autogroup", NICE.to_string());
+    raw::set_disk_priority(DiskPriority::Low);
 }
 
 /// A preference, not a protection: a container without a writable `/proc` does without.

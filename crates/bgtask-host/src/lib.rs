@@ -34,6 +34,7 @@
 //! | session | its own, without a terminal |
 //! | signals | every disposition default, none blocked |
 //! | open files | as many as the broker might open when its [`Spawner`] was made |
+//! | priority | a nice value of [`NICE`]; last in line for the disk |
 //! | privileges | `no_new_privs`; no core dumps; first in line for the OOM killer; the user's umask |
 //!
 //! # What a command finds
@@ -64,7 +65,8 @@
 //!
 //! # Unsafe code
 //!
-//! All of it is in one module, `raw`: `clone3`, what a child does before it executes, and the account of what ended.
+//! All of it is in one module, `raw`: `clone3`, what a child does before it executes, the account of what ended, and
+//! the priority at the disk.
 #![deny(unsafe_code)]
 
 mod cgroup;

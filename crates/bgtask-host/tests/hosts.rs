@@ -8,7 +8,7 @@ use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
 use bgtask_host::{
-    Blame, Containment, Exit, HostError, HostSpec, MAX_PAYLOAD, MAX_SPARES, MAX_SPEC_BYTES, Signal, Spawner,
+    Blame, Containment, Exit, HostError, HostSpec, MAX_PAYLOAD, MAX_SPARES, MAX_SPEC_BYTES, NICE, Signal, Spawner,
     TAIL_BYTES, Tail,
 };
 use common::{Place, config, exit, is_alive, kill_and_close, read_all, read_line, sh, started, testbed, wait_readable};
@@ -63,6 +63,21 @@ fn no_signal_is_ignored_or_blocked() {
     for mut place in Place::each() {
         let (_, _, text) = place.run(&sh("grep -E 'Sig(Blk|Ign)' /proc/self/status"));
         assert_eq!(text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    }
+}
+
+/// What the user does himself goes first, at the processors and at the disk.
+#[test]
+fn a_host_gives_way_to_everybody_else() {
+    for mut place in Place::each() {
+        let (_, _, text) = place.run(&sh("nice; ionice; cat /proc/self/autogroup 2>/dev/null || true"));
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some(&*NICE.to_string()));
+        assert_eq!(lines.next(), Some("best-effort: prio 7"));
+        // The kernel lets others than root say it ten times a second, all of them together.
+        if let Some(autogroup) = lines.next().filter(|_| rustix::process::geteuid().is_root()) {
+            assert!(autogroup.ends_with(&format!("nice {NICE}")), "{autogroup}");
+        }
     }
 }
 

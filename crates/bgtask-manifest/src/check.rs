@@ -24,6 +24,8 @@ pub const MAX_SERVER_NAME_CHARS: usize = 255;
 pub const MAX_EVENT_ID_BYTES: usize = 255;
 /// Most applications, tasks, class-id servers, capabilities and events, each.
 pub const MAX_LISTED: usize = 512;
+/// Longest time a task may ask for, in seconds.
+pub const MAX_WALL_SECONDS: i64 = 24 * 3_600;
 /// Most numbers of a version.
 pub const MAX_VERSION_PARTS: usize = 4;
 
@@ -143,6 +145,7 @@ impl Checker<'_> {
         self.entry_point(index, task);
         self.types(index, task);
         self.server_name(index, task);
+        self.wall_seconds(Section::Task, index, task.wall_seconds);
         self.length(Section::Task, index, "resource_group", task.resource_group.as_deref(), MAX_VALUE_BYTES);
         self.executable(Section::Task, index, task.executable.as_deref());
         if self.form == Form::Appx && task.executable.is_some() && !runs_in_the_app(task) {
@@ -274,6 +277,7 @@ impl Checker<'_> {
             self.report(error.help("name the program that serves the class id"), Section::Server, index, Field::Whole);
         }
         self.executable(Section::Server, index, server.executable.as_deref());
+        self.wall_seconds(Section::Server, index, server.wall_seconds);
         self.length(Section::Server, index, "arguments", server.arguments.as_deref(), MAX_VALUE_BYTES);
         if server.arguments.as_deref().is_some_and(|arguments| arguments.contains('\0')) {
             let error =
@@ -291,6 +295,14 @@ impl Checker<'_> {
                 self.report(error.help(CLASS_ID_HELP), Section::Server, index, Field::Item(position));
             }
         }
+    }
+
+    /// D10
+    fn wall_seconds(&mut self, section: Section, index: usize, seconds: Option<i64>) {
+        let Some(seconds) = seconds.filter(|seconds| !(1..=MAX_WALL_SECONDS).contains(seconds)) else { return };
+        let error = Diagnostic::error("D10", format!("a task cannot run for {seconds} s"));
+        let help = format!("write 1 to {MAX_WALL_SECONDS}, or leave it out for as long as tasks of its class may run");
+        self.report(error.help(help), section, index, Field::Named("wall_seconds"));
     }
 
     fn capability(&mut self, index: usize, capability: &Capability) {

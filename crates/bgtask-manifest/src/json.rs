@@ -15,9 +15,9 @@ impl Manifest {
     ///   "background_tasks": [{
     ///     "application_id": "…", "category": "windows.backgroundTasks", "entry_point": "…", "executable": null,
     ///     "start_page": null, "server_name": null, "resource_group": null, "supports_multiple_instances": false,
-    ///     "types": [{"type": "timer", "namespace": "http://…"}]
+    ///     "wall_seconds": null, "types": [{"type": "timer", "namespace": "http://…"}]
     ///   }],
-    ///   "com_servers": [{"application_id": "…", "executable": "…", "arguments": "…", "classes": ["…"]}],
+    ///   "com_servers": [{"application_id": "…", "executable": "…", "arguments": "…", "wall_seconds": null, "classes": ["…"]}],
     ///   "capabilities": [{"element": "Capability", "name": "internetClient"}]
     /// }
     /// ```
@@ -71,6 +71,7 @@ fn task(task: &BackgroundTask) -> Value {
         "server_name": task.server_name,
         "resource_group": task.resource_group,
         "supports_multiple_instances": task.supports_multiple_instances,
+        "wall_seconds": task.wall_seconds,
         "types": types.collect::<Value>(),
     })
 }
@@ -80,6 +81,7 @@ fn server(server: &ComServer) -> Value {
         "application_id": server.application_id,
         "executable": server.executable,
         "arguments": server.arguments,
+        "wall_seconds": server.wall_seconds,
         "classes": server.classes,
     })
 }

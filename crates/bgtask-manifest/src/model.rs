@@ -96,6 +96,8 @@ pub struct BackgroundTask {
     pub resource_group: Option<String>,
     /// Whether every firing gets a process of its own (HO-5).
     pub supports_multiple_instances: bool,
+    /// The most seconds it asks for, where that is less than it would get (D10); `None` in `Package.appxmanifest`.
+    pub wall_seconds: Option<i64>,
     /// The task types: 1 to [`MAX_TYPES_PER_TASK`](crate::MAX_TYPES_PER_TASK) (MA-4).
     pub types: Vec<DeclaredType>,
 }
@@ -118,6 +120,8 @@ pub struct ComServer {
     pub executable: Option<String>,
     /// Its arguments as one string; see [`declare`](crate::declare) for how it is split.
     pub arguments: Option<String>,
+    /// As [`BackgroundTask::wall_seconds`].
+    pub wall_seconds: Option<i64>,
     /// The class ids as written.
     pub classes: Vec<String>,
 }

@@ -13,9 +13,16 @@ use crate::suggest::did_you_mean;
 
 const TOP: &[&str] = &["app", "task", "class"];
 const APP: &[&str] = &["id", "version", "executable", "publisher", "display_name", "capabilities", "raises"];
-const TASK: &[&str] =
-    &["entry_point", "executable", "types", "server_name", "resource_group", "supports_multiple_instances"];
-const CLASS: &[&str] = &["id", "executable", "arguments"];
+const TASK: &[&str] = &[
+    "entry_point",
+    "executable",
+    "types",
+    "server_name",
+    "resource_group",
+    "supports_multiple_instances",
+    "wall_seconds",
+];
+const CLASS: &[&str] = &["id", "executable", "arguments", "wall_seconds"];
 
 /// The model of a text; `None` if it is no TOML, which is then among the findings.
 pub(crate) fn read(text: &str, findings: &mut Findings, places: &mut Places) -> Option<Manifest> {
@@ -129,6 +136,7 @@ impl Reader<'_> {
             server_name: field("server_name"),
             resource_group: field("resource_group"),
             supports_multiple_instances: false,
+            wall_seconds: self.wall_seconds(table, Section::Task, index),
             types: Vec::new(),
         };
         if let Some((multiple, span)) = self.flag(table, "supports_multiple_instances") {
@@ -153,6 +161,7 @@ impl Reader<'_> {
             application_id: application_id.clone(),
             executable: self.field(table, "executable", Section::Server, index, "executable"),
             arguments: self.field(table, "arguments", Section::Server, index, "arguments"),
+            wall_seconds: self.wall_seconds(table, Section::Server, index),
             classes: id.into_iter().map(|(id, _)| id).collect(),
         }
     }
@@ -217,6 +226,21 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn wall_seconds(&mut self, table: &Table<'_>, section: Section, index: usize) -> Option<i64> {
+        const KEY: &str = "wall_seconds";
+        let value = table.keys.get(KEY)?;
+        let seconds = match value.get_ref() {
+            // One that does not fit is as wrong as any other that is too long.
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX),
+            other => {
+                self.wrong_type(KEY, "a whole number", other, value.span());
+                return None;
+            }
+        };
+        self.places.set(section, index, Field::Named(KEY), value.span());
+        Some(seconds)
     }
 
     fn texts(&mut self, table: &Table<'_>, key: &str) -> Vec<(String, Range<usize>)> {

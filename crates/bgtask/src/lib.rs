@@ -96,6 +96,7 @@ mod registration;
 mod session;
 pub mod storage;
 pub mod testing;
+mod throttle;
 mod trigger;
 mod value;
 mod windows_enum;
@@ -117,6 +118,7 @@ pub use session::{
     BROKER_WAIT, CALL_TIMEOUT, EventRegistrationToken, MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, act_for,
 };
 pub use storage::ApplicationDataContainer;
+pub use throttle::BackgroundTaskThrottleCounter;
 pub use trigger::{
     AdvertiserState, ApplicationTrigger, ApplicationTriggerResult, AppointmentStoreNotificationTrigger,
     BluetoothEventTriggeringMode, BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger,

@@ -24,6 +24,7 @@ mod driver;
 mod failure;
 mod hosts;
 mod inbox;
+mod inhibitor;
 mod listeners;
 mod logging;
 mod options;

@@ -92,6 +92,16 @@ class BackgroundTaskCancellationReason(_WindowsEnum):
     EnergySaver = 11
 
 
+class BackgroundTaskThrottleCounter(_WindowsEnum):
+    """Which suspensions `TaskInstance.get_throttle_count` counts (POL-2)."""
+
+    All = 0
+    Cpu = 1
+    """Those because the app had used up its processor time."""
+    Network = 2
+    """Those because it had sent and received as many bytes as it may."""
+
+
 class BackgroundAccessStatus(_WindowsEnum):
     """Whether an app may run in the background. 1 to 3 belonged to the lock screen of Windows 8 (ACC-9)."""
 

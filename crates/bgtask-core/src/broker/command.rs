@@ -1,24 +1,19 @@
 //! What the user does with a command: run it now, pause it, cancel it; and what becomes of its failed tries.
 
-use std::time::Duration;
-
 use super::fire::Occurrence;
 use super::{Core, Task};
 use crate::activation::{Activation, ActivationEvent, ActivationState};
-use crate::event::{CancelNotice, Cause, EventKind};
+use crate::event::{Cause, EventKind};
 use crate::host::HostKind;
 use crate::ids::{HostId, InstanceId, TaskId};
 use crate::limits::{MAX_PROGRESS_MESSAGE_BYTES, cut};
 use crate::model::cancel::CancellationReason;
-use crate::model::command::{Command, LastRun, Usage, Used};
+use crate::model::command::{LastRun, Usage, Used};
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
-use crate::output::{Output, Reply, Wake, WakeReason};
+use crate::output::Reply;
 use crate::refusal::Refusal;
 use crate::time::WallTime;
-
-/// How often at most a command with a bound on its processor time is looked at.
-const LOOK_LEAST: Duration = Duration::from_millis(200);
 
 impl Core {
     /// Runs it now: what waits for something else goes first, and what runs already is waited for.
@@ -156,7 +151,8 @@ impl Core {
 
     /// What an instance came to cost, and charges its host with that: nothing is charged twice.
     pub(super) fn charge(&mut self, host: HostId, instance: InstanceId, usage: Option<Usage>) -> Option<Used> {
-        let (_, activation) = self.tasks.of_running(instance)?;
+        let (task, activation) = self.tasks.of_running(instance)?;
+        let id = task.registration.id;
         let wall = self.now.boot.since(activation.started?);
         let usage = usage.zip(self.hosts.get_mut(host)).map(|(total, host)| {
             let before = std::mem::replace(&mut host.charged, total);
@@ -167,52 +163,8 @@ impl Core {
                 network: total.network.map(|network| network.saturating_sub(before.network.unwrap_or(0))),
             }
         });
-        Some(Used { wall, usage })
-    }
-
-    /// When to look what a command has used, where it may not use more than so much.
-    pub(super) fn usage_wake(&self) -> Option<Wake> {
-        let due = self.hosts.iter().filter_map(|host| Some((host.look_at?, host.id)));
-        due.min().map(|(at, id)| Wake { at, why: WakeReason::Usage(id) })
-    }
-
-    pub(super) fn look_at_usage(&mut self) {
-        let now = self.now.boot;
-        let due = |host: &&crate::Host| host.look_at.is_some_and(|at| at <= now);
-        let due: Vec<_> = self.hosts.iter().filter(due).map(|host| host.id).collect();
-        for id in due {
-            self.hosts.get_mut(id).expect("just seen").look_at = None;
-            self.outputs.push_back(Output::Sample(id));
-        }
-    }
-
-    /// A command that has used its processor time is told to stop; one that has not is looked at again in good time.
-    pub(super) fn bound_processor_time(&mut self, host: HostId, usage: Usage) {
-        for instance in self.tasks.on_host(host) {
-            let Some((task, _)) = self.tasks.of_running(instance) else { continue };
-            let Some(most) = task.registration.entry.command().and_then(|command| command.cpu) else { continue };
-            if usage.cpu >= most {
-                let (reason, grace) = (CancellationReason::ExecutionTimeExceeded, self.config.cancel_grace);
-                self.tell_to_stop(instance, CancelNotice { reason, budget: most, used: usage.cpu, grace });
-            } else {
-                self.look_again(host, most - usage.cpu);
-            }
-        }
-    }
-
-    /// The less is left, the sooner: several processors use it up at the same time.
-    fn look_again(&mut self, host: HostId, left: Duration) {
-        let at = self.now.boot + (left / 4).max(LOOK_LEAST);
-        if let Some(host) = self.hosts.get_mut(host) {
-            host.look_at = Some(at);
-        }
-    }
-
-    /// A command whose processor time is bounded will be looked at.
-    pub(super) fn look_at_first(&mut self, host: HostId, command: &Command) {
-        if let Some(most) = command.cpu {
-            self.look_again(host, most);
-        }
+        let wakes = self.tasks.get_mut(id).map_or(0, |task| std::mem::take(&mut task.wakes));
+        Some(Used { wall, usage, wakes })
     }
 
     /// Whether a host is a command's: their app has no other programs.

@@ -29,6 +29,8 @@ impl Core {
         {
             let host = self.hosts.adopt(installed, client, self.now.boot);
             self.outputs.push_back(Output::Adopt { host, client });
+            // What it runs itself from now on its budgets do not hold.
+            self.refresh_gates_of(&app);
         }
         self.mailboxes.attach(client, app);
     }
@@ -40,7 +42,9 @@ impl Core {
             self.app_gone(&app);
         }
         if let Some(host) = self.hosts.of_client(client) {
+            let app = self.hosts.get(host).map(|host| host.app.clone());
             self.host_exited(host, HostExit::Disconnected, "", None);
+            app.into_iter().for_each(|app| self.refresh_gates_of(&app));
         }
     }
 

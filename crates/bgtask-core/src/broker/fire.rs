@@ -141,6 +141,9 @@ impl Core {
         if spent {
             self.spend(id);
         }
+        if let Cause::Timer { shared } = cause {
+            self.charge_wake(id, shared);
+        }
         // A short interval that is held for long would push everything else out of the history.
         let often = matches!(&trigger, Trigger::Interval { every, .. } if *every < OFTEN);
         let again = count > 1 && often;

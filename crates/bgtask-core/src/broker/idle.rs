@@ -15,7 +15,7 @@ const NOTHING: Duration = Duration::from_millis(2);
 impl Core {
     pub(super) fn idle_wake(&self, host: &Host) -> Option<Wake> {
         let after = self.config.idle_after?;
-        let busy = matches!(host.state, HostState::Busy { .. }) && !host.activity.asked;
+        let busy = matches!(host.state, HostState::Busy { .. }) && !host.activity.asked && host.frozen.is_none();
         let watched = busy && !self.runs_command(host);
         watched.then(|| Wake { at: host.activity.until + after, why: WakeReason::Idle(host.id) })
     }
@@ -31,10 +31,21 @@ impl Core {
         }
     }
 
+    /// What a host has used so far, because somebody asked: its app pays for it, and it may have been idle.
     pub(super) fn host_used(&mut self, id: HostId, usage: Usage) {
+        let Some(app) = self.hosts.get(id).map(|host| host.app.clone()) else { return };
+        let spent = self.read_meter(id, usage).expect("it is there");
         self.bound_processor_time(id, usage);
+        self.bound_memory(id, usage);
+        self.look_again(id, spent.is_something());
+        self.pay(&app, &spent);
+        self.end_if_idle(id, usage);
+    }
+
+    fn end_if_idle(&mut self, id: HostId, usage: Usage) {
         let (Some(host), Some(after)) = (self.hosts.get_mut(id), self.config.idle_after) else { return };
-        if !std::mem::take(&mut host.activity.asked) {
+        // While it is suspended it can do nothing.
+        if !std::mem::take(&mut host.activity.asked) || host.frozen.is_some() {
             return;
         }
         let before = host.activity;

@@ -1,25 +1,32 @@
 //! The core itself: one struct that owns the tables, one file for each thing that happens.
 
 mod access;
+mod budget;
 mod command;
 mod consent;
 mod cost;
 mod deliver;
 mod demand;
 mod device_use;
+mod energy;
 mod fire;
+mod freeze;
 mod idle;
 mod listen;
+mod load;
+mod look;
 mod portions;
 mod register;
 mod restore;
 mod run;
 mod schedule;
 mod servicing;
+mod sleep;
 mod state;
 mod stop;
 mod tables;
 mod timer;
+mod wakes;
 mod why;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -37,10 +44,10 @@ use crate::model::fact::Fact;
 use crate::model::registration::{Registration, Standing};
 use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
-use crate::time::Now;
+use crate::time::{BootTime, Now};
 use consent::Asked;
 use portions::Portions;
-use tables::{Apps, Facts, Hosts, Mailboxes, Occasion, Task, Tasks};
+use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -59,12 +66,18 @@ pub struct Core {
     hosts: Hosts,
     facts: Facts,
     mailboxes: Mailboxes,
+    accounts: Accounts,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
     /// The user's session this broker serves.
     session: Arc<str>,
     outputs: VecDeque<Output>,
     portions: Portions,
+    /// When each app had its last turn, while anything waits for one.
+    turns: BTreeMap<AppId, u64>,
+    last_turn: u64,
+    /// When the driver was last told to wake the machine.
+    rouse: Option<BootTime>,
     /// Something changed that may let a waiting activation run.
     unsettled: bool,
     /// The past is known: versions of apps can be compared.
@@ -85,10 +98,14 @@ impl Core {
             hosts: Hosts::default(),
             facts: Facts::default(),
             mailboxes: Mailboxes::default(),
+            accounts: Accounts::default(),
             consents: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
             portions: Portions::default(),
+            turns: BTreeMap::new(),
+            last_turn: 0,
+            rouse: None,
             unsettled: false,
             begun: false,
             stopping: false,
@@ -104,6 +121,7 @@ impl Core {
         }
         if now.wall + CLOCK_NOISE < before {
             self.clock_set_back(before);
+            self.accounts_set_back();
         }
         self.begin_turn(matches!(input, Input::Tick));
         match input {
@@ -142,6 +160,7 @@ impl Core {
         }
         self.schedule();
         self.persist_dirty();
+        self.settle_rouse();
     }
 
     /// The answer, unless it has to wait for the user.
@@ -311,7 +330,7 @@ impl Core {
             let id = task.registration.id;
             let cancelling = matches!(activation.state, crate::ActivationState::Cancelling { .. });
             let why = if cancelling { WakeReason::Grace(id) } else { WakeReason::Budget(id) };
-            Some(Wake { at: activation.state.deadline()?, why })
+            Some(Wake { at: self.deadline_of(activation)?, why })
         });
         let hosts = self.hosts.iter().filter_map(|host| {
             let idle = matches!(host.state, crate::HostState::Idle { .. });
@@ -319,13 +338,9 @@ impl Core {
             Some(Wake { at: host.state.deadline()?, why })
         });
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
-        running
-            .chain(hosts)
-            .chain(idle)
-            .chain(self.timer_wake())
-            .chain(self.usage_wake())
-            .chain(self.next_portion())
-            .min_by_key(|wake| wake.at)
+        let by_time =
+            self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake()).chain(self.next_portion());
+        running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 
     /// The registration an instance belongs to, if it still runs on that host.

@@ -1,6 +1,7 @@
 //! What concerns very many registrations at once is done in portions, one in each turn: whoever asks meanwhile is answered
 //! between them. What is left is in the store, or is news only, so that nothing is lost when the broker dies between two.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::Core;
@@ -11,9 +12,9 @@ use crate::output::{Wake, WakeReason};
 /// What is left for the next turns.
 #[derive(Default)]
 pub(super) struct Portions {
-    /// How many timers the present wake-up serves.
-    shared: usize,
-    /// And how many of them have not fired yet.
+    /// Among how many tasks the present wake-up is shared.
+    shared: u32,
+    /// And how many timers of them have not fired yet.
     timers: usize,
     /// The places of those that wait and whose gates have not been looked at since something changed.
     stale: Option<RangeInclusive<u64>>,
@@ -31,13 +32,17 @@ impl Portions {
 }
 
 impl Core {
-    /// The timers to fire in this turn, and how many the wake-up serves in all.
-    pub(super) fn timers_of_this_turn(&mut self) -> (Vec<TaskId>, usize) {
-        if self.portions.timers == 0 {
-            self.portions.shared = self.tasks.due_by(self.now.wall);
-            self.portions.timers = self.portions.shared;
+    /// The timers to fire in this turn, and among how many their wake-up is shared. Who is served beside them is charged.
+    pub(super) fn timers_of_this_turn(&mut self, beside: &BTreeSet<TaskId>) -> (Vec<TaskId>, u32) {
+        let begins = self.portions.timers == 0;
+        if begins {
+            self.portions.timers = self.tasks.due_by(self.now.wall);
         }
-        let due = self.tasks.timers_until(self.now.wall, MAX_PER_TURN);
+        if begins || !beside.is_empty() {
+            let shared = self.share_wake(self.portions.timers, beside);
+            self.portions.shared = if begins { shared } else { self.portions.shared };
+        }
+        let due = self.tasks.timers_until(self.now.wall);
         // Whose task is gone by now fires no more.
         let left = if due.len() < MAX_PER_TURN { 0 } else { self.portions.timers.saturating_sub(due.len()) };
         self.portions.timers = left;

@@ -19,6 +19,7 @@ impl Core {
         self.session = snapshot.session;
         self.facts.zone = snapshot.zone;
         self.facts.states = snapshot.states.into_iter().collect();
+        self.restore_accounts(snapshot.accounts);
         for registration in snapshot.registrations {
             let id = registration.id;
             self.tasks.insert(registration, &mut self.facts);

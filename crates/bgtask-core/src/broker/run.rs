@@ -51,20 +51,24 @@ impl Core {
             (_, Some(message)) => Outcome::TaskFailed { message },
         };
         self.heard_of(host);
+        let spent = usage.and_then(|usage| self.read_meter(host, usage));
         let used = self.charge(host, instance, usage);
+        let app = self.tasks.get(id).expect("it runs").registration.app.clone();
         self.end(id, instance, outcome, used);
         self.let_linger(host);
+        self.settle(&app, spent);
     }
 
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
     pub(super) fn host_exited(&mut self, host: HostId, exit: HostExit, output_tail: &str, usage: Option<Usage>) {
+        let spent = usage.and_then(|usage| self.read_meter(host, usage));
         let used: BTreeMap<_, _> =
             self.tasks.on_host(host).into_iter().map(|it| (it, self.charge_ended(host, it, usage))).collect();
         let Some(gone) = self.hosts.remove(host) else {
             return;
         };
         let output_tail = cut_front(output_tail, MAX_OUTPUT_TAIL_BYTES);
-        let exit = gone.condemned_by.map_or(exit, |by| HostExit::Condemned { by });
+        let exit = gone.condemned_by.clone().map_or(exit, |by| HostExit::Condemned { by });
         for (instance, used) in used {
             let (task, activation) = self.tasks.of_running(instance).expect("just found");
             let (id, state) = (task.registration.id, activation.state);
@@ -90,10 +94,15 @@ impl Core {
             };
             self.end(id, instance, outcome, used);
         }
+        self.settle(&gone.app, spent);
     }
 
     /// Tells a running instance to stop, once: the first reason stands. Answers whether it was told.
     pub(super) fn cancel(&mut self, instance: InstanceId, reason: CancellationReason) -> bool {
+        // It needs its time to stop.
+        if let Some(host) = self.tasks.of_running(instance).and_then(|(_, activation)| activation.state.host()) {
+            self.release(host);
+        }
         let Some((task, activation)) = self.tasks.of_running(instance) else { return false };
         let budget = self.budget(&task.registration);
         let used = activation.state.deadline().map_or(budget, |deadline| {
@@ -117,13 +126,15 @@ impl Core {
         }
         self.record(id, Some(instance), EventKind::Cancelled(notice));
         self.outputs.push_back(Output::Cancel(host, instance, notice));
+        self.look_sooner(host);
         true
     }
 
     /// Time passed: budgets, graces, lingering and retiring hosts, silent hosts, timers.
     pub(super) fn expire(&mut self) {
         let now = self.now.boot;
-        let due = |activation: &Activation| activation.state.deadline().is_some_and(|deadline| deadline <= now);
+        let beside_timers = self.served_beside_timers();
+        let due = |activation: &Activation| self.deadline_of(activation).is_some_and(|deadline| deadline <= now);
         let over: Vec<_> =
             self.tasks.occupied().filter(|(_, it)| due(it)).map(|(_, it)| (it.instance, it.state)).collect();
         for (instance, state) in over {
@@ -140,14 +151,17 @@ impl Core {
                 _ => self.kill(host),
             }
         }
+        self.refill();
         self.sample_silent();
         self.look_at_usage();
-        self.expire_timers();
+        self.expire_timers(&beside_timers);
     }
 
     /// Orders to run and notices to stop went out late: their time begins now.
     pub(super) fn caught_up(&mut self) {
         let kill_at = self.now.boot + self.config.cancel_grace;
+        let frozen: Vec<_> = self.hosts.iter().filter(|host| host.frozen.is_some()).map(|host| host.id).collect();
+        frozen.into_iter().for_each(|host| self.count_frozen(host));
         let waiting: Vec<_> = self
             .tasks
             .occupied()
@@ -188,6 +202,7 @@ impl Core {
         let since = self.now.wall;
         let details = self.tasks.of_running(instance).and_then(|(_, activation)| activation.firing.details.clone());
         self.unwatch_device(id, details.as_ref());
+        self.allow_sleep(id, instance);
         self.tasks.wait_again(instance, ActivationEvent::HostVanished { since });
         self.fresh_gate(id);
     }
@@ -199,6 +214,7 @@ impl Core {
             return;
         };
         self.unwatch_device(id, activation.firing.details.as_ref());
+        self.allow_sleep(id, instance);
         self.finish(id, activation, outcome, used);
         self.queue_again(id);
     }

@@ -9,7 +9,7 @@ use super::{Core, Task};
 use crate::activation::ActivationEvent;
 use crate::event::EventKind;
 use crate::host::HostEvent;
-use crate::ids::{HostId, TaskId};
+use crate::ids::{AppId, HostId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
 use crate::model::app::Sharing;
 use crate::model::budget::{Budgets, Limits, Resource};
@@ -48,12 +48,12 @@ pub enum Gate {
     Energy,
     /// The machine goes to sleep, and the task does not ask for the network (D15).
     Standby,
-    /// The processors are busy with other work.
-    Load,
     /// A try has failed, and the next one comes later.
     Backoff,
     /// An instance of the same registration runs (D2).
     Running,
+    /// The processors are busy with other work, or too many came due at once: it starts a little later.
+    Load,
     /// As many activations run as may (D2).
     Slot,
 }
@@ -76,7 +76,7 @@ impl fmt::Display for Gate {
             Self::Throttled(resource) => write!(f, "the app has used up its budget of {resource}"),
             Self::Energy => f.write_str("the app has used too much energy"),
             Self::Standby => f.write_str("the machine is going to sleep"),
-            Self::Load => f.write_str("the processors are busy"),
+            Self::Load => f.write_str("the processors are busy, or many tasks came due at once"),
             Self::Paused => f.write_str("it is paused"),
             Self::Backoff => f.write_str("a try has failed and the next one comes later"),
             Self::Running => f.write_str("an instance of it is running"),
@@ -86,7 +86,8 @@ impl fmt::Display for Gate {
 }
 
 impl Core {
-    /// Runs waiting activations while there are free slots: the app that occupies least first, then the oldest firing.
+    /// Runs waiting activations while there are free slots: first what is critical, then what is urgent, then of the app
+    /// that occupies least, and of several such of the one that had its turn longest ago, the oldest firing.
     pub(super) fn schedule(&mut self) {
         if !std::mem::take(&mut self.unsettled) {
             return;
@@ -98,22 +99,30 @@ impl Core {
         let mut occupancy = self.tasks.occupancy();
         let mut running: usize = occupancy.values().sum();
         while running < self.config.max_running {
-            let urgent = self.most_urgent();
+            let critical = self.tasks.critical().find(|id| self.gate(*id).is_none());
+            let urgent = critical.or_else(|| self.most_urgent());
             let candidates = self.tasks.open().filter_map(|(app, queue)| {
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
-                Some((occupancy.get(app).copied().unwrap_or(0), place, id))
+                let (slots, turn) = (occupancy.get(app).copied().unwrap_or(0), self.turns.get(app).copied());
+                Some(((slots, turn, place), id))
             });
-            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, _, id)| id)) else {
+            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, id)| id)) else {
                 break;
             };
-            *occupancy.entry(self.tasks.get(id).expect("it waits").registration.app.clone()).or_default() += 1;
+            let app = self.tasks.get(id).expect("it waits").registration.app.clone();
+            *occupancy.entry(app.clone()).or_default() += 1;
             running += 1;
+            self.last_turn += 1;
+            self.turns.insert(app, self.last_turn);
             self.launch(id);
         }
         let ready = self.tasks.take_ready();
         self.portions.untold &= running >= self.config.max_running;
         if running >= self.config.max_running {
             self.note_full(ready);
+        }
+        if self.tasks.open().next().is_none() {
+            self.turns.clear();
         }
     }
 
@@ -151,7 +160,7 @@ impl Core {
         }
         let held = self.held(task, access);
         let running = !task.running.is_empty() && server.sharing != Sharing::Apart;
-        held.or(running.then_some(Gate::Running))
+        held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_load(task))
     }
 
     /// What holds it besides who it is and what else runs. What the user asked for by hand only waits for its turn, and
@@ -182,10 +191,30 @@ impl Core {
         if matches!(registration.trigger, Trigger::Maintenance { .. }) && level(Fact::ExternalPower) != Some(true) {
             return Some(Gate::Battery);
         }
-        (level(Fact::MemoryPressure) == Some(true)).then_some(Gate::MemoryPressure)
+        if level(Fact::MemoryPressure) == Some(true) {
+            return Some(Gate::MemoryPressure);
+        }
+        if let Some(held) = self.held_by_budgets(registration) {
+            return Some(held);
+        }
+        self.holds_in_standby(registration).then_some(Gate::Standby)
+    }
+
+    fn held_by_budgets(&self, registration: &Registration) -> Option<Gate> {
+        if let Some(resource) = self.throttled(&registration.app).filter(|_| self.is_held_by_budgets(registration)) {
+            return Some(Gate::Throttled(resource));
+        }
+        self.is_held_by_energy(registration).then_some(Gate::Energy)
     }
 
     /// Tells the history when what a waiting activation waits for has changed.
+    /// Tells the history when what a waiting activation waits for has changed: of one app.
+    pub(super) fn refresh_gates_of(&mut self, app: &AppId) {
+        let waiting = self.tasks.of_app(app).filter(|task| !task.waiting.is_empty());
+        let waiting: Vec<_> = waiting.map(|task| task.registration.id).collect();
+        waiting.into_iter().for_each(|id| self.fresh_gate(id));
+    }
+
     pub(super) fn fresh_gate(&mut self, id: TaskId) {
         self.unsettled = true;
         let Some(task) = self.tasks.get(id) else {
@@ -200,6 +229,7 @@ impl Core {
             self.tasks.set_gate(id, Some(Gate::Slot));
             return;
         }
+        self.bear_the_load(id, gate);
         let before = self.tasks.set_gate(id, gate);
         if gate.is_none() {
             self.tasks.mark_ready(id);
@@ -235,6 +265,7 @@ impl Core {
 
     fn launch(&mut self, id: TaskId) {
         let (host, warm) = self.host_for(id);
+        self.release(host);
         self.heard_of(host);
         let budget = self.budget(&self.tasks.get(id).expect("it waits").registration);
         let event = ActivationEvent::Launched { host, warm, deadline: self.now.boot + budget };
@@ -254,9 +285,12 @@ impl Core {
             throttled,
             budget,
         };
+        self.look_soon(host);
         self.tasks.queue_anew(id);
+        self.hosts.get_mut(host).expect("it runs there").serves = Some(id);
         self.record(id, Some(instance), EventKind::Started { attempt, warm });
         self.watch_device(id, order.firing.details.as_ref());
+        self.inhibit_sleep(id, instance);
         self.outputs.push_back(Output::Run(host, Box::new(order)));
         self.fresh_gate(id);
     }
@@ -278,22 +312,23 @@ impl Core {
         }
         let (program, app_id) = (Arc::clone(&server.program), app.id.clone());
         let host = self.hosts.start(app, server, self.now.boot);
-        match entry.command() {
-            Some(command) => self.look_at_first(host, command),
-            None => {
-                let Budgets { memory, processes, .. } = self.config.budgets;
-                let limits = Limits { memory, processes };
-                self.outputs.push_back(Output::Launch { host, app: app_id, program, limits });
-            }
+        if entry.command().is_none() {
+            let Budgets { memory, processes, .. } = self.config.budgets;
+            let limits = Limits { memory, processes };
+            self.outputs.push_back(Output::Launch { host, app: app_id, program, limits });
         }
         (host, false)
     }
 
-    /// How long an instance may run (D10).
+    /// How long an instance may run (D10): what the policy makes of the usual, or less, where the manifest asks for less.
     pub(super) fn budget(&self, registration: &Registration) -> Duration {
         if let Some(command) = registration.entry.command() {
             return command.timeout;
         }
-        if registration.trigger.is_long_running() { self.config.long_wall_budget } else { self.config.wall_budget }
+        let long = registration.trigger.is_long_running();
+        let usual = if long { self.config.long_wall_budget } else { self.config.wall_budget };
+        let granted = self.scaled(&registration.app, usual);
+        let server = self.apps.get(&registration.app).and_then(|app| app.server(&registration.entry));
+        server.and_then(|server| server.budget).map_or(granted, |asked| asked.min(granted))
     }
 }

@@ -88,6 +88,7 @@ impl Core {
             self.leave(id, Unregistration::Uninstalled, Some(CancellationReason::Uninstall));
         }
         self.forget_mail(app);
+        self.forget_account(app);
         self.retire_outdated();
     }
 }

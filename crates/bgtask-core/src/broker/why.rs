@@ -1,5 +1,6 @@
 //! The one sentence that explains why a task is not running now, with the facts it stands on and what would change it.
 
+mod budget;
 mod reading;
 mod remedy;
 
@@ -24,7 +25,7 @@ pub use reading::GateReading;
 pub struct Why {
     /// One sentence for a person.
     pub sentence: String,
-    /// One word for programs: `idle`, `latched`, `buffered`, `starting`, `running`, `cancelling`.
+    /// One word for programs: `idle`, `latched`, `buffered`, `starting`, `running`, `suspended`, `cancelling`.
     pub phase: &'static str,
     /// Since when the activation waits or runs; `None` without an activation.
     pub since: Option<WallTime>,
@@ -32,9 +33,10 @@ pub struct Why {
     pub gates: Vec<GateReading>,
     /// The one change that would start it now, for a person; `None` where it runs, or where nothing but its trigger would.
     pub remedy: Option<String>,
-    /// When time alone can start it at the earliest: its timer is due, or the pause after a failure ends.
+    /// When time alone can start it at the earliest, or let it go on: its timer is due, the pause after a failure ends, its app
+    /// may use something again, the load has held it for long enough.
     pub next: Option<WallTime>,
-    /// How long the running instance has run.
+    /// How long the running instance has run; while it was suspended it did not.
     pub used: Option<Duration>,
     /// How long it may run.
     pub budget: Option<Duration>,
@@ -61,7 +63,7 @@ impl Core {
             gates,
             remedy,
             next: self.next_start(id),
-            used: running.and_then(|activation| activation.started).map(|started| now.boot.since(started)),
+            used: running.and_then(|activation| self.has_run(task, activation, now)),
             budget: running.map(|_| self.budget(&task.registration)),
         })
     }
@@ -73,6 +75,7 @@ impl Core {
             None | Some(ActivationState::Ended) => "idle",
             Some(ActivationState::Waiting { .. }) if matches!(self.waits_for(task), Gate::Condition(_)) => "latched",
             Some(ActivationState::Waiting { .. }) => "buffered",
+            Some(state) if state.host().is_some_and(|host| self.frozen_since(host).is_some()) => "suspended",
             Some(ActivationState::Starting { .. }) => "starting",
             Some(ActivationState::Running { .. }) => "running",
             Some(ActivationState::Cancelling { .. } | ActivationState::Killing { .. }) => "cancelling",
@@ -83,10 +86,15 @@ impl Core {
     pub fn next_start(&self, id: TaskId) -> Option<WallTime> {
         let task = self.tasks.get(id)?;
         let registration = &task.registration;
-        match task.waiting.front() {
-            Some(first) if task.running.is_empty() => {
-                first.not_before.filter(|_| self.waits_for(task) == Gate::Backoff)
-            }
+        match (task.waiting.front(), task.running.first()) {
+            (_, Some(running)) if self.is_suspended(running) => self.throttled_until(&registration.app),
+            (Some(first), None) => match self.waits_for(task) {
+                Gate::Backoff => first.not_before,
+                Gate::Throttled(_) => self.throttled_until(&registration.app),
+                Gate::Energy => Some(self.energy(&registration.app, self.now).until),
+                Gate::Load => Some(self.start_after(task)),
+                _ => None,
+            },
             _ => registration.due.filter(|_| registration.fires()).map(|due| self.released_at(registration, due)),
         }
     }
@@ -149,6 +157,9 @@ impl Core {
         let whole = if is_command(&task.registration) { "it" } else { "its host" };
         match activation.state {
             ActivationState::Waiting { since } => (Some(since), self.say_waiting(task, activation, since, now)),
+            ActivationState::Starting { .. } | ActivationState::Running { .. } if self.is_suspended(activation) => {
+                (None, self.say_suspended(task, activation, now))
+            }
             ActivationState::Starting { deadline, .. } => {
                 (None, format!("{it} is starting; its budget ends in {}.", left(deadline)))
             }
@@ -187,12 +198,25 @@ impl Core {
                 let names: Vec<_> = spoken.collect();
                 format!("{fired} and {it} is held since {held} ago until {}.", names.join(" and "))
             }
-            gate => format!("{fired} and {it} is held since {held} ago because {}.", self.because(registration, gate)),
+            Gate::Load => {
+                let why = self.why_held_by_load();
+                let left = Spoken(self.start_after(task) - now.wall);
+                format!("{fired} and {it} is held since {held} ago because {why}; it starts in {left} at the latest.")
+            }
+            gate => {
+                format!("{fired} and {it} is held since {held} ago because {}.", self.because(registration, gate, now))
+            }
         }
     }
 
-    fn because(&self, registration: &Registration, gate: Gate) -> String {
+    fn why_held_by_load(&self) -> &'static str {
+        if self.processors_are_busy() { "the processors are busy" } else { "many tasks came due at once" }
+    }
+
+    fn because(&self, registration: &Registration, gate: Gate, now: Now) -> String {
         match gate {
+            Gate::Throttled(resource) => self.say_throttled(&registration.app, resource, now),
+            Gate::Energy => self.say_energy(&registration.app, now),
             Gate::Access(status) => self.why_denied(registration, status),
             Gate::EnergySaver if is_command(registration) => "the machine saves energy".to_owned(),
             gate => gate.to_string(),

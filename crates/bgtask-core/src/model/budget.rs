@@ -1,7 +1,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::command::Usage;
 use super::windows_enum;
+use crate::limits::{ENERGY_OF_A_SECOND, ENERGY_PERIOD, IO_OF_A_SECOND, NETWORK_OF_A_SECOND};
 use crate::time::WallTime;
 
 windows_enum! {
@@ -97,9 +99,12 @@ pub struct Limits {
 }
 
 /// What an app has used in its present window, and what energy that took in the present period.
+///
+/// A window begins when the app first uses something after the last one has ended, a period likewise: an app that does
+/// nothing has neither. Both are counted on the clock on the wall, and a clock that is set back makes none of them longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// When the window began.
+    /// When the window began; nothing was used in it as long as there is none.
     pub window: WallTime,
     /// Processor time used in it.
     pub cpu: Duration,
@@ -113,6 +118,124 @@ pub struct Account {
     pub period: WallTime,
     /// What was used in it, in thousandths of the weight of one second of a processor.
     pub energy: u64,
+}
+
+/// What an app may still use of its own, and borrow beyond that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    pub(crate) cpu: Option<Duration>,
+    pub(crate) network: Option<u64>,
+    pub(crate) pool_cpu: Duration,
+    pub(crate) pool_network: u64,
+}
+
+impl Account {
+    /// When its window ends, if it is in one.
+    pub fn refill(&self, window: Duration) -> Option<WallTime> {
+        (!self.cpu.is_zero() || self.network > 0).then(|| self.window + window)
+    }
+
+    /// When its period of energy ends, if it is in one.
+    pub fn period_end(&self) -> Option<WallTime> {
+        (self.energy > 0).then(|| self.period + ENERGY_PERIOD)
+    }
+
+    /// Nothing was used.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As it reads then: of a window or a period that has ended nothing is left, and none began later than now.
+    pub(crate) fn at(mut self, now: WallTime, window: Duration) -> Self {
+        (self.window, self.period) = (self.window.min(now), self.period.min(now));
+        if self.refill(window).is_none_or(|end| end <= now) {
+            self = Self { period: self.period, energy: self.energy, ..Self::default() };
+        }
+        if self.period_end().is_none_or(|end| end <= now) {
+            (self.period, self.energy) = Default::default();
+        }
+        self
+    }
+
+    /// Something was used now: of its own, and when that is used up of what all apps may borrow together.
+    pub(crate) fn spend(&mut self, cpu: Duration, network: u64, allowed: &Allowed, now: WallTime) {
+        if cpu.is_zero() && network == 0 {
+            return;
+        }
+        if self.cpu.is_zero() && self.network == 0 {
+            self.window = now;
+        }
+        self.cpu = self.cpu.saturating_add(cpu);
+        self.network = self.network.saturating_add(network);
+        self.borrowed_cpu += self.over_cpu(allowed).min(allowed.pool_cpu);
+        self.borrowed_network += self.over_network(allowed).min(allowed.pool_network);
+    }
+
+    /// The same of energy.
+    pub(crate) fn spend_energy(&mut self, units: u64, now: WallTime) {
+        if self.energy == 0 && units > 0 {
+            self.period = now;
+        }
+        self.energy = self.energy.saturating_add(units);
+    }
+
+    /// What it has used up and may use no more of.
+    pub(crate) fn exhausted(&self, allowed: &Allowed) -> Option<Resource> {
+        let (cpu, network) = self.left(allowed);
+        let none_left = |resource| match resource {
+            Resource::Cpu => cpu.is_some_and(|left| left.is_zero()),
+            Resource::Network => network == Some(0),
+        };
+        [Resource::Cpu, Resource::Network].into_iter().find(|resource| none_left(*resource))
+    }
+
+    /// What is left of its own and of what it may borrow; `None` is as much as it wants.
+    pub(crate) fn left(&self, allowed: &Allowed) -> (Option<Duration>, Option<u64>) {
+        let cpu = allowed.cpu.map(|own| {
+            let left = own.saturating_sub(self.cpu.saturating_sub(self.borrowed_cpu));
+            left.saturating_add(allowed.pool_cpu.saturating_sub(self.over_cpu(allowed)))
+        });
+        let network = allowed.network.map(|own| {
+            let left = own.saturating_sub(self.network.saturating_sub(self.borrowed_network));
+            left.saturating_add(allowed.pool_network.saturating_sub(self.over_network(allowed)))
+        });
+        (cpu, network)
+    }
+
+    /// What it has used beyond its own and not borrowed.
+    fn over_cpu(&self, allowed: &Allowed) -> Duration {
+        allowed.cpu.map_or(Duration::ZERO, |own| self.cpu.saturating_sub(self.borrowed_cpu).saturating_sub(own))
+    }
+
+    fn over_network(&self, allowed: &Allowed) -> u64 {
+        allowed.network.map_or(0, |own| self.network.saturating_sub(self.borrowed_network).saturating_sub(own))
+    }
+}
+
+/// What of its budget an app has left in its present window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetLeft {
+    /// Processor time of its own in a window, policy included; `None` is as much as it wants.
+    pub cpu: Option<Duration>,
+    /// What is left of that, and of what it may borrow.
+    pub cpu_left: Option<Duration>,
+    /// Bytes sent and received of its own in a window, policy included; `None` is as many as it wants.
+    pub network: Option<u64>,
+    /// What is left of that, and of what it may borrow.
+    pub network_left: Option<u64>,
+    /// What it has used up, where its tasks are suspended for that.
+    pub throttled: Option<Resource>,
+    /// When there is something again, at the latest, where something was used.
+    pub refill: Option<WallTime>,
+}
+
+/// What something weighs as energy, in thousandths of a second of a processor.
+pub(crate) fn energy_of(usage: &Usage) -> u64 {
+    let part =
+        |bytes: u64, of_a_second: u64| u128::from(bytes) * u128::from(ENERGY_OF_A_SECOND) / u128::from(of_a_second);
+    let cpu = usage.cpu.as_micros() * u128::from(ENERGY_OF_A_SECOND) / 1_000_000;
+    let network = part(usage.network.unwrap_or(0), NETWORK_OF_A_SECOND);
+    u64::try_from(cpu + part(usage.io, IO_OF_A_SECOND) + network).unwrap_or(u64::MAX)
 }
 
 windows_enum! {
@@ -130,6 +253,13 @@ windows_enum! {
         NearTermination = 250,
         /// Its tasks are ended, and run again in the next period.
         Termination = 300,
+    }
+}
+
+impl EnergyLevel {
+    /// The level that so many percent of what is normal are.
+    pub fn of(percent: u32) -> Self {
+        Self::ALL.iter().rev().copied().find(|level| level.number() <= percent).unwrap_or(Self::Low)
     }
 }
 

@@ -250,6 +250,16 @@ impl Trigger {
         matches!(self, Self::Application | Self::MediaProcessing | Self::DeviceUse | Self::Maintenance { .. })
     }
 
+    /// Whether others wait for what it tells: its tasks go first and have a budget of their own. Of those that exist
+    /// now only a reset of the control channel is one.
+    pub const fn is_critical(&self) -> bool {
+        matches!(
+            self,
+            Self::System { kind: SystemTriggerType::ControlChannelReset, .. }
+                | Self::Event { class: EventClass::PushNotification | EventClass::SocketActivity, .. }
+        )
+    }
+
     /// How exactly it fires by time.
     pub const fn pace(&self) -> Option<Pace> {
         match self {

@@ -1,8 +1,8 @@
 //! The user's own commands: any program as a task.
 
 use bgtask_core::{
-    App, CancellationReason, Entry, EventKind, HostExit, Input, InstanceId, LastRun, Outcome, Output, Refusal, Request,
-    SystemTriggerType, Trigger, Update, Used, WakeReason,
+    App, CancellationReason, Config, Entry, EventKind, HostExit, Input, InstanceId, LastRun, Outcome, Output, Refusal,
+    Request, SystemTriggerType, Trigger, Update, Used, WakeReason,
 };
 
 use crate::harness::{Broker, HOUR, MAIL, app, app_id, but, command, every, seconds, when};
@@ -11,7 +11,14 @@ const HOURLY: Trigger = every(HOUR);
 
 /// A command that has just been given to its host.
 fn running(change: impl FnOnce(&mut bgtask_core::Command)) -> (Broker, bgtask_core::TaskId, crate::harness::Run) {
-    let mut broker = Broker::of_commands();
+    running_on(1, change)
+}
+
+fn running_on(
+    processors: u32,
+    change: impl FnOnce(&mut bgtask_core::Command),
+) -> (Broker, bgtask_core::TaskId, crate::harness::Run) {
+    let mut broker = Broker::of_commands_with(Config { processors, ..Config::default() });
     let task = broker.add(but(command("backup", HOURLY), change));
     broker.passes(HOUR);
     let run = broker.expect_run("backup");
@@ -129,7 +136,7 @@ fn cancelling_ends_what_runs_and_gives_up_what_waits() {
 
 #[test]
 fn a_command_may_use_so_much_processor_time_and_is_looked_at_in_time() {
-    let (mut broker, _, run) = running(|command| command.cpu = Some(seconds(8)));
+    let (mut broker, _, run) = running_on(4, |command| command.cpu = Some(seconds(8)));
     let used = |broker: &mut Broker, cpu| {
         assert!(broker.orders().contains(&Output::Sample(run.host)), "the broker asks");
         let usage = bgtask_core::Usage { cpu, io: 0, memory_peak: None, network: None };

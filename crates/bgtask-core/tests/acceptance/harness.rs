@@ -136,7 +136,11 @@ pub(crate) const fn seconds(seconds: u64) -> Duration {
 impl Broker {
     /// A broker that knows no app but the user's own commands.
     pub(crate) fn of_commands() -> Self {
-        let mut broker = Self::empty(Config::default());
+        Self::of_commands_with(Config::default())
+    }
+
+    pub(crate) fn of_commands_with(config: Config) -> Self {
+        let mut broker = Self::empty(config);
         broker.install(App::of_commands());
         broker
     }
@@ -386,6 +390,12 @@ impl Broker {
 
     pub(crate) fn exits(&mut self, host: HostId, exit: HostExit) {
         self.tell(Input::HostExited { host, exit, output_tail: "last words".into(), usage: None });
+    }
+
+    /// A host that has work, the first of several.
+    pub(crate) fn busy_host(&self) -> Option<HostId> {
+        let busy = |host: &&bgtask_core::Host| matches!(host.state, bgtask_core::HostState::Busy { .. });
+        self.core.hosts().find(busy).map(|host| host.id)
     }
 
     /// Everything ordered since the last look.

@@ -124,6 +124,8 @@ fn every_gate_shows_its_live_value() {
         gate("InternetAvailable", true, "true"),
         gate("UserNotPresent", false, "true"),
         gate("MemoryPressure", true, "false"),
+        gate("Budget", true, "0 s of the 2 min of processor time used"),
+        gate("Energy", true, "0 % of normal, Low"),
         gate("Slot", true, "0 of 16 taken"),
     ];
     assert_eq!(gates, expected);

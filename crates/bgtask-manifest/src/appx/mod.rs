@@ -182,6 +182,7 @@ impl Reader<'_> {
             server_name: text("ServerName", "server_name"),
             resource_group: text("ResourceGroup", "resource_group"),
             supports_multiple_instances: false,
+            wall_seconds: None,
             types: Vec::new(),
         };
         let multiple = places.iter().find_map(|place| task_attribute(*place, "SupportsMultipleInstances"));
@@ -225,7 +226,13 @@ impl Reader<'_> {
                 classes.push(class.value().to_owned());
             }
             let application_id = application_id.map(str::to_owned);
-            self.manifest.com_servers.push(ComServer { application_id, executable, arguments, classes });
+            self.manifest.com_servers.push(ComServer {
+                application_id,
+                executable,
+                arguments,
+                wall_seconds: None,
+                classes,
+            });
         }
     }
 

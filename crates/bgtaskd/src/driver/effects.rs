@@ -58,11 +58,11 @@ impl Driver {
                 };
                 self.reply(client, &message, reply);
             }
+            Output::Inhibit(instance) => self.inhibitor.hold(instance),
+            Output::Uninhibit(instance) => self.inhibitor.give_back(instance),
             Output::Freeze(_)
             | Output::Thaw(_)
             | Output::Throttled(..)
-            | Output::Inhibit(_)
-            | Output::Uninhibit(_)
             | Output::Rouse(_) => {}
             Output::Persist(_) | Output::Wake(_) => unreachable!("taken where the core is polled"),
         }

@@ -36,6 +36,7 @@ use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
+use crate::inhibitor::Inhibitor;
 use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::{Occupied, Places};
@@ -75,6 +76,7 @@ struct Driver {
     calendars: Calendars,
     listeners: Listeners,
     devices: Devices,
+    inhibitor: Inhibitor,
     doubts: Doubts,
     notifier: Notifier,
     task_files: TaskFiles,

@@ -32,6 +32,7 @@ use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::hosts::{self, Hosts};
 use crate::inbox::{Incoming, MAX_WAITING};
+use crate::inhibitor::Inhibitor;
 use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::Places;
@@ -113,6 +114,7 @@ impl Driver {
             calendars: Calendars::new(world.clone()),
             listeners: Listeners::new(World::new("/"), world.clone(), seen, happened),
             devices: Devices::new(world.clone(), gone),
+            inhibitor: Inhibitor::new(world.clone()),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),

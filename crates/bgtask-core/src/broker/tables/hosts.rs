@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::BootTime;
-use crate::host::{Activity, Host, HostKind, HostState};
+use crate::host::{Activity, Host, HostKind, HostState, Meter};
 use crate::ids::{ClientId, HostId};
 use crate::model::app::{App, Server, Sharing};
 use crate::model::command::Usage;
@@ -52,7 +52,9 @@ impl Hosts {
             condemned_by: None,
             activity,
             charged: Usage::default(),
-            look_at: None,
+            serves: None,
+            meter: Meter::default(),
+            frozen: None,
         };
         self.by_id.insert(id, host);
         id

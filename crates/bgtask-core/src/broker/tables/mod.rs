@@ -1,5 +1,6 @@
 //! What the core remembers, one table per concern. Tables keep their own indices right and decide nothing.
 
+mod accounts;
 mod apps;
 mod facts;
 mod hosts;
@@ -10,6 +11,7 @@ mod tasks;
 mod texts;
 mod times;
 
+pub(super) use accounts::{Accounts, Entry};
 pub(super) use apps::Apps;
 pub(super) use facts::{Facts, stands_on};
 pub(super) use hosts::Hosts;

@@ -8,6 +8,7 @@ use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
 use crate::input::SourceStatus;
+use crate::limits::MAX_PER_TURN;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
 use crate::time::{BootTime, WallTime};
@@ -25,8 +26,14 @@ pub(in crate::broker) struct Task {
     place: Option<NonZeroU64>,
     /// What it wants to be woken for.
     times: Times,
+    /// Since when nothing holds what waits first but the load and the slots.
+    pub(in crate::broker) ready_since: Option<WallTime>,
+    /// It came due together with more than can run at once: they start one after the other.
+    pub(in crate::broker) in_storm: bool,
     /// How many orders to plan its calendar have not been answered.
     pub(in crate::broker) plans: u32,
+    /// Thousandths of wake-ups that served it beside those of its timer, since it was last told what it came to cost.
+    pub(in crate::broker) wakes: u32,
     /// How well it is listened for it.
     pub(in crate::broker) heard: Option<Box<SourceStatus>>,
 }
@@ -73,6 +80,8 @@ pub(in crate::broker) struct Tasks {
     agenda: Agenda,
     /// Those of the open ones that promise to succeed within some time.
     promising: BTreeSet<TaskId>,
+    /// Those of the open ones that go before all others, in the order they fired.
+    critical: BTreeSet<(u64, TaskId)>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
     looks: Cell<u64>,
@@ -130,7 +139,10 @@ impl Tasks {
             gate: None,
             place: None,
             times: Times::NONE,
+            ready_since: None,
+            in_storm: false,
             plans: 0,
+            wakes: 0,
             heard: None,
         };
         facts.need(task.facts());
@@ -178,6 +190,7 @@ impl Tasks {
     /// Takes what waits away, to let it wait elsewhere.
     pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> VecDeque<Activation> {
         let waiting = self.by_id.get_mut(&id).map(|task| std::mem::take(&mut task.waiting));
+        self.forget_load(id);
         self.dequeue(id);
         waiting.unwrap_or_default()
     }
@@ -213,6 +226,7 @@ impl Tasks {
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
         task.running.push(activation);
+        self.forget_load(id);
         self.left_the_queue(id);
         self.by_id[&id].running.last()
     }
@@ -231,8 +245,17 @@ impl Tasks {
         ended
     }
 
+    /// What waited first has gone: the load begins anew for the next.
+    fn forget_load(&mut self, id: TaskId) {
+        if let Some(task) = self.by_id.get_mut(&id) {
+            (task.ready_since, task.in_storm) = (None, false);
+        }
+        self.set_alarm(id, Alarm::Load, None);
+    }
+
     fn left_the_queue(&mut self, id: TaskId) {
         if self.by_id.get(&id).is_some_and(|task| task.waiting.is_empty()) {
+            self.forget_load(id);
             self.dequeue(id);
         } else {
             self.sort_in(id);
@@ -260,6 +283,11 @@ impl Tasks {
             self.promising.insert(id);
         } else {
             self.promising.remove(&id);
+        }
+        if open && registration.trigger.is_critical() {
+            self.critical.insert((place, id));
+        } else {
+            self.critical.remove(&(place, id));
         }
     }
 
@@ -291,8 +319,14 @@ impl Tasks {
     /// Its timer may fire from the first time on and does at the latest at the second, or not at all.
     pub(in crate::broker) fn set_timer(&mut self, id: TaskId, window: Option<(WallTime, WallTime)>) {
         if let Some(task) = self.by_id.get_mut(&id) {
-            self.agenda.set_timer(id, &mut task.times, window);
+            let rouses = task.registration.trigger.pace().is_some_and(|pace| pace.wake);
+            self.agenda.set_timer(id, &mut task.times, window, rouses);
         }
+    }
+
+    /// When the machine is first to be woken.
+    pub(in crate::broker) fn first_rousing(&self) -> Option<WallTime> {
+        self.agenda.first_rousing()
     }
 
     /// Rings then, or not at all. Not for timers.
@@ -302,9 +336,9 @@ impl Tasks {
         }
     }
 
-    /// The timers that may fire by then, the earliest first, and not more than so many.
-    pub(in crate::broker) fn timers_until(&self, now: WallTime, most: usize) -> Vec<TaskId> {
-        self.agenda.timers_until(now, most)
+    /// The timers that may fire by then, the earliest first; the others in the next turn.
+    pub(in crate::broker) fn timers_until(&self, now: WallTime) -> Vec<TaskId> {
+        self.agenda.timers_until(now, MAX_PER_TURN)
     }
 
     /// How many timers may fire by then.
@@ -317,14 +351,19 @@ impl Tasks {
         self.agenda.first()
     }
 
-    /// What else than a timer rings by then, the earliest first.
+    /// What else than a timer rings by then, the earliest first; the others in the next turn.
     pub(in crate::broker) fn alarms_until(&self, now: WallTime) -> Vec<(TaskId, Alarm)> {
-        self.agenda.alarms_until(now)
+        self.agenda.alarms_until(now, MAX_PER_TURN)
     }
 
     /// The open registrations that promise to succeed within some time.
     pub(in crate::broker) fn promising(&self) -> impl Iterator<Item = &Task> {
         self.promising.iter().filter_map(|id| self.get(*id))
+    }
+
+    /// The open registrations that go before all others, in the order they fired.
+    pub(in crate::broker) fn critical(&self) -> impl Iterator<Item = TaskId> {
+        self.critical.iter().map(|(_, id)| *id)
     }
 
     fn enqueue(&mut self, id: TaskId) {
@@ -341,6 +380,7 @@ impl Tasks {
         self.waiting.remove(&place);
         take(&mut self.open, &task.registration.app, place);
         self.promising.remove(&id);
+        self.critical.remove(&(place, id));
     }
 
     /// Whoever waited behind an activation that has just left goes behind the others of its app.
@@ -372,6 +412,7 @@ impl Tasks {
     pub(in crate::broker) fn close_all(&mut self) -> Option<RangeInclusive<u64>> {
         self.open.clear();
         self.promising.clear();
+        self.critical.clear();
         let ((first, _), (last, _)) = self.waiting.first_key_value().zip(self.waiting.last_key_value())?;
         Some(*first..=*last)
     }

@@ -12,10 +12,12 @@ pub(in crate::broker) enum Alarm {
     Retry,
     /// It has not succeeded for too long.
     Overdue,
+    /// It has been held for long enough because of the load.
+    Load,
 }
 
 impl Alarm {
-    const ALL: [Self; 3] = [Self::Fire, Self::Retry, Self::Overdue];
+    const ALL: [Self; 4] = [Self::Fire, Self::Retry, Self::Overdue, Self::Load];
 }
 
 /// What one registration wants to be woken for.
@@ -54,15 +56,26 @@ pub(super) struct Agenda {
     /// From when on those may fire that have some time for it; until when is an alarm.
     early: BTreeSet<(WallTime, TaskId)>,
     alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
+    /// When the machine is to be woken for a timer.
+    rousing: BTreeSet<(WallTime, TaskId)>,
 }
 
 impl Agenda {
-    /// A timer may fire from the first time on and does at the latest at the second, or not at all.
-    pub(super) fn set_timer(&mut self, id: TaskId, times: &mut Times, window: Option<(WallTime, WallTime)>) {
+    /// A timer may fire from the first time on and does at the latest at the second, or not at all; `rouses` if the machine is
+    /// to be woken for it.
+    pub(super) fn set_timer(
+        &mut self,
+        id: TaskId,
+        times: &mut Times,
+        window: Option<(WallTime, WallTime)>,
+        rouses: bool,
+    ) {
         let before = times.early.get().zip(times.alarms[Alarm::Fire as usize].get());
         if before == window {
             return;
         }
+        before.map(|(_, latest)| self.rousing.remove(&(latest, id)));
+        self.rousing.extend(window.filter(|_| rouses).map(|(_, latest)| (latest, id)));
         match before {
             Some((early, latest)) if early == latest => drop(self.exact.remove(&(early, id))),
             Some((early, latest)) => {
@@ -94,9 +107,8 @@ impl Agenda {
 
     /// Wants to be woken no more.
     pub(super) fn forget(&mut self, id: TaskId, times: &mut Times) {
-        self.set_timer(id, times, None);
-        self.set_alarm(id, times, Alarm::Retry, None);
-        self.set_alarm(id, times, Alarm::Overdue, None);
+        self.set_timer(id, times, None, false);
+        Alarm::ALL.into_iter().skip(1).for_each(|alarm| self.set_alarm(id, times, alarm, None));
     }
 
     /// The timers that may fire by then, the earliest first, and not more than so many.
@@ -119,10 +131,15 @@ impl Agenda {
         exact.into_iter().chain(self.alarms.first().copied()).min()
     }
 
-    /// What else than a timer rings by then, the earliest first.
-    pub(super) fn alarms_until(&self, now: WallTime) -> Vec<(TaskId, Alarm)> {
+    /// What else than a timer rings by then, the earliest first, and not more than so many.
+    pub(super) fn alarms_until(&self, now: WallTime, most: usize) -> Vec<(TaskId, Alarm)> {
         let rings = self.alarms.iter().take_while(|(at, ..)| *at <= now).map(|(_, id, alarm)| (*id, *alarm));
-        rings.filter(|(_, alarm)| *alarm != Alarm::Fire).collect()
+        rings.filter(|(_, alarm)| *alarm != Alarm::Fire).take(most).collect()
+    }
+
+    /// When the machine is first to be woken.
+    pub(super) fn first_rousing(&self) -> Option<WallTime> {
+        self.rousing.first().map(|(at, _)| *at)
     }
 }
 
@@ -145,17 +162,18 @@ mod tests {
         let ids: Vec<_> = (1..=4).map(TaskId::from_random).collect();
         let mut times = [Times::NONE; 4];
         for ((id, times), window) in ids.iter().zip(&mut times).zip(windows) {
-            agenda.set_timer(*id, times, Some(window));
+            agenda.set_timer(*id, times, Some(window), false);
         }
         assert_eq!(agenda.timers_until(at(3), 9), [ids[1], ids[2], ids[0]]);
         assert_eq!(agenda.timers_until(at(3), 2), [ids[1], ids[2]]);
         assert_eq!(agenda.due_by(at(3)), 3);
         assert_eq!(agenda.first(), Some((at(2), ids[2], Alarm::Fire)), "who has time until 9 is not waited for");
         agenda.forget(ids[2], &mut times[2]);
-        agenda.set_timer(ids[0], &mut times[0], Some((at(7), at(8))));
+        agenda.set_timer(ids[0], &mut times[0], Some((at(7), at(8))), true);
+        assert_eq!(agenda.first_rousing(), Some(at(8)));
         assert_eq!(agenda.first(), Some((at(5), ids[3], Alarm::Fire)));
         times.iter_mut().zip(&ids).for_each(|(times, id)| agenda.forget(*id, times));
         assert_eq!(agenda.first(), None);
-        assert_eq!(agenda.due_by(at(99)), 0);
+        assert_eq!((agenda.due_by(at(99)), agenda.first_rousing()), (0, None));
     }
 }

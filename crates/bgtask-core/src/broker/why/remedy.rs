@@ -127,6 +127,7 @@ fn opening_of_level(fact: Fact, wanted: bool) -> Option<Opening> {
         (Fact::Screen, false) => wait_for("switch the screen off"),
         (Fact::WorkCost, true) => do_this("plug the machine in, or switch its screen on and energy saving off"),
         (Fact::MemoryPressure, false) => do_this("close programs that use much memory"),
+        (Fact::CpuPressure, false) => wait_for("wait until the processors have time"),
         (Fact::BatteryAbove(percent), true) => wait_for(format!("charge the battery to {percent} %")),
         (Fact::Idle(least), true) => wait_for(format!("leave the machine alone for {}", duration_word(least))),
         (Fact::DiskFree(bytes), true) => {
