@@ -121,7 +121,7 @@ impl Crowd {
     }
 
     fn zone(&mut self, offset: i32) -> Turn {
-        let zone = bgtask_core::Zone { identity: format!("zone {offset}").into(), offset_seconds: offset };
+        let zone = bgtask_core::Zone { identity: format!("zone {offset}"), offset_seconds: offset };
         self.turn(Input::Report(Report::TimeZone { zone, previous_offset_seconds: None }))
     }
 
