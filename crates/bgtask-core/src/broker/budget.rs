@@ -231,8 +231,9 @@ impl Core {
         let percent = u64::from(self.budget_percent(app));
         let (lent_cpu, lent_network) = self.accounts.lent();
         Allowed {
-            cpu: budgets.cpu.map(|cpu| self.scaled(app, cpu)),
-            network: budgets.network.map(|network| network.saturating_mul(percent) / 100),
+            // Nothing at all would never be filled again.
+            cpu: budgets.cpu.map(|cpu| self.scaled(app, cpu).max(Duration::from_micros(1))),
+            network: budgets.network.map(|network| (network.saturating_mul(percent) / 100).max(1)),
             pool_cpu: budgets.pool_cpu.saturating_sub(lent_cpu),
             pool_network: budgets.pool_network.saturating_sub(lent_network),
         }
