@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bgtask_core::{CancelNotice, InstanceId, RunOrder};
+use bgtask_core::{CancelNotice, InstanceId, RunOrder, ThrottleCounts};
 use bgtask_wire::{CancelInfo, HostCall, InstanceInfo};
 use zbus::Message;
 use zbus::message::Type as MessageType;
@@ -38,6 +38,8 @@ pub fn run_call(order: &RunOrder) -> zbus::Result<Message> {
         fired_count: order.firing.count,
         attempt: order.attempt,
         budget: micros(order.budget),
+        throttled_cpu: Some(order.throttled.cpu).filter(|times| *times > 0),
+        throttled_network: Some(order.throttled.network).filter(|times| *times > 0),
     };
     HostCall::Run(Box::new(info)).message()
 }
@@ -50,6 +52,15 @@ pub fn run_call(order: &RunOrder) -> zbus::Result<Message> {
 pub fn cancel_call(instance: InstanceId, notice: &CancelNotice) -> zbus::Result<Message> {
     let info = CancelInfo { budget: micros(notice.budget), used: micros(notice.used), grace: micros(notice.grace) };
     HostCall::Cancel { instance: instance.to_string(), reason: notice.reason.number(), info }.message()
+}
+
+/// The notice that an instance was suspended, so often by now, and goes on.
+///
+/// # Errors
+///
+/// The message cannot be built: a bug.
+pub fn throttled_call(instance: InstanceId, counts: ThrottleCounts) -> zbus::Result<Message> {
+    HostCall::Throttled { instance: instance.to_string(), cpu: counts.cpu, network: counts.network }.message()
 }
 
 /// What a host's reply says of its task: nothing for success, the task's own words for failure.
@@ -84,7 +95,7 @@ mod tests {
             firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false },
             attempt: 2,
             budget: Duration::from_secs(25),
-            throttled: bgtask_core::ThrottleCounts::default(),
+            throttled: ThrottleCounts { cpu: 3, network: 0 },
         }
     }
 
@@ -106,6 +117,7 @@ mod tests {
         assert_eq!((info.trigger.as_str(), info.trigger_type.as_str()), ("ApplicationTrigger", ""));
         assert_eq!(*info.trigger_details["album"], Variant::from("Berlin"));
         assert_eq!((info.attempt, info.budget), (2, 25_000_000));
+        assert_eq!((info.throttled_cpu, info.throttled_network), (Some(3), None), "POL-2: of the try before");
 
         let class = "87654321-1234-1234-1234-1234567890ae";
         let event = Trigger::CustomSystemEvent {
@@ -136,5 +148,17 @@ mod tests {
         let Ok(HostCall::Cancel { reason, info, .. }) = HostCall::read(&message) else { panic!("{message:?}") };
         assert_eq!(reason, 9);
         assert_eq!(info, CancelInfo { budget: 25_000_000, used: 26_000_000, grace: 5_000_000 });
+    }
+
+    /// POL-2: a host that goes on hears how often it was suspended, and does not answer.
+    #[test]
+    fn a_notice_of_suspension_has_the_counts() {
+        let id = InstanceId::from_random(1);
+        let message = throttled_call(id, ThrottleCounts { cpu: 2, network: 1 }).expect("it can be written");
+        assert!(message.primary_header().flags().contains(zbus::message::Flags::NO_REPLY_EXPECTED));
+        let Ok(HostCall::Throttled { instance, cpu, network }) = HostCall::read(&message) else {
+            panic!("{message:?}")
+        };
+        assert_eq!((instance, cpu, network), (id.to_string(), 2, 1));
     }
 }

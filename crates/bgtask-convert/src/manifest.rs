@@ -41,7 +41,7 @@ fn entry_point(entry: &bgtask_manifest::EntryPoint, is_there: fn(&Path) -> bool)
     let program = Program::of(&entry.executables, &[], is_there).key();
     EntryPoint {
         name: entry.name.clone(),
-        server: Server { program, application: application(entry.application.as_deref()), sharing, budget: None },
+        server: Server { program, application: application(entry.application.as_deref()), sharing, budget: entry.wall },
         types: entry.types.iter().map(|kind| TaskType::from_name(kind.name())).collect(),
     }
 }
@@ -51,7 +51,7 @@ fn classes(server: &bgtask_manifest::ClassServer, is_there: fn(&Path) -> bool) -
     let program = Program::of(&server.executables, &server.arguments, is_there).key();
     let sharing = Sharing::Together(Arc::clone(&program));
     let server_of_all =
-        Server { program, application: application(server.application.as_deref()), sharing, budget: None };
+        Server { program, application: application(server.application.as_deref()), sharing, budget: server.wall };
     server.ids.iter().filter_map(move |id| Some(Class { id: id.parse().ok()?, server: server_of_all.clone() }))
 }
 
@@ -158,6 +158,17 @@ mod tests {
         assert_eq!(app.applications, ["Second".into()]);
         let of = |name: &str| app.entry_point(name).expect("declared").server.application.to_string();
         assert_eq!((of("Tasks.One"), of("Tasks.Two")), (String::new(), "Second".to_owned()));
+    }
+
+    /// D10: a manifest may ask for less time.
+    #[test]
+    fn the_time_a_task_asks_for_is_its_budget() {
+        let text = b"[app]\nid = \"org.example.A\"\nversion = \"1\"\nexecutable = \"a\"\n\
+                     [[task]]\nentry_point = \"Short\"\ntypes = [\"timer\"]\nwall_seconds = 3\n\
+                     [[task]]\nentry_point = \"Usual\"\ntypes = [\"timer\"]\n";
+        let app = app("bgtask.toml", text);
+        let budget = |name: &str| app.entry_point(name).expect("declared").server.budget;
+        assert_eq!((budget("Short"), budget("Usual")), (Some(std::time::Duration::from_secs(3)), None));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{AppId, ClientId, HostId};
+use crate::ids::{AppId, ClientId, HostId, TaskId};
 use crate::model::app::Server;
 use crate::model::command::Usage;
 use crate::time::BootTime;
@@ -27,6 +27,8 @@ pub struct Host {
     pub activity: Activity,
     /// What of its use its instances have been charged with.
     pub charged: Usage,
+    /// The task it was last given an instance of: who is charged with the wake-ups it causes.
+    pub serves: Option<TaskId>,
     /// What it was seen to use, and when to look again.
     pub meter: Meter,
     /// Since when it is suspended; until now, where its time was counted since.

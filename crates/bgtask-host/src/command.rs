@@ -26,7 +26,7 @@ use crate::{HostError, MAX_PAYLOAD, MAX_SPEC_BYTES, Spawner};
 /// The number of the first descriptor that a command is given besides 0 to 2.
 pub const FIRST_DESCRIPTOR: u32 = 3;
 
-/// The nice value of a command that is to be nice, unless the broker's own is higher.
+/// The nice value of a host, and of a command that is to be nice, unless the broker's own is higher.
 pub const NICE: i32 = 10;
 
 /// What a command is to run, and how.

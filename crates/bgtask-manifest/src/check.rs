@@ -24,6 +24,10 @@ pub const MAX_SERVER_NAME_CHARS: usize = 255;
 pub const MAX_EVENT_ID_BYTES: usize = 255;
 /// Most applications, tasks, class-id servers, capabilities and events, each.
 pub const MAX_LISTED: usize = 512;
+/// Most files and folders of `[sandbox]`, those to read and those to write together.
+pub const MAX_FOLDERS: usize = 64;
+/// Longest time a task may ask for, in seconds.
+pub const MAX_WALL_SECONDS: i64 = 24 * 3_600;
 /// Most numbers of a version.
 pub const MAX_VERSION_PARTS: usize = 4;
 
@@ -51,6 +55,7 @@ pub(crate) fn check(manifest: &Manifest, places: &Places, findings: &mut Finding
     for (index, event) in manifest.raises.iter().enumerate() {
         checker.event(index, event);
     }
+    checker.folders(manifest);
 }
 
 struct Checker<'a> {
@@ -69,6 +74,23 @@ impl Checker<'_> {
         match self.form {
             Form::Toml => toml,
             Form::Appx => appx,
+        }
+    }
+
+    fn folders(&mut self, manifest: &Manifest) {
+        let folders: Vec<_> = manifest.sandbox.read.iter().chain(&manifest.sandbox.write).collect();
+        if folders.len() > MAX_FOLDERS {
+            let error = Diagnostic::error("manifest/too-many", format!("[sandbox] lists {} folders", folders.len()));
+            self.report(error.help(format!("at most {MAX_FOLDERS} are allowed")), Section::Folder, MAX_FOLDERS, Field::Whole);
+        }
+        for (index, folder) in folders.into_iter().enumerate() {
+            self.length(Section::Folder, index, "folder", Some(folder), MAX_VALUE_BYTES);
+            let is_placed = folder.starts_with('/') || folder == "~" || folder.starts_with("~/");
+            if !is_placed || folder.split('/').any(|name| name == "..") || folder.contains('\0') {
+                let error = Diagnostic::error("manifest/folder", format!("[sandbox] names {}", quoted(folder)));
+                let help = "give a whole path, such as /srv/music, or one from the home folder on, such as ~/Music";
+                self.report(error.help(help), Section::Folder, index, Field::Whole);
+            }
         }
     }
 
@@ -143,6 +165,7 @@ impl Checker<'_> {
         self.entry_point(index, task);
         self.types(index, task);
         self.server_name(index, task);
+        self.wall_seconds(Section::Task, index, task.wall_seconds);
         self.length(Section::Task, index, "resource_group", task.resource_group.as_deref(), MAX_VALUE_BYTES);
         self.executable(Section::Task, index, task.executable.as_deref());
         if self.form == Form::Appx && task.executable.is_some() && !runs_in_the_app(task) {
@@ -274,6 +297,7 @@ impl Checker<'_> {
             self.report(error.help("name the program that serves the class id"), Section::Server, index, Field::Whole);
         }
         self.executable(Section::Server, index, server.executable.as_deref());
+        self.wall_seconds(Section::Server, index, server.wall_seconds);
         self.length(Section::Server, index, "arguments", server.arguments.as_deref(), MAX_VALUE_BYTES);
         if server.arguments.as_deref().is_some_and(|arguments| arguments.contains('\0')) {
             let error =
@@ -291,6 +315,14 @@ impl Checker<'_> {
                 self.report(error.help(CLASS_ID_HELP), Section::Server, index, Field::Item(position));
             }
         }
+    }
+
+    /// D10
+    fn wall_seconds(&mut self, section: Section, index: usize, seconds: Option<i64>) {
+        let Some(seconds) = seconds.filter(|seconds| !(1..=MAX_WALL_SECONDS).contains(seconds)) else { return };
+        let error = Diagnostic::error("D10", format!("a task cannot run for {seconds} s"));
+        let help = format!("write 1 to {MAX_WALL_SECONDS}, or leave it out for as long as tasks of its class may run");
+        self.report(error.help(help), section, index, Field::Named("wall_seconds"));
     }
 
     fn capability(&mut self, index: usize, capability: &Capability) {

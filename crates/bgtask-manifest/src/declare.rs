@@ -1,11 +1,12 @@
 //! What a manifest declares on this system: programs instead of Windows paths, known types instead of names.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::check::{check, class_id};
 use crate::diagnostic::{Diagnostic, Findings, Severity, quoted};
 use crate::lines::lines_to_add;
-use crate::model::{BackgroundTask, ComServer, Form, Manifest};
+use crate::model::{BackgroundTask, ComServer, Form, Manifest, Sandbox};
 use crate::places::Places;
 use crate::program::{candidates, split_arguments};
 use crate::task_type::TaskType;
@@ -34,6 +35,8 @@ pub struct App {
     pub capabilities: Vec<String>,
     /// The custom events it may raise.
     pub raises: Vec<String>,
+    /// The files its tasks may touch besides, as written.
+    pub sandbox: Sandbox,
 }
 
 /// An entry point that registrations may name.
@@ -53,6 +56,8 @@ pub struct EntryPoint {
     pub resource_group: Option<String>,
     /// Whether every firing gets a process of its own (HO-5).
     pub supports_multiple_instances: bool,
+    /// The most time it asks for, where that is less than it would get (D10).
+    pub wall: Option<Duration>,
     /// Why it cannot run here, as one sentence without a final stop, if it cannot.
     pub cannot_run: Option<String>,
 }
@@ -68,6 +73,8 @@ pub struct ClassServer {
     pub executables: Vec<PathBuf>,
     /// The arguments it is started with.
     pub arguments: Vec<String>,
+    /// As [`EntryPoint::wall`].
+    pub wall: Option<Duration>,
     /// Why it cannot run here, as one sentence without a final stop, if it cannot.
     pub cannot_run: Option<String>,
 }
@@ -166,6 +173,7 @@ pub fn declare(manifest: &Manifest, base: &Path) -> Result<App, Vec<Diagnostic>>
         class_servers: manifest.com_servers.iter().map(|server| class_server(&programs, server)).collect(),
         capabilities: manifest.capabilities.iter().filter_map(|capability| capability.name.clone()).collect(),
         raises: manifest.raises.clone(),
+        sandbox: manifest.sandbox.clone(),
     })
 }
 
@@ -291,8 +299,13 @@ fn entry_point(programs: &Programs<'_>, task: &BackgroundTask) -> Option<EntryPo
         server_name: task.server_name.clone(),
         resource_group: task.resource_group.clone(),
         supports_multiple_instances: task.supports_multiple_instances,
+        wall: wall(task.wall_seconds),
         cannot_run,
     })
+}
+
+fn wall(seconds: Option<i64>) -> Option<Duration> {
+    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
 }
 
 fn known_types(task: &BackgroundTask) -> Vec<TaskType> {
@@ -316,6 +329,7 @@ fn class_server(programs: &Programs<'_>, server: &ComServer) -> ClassServer {
         application: programs.other_application(server.application_id.as_ref()),
         executables,
         arguments: server.arguments.as_deref().map(split_arguments).unwrap_or_default(),
+        wall: wall(server.wall_seconds),
         cannot_run,
     }
 }

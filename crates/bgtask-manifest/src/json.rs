@@ -15,10 +15,11 @@ impl Manifest {
     ///   "background_tasks": [{
     ///     "application_id": "…", "category": "windows.backgroundTasks", "entry_point": "…", "executable": null,
     ///     "start_page": null, "server_name": null, "resource_group": null, "supports_multiple_instances": false,
-    ///     "types": [{"type": "timer", "namespace": "http://…"}]
+    ///     "wall_seconds": null, "types": [{"type": "timer", "namespace": "http://…"}]
     ///   }],
-    ///   "com_servers": [{"application_id": "…", "executable": "…", "arguments": "…", "classes": ["…"]}],
-    ///   "capabilities": [{"element": "Capability", "name": "internetClient"}]
+    ///   "com_servers": [{"application_id": "…", "executable": "…", "arguments": "…", "wall_seconds": null, "classes": ["…"]}],
+    ///   "capabilities": [{"element": "Capability", "name": "internetClient"}],
+    ///   "sandbox": {"read": ["~/Music"], "write": [], "none": false}
     /// }
     /// ```
     ///
@@ -38,6 +39,7 @@ impl Manifest {
             "background_tasks": self.background_tasks.iter().map(task).collect::<Value>(),
             "com_servers": self.com_servers.iter().map(server).collect::<Value>(),
             "capabilities": self.capabilities.iter().map(capability).collect::<Value>(),
+            "sandbox": { "read": self.sandbox.read, "write": self.sandbox.write, "none": self.sandbox.none },
         })
     }
 }
@@ -71,6 +73,7 @@ fn task(task: &BackgroundTask) -> Value {
         "server_name": task.server_name,
         "resource_group": task.resource_group,
         "supports_multiple_instances": task.supports_multiple_instances,
+        "wall_seconds": task.wall_seconds,
         "types": types.collect::<Value>(),
     })
 }
@@ -80,6 +83,7 @@ fn server(server: &ComServer) -> Value {
         "application_id": server.application_id,
         "executable": server.executable,
         "arguments": server.arguments,
+        "wall_seconds": server.wall_seconds,
         "classes": server.classes,
     })
 }

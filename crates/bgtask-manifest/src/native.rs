@@ -6,16 +6,24 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Findings, quoted};
 use crate::model::{
-    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
+    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package, Sandbox,
 };
 use crate::places::{Field, Places, Section};
 use crate::suggest::did_you_mean;
 
-const TOP: &[&str] = &["app", "task", "class"];
+const TOP: &[&str] = &["app", "task", "class", "sandbox"];
+const SANDBOX: &[&str] = &["read", "write", "none"];
 const APP: &[&str] = &["id", "version", "executable", "publisher", "display_name", "capabilities", "raises"];
-const TASK: &[&str] =
-    &["entry_point", "executable", "types", "server_name", "resource_group", "supports_multiple_instances"];
-const CLASS: &[&str] = &["id", "executable", "arguments"];
+const TASK: &[&str] = &[
+    "entry_point",
+    "executable",
+    "types",
+    "server_name",
+    "resource_group",
+    "supports_multiple_instances",
+    "wall_seconds",
+];
+const CLASS: &[&str] = &["id", "executable", "arguments", "wall_seconds"];
 
 /// The model of a text; `None` if it is no TOML, which is then among the findings.
 pub(crate) fn read(text: &str, findings: &mut Findings, places: &mut Places) -> Option<Manifest> {
@@ -66,7 +74,30 @@ impl Reader<'_> {
             com_servers: classes.iter().enumerate().map(|(i, table)| self.class(i, table, &id)).collect(),
             capabilities,
             raises,
+            sandbox: self.sandbox(top),
         }
+    }
+
+    fn sandbox(&mut self, top: &Table<'_>) -> Sandbox {
+        let Some(value) = top.keys.get("sandbox") else { return Sandbox::default() };
+        let DeValue::Table(keys) = value.get_ref() else {
+            self.wrong_type("sandbox", "a table: [sandbox]", value.get_ref(), value.span());
+            return Sandbox::default();
+        };
+        let table = Table { name: "[sandbox]", keys, span: value.span() };
+        self.only_known_keys(&table, SANDBOX);
+        let mut index = 0;
+        let mut folders = |key| {
+            let mut folders = Vec::new();
+            for (folder, span) in self.texts(&table, key) {
+                self.places.set(Section::Folder, index, Field::Whole, span);
+                index += 1;
+                folders.push(folder);
+            }
+            folders
+        };
+        let (read, write) = (folders("read"), folders("write"));
+        Sandbox { read, write, none: self.flag(&table, "none").is_some_and(|(none, _)| none) }
     }
 
     fn app_table<'a>(&mut self, top: &Table<'a>) -> Option<Table<'a>> {
@@ -129,6 +160,7 @@ impl Reader<'_> {
             server_name: field("server_name"),
             resource_group: field("resource_group"),
             supports_multiple_instances: false,
+            wall_seconds: self.wall_seconds(table, Section::Task, index),
             types: Vec::new(),
         };
         if let Some((multiple, span)) = self.flag(table, "supports_multiple_instances") {
@@ -153,6 +185,7 @@ impl Reader<'_> {
             application_id: application_id.clone(),
             executable: self.field(table, "executable", Section::Server, index, "executable"),
             arguments: self.field(table, "arguments", Section::Server, index, "arguments"),
+            wall_seconds: self.wall_seconds(table, Section::Server, index),
             classes: id.into_iter().map(|(id, _)| id).collect(),
         }
     }
@@ -217,6 +250,21 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn wall_seconds(&mut self, table: &Table<'_>, section: Section, index: usize) -> Option<i64> {
+        const KEY: &str = "wall_seconds";
+        let value = table.keys.get(KEY)?;
+        let seconds = match value.get_ref() {
+            // One that does not fit is as wrong as any other that is too long.
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX),
+            other => {
+                self.wrong_type(KEY, "a whole number", other, value.span());
+                return None;
+            }
+        };
+        self.places.set(section, index, Field::Named(KEY), value.span());
+        Some(seconds)
     }
 
     fn texts(&mut self, table: &Table<'_>, key: &str) -> Vec<(String, Range<usize>)> {

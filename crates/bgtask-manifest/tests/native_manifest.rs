@@ -31,6 +31,7 @@ fn a_full_manifest_is_read_as_written() {
                 "server_name": server_name,
                 "resource_group": null,
                 "supports_multiple_instances": multiple,
+                "wall_seconds": null,
                 "types": types,
             })
         };
@@ -48,6 +49,7 @@ fn a_full_manifest_is_read_as_written() {
             "application_id": "org.example.Photos",
             "executable": "/opt/photos/photos-server",
             "arguments": "--serve \"two words\"",
+            "wall_seconds": null,
             "classes": ["87654321-1234-1234-1234-1234567890AE"],
         }],
         "capabilities": [
@@ -104,6 +106,28 @@ fn a_value_of_the_wrong_type_is_an_error_at_the_value() {
         assert_eq!(&text[found.span.clone().unwrap()], place, "{text}");
         assert_eq!(found.help.as_deref(), Some(help), "{text}");
     }
+}
+
+/// D10: a manifest may ask for less time; less than a second, or more than a day, is a mistake.
+#[test]
+fn a_task_and_a_class_may_ask_for_less_time() {
+    let manifest = |seconds: &str| {
+        format!(
+            "[app]\nid = \"org.example.A\"\nversion = \"1\"\nexecutable = \"a\"\n\
+             [[task]]\nentry_point = \"T\"\ntypes = [\"timer\"]\nwall_seconds = {seconds}\n\
+             [[class]]\nid = \"87654321-1234-1234-1234-1234567890ae\"\nexecutable = \"/a\"\nwall_seconds = 0x0a\n"
+        )
+    };
+    let app = parse("bgtask.toml", manifest("5").as_bytes()).declare(std::path::Path::new("/")).unwrap();
+    let seconds = |seconds| Some(std::time::Duration::from_secs(seconds));
+    assert_eq!((app.entry_points[0].wall, app.class_servers[0].wall), (seconds(5), seconds(10)));
+    for wrong in ["0", "-1", "86401", "9223372036854775808"] {
+        let text = manifest(wrong);
+        let found = only(&text);
+        assert_eq!((found.severity, found.code, &text[found.span.unwrap()]), (Severity::Error, "D10", wrong));
+    }
+    let found = only(&manifest("\"5\""));
+    assert_eq!(found.help.as_deref(), Some("it must be a whole number"));
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn a_windows_10_manifest_is_read_as_written() {
                 "server_name": null,
                 "resource_group": null,
                 "supports_multiple_instances": false,
+                "wall_seconds": null,
                 "types": [
                     {"type": "systemEvent", "namespace": namespace::FOUNDATION},
                     {"type": "timer", "namespace": namespace::FOUNDATION},
@@ -59,6 +60,7 @@ fn a_windows_10_manifest_is_read_as_written() {
                 "server_name": "GalleryHost",
                 "resource_group": null,
                 "supports_multiple_instances": false,
+                "wall_seconds": null,
                 "types": [
                     {"type": "phoneCall", "namespace": namespace::UAP},
                     {"type": "startup", "namespace": namespace::IOT},

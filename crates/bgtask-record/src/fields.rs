@@ -62,7 +62,7 @@ record! {
     struct TaskGroup { id, name }
     struct ThrottleCounts { cpu, network }
     struct Usage { cpu, io, memory_peak, network = None }
-    struct Used { wall, usage }
+    struct Used { wall, usage, wakes = 0 }
     struct Wake { at, why }
     struct Zone { identity, offset_seconds }
 }

@@ -21,6 +21,8 @@ pub struct World {
     pub energy_saver: bool,
     /// Whether the machine is short of memory.
     pub memory_pressure: bool,
+    /// Whether the processors are busy.
+    pub cpu_pressure: bool,
     /// How full the battery is, in percent: 0 to 100. It changes by the scenario only, not by use.
     pub battery: u8,
     /// Bytes free on the file system of the home folder.
@@ -38,6 +40,7 @@ impl Default for World {
             ac_power: true,
             energy_saver: false,
             memory_pressure: false,
+            cpu_pressure: false,
             battery: 100,
             disk_free: u64::MAX,
             load: 0,
@@ -54,6 +57,7 @@ pub(crate) enum Level {
     AcPower,
     EnergySaver,
     MemoryPressure,
+    CpuPressure,
     Screen,
     Session,
     Asleep,
@@ -114,6 +118,7 @@ impl Moving {
             world.ac_power,
             world.energy_saver,
             world.memory_pressure,
+            world.cpu_pressure,
             true,
             true,
             false,
@@ -188,6 +193,8 @@ impl Moving {
             Fact::ExternalPower => self.flag(Level::AcPower),
             Fact::EnergySaver => self.flag(Level::EnergySaver),
             Fact::MemoryPressure => self.flag(Level::MemoryPressure),
+            Fact::CpuPressure => self.flag(Level::CpuPressure),
+            Fact::Standby => self.flag(Level::Asleep),
             Fact::FreeNetwork => self.flag(Level::Internet) && self.flag(Level::Unmetered),
             Fact::BatteryAbove(percent) => self.battery().is_above(u64::from(percent), now),
             Fact::Idle(least) => self.idle_at(least).is_some_and(|at| at <= now),

@@ -71,7 +71,7 @@ impl Sources {
     pub(crate) fn disturb(&mut self, now: BootTime, chance: &mut Chance) -> Fact {
         let facts: Vec<_> = facts().collect();
         let fact = *chance.pick(&facts).expect("there are facts");
-        let scarce = matches!(fact, Fact::EnergySaver | Fact::MemoryPressure);
+        let scarce = matches!(fact, Fact::EnergySaver | Fact::MemoryPressure | Fact::CpuPressure | Fact::Standby);
         match (self.levels.get_mut(&fact), self.states.get_mut(&fact)) {
             // A machine that is short of everything all the time would show nothing else.
             (Some(level), _) => *level = !*level && (!scarce || chance.percent(40)),
@@ -100,11 +100,12 @@ impl Sources {
         self.agenda.plan(back, (fact, Act::Read));
     }
 
-    /// The quiet phase has power, memory and room, and brings about each combination of the other levels.
+    /// The quiet phase has power, memory, processors, room and no sleep, and brings about each combination of the other levels.
     pub(crate) fn arrange(&mut self, arrangement: u32, everything: bool, now: BootTime) {
         let plenty = [(Fact::ExternalPower, true), (DISK, true), (Fact::EnergySaver, false)];
         let others = ARRANGED.into_iter().enumerate().map(|(place, fact)| (fact, arrangement & (1 << place) != 0));
-        let wanted: Vec<_> = plenty.into_iter().chain([(Fact::MemoryPressure, false)]).chain(others).collect();
+        let calm = [Fact::MemoryPressure, Fact::CpuPressure, Fact::Standby].map(|fact| (fact, false));
+        let wanted: Vec<_> = plenty.into_iter().chain(calm).chain(others).collect();
         for (fact, level) in wanted {
             if self.levels.insert(fact, level) != Some(level) || everything {
                 self.read_later(fact, now);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bgtask_sources::{DayWindow, SourceKind, World, start};
 use tokio::sync::mpsc;
 
-const WORDS: [(&str, SourceKind); 18] = [
+const WORDS: [(&str, SourceKind); 20] = [
     ("zone", SourceKind::TimeZone),
     ("internet", SourceKind::Internet),
     ("free", SourceKind::FreeNetwork),
@@ -20,6 +20,8 @@ const WORDS: [(&str, SourceKind); 18] = [
     ("charging", SourceKind::PowerState),
     ("saver", SourceKind::EnergySaver),
     ("memory", SourceKind::MemoryPressure),
+    ("processors", SourceKind::CpuPressure),
+    ("standby", SourceKind::Standby),
     ("disk", SourceKind::DiskFree(1 << 30)),
     ("load", SourceKind::LoadBelow(100)),
     ("accounts", SourceKind::OnlineAccounts),

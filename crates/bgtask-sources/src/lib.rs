@@ -59,7 +59,6 @@ mod internet;
 mod library;
 mod load;
 mod location;
-mod memory_pressure;
 mod netlink;
 mod notifications;
 mod outbox;
@@ -67,6 +66,7 @@ mod pace;
 mod path;
 mod power_state;
 mod presence;
+mod pressure;
 mod probe;
 mod rate;
 mod ready;
@@ -77,8 +77,10 @@ mod sensor;
 mod service;
 mod session_connected;
 mod signal;
+mod sleep_delay;
 mod smart_card;
 mod sms;
+mod standby;
 mod store;
 mod unit;
 mod up_time;
@@ -120,20 +122,24 @@ pub use crate::load::{LOAD_BAND, LOAD_REREAD};
 pub use crate::location::geofence::{FENCE_BAND, FENCE_RADIUS, GeofenceSpec};
 pub use crate::location::visit::{CITY_DWELL, CITY_RADIUS, VENUE_DWELL, VENUE_RADIUS, VisitSpec};
 pub use crate::location::{LOCATION_DENIED_RETRY, LOCATION_DESKTOP_ID, LOCATION_SETTLE};
-pub use crate::memory_pressure::{MEMORY_RELIEF, MEMORY_REREAD, MEMORY_SHORT, MEMORY_STALL, MEMORY_WINDOW};
 pub use crate::notifications::{
     MAX_ACTION_BYTES, MAX_ACTIONS, MAX_BODY_BYTES, MAX_NOTICES_WAITING, MAX_SHOWN, MAX_SHOWN_BY_APP, MAX_TAG_BYTES,
     MAX_TITLE_BYTES, Notification, NotificationCentre, NotificationSpec, Urgency,
 };
 pub use crate::presence::PRESENCE_IDLE;
+pub use crate::pressure::{
+    CPU_BUSY, CPU_RELIEF, CPU_STALL, MEMORY_RELIEF, MEMORY_SHORT, MEMORY_STALL, PRESSURE_REREAD, PRESSURE_WINDOW,
+};
 pub use crate::probe::{Probe, probe, probe_subject};
 use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::screen::{SCREEN_REREAD, SCREEN_SETTLE};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
+pub use crate::sleep_delay::{NoSleepDelay, SleepDelay};
 pub use crate::smart_card::{SMART_CARD_SETTLE, SmartCardSpec};
 pub use crate::sms::{MAX_INCOMPLETE_MESSAGES, MAX_MODEMS, MAX_PREFIX_BYTES, SmsSpec};
+pub use crate::standby::STANDBY_SETTLE;
 pub use crate::store::{MAX_STORES, STORE_SETTLE, StoreSpec};
 pub use crate::unit::{UnitManager, UnitSpec, UnitState};
 pub use crate::watch_path::{
@@ -191,6 +197,11 @@ pub enum SourceKind {
     /// Whether the machine is short of memory: the kernel's pressure stall information. Where the kernel does not measure
     /// that, it never is.
     MemoryPressure,
+    /// Whether the processors are busy: the same, of programs that wait for one. Where the kernel does not measure that, they
+    /// never are.
+    CpuPressure,
+    /// Whether the machine is going to sleep, or sleeps: logind. Where it cannot be asked, it never is.
+    Standby,
     /// Whether the file system of the user's home folder has at least so many bytes free, for this user. It ends a
     /// twentieth lower ([`DISK_BAND`]), and is read every [`DISK_REREAD`], since no kernel tells.
     DiskFree(u64),
@@ -253,7 +264,9 @@ pub fn start(kind: SourceKind, world: &World, reports: mpsc::Sender<Report>) -> 
             SourceKind::ExternalPower => external_power::run(&world, teller).await,
             SourceKind::PowerState => power_state::run(&world, teller).await,
             SourceKind::EnergySaver => energy_saver::run(&world, teller).await,
-            SourceKind::MemoryPressure => memory_pressure::run(&world, teller).await,
+            SourceKind::MemoryPressure => pressure::run(&pressure::MEMORY, &world, teller).await,
+            SourceKind::CpuPressure => pressure::run(&pressure::PROCESSORS, &world, teller).await,
+            SourceKind::Standby => standby::run(&world, teller).await,
             SourceKind::BatteryAbove(percent) => battery::run(percent, &world, teller).await,
             SourceKind::DiskFree(bytes) => disk_free::run(bytes, &world, teller).await,
             SourceKind::LoadBelow(hundredths) => load::run(hundredths, &world, teller).await,

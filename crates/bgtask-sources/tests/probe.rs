@@ -45,6 +45,8 @@ async fn every_kind_has_a_status_and_a_value_on_this_machine() {
         SourceKind::BatteryAbove(50),
         SourceKind::EnergySaver,
         SourceKind::MemoryPressure,
+        SourceKind::CpuPressure,
+        SourceKind::Standby,
         SourceKind::DiskFree(1 << 30),
         SourceKind::LoadBelow(100),
         SourceKind::Between(window),

@@ -62,8 +62,8 @@ async fn assert_quiet() {
 
 /// All that can be watched, on buses where nobody speaks, by the second and third best means.
 #[tokio::test]
-async fn twenty_sources_make_no_wake_ups() {
-    const KINDS: [SourceKind; 20] = [
+async fn all_sources_make_no_wake_ups() {
+    const KINDS: [SourceKind; 22] = [
         SourceKind::TimeZone,
         SourceKind::Internet,
         SourceKind::FreeNetwork,
@@ -79,6 +79,8 @@ async fn twenty_sources_make_no_wake_ups() {
         SourceKind::BatteryAbove(20),
         SourceKind::EnergySaver,
         SourceKind::MemoryPressure,
+        SourceKind::CpuPressure,
+        SourceKind::Standby,
         SourceKind::DiskFree(1),
         SourceKind::LoadBelow(100),
         SourceKind::LoadBelow(1000),
@@ -87,6 +89,7 @@ async fn twenty_sources_make_no_wake_ups() {
     ];
     let sysroot = Sysroot::new();
     sysroot.write("proc/net/route", "");
+    sysroot.write("proc/pressure/cpu", "some avg10=49.00 avg60=0.00 avg300=0.00 total=1\n");
     sysroot.write("proc/loadavg", "0.32 1.12 1.12 1/88 16534");
     fs::create_dir_all(sysroot.path("sys/class")).unwrap();
     fs::create_dir_all(sysroot.path("dev/pts")).unwrap();

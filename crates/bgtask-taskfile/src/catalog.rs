@@ -235,6 +235,7 @@ const CONDITIONS: &[Entry] = &[
     level("disk-free:SIZE", "disk-free:10G", Fact::DiskFree(10 << 30), "the disk of the home folder has so much room"),
     level("load-below:N", "load-below:1.5", Fact::LoadBelow(150), "the load of the last minute is below N"),
     level("memory-pressure", "memory-pressure", Fact::MemoryPressure, "the machine is short of memory"),
+    level("cpu-pressure", "cpu-pressure", Fact::CpuPressure, "the processors are busy"),
     level(
         "between:TIME-TIME",
         "between:22:00-06:00",

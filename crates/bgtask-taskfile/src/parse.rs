@@ -24,7 +24,7 @@ const MIN_MEMORY: u64 = 1 << 20;
 /// What runs a command that is one line.
 pub(crate) const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
-pub(crate) const KEYS: [&str; 28] = [
+pub(crate) const KEYS: [&str; 29] = [
     "name",
     "command",
     "on",
@@ -48,6 +48,7 @@ pub(crate) const KEYS: [&str; 28] = [
     "cancel-on-condition-loss",
     "accuracy",
     "jitter",
+    "wake",
     "zone",
     "catch-up",
     "recursive",
@@ -264,6 +265,7 @@ fn trigger_of(fields: &Fields<'_>, home: &str) -> Option<Trigger> {
         once: fields.flag("once"),
         accuracy: fields.word("accuracy", "1min", quantity::duration),
         jitter: fields.word("jitter", "5min", quantity::duration),
+        wake: fields.flag("wake"),
         catch_up: fields.flag("catch-up"),
         zone: zone.as_ref().map(|zone| zone.get_ref().as_str()),
         recursive: fields.flag("recursive"),

@@ -33,6 +33,8 @@ pub struct Options<'a> {
     pub accuracy: Option<Duration>,
     /// Fires later by a part of this that is always the same here; for `every:` and `at:`.
     pub jitter: Option<Duration>,
+    /// Whether the machine is woken from its sleep for it, where that is permitted; for `every:` and `at:`.
+    pub wake: bool,
     /// Whether a time that was missed is made up for, once; for `at:`.
     pub catch_up: bool,
     /// The time zone of the calendar; for `at:`.
@@ -57,6 +59,7 @@ impl<'a> Options<'a> {
             "once" => self.once = false,
             "accuracy" => self.accuracy = None,
             "jitter" => self.jitter = None,
+            "wake" => self.wake = false,
             "catch-up" => self.catch_up = false,
             "zone" => self.zone = None,
             "recursive" => self.recursive = false,
@@ -73,6 +76,7 @@ impl<'a> Options<'a> {
         let fits = [
             ("accuracy", "every:TIME and at:CALENDAR", by_time || self.accuracy.is_none()),
             ("jitter", "every:TIME and at:CALENDAR", by_time || self.jitter.is_none()),
+            ("wake", "every:TIME and at:CALENDAR", by_time || !self.wake),
             ("catch-up", "at:CALENDAR", is_calendar || !self.catch_up),
             ("zone", "at:CALENDAR", is_calendar || self.zone.is_none()),
             ("recursive", "path:PATH", is_path || !self.recursive),
@@ -186,7 +190,7 @@ fn pace(options: &Options<'_>) -> Result<Pace, WordError> {
     Ok(Pace {
         accuracy: part("accuracy", "an accuracy", options.accuracy)?,
         jitter: part("jitter", "a jitter", options.jitter)?,
-        wake: false,
+        wake: options.wake,
     })
 }
 

@@ -65,6 +65,7 @@ impl File {
         if let Some(pace) = trigger.pace() {
             self.time("accuracy", pace.accuracy, Duration::ZERO);
             self.time("jitter", pace.jitter, Duration::ZERO);
+            self.flag("wake", pace.wake);
         }
         if let Trigger::Path { watch, .. } = trigger {
             self.flag("recursive", watch.recursive);

@@ -76,7 +76,8 @@ fn any_calendar() -> impl Strategy<Value = Trigger> {
 }
 
 fn any_pace() -> impl Strategy<Value = Pace> {
-    (any_time(0, 86_400), any_time(0, 86_400)).prop_map(|(accuracy, jitter)| Pace { accuracy, jitter, wake: false })
+    let parts = (any_time(0, 86_400), any_time(0, 86_400), any::<bool>());
+    parts.prop_map(|(accuracy, jitter, wake)| Pace { accuracy, jitter, wake })
 }
 
 fn any_watch() -> impl Strategy<Value = PathWatch> {

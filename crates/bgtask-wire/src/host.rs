@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use zbus::message::Flags;
 use zbus::{DeserializeDict, Message, OwnedVariant, SerializeDict, Type};
 
 use crate::error::{Error, ErrorKind};
@@ -52,6 +53,10 @@ pub struct InstanceInfo {
     pub attempt: u32,
     /// How long it may run, microseconds (D10).
     pub budget: u64,
+    /// How often an earlier try of it was suspended for processor time, if it was (POL-2).
+    pub throttled_cpu: Option<u32>,
+    /// The same for the network.
+    pub throttled_network: Option<u32>,
 }
 
 /// The numbers of a cancellation (U-9), microseconds.
@@ -80,6 +85,15 @@ pub enum HostCall {
         /// The numbers.
         info: CancelInfo,
     },
+    /// `Throttled(suu)`: it was suspended, and goes on; so often by now (POL-2).
+    Throttled {
+        /// Which instance.
+        instance: String,
+        /// For processor time.
+        cpu: u32,
+        /// For the network.
+        network: u32,
+    },
 }
 
 impl HostCall {
@@ -97,7 +111,11 @@ impl HostCall {
                 let (instance, reason, info) = message.body().deserialize().map_err(invalid)?;
                 Ok(Self::Cancel { instance, reason, info })
             }
-            _ => Err(Error::new(ErrorKind::UnknownMethod, "a host has the methods Run and Cancel")),
+            Some("Throttled") => {
+                let (instance, cpu, network) = message.body().deserialize().map_err(invalid)?;
+                Ok(Self::Throttled { instance, cpu, network })
+            }
+            _ => Err(Error::new(ErrorKind::UnknownMethod, "a host has the methods Run, Cancel and Throttled")),
         }
     }
 
@@ -108,11 +126,11 @@ impl HostCall {
     /// The message cannot be built: a bug.
     pub fn message(&self) -> zbus::Result<Message> {
         let call = |member| Message::method_call(host_names::PATH, member).interface(host_names::INTERFACE);
+        let notice = |member| call(member).with_flags(Flags::NO_REPLY_EXPECTED);
         match self {
             Self::Run(info) => call("Run").build(&**info),
-            Self::Cancel { instance, reason, info } => {
-                call("Cancel").with_flags(zbus::message::Flags::NO_REPLY_EXPECTED).build(&(instance, reason, info))
-            }
+            Self::Cancel { instance, reason, info } => notice("Cancel").build(&(instance, reason, info)),
+            Self::Throttled { instance, cpu, network } => notice("Throttled").build(&(instance, cpu, network)),
         }
     }
 }

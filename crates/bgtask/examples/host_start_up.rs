@@ -74,5 +74,7 @@ fn info() -> InstanceInfo {
         fired_at: 0,
         fired_count: 1,
         attempt: 1,
+        throttled_cpu: None,
+        throttled_network: None,
     }
 }

@@ -85,6 +85,7 @@ mod builder;
 mod cancellation;
 mod condition;
 mod core_application;
+mod energy;
 mod error;
 mod event_args;
 mod events;
@@ -96,6 +97,7 @@ mod registration;
 mod session;
 pub mod storage;
 pub mod testing;
+mod throttle;
 mod trigger;
 mod value;
 mod windows_enum;
@@ -107,6 +109,7 @@ pub use builder::{BackgroundTaskBuilder, RegistrationUpdate};
 pub use cancellation::BackgroundTaskCancellationReason;
 pub use condition::{SystemCondition, SystemConditionType};
 pub use core_application::{BackgroundActivatedEventArgs, CoreApplication};
+pub use energy::{BackgroundEnergyManager, EnergyUsage, EnergyUsageLevel};
 pub use error::Error;
 pub use event_args::{BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEventArgs, TaskFailure, TaskFailureKind};
 pub use events::{EventDetails, TriggerEvent, TriggerEvents};
@@ -117,6 +120,7 @@ pub use session::{
     BROKER_WAIT, CALL_TIMEOUT, EventRegistrationToken, MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, act_for,
 };
 pub use storage::ApplicationDataContainer;
+pub use throttle::BackgroundTaskThrottleCounter;
 pub use trigger::{
     AdvertiserState, ApplicationTrigger, ApplicationTriggerResult, AppointmentStoreNotificationTrigger,
     BluetoothEventTriggeringMode, BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger,

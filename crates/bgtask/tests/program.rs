@@ -207,5 +207,7 @@ fn info(instance: &str) -> InstanceInfo {
         fired_count: 1,
         attempt: 1,
         budget: 25_000_000,
+        throttled_cpu: None,
+        throttled_network: None,
     }
 }

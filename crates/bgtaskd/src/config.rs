@@ -1,14 +1,23 @@
 use std::path::Path;
 use std::time::Duration;
 
+use bgtask_core::Budgets;
 use bgtask_core::limits::MAX_FRESHNESS;
 use serde::Deserialize;
 
+use crate::containment;
+use crate::confinement::Confinement;
 use crate::failure::Failure;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
 const MAX_SECONDS: u64 = 24 * 3_600;
 const MAX_COUNT: usize = 1_024;
+const MAX_MIB: u64 = 1_024 * 1_024;
+const MAX_PROCESSES: u64 = 32_768;
+
+/// The word for as much as a task wants, and the one for no look at it at all.
+const UNLIMITED: &str = "unlimited";
+const NEVER: &str = "never";
 
 /// `config.toml`: every key is optional.
 #[derive(Debug, Default, Deserialize)]
@@ -16,7 +25,7 @@ const MAX_COUNT: usize = 1_024;
 struct File {
     wall_budget_seconds: Option<u64>,
     long_wall_budget_seconds: Option<u64>,
-    idle_after_seconds: Option<SecondsOrNever>,
+    idle_after_seconds: Option<NumberOrWord>,
     timer_tick_seconds: Option<u64>,
     min_freshness_minutes: Option<u32>,
     cancel_grace_seconds: Option<u64>,
@@ -25,13 +34,25 @@ struct File {
     max_running: Option<usize>,
     max_attempts: Option<u32>,
     waiting_launchers: Option<usize>,
+    budget_window_seconds: Option<u64>,
+    cpu_budget_seconds: Option<NumberOrWord>,
+    network_budget_mib: Option<NumberOrWord>,
+    pool: Option<String>,
+    pool_cpu_seconds: Option<u64>,
+    pool_network_mib: Option<u64>,
+    memory_mib: Option<NumberOrWord>,
+    max_processes: Option<NumberOrWord>,
+    load_delay_seconds: Option<u64>,
+    may_wake: Option<bool>,
+    containment: containment::Wanted,
+    confinement: Option<String>,
 }
 
-/// A time, or the word for no time at all.
+/// A number, or the word for none.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum SecondsOrNever {
-    Seconds(u64),
+enum NumberOrWord {
+    Number(u64),
     Word(String),
 }
 
@@ -41,6 +62,10 @@ pub(crate) struct Config {
     pub(crate) core: bgtask_core::Config,
     /// How many launchers wait for the next host.
     pub(crate) waiting_launchers: usize,
+    /// What is to hold the processes of a host together.
+    pub(crate) containment: containment::Wanted,
+    /// Whether the tasks of apps run behind walls.
+    pub(crate) confinement: Confinement,
 }
 
 impl Config {
@@ -70,29 +95,70 @@ impl File {
                 1,
                 default.long_wall_budget,
             )?,
-            idle_after: idle_after(self.idle_after_seconds, default.idle_after)?,
+            idle_after: match self.idle_after_seconds.as_ref() {
+                None => default.idle_after,
+                given => number("idle_after_seconds", given, NEVER, 1, MAX_SECONDS)?.map(Duration::from_secs),
+            },
             timer_tick: seconds("timer_tick_seconds", self.timer_tick_seconds, 1, default.timer_tick)?,
-            min_freshness: min_freshness(self.min_freshness_minutes, default.min_freshness)?,
+            min_freshness: in_range(
+                "min_freshness_minutes",
+                self.min_freshness_minutes,
+                1,
+                MAX_FRESHNESS,
+                default.min_freshness,
+            )?,
             cancel_grace: seconds("cancel_grace_seconds", self.cancel_grace_seconds, 1, default.cancel_grace)?,
             warm_linger: seconds("warm_linger_seconds", self.warm_linger_seconds, 0, default.warm_linger)?,
-            max_warm_hosts: count("max_warm_hosts", self.max_warm_hosts, 0, MAX_COUNT, default.max_warm_hosts)?,
-            max_running: count("max_running", self.max_running, 1, MAX_COUNT, default.max_running)?,
+            max_warm_hosts: in_range("max_warm_hosts", self.max_warm_hosts, 0, MAX_COUNT, default.max_warm_hosts)?,
+            max_running: in_range("max_running", self.max_running, 1, MAX_COUNT, default.max_running)?,
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts).max(1),
+            budgets: self.budgets(default.budgets)?,
+            processors: processors(),
+            load_delay: seconds("load_delay_seconds", self.load_delay_seconds, 0, default.load_delay)?,
+            may_wake: self.may_wake.unwrap_or(default.may_wake),
             machine: machine(),
-            ..default
         };
         let most = bgtask_host::MAX_SPARES;
-        let waiting_launchers = count("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
-        Ok(Config { core, waiting_launchers })
+        let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
+        let confinement = Confinement::of(self.confinement.as_deref())?;
+        Ok(Config { core, waiting_launchers, containment: self.containment, confinement })
+    }
+
+    fn budgets(&self, default: Budgets) -> Result<Budgets, String> {
+        let limit = |key, given: &Option<NumberOrWord>, most, unset| match given {
+            None => Ok(unset),
+            given => number(key, given.as_ref(), UNLIMITED, 1, most),
+        };
+        let (cpu, network) = (default.cpu.map(|time| time.as_secs()), default.network.map(mib_of));
+        let processes = limit("max_processes", &self.max_processes, MAX_PROCESSES, default.processes.map(u64::from))?;
+        let budgets = Budgets {
+            window: seconds("budget_window_seconds", self.budget_window_seconds, 1, default.window)?,
+            cpu: limit("cpu_budget_seconds", &self.cpu_budget_seconds, MAX_SECONDS, cpu)?.map(Duration::from_secs),
+            network: limit("network_budget_mib", &self.network_budget_mib, MAX_MIB, network)?.map(bytes_of),
+            pool_cpu: seconds("pool_cpu_seconds", self.pool_cpu_seconds, 0, default.pool_cpu)?,
+            pool_network: in_range("pool_network_mib", self.pool_network_mib, 0, MAX_MIB, mib_of(default.pool_network))
+                .map(bytes_of)?,
+            memory: limit("memory_mib", &self.memory_mib, MAX_MIB, default.memory.map(mib_of))?.map(bytes_of),
+            processes: processes.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+        };
+        match self.pool.as_deref() {
+            None | Some("normal") => Ok(budgets),
+            Some("conservative") => Ok(Budgets { pool_cpu: Duration::ZERO, pool_network: 0, ..budgets }),
+            Some(word) => Err(format!("pool = {word:?}: it has to be \"normal\" or \"conservative\"")),
+        }
     }
 }
 
+const fn bytes_of(mib: u64) -> u64 {
+    mib << 20
+}
+
+const fn mib_of(bytes: u64) -> u64 {
+    bytes >> 20
+}
+
 fn seconds(key: &str, value: Option<u64>, least: u64, default: Duration) -> Result<Duration, String> {
-    match value {
-        None => Ok(default),
-        Some(value) if (least..=MAX_SECONDS).contains(&value) => Ok(Duration::from_secs(value)),
-        Some(value) => Err(format!("{key} = {value}: it has to be between {least} and {MAX_SECONDS}")),
-    }
+    in_range(key, value, least, MAX_SECONDS, default.as_secs()).map(Duration::from_secs)
 }
 
 /// What spreads tasks with jitter over the machines of a fleet; without an id all of them share one place.
@@ -101,25 +167,28 @@ fn machine() -> u64 {
     id.get(..16).and_then(|half| u64::from_str_radix(half, 16).ok()).unwrap_or_default()
 }
 
-fn idle_after(value: Option<SecondsOrNever>, default: Option<Duration>) -> Result<Option<Duration>, String> {
-    const KEY: &str = "idle_after_seconds";
+/// How fast processor time can be used up.
+fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+}
+
+/// A number, or nothing where the `word` for that stands.
+fn number(key: &str, value: Option<&NumberOrWord>, word: &str, least: u64, most: u64) -> Result<Option<u64>, String> {
     match value {
-        None => Ok(default),
-        Some(SecondsOrNever::Seconds(value)) => seconds(KEY, Some(value), 1, Duration::ZERO).map(Some),
-        Some(SecondsOrNever::Word(word)) if word == "never" => Ok(None),
-        Some(SecondsOrNever::Word(word)) => Err(format!("{KEY} = {word:?}: it has to be a number, or \"never\"")),
+        None => Ok(None),
+        Some(NumberOrWord::Number(value)) => in_range(key, Some(*value), least, most, least).map(Some),
+        Some(NumberOrWord::Word(given)) if given == word => Ok(None),
+        Some(NumberOrWord::Word(given)) => Err(format!("{key} = {given:?}: it has to be a number, or {word:?}")),
     }
 }
 
-fn min_freshness(value: Option<u32>, default: u32) -> Result<u32, String> {
-    match value {
-        None => Ok(default),
-        Some(value) if (1..=MAX_FRESHNESS).contains(&value) => Ok(value),
-        Some(value) => Err(format!("min_freshness_minutes = {value}: it has to be between 1 and {MAX_FRESHNESS}")),
-    }
-}
-
-fn count(key: &str, value: Option<usize>, least: usize, most: usize, default: usize) -> Result<usize, String> {
+fn in_range<T: Copy + PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: Option<T>,
+    least: T,
+    most: T,
+    default: T,
+) -> Result<T, String> {
     match value {
         None => Ok(default),
         Some(value) if (least..=most).contains(&value) => Ok(value),
@@ -133,7 +202,7 @@ mod tests {
 
     /// What a broker is that nothing was set for, on this machine.
     fn unset() -> bgtask_core::Config {
-        bgtask_core::Config { machine: machine(), ..bgtask_core::Config::default() }
+        bgtask_core::Config { machine: machine(), processors: processors(), ..bgtask_core::Config::default() }
     }
 
     #[test]
@@ -148,17 +217,31 @@ mod tests {
         assert!(read("max_running = 0").is_err_and(|error| error.contains("between 1 and 1024")));
         assert!(read("wall_budget_seconds = 999999").is_err_and(|error| error.contains("86400")));
         assert!(read("waiting_launchers = 99").is_err());
+        assert!(read("containment = \"units\"").is_ok_and(|config| config.containment == containment::Wanted::Units));
+        assert!(
+            read("containment = \"jail\"").is_err_and(|error| error.contains("`auto`, `cgroup`, `units`, `session`"))
+        );
+        assert!(read("confinement = \"strict\"").is_err_and(|error| error.contains("\"best-effort\"")));
+        assert!(read("confinement = \"off\"").is_ok_and(|config| config.confinement == Confinement::Off));
         assert!(read("min_freshness_minutes = 0").is_err_and(|error| error.contains("between 1 and 43199")));
         assert!(read("timer_tick_seconds = 0").is_err_and(|error| error.contains("timer_tick_seconds = 0")));
         assert!(read("idle_after_seconds = \"soon\"").is_err_and(|error| error.contains("\"never\"")));
         assert!(read("idle_after_seconds = 0").is_err_and(|error| error.contains("between 1 and 86400")));
+        assert!(read("cpu_budget_seconds = \"much\"").is_err_and(|error| error.contains("\"unlimited\"")));
+        assert!(read("network_budget_mib = 0").is_err_and(|error| error.contains("between 1 and 1048576")));
+        assert!(read("max_processes = 40000").is_err_and(|error| error.contains("between 1 and 32768")));
+        assert!(read("pool = \"off\"").is_err_and(|error| error.contains("\"conservative\"")));
+        assert!(read("may_wake = 1").is_err_and(|error| error.contains("expected a boolean")));
     }
 
     #[test]
     fn every_value_of_the_core_can_be_set() {
         let text = "wall_budget_seconds = 1\nlong_wall_budget_seconds = 2\nidle_after_seconds = \"never\"\n\
                     timer_tick_seconds = 3\nmin_freshness_minutes = 4\ncancel_grace_seconds = 5\n\
-                    warm_linger_seconds = 6\nmax_warm_hosts = 7\nmax_running = 8\nmax_attempts = 9\n";
+                    warm_linger_seconds = 6\nmax_warm_hosts = 7\nmax_running = 8\nmax_attempts = 9\n\
+                    budget_window_seconds = 10\ncpu_budget_seconds = 11\nnetwork_budget_mib = 12\n\
+                    pool_cpu_seconds = 13\npool_network_mib = 14\nmemory_mib = 15\nmax_processes = \"unlimited\"\n\
+                    load_delay_seconds = 16\nmay_wake = true\n";
         let file: File = toml::from_str(text).expect("known keys");
         let wanted = bgtask_core::Config {
             wall_budget: Duration::from_secs(1),
@@ -171,10 +254,29 @@ mod tests {
             max_warm_hosts: 7,
             max_running: 8,
             max_attempts: 9,
+            budgets: Budgets {
+                window: Duration::from_secs(10),
+                cpu: Some(Duration::from_secs(11)),
+                network: Some(12 << 20),
+                pool_cpu: Duration::from_secs(13),
+                pool_network: 14 << 20,
+                memory: Some(15 << 20),
+                processes: None,
+            },
+            processors: processors(),
+            load_delay: Duration::from_secs(16),
+            may_wake: true,
             machine: machine(),
-            ..bgtask_core::Config::default()
         };
         assert_eq!(file.checked().map(|config| config.core), Ok(wanted));
+    }
+
+    /// Q-7: the owner's switch takes the pool away, whatever is in it.
+    #[test]
+    fn a_conservative_pool_is_empty() {
+        let file: File = toml::from_str("pool = \"conservative\"\npool_network_mib = 5\n").expect("known keys");
+        let budgets = file.checked().expect("legal values").core.budgets;
+        assert_eq!((budgets.pool_cpu, budgets.pool_network), (Duration::ZERO, 0));
     }
 
     /// The page for the owner of the machine and the example of the package show every key with its default.
@@ -187,8 +289,12 @@ mod tests {
         for text in [block, &example] {
             let file: File = toml::from_str(text).expect("known keys");
             let config = file.checked().expect("legal values");
-            assert_eq!((config.core, config.waiting_launchers), (unset(), 1));
-            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 11, "every key is shown");
+            assert_eq!(
+                (config.core, config.waiting_launchers, config.containment),
+                (unset(), 1, containment::Wanted::Auto)
+            );
+            assert_eq!(config.confinement, Confinement::BestEffort);
+            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 23, "every key is shown");
         }
     }
 }

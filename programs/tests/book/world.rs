@@ -83,6 +83,7 @@ fn machine(home: &Home) {
         fs::write(path, format!("{text}\n")).unwrap();
     }
     home.world.memory_pressure(0);
+    home.world.cpu_pressure(0);
 }
 
 /// What the reader's session sets, and nothing of the tester's.

@@ -50,8 +50,17 @@ impl SysRoot {
 
     /// The percent of the last ten seconds in which somebody waited for memory, as the kernel tells it.
     pub(crate) fn memory_pressure(&self, percent: u32) {
+        self.pressure("memory", percent);
+    }
+
+    /// The same for those who waited for a processor.
+    pub(crate) fn cpu_pressure(&self, percent: u32) {
+        self.pressure("cpu", percent);
+    }
+
+    fn pressure(&self, of: &str, percent: u32) {
         let line = |who| format!("{who} avg10={percent}.00 avg60=0.00 avg300=0.00 total=0\n");
-        self.write("proc/pressure/memory", (line("some") + &line("full")).as_bytes());
+        self.write(&format!("proc/pressure/{of}"), (line("some") + &line("full")).as_bytes());
     }
 
     /// A power supply, as the kernel shows it: the text of each of its files.

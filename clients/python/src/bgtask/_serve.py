@@ -194,10 +194,12 @@ class Server:
                 self._run(call)
             elif (call.member, call.signature) == ("Cancel", "sua{sv}"):
                 self._cancel(*call.body)
-            elif call.member in ("Run", "Cancel"):
+            elif (call.member, call.signature) == ("Throttled", "suu"):
+                self._throttled(*call.body)
+            elif call.member in ("Run", "Cancel", "Throttled"):
                 self._refuse(call, "InvalidArgument", f"{call.member} does not take {call.signature!r}")
             else:
-                self._refuse(call, "Failed", "a host has the methods Run and Cancel")
+                self._refuse(call, "Failed", "a host has the methods Run, Cancel and Throttled")
         except LookupError as error:
             self._refuse(call, "UnknownEntryPoint", str(error.args[0] if error.args else error))
         except (ValueError, OverflowError) as error:
@@ -255,6 +257,12 @@ class Server:
         numbers = _wire.plain(info)
         budget, used, grace = (timedelta(microseconds=numbers.get(name, 0)) for name in ("budget", "used", "grace"))
         running.instance._cancel(CancelNotice(why, budget, used, grace))
+
+    def _throttled(self, instance_id: str, cpu: int, network: int) -> None:
+        """It was suspended, and goes on; so often by now (POL-2)."""
+        running = self._running.get(UUID(instance_id))
+        if running is not None:
+            running.instance._throttle(cpu, network)
 
     def _refuse(self, call: Received, name: str, text: str) -> None:
         if call.expects_reply:
@@ -376,6 +384,8 @@ def _facts(info: Mapping[str, Any], data_dir: str | None) -> InstanceFacts:
         event_id=info.get("event_id"),
         trigger_details=set_from_wire(info["trigger_details"]),
         data_dir=data_dir,
+        throttled_cpu=info.get("throttled_cpu", 0),
+        throttled_network=info.get("throttled_network", 0),
     )
 
 

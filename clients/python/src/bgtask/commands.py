@@ -66,6 +66,7 @@ class CommandTask:
     cancel_on_condition_loss: bool | None = None
     accuracy: Span | None = None
     jitter: Span | None = None
+    wake: bool | None = None
     zone: str | None = None
     catch_up: bool | None = None
     recursive: bool | None = None

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from .enums import BackgroundTaskCancellationReason
+from .enums import BackgroundTaskCancellationReason, BackgroundTaskThrottleCounter
 from .errors import InvalidArgumentError, SettingsError
 from .listening import TriggerEvents, events_of
 from .storage import ApplicationDataContainer
@@ -60,6 +60,8 @@ class InstanceFacts:
     event_id: str | None
     trigger_details: dict[str, Any]
     data_dir: str | None
+    throttled_cpu: int = 0
+    throttled_network: int = 0
 
 
 CanceledHandler = Callable[["TaskInstance", BackgroundTaskCancellationReason], object]
@@ -71,14 +73,12 @@ class TaskInstance:
     Everything here may be used from any thread, and does not wait for the broker. After the activation has ended it has no effect.
     """
 
-    suspended_count = 0
-    """How often the system suspended the task (POL-1): never, here a task is run or ended, and not suspended."""
-
     def __init__(self, facts: InstanceFacts, report: Callable[[int], None]) -> None:
         self._facts = facts
         self._report = report
         self._lock = threading.Lock()
         self._progress = 0
+        self._throttled = (facts.throttled_cpu, facts.throttled_network)
         self._notice: CancelNotice | None = None
         self._handlers: list[Callable[[BackgroundTaskCancellationReason], object]] = []
         self._told = threading.Event()
@@ -131,6 +131,22 @@ class TaskInstance:
     def attempt(self) -> int:
         """Which attempt at this activation this is, from 1. One whose process was lost with the broker is run again (D7)."""
         return self._facts.attempt
+
+    @property
+    def suspended_count(self) -> int:
+        """How often the activation was suspended because its app had used up what it may use in the background, and went on when
+        that was filled again (POL-1). Meanwhile nothing of its process runs, and its `budget` stands still."""
+        return self.get_throttle_count(BackgroundTaskThrottleCounter.All)
+
+    def get_throttle_count(self, counter: BackgroundTaskThrottleCounter) -> int:
+        """How often it was suspended for want of processor time, of the network, or of either (POL-2)."""
+        cpu, network = self._throttled
+        counts = {
+            BackgroundTaskThrottleCounter.All: cpu + network,
+            BackgroundTaskThrottleCounter.Cpu: cpu,
+            BackgroundTaskThrottleCounter.Network: network,
+        }
+        return counts[BackgroundTaskThrottleCounter(counter)]
 
     @property
     def progress(self) -> int:
@@ -230,6 +246,9 @@ class TaskInstance:
                 handler(notice.reason)
             except Exception:
                 log.exception("a handler of a cancel notice raised an exception")
+
+    def _throttle(self, cpu: int, network: int) -> None:
+        self._throttled = (cpu, network)
 
     async def _deferred(self) -> None:
         """Waits until no deferral is open."""

@@ -75,6 +75,9 @@ struct Fires {
     /// Fire later by a part of this that is always the same on this machine
     #[arg(long, value_name = "TIME")]
     jitter: Option<String>,
+    /// Wake the machine from its sleep for it, where that is permitted
+    #[arg(long, conflicts_with = "on")]
+    wake: bool,
     /// The time zone of --at, such as Europe/Berlin
     #[arg(long, requires = "at")]
     zone: Option<String>,
@@ -282,6 +285,7 @@ impl Fires {
             once: self.once,
             accuracy: time("--accuracy", self.accuracy.as_ref())?,
             jitter: time("--jitter", self.jitter.as_ref())?,
+            wake: self.wake,
             zone: self.zone.as_deref(),
             catch_up: self.catch_up,
             recursive: self.recursive,

@@ -46,6 +46,8 @@ pub(super) fn usual_share(condition: Condition) -> f64 {
         Fact::UserPresence | Fact::Screen => 0.4,
         Fact::Idle(_) => 0.6,
         Fact::EnergySaver | Fact::MemoryPressure => 0.05,
+        Fact::CpuPressure => 0.1,
+        Fact::Standby => 0.0,
     };
     if holds { share } else { 1.0 - share }
 }

@@ -151,7 +151,8 @@ impl Core {
 
     /// What an instance came to cost, and charges its host with that: nothing is charged twice.
     pub(super) fn charge(&mut self, host: HostId, instance: InstanceId, usage: Option<Usage>) -> Option<Used> {
-        let (_, activation) = self.tasks.of_running(instance)?;
+        let (task, activation) = self.tasks.of_running(instance)?;
+        let id = task.registration.id;
         let wall = self.now.boot.since(activation.started?);
         let usage = usage.zip(self.hosts.get_mut(host)).map(|(total, host)| {
             let before = std::mem::replace(&mut host.charged, total);
@@ -162,7 +163,8 @@ impl Core {
                 network: total.network.map(|network| network.saturating_sub(before.network.unwrap_or(0))),
             }
         });
-        Some(Used { wall, usage })
+        let wakes = self.tasks.get_mut(id).map_or(0, |task| std::mem::take(&mut task.wakes));
+        Some(Used { wall, usage, wakes })
     }
 
     /// Whether a host is a command's: their app has no other programs.

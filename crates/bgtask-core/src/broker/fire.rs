@@ -147,7 +147,7 @@ impl Core {
             self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
         }
         if let Cause::Timer { shared } = cause {
-            self.charge_wake(id, shared);
+            self.charge_energy_of_wake(id, shared);
         }
         self.fresh_gate(id);
     }

@@ -13,16 +13,19 @@ mod fire;
 mod freeze;
 mod idle;
 mod listen;
+mod load;
 mod look;
 mod register;
 mod restore;
 mod run;
 mod schedule;
 mod servicing;
+mod sleep;
 mod state;
 mod stop;
 mod tables;
 mod timer;
+mod wakes;
 mod why;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -40,7 +43,7 @@ use crate::model::fact::Fact;
 use crate::model::registration::{Registration, Standing};
 use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
-use crate::time::Now;
+use crate::time::{BootTime, Now};
 use consent::Asked;
 use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Task, Tasks};
 
@@ -67,6 +70,11 @@ pub struct Core {
     /// The user's session this broker serves.
     session: Arc<str>,
     outputs: VecDeque<Output>,
+    /// When each app had its last turn, while anything waits for one.
+    turns: BTreeMap<AppId, u64>,
+    last_turn: u64,
+    /// When the driver was last told to wake the machine.
+    rouse: Option<BootTime>,
     /// Something changed that may let a waiting activation run.
     unsettled: bool,
     /// The past is known: versions of apps can be compared.
@@ -91,6 +99,9 @@ impl Core {
             consents: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
+            turns: BTreeMap::new(),
+            last_turn: 0,
+            rouse: None,
             unsettled: false,
             begun: false,
             stopping: false,
@@ -99,13 +110,15 @@ impl Core {
 
     /// Takes in one thing that happened.
     pub fn handle(&mut self, now: Now, input: Input) {
-        let before = std::mem::replace(&mut self.now, now).wall;
+        let before = std::mem::replace(&mut self.now, now);
+        // What the wall clock would show if nobody had set it, however long nothing was heard.
+        let unset = before.wall + now.boot.since(before.boot);
         let first = matches!(input, Input::AppInstalled(_) | Input::Policy(_) | Input::Restore(_));
         if !self.begun && !first {
             self.begin();
         }
-        if now.wall + CLOCK_NOISE < before {
-            self.clock_set_back(before);
+        if now.wall + CLOCK_NOISE < unset {
+            self.clock_set_back(unset);
             self.accounts_set_back();
         }
         match input {
@@ -144,6 +157,7 @@ impl Core {
         }
         self.schedule();
         self.persist_dirty();
+        self.settle_rouse();
     }
 
     /// The answer, unless it has to wait for the user.

@@ -133,6 +133,7 @@ impl Core {
     /// Time passed: budgets, graces, lingering and retiring hosts, silent hosts, timers.
     pub(super) fn expire(&mut self) {
         let now = self.now.boot;
+        let beside_timers = self.served_beside_timers();
         let due = |activation: &Activation| self.deadline_of(activation).is_some_and(|deadline| deadline <= now);
         let over: Vec<_> =
             self.tasks.occupied().filter(|(_, it)| due(it)).map(|(_, it)| (it.instance, it.state)).collect();
@@ -153,7 +154,7 @@ impl Core {
         self.refill();
         self.sample_silent();
         self.look_at_usage();
-        self.expire_timers();
+        self.expire_timers(&beside_timers);
     }
 
     /// Orders to run and notices to stop went out late: their time begins now.
@@ -201,6 +202,7 @@ impl Core {
         let since = self.now.wall;
         let details = self.tasks.of_running(instance).and_then(|(_, activation)| activation.firing.details.clone());
         self.unwatch_device(id, details.as_ref());
+        self.allow_sleep(id, instance);
         self.tasks.wait_again(instance, ActivationEvent::HostVanished { since });
         self.fresh_gate(id);
     }
@@ -212,6 +214,7 @@ impl Core {
             return;
         };
         self.unwatch_device(id, activation.firing.details.as_ref());
+        self.allow_sleep(id, instance);
         self.finish(id, activation, outcome, used);
         self.queue_again(id);
     }

@@ -48,12 +48,12 @@ pub enum Gate {
     Energy,
     /// The machine goes to sleep, and the task does not ask for the network (D15).
     Standby,
-    /// The processors are busy with other work.
-    Load,
     /// A try has failed, and the next one comes later.
     Backoff,
     /// An instance of the same registration runs (D2).
     Running,
+    /// The processors are busy with other work, or too many came due at once: it starts a little later.
+    Load,
     /// As many activations run as may (D2).
     Slot,
 }
@@ -76,7 +76,7 @@ impl fmt::Display for Gate {
             Self::Throttled(resource) => write!(f, "the app has used up its budget of {resource}"),
             Self::Energy => f.write_str("the app has used too much energy"),
             Self::Standby => f.write_str("the machine is going to sleep"),
-            Self::Load => f.write_str("the processors are busy"),
+            Self::Load => f.write_str("the processors are busy, or many tasks came due at once"),
             Self::Paused => f.write_str("it is paused"),
             Self::Backoff => f.write_str("a try has failed and the next one comes later"),
             Self::Running => f.write_str("an instance of it is running"),
@@ -86,7 +86,8 @@ impl fmt::Display for Gate {
 }
 
 impl Core {
-    /// Runs waiting activations while there are free slots: the app that occupies least first, then the oldest firing.
+    /// Runs waiting activations while there are free slots: first what is critical, then what is urgent, then of the app
+    /// that occupies least, and of several such of the one that had its turn longest ago, the oldest firing.
     pub(super) fn schedule(&mut self) {
         if !std::mem::take(&mut self.unsettled) || self.stopping || self.tasks.open().next().is_none() {
             return;
@@ -94,21 +95,29 @@ impl Core {
         let mut occupancy = self.tasks.occupancy();
         let mut running: usize = occupancy.values().sum();
         while running < self.config.max_running {
-            let urgent = self.most_urgent();
+            let critical = self.tasks.critical().find(|id| self.gate(*id).is_none());
+            let urgent = critical.or_else(|| self.most_urgent());
             let candidates = self.tasks.open().filter_map(|(app, queue)| {
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
-                Some((occupancy.get(app).copied().unwrap_or(0), place, id))
+                let (slots, turn) = (occupancy.get(app).copied().unwrap_or(0), self.turns.get(app).copied());
+                Some(((slots, turn, place), id))
             });
-            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, _, id)| id)) else {
+            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, id)| id)) else {
                 break;
             };
-            *occupancy.entry(self.tasks.get(id).expect("it waits").registration.app.clone()).or_default() += 1;
+            let app = self.tasks.get(id).expect("it waits").registration.app.clone();
+            *occupancy.entry(app.clone()).or_default() += 1;
             running += 1;
+            self.last_turn += 1;
+            self.turns.insert(app, self.last_turn);
             self.launch(id);
         }
         let ready = self.tasks.take_ready();
         if running >= self.config.max_running {
             self.note_full(ready);
+        }
+        if self.tasks.open().next().is_none() {
+            self.turns.clear();
         }
     }
 
@@ -146,7 +155,7 @@ impl Core {
         }
         let held = self.held(task, access);
         let running = !task.running.is_empty() && server.sharing != Sharing::Apart;
-        held.or(running.then_some(Gate::Running))
+        held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_load(task))
     }
 
     /// What holds it besides who it is and what else runs. What the user asked for by hand only waits for its turn, and
@@ -180,7 +189,10 @@ impl Core {
         if level(Fact::MemoryPressure) == Some(true) {
             return Some(Gate::MemoryPressure);
         }
-        self.held_by_budgets(registration)
+        if let Some(held) = self.held_by_budgets(registration) {
+            return Some(held);
+        }
+        self.holds_in_standby(registration).then_some(Gate::Standby)
     }
 
     fn held_by_budgets(&self, registration: &Registration) -> Option<Gate> {
@@ -218,6 +230,7 @@ impl Core {
         if waits_for_slot {
             return;
         }
+        self.bear_the_load(id, gate);
         let before = self.tasks.set_gate(id, gate);
         if gate.is_none() {
             self.tasks.mark_ready(id);
@@ -271,8 +284,10 @@ impl Core {
         };
         self.look_soon(host);
         self.tasks.queue_anew(id);
+        self.hosts.get_mut(host).expect("it runs there").serves = Some(id);
         self.record(id, Some(instance), EventKind::Started { attempt, warm });
         self.watch_device(id, order.firing.details.as_ref());
+        self.inhibit_sleep(id, instance);
         self.outputs.push_back(Output::Run(host, Box::new(order)));
         self.fresh_gate(id);
     }

@@ -1,5 +1,6 @@
 //! What time alone brings about: timers (D11), calendars, failed tries that may be repeated, promises that are broken.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fire::Occurrence;
@@ -20,27 +21,32 @@ const SET_BACK: Duration = Duration::from_secs(3 * 3_600);
 
 impl Core {
     /// Does what has become due. Timers missed while the machine was off make one run, the phase stays (D11).
-    pub(super) fn expire_timers(&mut self) {
+    pub(super) fn expire_timers(&mut self, beside: &BTreeSet<TaskId>) {
         let due = self.tasks.timers_until(self.now.wall);
-        let shared = u32::try_from(due.len()).unwrap_or(u32::MAX);
-        due.into_iter().for_each(|id| self.fire_timer(id, shared));
+        let shared = self.share_wake(due.len(), beside);
+        let storm = self.is_storm(&due);
+        for id in due {
+            self.fire_timer(id, shared, storm);
+        }
         for (id, alarm) in self.tasks.alarms_until(self.now.wall) {
             match alarm {
                 // It may have fired earlier than this, and has by now.
                 Alarm::Fire => {}
                 Alarm::Retry => self.end_backoff(id),
                 Alarm::Overdue => self.note_overdue(id),
+                Alarm::Load => self.end_patience(id),
             }
         }
     }
 
     /// A timer that is due: it fires, or was missed.
-    fn fire_timer(&mut self, id: TaskId, shared: u32) {
+    fn fire_timer(&mut self, id: TaskId, shared: u32, storm: bool) {
         let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
         let Some(due) = registration.due else { return };
         let trigger = &registration.trigger;
+        let is_late = self.is_late(registration, due);
         let made_up_for = !matches!(trigger, Trigger::Calendar { catch_up: false, .. });
-        let missed = !made_up_for && self.now.wall - self.latest(registration, due) > LATE;
+        let missed = !made_up_for && is_late;
         if trigger.one_shot() && !missed {
             self.set_due(id, None);
         } else {
@@ -49,7 +55,21 @@ impl Core {
         if missed {
             return self.record(id, None, EventKind::Missed { due });
         }
+        self.tasks.get_mut(id).expect("just seen").in_storm |= storm && is_late;
         self.accept(id, Occurrence { cause: Cause::Timer { shared }, ..Occurrence::default() });
+    }
+
+    fn is_late(&self, registration: &Registration, due: WallTime) -> bool {
+        self.now.wall - self.latest(registration, due) > LATE
+    }
+
+    /// Whether more are made up for at once than can run: a machine has slept, or was off, or its clock was wrong.
+    fn is_storm(&self, due: &[TaskId]) -> bool {
+        let late = due.iter().filter_map(|id| self.tasks.get(*id)).filter(|task| {
+            let its = &task.registration;
+            its.due.is_some_and(|due| self.is_late(its, due))
+        });
+        late.take(self.config.max_running + 1).count() > self.config.max_running
     }
 
     /// Its next time after one that has come: an interval keeps its phase, a calendar is asked.
@@ -132,6 +152,7 @@ impl Core {
                 self.persist_registration(id);
             }
             self.shorten_backoff(id);
+            self.shorten_patience(id);
             self.arm(id);
         }
         self.refresh_gates();
@@ -183,6 +204,7 @@ impl Core {
             Alarm::Fire => WakeReason::Timer(id),
             Alarm::Retry => WakeReason::Retry(id),
             Alarm::Overdue => WakeReason::Overdue(id),
+            Alarm::Load => WakeReason::Load(id),
         };
         Some(Wake { at: self.now.boot + (at - self.now.wall), why })
     }
@@ -198,7 +220,7 @@ impl Core {
     }
 
     /// When it has to fire at the latest.
-    fn latest(&self, registration: &Registration, due: WallTime) -> WallTime {
+    pub(super) fn latest(&self, registration: &Registration, due: WallTime) -> WallTime {
         self.released_at(registration, due) + accuracy(registration)
     }
 
@@ -226,7 +248,7 @@ fn accuracy(registration: &Registration) -> Duration {
 }
 
 /// A part of `whole` that is always the same for a name on a machine, and evenly spread over names and machines.
-fn share_of(whole: Duration, machine: u64, name: &str) -> Duration {
+pub(super) fn share_of(whole: Duration, machine: u64, name: &str) -> Duration {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
     if whole.is_zero() {

@@ -110,4 +110,7 @@ pub struct Used {
     /// What its processes used; `None` where that could not be seen. In a process that several instances share, each is
     /// charged with what was used since the last of them ended: nothing twice.
     pub usage: Option<Usage>,
+    /// Thousandths of wake-ups of the broker that served the task since its last try, beside those of its timer: pauses that
+    /// ended, looks at what it uses, budgets that were over, hosts that lingered. One that serves several is shared.
+    pub wakes: u32,
 }

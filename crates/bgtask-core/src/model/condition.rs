@@ -199,6 +199,7 @@ mod tests {
             "between:22:00-06:00",
             "energy-saver",
             "memory-pressure",
+            "cpu-pressure",
             "screen",
             "not:cost-not-high",
         ];
@@ -224,6 +225,7 @@ mod tests {
             "power-state",
             "time-zone",
             "free-network",
+            "standby",
             "battery-above:101",
             "idle:0s",
         ] {

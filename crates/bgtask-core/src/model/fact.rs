@@ -27,6 +27,10 @@ pub enum Fact {
     EnergySaver,
     /// Whether the machine is short of memory.
     MemoryPressure,
+    /// Whether the processors are busy.
+    CpuPressure,
+    /// Whether the machine is going to sleep, or sleeps.
+    Standby,
     /// Whether a network that costs nothing is available.
     FreeNetwork,
     /// Whether somebody is connected to a session of the user.
@@ -113,6 +117,8 @@ impl Fact {
         Self::ExternalPower,
         Self::EnergySaver,
         Self::MemoryPressure,
+        Self::CpuPressure,
+        Self::Standby,
         Self::FreeNetwork,
         Self::SessionConnected,
         Self::Screen,
@@ -144,6 +150,9 @@ impl Fact {
     /// What every registration stands on besides its own trigger and conditions: where they hold, nothing runs (D13).
     pub(crate) const OF_EVERY_TASK: [Self; 2] = [Self::EnergySaver, Self::MemoryPressure];
 
+    /// What every registration stands on as well, where it is known: what nobody can know holds nothing.
+    pub(crate) const OF_EVERY_START: [Self; 2] = [Self::Standby, Self::CpuPressure];
+
     /// The word used in messages and on the wire: `internet`, `battery-above:50`.
     pub fn name(self) -> Cow<'static, str> {
         match self {
@@ -153,6 +162,8 @@ impl Fact {
             Self::ExternalPower => "external-power".into(),
             Self::EnergySaver => "energy-saver".into(),
             Self::MemoryPressure => "memory-pressure".into(),
+            Self::CpuPressure => "cpu-pressure".into(),
+            Self::Standby => "standby".into(),
             Self::FreeNetwork => "free-network".into(),
             Self::SessionConnected => "session-connected".into(),
             Self::Screen => "screen".into(),
@@ -185,7 +196,8 @@ impl Fact {
         })
     }
 
-    /// Whether its name is the word of a condition; the others have words of their own, or are no level.
+    /// Whether its name is the word of a condition; the others have words of their own, are no level, or hold while nothing
+    /// could run that waits for them.
     pub(crate) const fn is_condition(self) -> bool {
         let named_otherwise = matches!(
             self,
@@ -196,7 +208,7 @@ impl Fact {
                 | Self::SessionConnected
                 | Self::WorkCost
         );
-        !named_otherwise && !self.is_state() && !matches!(self, Self::TimeZone)
+        !named_otherwise && !self.is_state() && !matches!(self, Self::TimeZone | Self::Standby)
     }
 
     /// The fact behind any trigger, `None` where it stands on none.

@@ -10,7 +10,7 @@ fn word(word: &str) -> Condition {
 }
 
 /// Every word that stands on a fact of its own, and its fact.
-fn facts() -> [(&'static str, Fact); 10] {
+fn facts() -> [(&'static str, Fact); 11] {
     [
         ("ac-power", Fact::ExternalPower),
         ("unmetered", Fact::FreeNetwork),
@@ -21,6 +21,7 @@ fn facts() -> [(&'static str, Fact); 10] {
         ("between:22:00-06:00", Fact::Between(DayWindow { from: 22 * 60, to: 6 * 60 })),
         ("energy-saver", Fact::EnergySaver),
         ("memory-pressure", Fact::MemoryPressure),
+        ("cpu-pressure", Fact::CpuPressure),
         ("internet", Fact::Internet),
     ]
 }

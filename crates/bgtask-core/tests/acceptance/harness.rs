@@ -382,6 +382,12 @@ impl Broker {
         self.tell(Input::HostExited { host, exit, output_tail: "last words".into(), usage: None });
     }
 
+    /// A host that has work, the first of several.
+    pub(crate) fn busy_host(&self) -> Option<HostId> {
+        let busy = |host: &&bgtask_core::Host| matches!(host.state, bgtask_core::HostState::Busy { .. });
+        self.core.hosts().find(busy).map(|host| host.id)
+    }
+
     /// Everything ordered since the last look.
     pub(crate) fn orders(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.orders).into()

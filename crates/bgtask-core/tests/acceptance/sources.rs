@@ -6,7 +6,7 @@ use bgtask_core::{Fact, Output, Refusal, SourceStatus};
 use crate::harness::{Broker, PHOTOS, app, one_shot, zone_task, zone_task_when};
 
 /// What every task stands on, whatever else it needs (D13).
-const ALWAYS: [Fact; 2] = [Fact::EnergySaver, Fact::MemoryPressure];
+const ALWAYS: [Fact; 4] = [Fact::EnergySaver, Fact::MemoryPressure, Fact::CpuPressure, Fact::Standby];
 
 /// The sources started and stopped since the last look, without those every task needs.
 fn watching(broker: &mut Broker) -> Vec<(bool, Fact)> {
@@ -19,12 +19,12 @@ fn watching(broker: &mut Broker) -> Vec<(bool, Fact)> {
 }
 
 #[test]
-fn d13_whatever_is_registered_energy_saver_and_memory_are_watched() {
+fn d13_d15_whatever_is_registered_what_holds_everything_is_watched() {
     let mut broker = Broker::new();
     assert_eq!(broker.core.sources().count(), 0);
     let task = broker.register(zone_task("Clock"));
     let watched: Vec<_> = broker.core.sources().map(|(fact, _)| fact).collect();
-    assert_eq!(watched, [Fact::TimeZone, Fact::EnergySaver, Fact::MemoryPressure]);
+    assert_eq!(watched, [&[Fact::TimeZone], ALWAYS.as_slice()].concat());
     broker.unregister(task, false).expect("it is listed");
     assert_eq!(broker.core.sources().count(), 0);
 }

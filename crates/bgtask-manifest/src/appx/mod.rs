@@ -11,7 +11,7 @@ pub use guard::{MAX_XML_ATTRIBUTES, MAX_XML_DEPTH, MAX_XML_NAMESPACES};
 
 use crate::diagnostic::{Diagnostic, Findings, quoted};
 use crate::model::{
-    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
+    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package, Sandbox,
 };
 use crate::places::{Field, Places, Section};
 
@@ -85,6 +85,7 @@ fn empty() -> Manifest {
         com_servers: Vec::new(),
         capabilities: Vec::new(),
         raises: Vec::new(),
+        sandbox: Sandbox::default(),
     }
 }
 
@@ -182,6 +183,7 @@ impl Reader<'_> {
             server_name: text("ServerName", "server_name"),
             resource_group: text("ResourceGroup", "resource_group"),
             supports_multiple_instances: false,
+            wall_seconds: None,
             types: Vec::new(),
         };
         let multiple = places.iter().find_map(|place| task_attribute(*place, "SupportsMultipleInstances"));
@@ -225,7 +227,13 @@ impl Reader<'_> {
                 classes.push(class.value().to_owned());
             }
             let application_id = application_id.map(str::to_owned);
-            self.manifest.com_servers.push(ComServer { application_id, executable, arguments, classes });
+            self.manifest.com_servers.push(ComServer {
+                application_id,
+                executable,
+                arguments,
+                wall_seconds: None,
+                classes,
+            });
         }
     }
 

@@ -354,7 +354,7 @@ fn usage() -> Usage {
 
 fn used() -> [Option<Used>; 3] {
     let wall = Duration::from_secs(3);
-    [None, Some(Used { wall, usage: None }), Some(Used { wall, usage: Some(usage()) })]
+    [None, Some(Used { wall, usage: None, wakes: 0 }), Some(Used { wall, usage: Some(usage()), wakes: 1_333 })]
 }
 
 fn events() -> Vec<Event> {

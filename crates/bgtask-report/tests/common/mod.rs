@@ -33,7 +33,7 @@ pub(crate) fn teller(app: &str, name: &'static str, number: u128) -> Teller {
 
 pub(crate) fn used(wall: i64, cpu: i64, io: u64, memory_peak: u64) -> Option<Used> {
     let usage = Usage { cpu: micros(cpu), io, memory_peak: Some(memory_peak), network: None };
-    Some(Used { wall: micros(wall), usage: Some(usage) })
+    Some(Used { wall: micros(wall), usage: Some(usage), wakes: 0 })
 }
 
 fn micros(number: i64) -> Duration {

@@ -31,6 +31,12 @@ const LOGIND: Identity = Identity {
     interface: "org.freedesktop.login1.Session",
     signal: None,
 };
+const LOGIND_MANAGER: Identity = Identity {
+    path: "/org/freedesktop/login1",
+    interface: "org.freedesktop.login1.Manager",
+    signal: Some("PrepareForSleep"),
+    ..LOGIND
+};
 const NETWORK_MANAGER: Identity = Identity {
     name: "org.freedesktop.NetworkManager",
     path: "/org/freedesktop/NetworkManager",
@@ -122,6 +128,8 @@ const FRONT: Answer = session!(true, false, 0);
 const BACKGROUND: Answer = session!(false, false, 0);
 /// Since 1970.
 const IDLE: Answer = session!(true, true, 1);
+const SLEEPS: Answer = properties!("PreparingForSleep": Bool(true));
+const AWAKE: Answer = properties!("PreparingForSleep": Bool(false));
 const FULL: Answer = network!(4, 2);
 const PORTAL_PAGE: Answer = network!(2, 2);
 const GUESSED_METERED: Answer = network!(4, 3);
@@ -168,6 +176,7 @@ pub(crate) const CASES: &[Case] = &[
     case(SourceKind::UserPresence, BY_LOGIND, [FRONT, IDLE], LEVEL),
     case(SourceKind::SessionConnected, BY_LOGIND, [FRONT, BACKGROUND], LEVEL),
     case(SourceKind::Idle(Duration::from_secs(60)), BY_LOGIND, [IDLE, FRONT], LEVEL),
+    case(SourceKind::Standby, (LOGIND_MANAGER, "logind"), [SLEEPS, AWAKE], LEVEL),
     case(SourceKind::Internet, BY_NETWORK_MANAGER, [FULL, PORTAL_PAGE], LEVEL),
     case(SourceKind::FreeNetwork, BY_NETWORK_MANAGER, [FULL, GUESSED_METERED], LEVEL),
     case(SourceKind::NetworkState, BY_NETWORK_MANAGER, [FULL, PORTAL_PAGE], ["full unmetered", "portal unmetered"]),

@@ -11,7 +11,11 @@ use tokio::sync::watch;
 use super::{CancelNotice, Cancellation};
 use crate::event_args::time_of;
 use crate::storage::ApplicationDataContainer;
-use crate::{BackgroundTaskCancellationReason, Error, InstanceId, TaskId, TriggerEvents, Uuid, ValueSet};
+use crate::throttle::Throttles;
+use crate::{
+    BackgroundTaskCancellationReason, BackgroundTaskThrottleCounter, Error, InstanceId, TaskId, TriggerEvents, Uuid,
+    ValueSet,
+};
 
 /// One activation of a task: what `IBackgroundTaskInstance` is on Windows.
 ///
@@ -38,6 +42,7 @@ pub(crate) struct InstanceParts {
     pub(crate) budget: Duration,
     pub(crate) event_id: Option<String>,
     pub(crate) details: ValueSet,
+    pub(crate) throttles: Arc<Throttles>,
 }
 
 /// What was registered, as far as its task needs to know (RUN-6).
@@ -117,6 +122,32 @@ impl TaskInstance {
     /// cut for example, is run again (D7).
     pub fn attempt(&self) -> u32 {
         self.0.parts.attempt
+    }
+
+    /// How often the activation was suspended because its app had used up what it may use in the background, and went on when
+    /// that was filled again (POL-1). While it is suspended nothing of its process runs, and its [budget](Self::budget) of time
+    /// stands still; clocks go on. `docs/budgets.md` has all limits.
+    ///
+    /// ```
+    /// # use bgtask::host::{TaskError, TaskInstance};
+    /// async fn run(instance: TaskInstance) -> Result<(), TaskError> {
+    ///     for picture in 0..1_000 {
+    ///         // … one picture …
+    ///         if instance.suspended_count() > 0 {
+    ///             println!("the app does too much: the rest of the pictures from {picture} on the next time");
+    ///             break;
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn suspended_count(&self) -> u32 {
+        self.throttle_count(BackgroundTaskThrottleCounter::All)
+    }
+
+    /// How often it was suspended for want of processor time, of the network, or of either (POL-2).
+    pub fn throttle_count(&self, counter: BackgroundTaskThrottleCounter) -> u32 {
+        self.0.parts.throttles.get(counter)
     }
 
     /// Tells the app how far the task is, in a number whose meaning is the app's own (PR-1). Whoever listens hears it; it is
@@ -238,6 +269,7 @@ impl InstanceParts {
             budget: Duration::from_micros(info.budget),
             event_id: info.event_id,
             details,
+            throttles: Arc::new(Throttles::new(info.throttled_cpu.unwrap_or(0), info.throttled_network.unwrap_or(0))),
         })
     }
 }

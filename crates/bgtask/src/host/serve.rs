@@ -17,6 +17,7 @@ use zbus::message::{Flags, Type};
 
 use super::outbox::{Channel, Outbox, Socket};
 use super::{CANCEL_GRACE, CancelNotice, Cancellation, Entries, InstanceParts, TaskInstance, run_to_end};
+use crate::throttle::Throttles;
 use crate::{BackgroundTaskCancellationReason as Reason, InstanceId};
 
 /// Most activations one process runs at a time.
@@ -88,6 +89,7 @@ struct Server {
 
 struct Running {
     cancellation: Arc<Cancellation>,
+    throttles: Arc<Throttles>,
     began: Instant,
     budget: Duration,
 }
@@ -103,6 +105,10 @@ impl Server {
                 self.cancel(&instance, reason, &info);
                 Ok(())
             }
+            HostCall::Throttled { instance, cpu, network } => {
+                self.throttled(&instance, cpu, network);
+                Ok(())
+            }
         });
         if let Err(error) = done {
             reply(&self.outbox, message, Err(error));
@@ -112,7 +118,7 @@ impl Server {
     fn start(&mut self, info: InstanceInfo, call: &Message) -> Result<(), Error> {
         let entry = self.entries.find(&info)?;
         let parts = self.check(info)?;
-        let (id, budget) = (parts.instance_id, parts.budget);
+        let (id, budget, throttles) = (parts.instance_id, parts.budget, Arc::clone(&parts.throttles));
         let cancellation = Arc::new(Cancellation::default());
         let instance = TaskInstance::new(parts, Arc::clone(&cancellation), self.data_dir.clone(), {
             let outbox = Arc::clone(&self.outbox);
@@ -120,7 +126,7 @@ impl Server {
         });
         // The writer is woken before the task is spawned, so this is on its way before the first line of the task runs.
         self.outbox.send(HostSignal::Started(id.to_string()).message().map_err(Error::from)?);
-        self.running.insert(id, Running { cancellation, began: Instant::now(), budget });
+        self.running.insert(id, Running { cancellation, throttles, began: Instant::now(), budget });
         let (outbox, call) = (Arc::clone(&self.outbox), call.clone());
         self.tasks.spawn(async move {
             let result = run_to_end(&entry, instance).await;
@@ -145,8 +151,7 @@ impl Server {
 
     /// An instance that is not there has just ended: its reply is on the way.
     fn cancel(&self, instance: &str, reason: u32, info: &CancelInfo) {
-        let running = instance.parse().ok().and_then(|id: InstanceId| self.running.get(&id));
-        if let Some(running) = running {
+        if let Some(running) = self.running(instance) {
             // A reason of a later version is a policy this version does not know.
             let reason = Reason::from_number(reason).unwrap_or(Reason::SystemPolicy);
             let [budget, used, grace] = [info.budget, info.used, info.grace].map(Duration::from_micros);
@@ -154,9 +159,19 @@ impl Server {
         }
     }
 
+    fn throttled(&self, instance: &str, cpu: u32, network: u32) {
+        if let Some(running) = self.running(instance) {
+            running.throttles.set(cpu, network);
+        }
+    }
+
+    fn running(&self, instance: &str) -> Option<&Running> {
+        instance.parse().ok().and_then(|id: InstanceId| self.running.get(&id))
+    }
+
     /// The broker is gone (D7). Whether everything ended in time.
     async fn stop(mut self, grace: Duration) -> bool {
-        for Running { cancellation, began, budget } in self.running.values() {
+        for Running { cancellation, began, budget, .. } in self.running.values() {
             let (reason, used) = (Reason::SystemPolicy, began.elapsed());
             cancellation.cancel(CancelNotice { reason, budget: *budget, used, grace });
         }

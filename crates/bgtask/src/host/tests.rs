@@ -112,6 +112,8 @@ fn info(entry_point: &str) -> InstanceInfo {
         fired_count: 2,
         attempt: 3,
         budget: 25_000_000,
+        throttled_cpu: None,
+        throttled_network: None,
     }
 }
 
@@ -381,6 +383,31 @@ async fn a_task_is_told_what_fired_and_gets_what_the_trigger_carries() {
     broker.run_instance(unreadable).await;
     let (kind, text) = broker.hears_failure().await;
     assert!(kind == ErrorKind::InvalidArgument && text.contains("\"pair\" is a value of the D-Bus type"), "{text}");
+}
+
+/// POL-1, POL-2: what an earlier try was suspended is known from the start, the rest as soon as the broker tells it.
+#[tokio::test]
+async fn a_task_reads_how_often_it_was_suspended() {
+    use crate::BackgroundTaskThrottleCounter::{All, Cpu, Network};
+    let body = Body(async |instance: TaskInstance| {
+        assert_eq!((instance.suspended_count(), instance.throttle_count(Cpu)), (2, 2));
+        instance.progress(1);
+        instance.cancelled().await;
+        let counts = [All, Cpu, Network].map(|counter| instance.throttle_count(counter));
+        Err(format!("{} {counts:?}", instance.suspended_count()).into())
+    });
+    let mut broker = Broker::with(Host::new().entry_point("Busy", body)).await;
+    let before = InstanceInfo { throttled_cpu: Some(2), ..info("Busy") };
+    let instance = broker.run_instance(before).await;
+    broker.hears_started(&instance).await;
+    assert_eq!(broker.hear().await, Heard::Signal(HostSignal::Progress(instance.clone(), 1)));
+    for of in [InstanceId::new().to_string(), "nonsense".to_owned()] {
+        broker.send(&HostCall::Throttled { instance: of, cpu: 9, network: 9 }.message().unwrap()).await;
+    }
+    let notice = HostCall::Throttled { instance: instance.clone(), cpu: 3, network: 1 };
+    broker.send(&notice.message().unwrap()).await;
+    broker.cancel(&instance, 0).await;
+    assert_eq!(broker.hears_failure().await.1, "4 [4, 3, 1]", "nothing of another instance");
 }
 
 /// HO-5: one process, several activations of one entry point, each with its own end.

@@ -9,6 +9,7 @@ use crate::host::{
     BackgroundTask, BlockingTask, CANCEL_GRACE, CancelNotice, Cancellation, Entry, InstanceParts, RegisteredTask,
     TaskInstance, blocking_entry, entry, run_to_end,
 };
+use crate::throttle::Throttles;
 use crate::{BackgroundTaskCancellationReason, InstanceId, PropertyValue, TaskId, ValueSet};
 
 /// How long a task may run before it is told to stop, where its manifest and trigger say nothing else (D10).
@@ -25,6 +26,7 @@ pub struct TaskTest {
     attempt: u32,
     fired_count: u32,
     details: ValueSet,
+    throttled: (u32, u32),
     data_dir: Option<PathBuf>,
     cancel: Option<(usize, BackgroundTaskCancellationReason)>,
 }
@@ -69,7 +71,16 @@ impl TaskTest {
             class_id: None,
             group: None,
         };
-        Self { entry, task, attempt: 1, fired_count: 1, details: ValueSet::new(), data_dir: None, cancel: None }
+        Self {
+            entry,
+            task,
+            attempt: 1,
+            fired_count: 1,
+            details: ValueSet::new(),
+            throttled: (0, 0),
+            data_dir: None,
+            cancel: None,
+        }
     }
 
     /// The name the task is registered under.
@@ -93,6 +104,12 @@ impl TaskTest {
     /// The app's data folder, where [`local_settings`](TaskInstance::local_settings) are. Give each test its own.
     pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(folder.into());
+        self
+    }
+
+    /// How often the activation [was suspended](TaskInstance::suspended_count) already, for want of processor time and of the network.
+    pub fn throttled(mut self, cpu: u32, network: u32) -> Self {
+        self.throttled = (cpu, network);
         self
     }
 
@@ -207,6 +224,7 @@ impl TaskTest {
             budget: RUN_BUDGET,
             event_id: None,
             details: self.details.clone(),
+            throttles: Arc::new(Throttles::new(self.throttled.0, self.throttled.1)),
         }
     }
 }

@@ -17,6 +17,9 @@ pub(super) const MAX_FILE_BYTES: usize = 256 * 1024;
 /// Most apps that one file names.
 pub(super) const MAX_APPS: usize = 4_096;
 
+/// What a file may give an app of the usual budgets, in percent.
+const BUDGET_PERCENT: std::ops::RangeInclusive<i64> = 1..=10_000;
+
 /// The mode bit of a file that everybody may write.
 const WORLD_WRITABLE: u32 = 0o002;
 
@@ -25,6 +28,10 @@ const WORLD_WRITABLE: u32 = 0o002;
 pub(super) struct Said {
     pub(super) default: Option<PolicyRule>,
     pub(super) apps: BTreeMap<AppId, PolicyRule>,
+    /// Percent of the usual budgets, for every app that is not named.
+    pub(super) default_budget: Option<u32>,
+    /// The same for single apps.
+    pub(super) budgets: BTreeMap<AppId, u32>,
 }
 
 /// Reads a file; an error is a sentence that names the file, the line and what to do.
@@ -72,6 +79,7 @@ struct Flaw {
 #[serde(deny_unknown_fields, default)]
 struct Content {
     background: Background,
+    budget: Budget,
 }
 
 #[derive(Deserialize, Default)]
@@ -81,6 +89,13 @@ struct Background {
     force_allow: Vec<Spanned<String>>,
     force_deny: Vec<Spanned<String>>,
     user_in_control: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Budget {
+    default: Option<Spanned<i64>>,
+    apps: BTreeMap<Spanned<String>, Spanned<i64>>,
 }
 
 fn parse(bytes: &[u8]) -> Result<Said, Flaw> {
@@ -100,7 +115,12 @@ fn parse(bytes: &[u8]) -> Result<Said, Flaw> {
         (PolicyRule::UserInControl, background.user_in_control),
     ];
     let named = lists.into_iter().flat_map(|(rule, apps)| apps.into_iter().map(move |app| (app, rule)));
-    Ok(Said { default, apps: single(bytes, named)? })
+    Ok(Said {
+        default,
+        apps: single(bytes, named)?,
+        default_budget: content.budget.default.map(|given| percent(bytes, &given)).transpose()?,
+        budgets: budgets(bytes, content.budget.apps)?,
+    })
 }
 
 fn default_rule(bytes: &[u8], word: &Spanned<String>) -> Result<PolicyRule, Flaw> {
@@ -113,6 +133,34 @@ fn default_rule(bytes: &[u8], word: &Spanned<String>) -> Result<PolicyRule, Flaw
             Err(Flaw { line: line(bytes, word.span().start), message })
         }
     }
+}
+
+fn percent(bytes: &[u8], given: &Spanned<i64>) -> Result<u32, Flaw> {
+    let value = *given.get_ref();
+    u32::try_from(value).ok().filter(|_| BUDGET_PERCENT.contains(&value)).ok_or_else(|| {
+        let (least, most) = (BUDGET_PERCENT.start(), BUDGET_PERCENT.end());
+        let message = format!("a budget of {value}: it is percent of the usual, from {least} to {most}");
+        Flaw { line: line(bytes, given.span().start), message }
+    })
+}
+
+fn budgets(bytes: &[u8], given: BTreeMap<Spanned<String>, Spanned<i64>>) -> Result<BTreeMap<AppId, u32>, Flaw> {
+    if given.len() > MAX_APPS {
+        let at = given.keys().map(|name| name.span().start).max().unwrap_or_default();
+        return Err(Flaw { line: line(bytes, at), message: too_many_apps() });
+    }
+    let single = |(name, value): (Spanned<String>, Spanned<i64>)| {
+        let flaw = |error: bgtask_core::InvalidId| {
+            let line = line(bytes, name.span().start);
+            Flaw { line, message: error.to_string() }
+        };
+        Ok((AppId::new(name.get_ref()).map_err(flaw)?, percent(bytes, &value)?))
+    };
+    given.into_iter().map(single).collect()
+}
+
+fn too_many_apps() -> String {
+    format!("more than {MAX_APPS} apps are named: divide the file")
 }
 
 /// Every app with its rule. None may be named twice: who reads the file may see only one of the places.
@@ -133,7 +181,7 @@ fn single(
             return flaw(format!("{app} is already named in line {first}: name it once, in one list"));
         }
         if places.len() == MAX_APPS {
-            return flaw(format!("more than {MAX_APPS} apps are named: divide the file"));
+            return flaw(too_many_apps());
         }
         places.insert(app, (at, rule));
     }
@@ -160,7 +208,11 @@ mod tests {
                 "[background]\ndefualt = \"deny\"",
                 "2: unknown field `defualt`, expected one of `default`, `force_allow`",
             ),
-            ("\n[backgroud]", "2: unknown field `backgroud`, expected `background`"),
+            ("\n[backgroud]", "2: unknown field `backgroud`, expected `background` or `budget`"),
+            ("[budget]\ndefault = 0", "2: a budget of 0: it is percent of the usual, from 1 to 10000"),
+            ("[budget.apps]\na = 100\nb = 10001", "3: a budget of 10001: it is percent of the usual, from 1 to 10000"),
+            ("[budget.apps]\na = 1\n\"a b\" = 100", "3: \"a b\" is no app id: 1 to 255 letters"),
+            ("[budget]\napps = { a = \"400\" }", "2: invalid type: string \"400\", expected i64"),
             ("[background]\n\ndefault = \"no\"", "3: default is \"no\": say \"user\", \"allow\" or \"deny\""),
             ("[background]\ndefault = true", "2: invalid type: boolean `true`, expected a string"),
             ("[background]\nforce_deny = \"a\"", "2: invalid type: string \"a\", expected a sequence"),
@@ -186,6 +238,12 @@ mod tests {
         };
         assert_eq!(parse(text(MAX_APPS).as_bytes()).map(|said| said.apps.len()), Ok(MAX_APPS));
         assert_eq!(problem(&text(MAX_APPS + 1)), "2: more than 4096 apps are named: divide the file");
+        let budgets = |apps: usize| {
+            let named: String = (0..apps).map(|number| format!("\"org.example.A{number}\" = 200\n")).collect();
+            format!("[budget.apps]\n{named}")
+        };
+        assert_eq!(parse(budgets(MAX_APPS).as_bytes()).map(|said| said.budgets.len()), Ok(MAX_APPS));
+        assert_eq!(problem(&budgets(MAX_APPS + 1)), "4098: more than 4096 apps are named: divide the file");
     }
 
     #[test]

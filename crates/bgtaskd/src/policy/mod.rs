@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bgtask_core::{Policy, PolicyEntry, PolicyRule};
+use bgtask_core::{AppId, Policy, PolicyEntry, PolicyRule};
 
 use file::Said;
 pub(crate) use watch::watch;
@@ -72,14 +72,61 @@ impl Policies {
     }
 }
 
-/// What the files decide together, in the order of their names. One that is unknown may say the strictest: it denies every
-/// app that an earlier file named and every app that nobody named, so that only what later files say of single apps counts.
+/// Percent of the usual budgets, where nobody says anything else.
+const USUAL_BUDGET: u32 = 100;
+
+/// What the files decide together: who may run, and how much of the usual budgets it has then.
 fn merge(said: &BTreeMap<PathBuf, Option<Said>>) -> Policy {
+    let mut policy = rules(said);
+    let budgets = budgets(said);
+    let nobody = |file: &Arc<str>| PolicyEntry { rule: PolicyRule::UserInControl, file: file.clone(), budget: 0 };
+    if let Some((_, file)) = &budgets.default {
+        policy.default.get_or_insert_with(|| nobody(file));
+    }
+    for (app, (_, file)) in &budgets.apps {
+        // Named for its budget only: who decides whether it may run is as without a name.
+        let rule = policy.default.clone().unwrap_or_else(|| nobody(file));
+        policy.apps.entry(app.clone()).or_insert(rule);
+    }
+    let usual = budgets.default.map_or(USUAL_BUDGET, |(percent, _)| percent);
+    policy.default.iter_mut().for_each(|entry| entry.budget = usual);
+    for (app, entry) in &mut policy.apps {
+        entry.budget = budgets.apps.get(app).map_or(usual, |(percent, _)| *percent);
+    }
+    policy
+}
+
+/// What the files say of budgets: percent, and the file.
+#[derive(Default)]
+struct Budgets {
+    default: Option<(u32, Arc<str>)>,
+    apps: BTreeMap<AppId, (u32, Arc<str>)>,
+}
+
+fn budgets(said: &BTreeMap<PathBuf, Option<Said>>) -> Budgets {
+    let mut budgets = Budgets::default();
+    for (path, said) in said {
+        let file: Arc<str> = path.to_string_lossy().into();
+        match said {
+            Some(said) => {
+                budgets.default = said.default_budget.map(|percent| (percent, file.clone())).or(budgets.default);
+                budgets.apps.extend(said.budgets.iter().map(|(app, percent)| (app.clone(), (*percent, file.clone()))));
+            }
+            // It denies all that earlier files name; what later ones let run has the usual budget.
+            None => budgets = Budgets::default(),
+        }
+    }
+    budgets
+}
+
+/// Who may run, in the order of the files' names. One that is unknown may say the strictest: it denies every
+/// app that an earlier file named and every app that nobody named, so that only what later files say of single apps counts.
+fn rules(said: &BTreeMap<PathBuf, Option<Said>>) -> Policy {
     let mut policy = Policy::default();
     let mut unknown = None;
     for (path, said) in said {
         let file: Arc<str> = path.to_string_lossy().into();
-        let entry = |rule| PolicyEntry { rule, file: file.clone(), budget: 100 };
+        let entry = |rule| PolicyEntry { rule, file: file.clone(), budget: USUAL_BUDGET };
         match said {
             Some(said) => {
                 policy.default = said.default.map(entry).or(policy.default);

@@ -100,6 +100,32 @@ fn later_names_win_for_each_app() {
     assert_eq!(machine.rules(["a", "b", "c", "d"]), expected);
 }
 
+/// D10: the owner may give an app more of the usual budgets, or less, without deciding whether it may run.
+#[test]
+fn a_budget_is_given_to_single_apps_and_to_all_others() {
+    let mut machine = Machine::new();
+    machine
+        .write("10-vendor.toml", "[background]\nforce_deny = [\"denied\"]\n[budget.apps]\nbackup = 200\ndenied = 50\n");
+    machine.write("20-site.toml", "[budget]\ndefault = 80\napps = { backup = 400 }\n");
+    let apps = ["backup", "denied", "other"];
+    let _changed = machine.policies.read();
+    let budgets = |machine: &Machine| {
+        apps.map(|app| {
+            let policy = &machine.policies.policy;
+            let entry = policy.apps.get(&AppId::new(app).expect("legal")).or(policy.default.as_ref());
+            entry.map(|entry| (entry.rule, entry.budget))
+        })
+    };
+    let user = |budget| Some((PolicyRule::UserInControl, budget));
+    assert_eq!(budgets(&machine), [user(400), Some((PolicyRule::ForceDeny, 50)), user(80)]);
+
+    // Who may run stays with the default, also for an app that is named for its budget.
+    machine.write("30-strict.toml", "[background]\ndefault = \"deny\"\n");
+    let _changed = machine.policies.read();
+    assert_eq!(budgets(&machine)[0], Some((PolicyRule::ForceDeny, 400)));
+    assert_eq!(budgets(&machine)[2], Some((PolicyRule::ForceDeny, 80)));
+}
+
 #[test]
 fn only_a_change_is_told() {
     let mut machine = Machine::new();

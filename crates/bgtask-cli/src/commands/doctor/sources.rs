@@ -14,7 +14,7 @@ use crate::machine;
 const AREA: Area = Area("Sources");
 
 /// The words of what they serve, and for those with a parameter some value of it: how well they see does not depend on that.
-const FACTS: [(&str, Fact); 18] = [
+const FACTS: [(&str, Fact); 20] = [
     ("time-zone", Fact::TimeZone),
     ("internet", Fact::Internet),
     ("unmetered", Fact::FreeNetwork),
@@ -24,6 +24,8 @@ const FACTS: [(&str, Fact); 18] = [
     ("battery-above", Fact::BatteryAbove(50)),
     ("energy-saver", Fact::EnergySaver),
     ("memory-pressure", Fact::MemoryPressure),
+    ("cpu-pressure", Fact::CpuPressure),
+    ("standby", Fact::Standby),
     ("disk-free", Fact::DiskFree(1 << 30)),
     ("load-below", Fact::LoadBelow(100)),
     ("session-connected", Fact::SessionConnected),

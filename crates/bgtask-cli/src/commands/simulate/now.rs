@@ -22,7 +22,8 @@ pub(super) fn world(sources: &[SourceInfo]) -> World {
             Fact::BatteryAbove(percent) => battery.learn(u64::from(percent) + 1, value),
             Fact::DiskFree(bytes) => disk.learn(bytes, value),
             // What passes in minutes says nothing of a day, and the rest follows from time.
-            Fact::MemoryPressure | Fact::LoadBelow(_) | Fact::Screen | Fact::SessionConnected => {}
+            Fact::MemoryPressure | Fact::CpuPressure | Fact::LoadBelow(_) => {}
+            Fact::Screen | Fact::SessionConnected | Fact::Standby => {}
             Fact::Idle(_) | Fact::Between(_) | Fact::TimeZone | Fact::WorkCost => {}
             Fact::NetworkState | Fact::PowerState | Fact::OnlineAccounts | Fact::DefaultAccount => {}
         }

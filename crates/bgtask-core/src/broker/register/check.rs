@@ -81,6 +81,7 @@ impl Core {
     }
 
     fn check_supported(&self, new: &NewRegistration) -> Result<(), Refusal> {
+        self.check_waking(&new.trigger)?;
         match new.trigger {
             Trigger::System { kind, .. } => {
                 if let Some(fact) = Fact::of_trigger(kind) {
@@ -108,6 +109,19 @@ impl Core {
             self.check_fact(condition.fact(), || format!("the condition {condition}"))?;
         }
         self.check_sources(new)
+    }
+
+    /// Waking the machine is said to be impossible when it is asked for, not when it does not happen (D16).
+    fn check_waking(&self, trigger: &Trigger) -> Result<(), Refusal> {
+        if self.config.may_wake || !trigger.pace().is_some_and(|pace| pace.wake) {
+            return Ok(());
+        }
+        Err(Refusal::NotSupported {
+            what: "waking the machine from its sleep".into(),
+            why: "tasks may not wake this machine".into(),
+            help: "set `may_wake = true` in config.toml, or leave the waking out: it then runs when the machine wakes"
+                .into(),
+        })
     }
 
     /// Every fact with a parameter is a source of its own.

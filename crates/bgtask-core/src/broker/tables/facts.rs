@@ -90,11 +90,12 @@ impl Facts {
         conditions.iter().copied().filter(|condition| !self.holds(*condition)).collect()
     }
 
-    /// Whether a condition holds. What nobody can know does not, not even negated; a saver and a shortage of memory that
-    /// nobody can know are none.
+    /// Whether a condition holds. What nobody can know does not, not even negated; a saver and a pressure that nobody can
+    /// know are none.
     pub(in crate::broker) fn holds(&self, condition: Condition) -> bool {
         let unknowable = match condition {
-            Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure, .. } | Condition::System(_) => false,
+            Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure | Fact::CpuPressure, .. }
+            | Condition::System(_) => false,
             Condition::Fact { fact, .. } => matches!(self.status(fact), Some(SourceStatus::Missing { .. })),
         };
         !unknowable && self.levels.holds(condition)
@@ -105,5 +106,6 @@ impl Facts {
 pub(in crate::broker) fn stands_on(trigger: &Trigger, conditions: &[Condition]) -> impl Iterator<Item = Fact> {
     let of_trigger = Fact::behind(trigger).into_iter().chain(facts_of(trigger).iter().copied());
     let its = of_trigger.chain(conditions.iter().map(|condition| condition.fact())).chain(Fact::OF_EVERY_TASK);
+    let its = its.chain(Fact::OF_EVERY_START);
     its.flat_map(|fact| std::iter::once(fact).chain(fact.ingredients().iter().copied()))
 }

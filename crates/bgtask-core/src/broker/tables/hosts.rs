@@ -52,6 +52,7 @@ impl Hosts {
             condemned_by: None,
             activity,
             charged: Usage::default(),
+            serves: None,
             meter: Meter::default(),
             frozen: None,
         };

@@ -24,8 +24,14 @@ pub(in crate::broker) struct Task {
     early: Option<WallTime>,
     /// What it wants to be woken for.
     alarms: [Option<WallTime>; Alarm::ALL.len()],
+    /// Since when nothing holds what waits first but the load and the slots.
+    pub(in crate::broker) ready_since: Option<WallTime>,
+    /// It came due together with more than can run at once: they start one after the other.
+    pub(in crate::broker) in_storm: bool,
     /// How many orders to plan its calendar have not been answered.
     pub(in crate::broker) plans: u32,
+    /// Thousandths of wake-ups that served it beside those of its timer, since it was last told what it came to cost.
+    pub(in crate::broker) wakes: u32,
     /// How well it is listened for it.
     pub(in crate::broker) heard: Option<SourceStatus>,
 }
@@ -39,10 +45,12 @@ pub(in crate::broker) enum Alarm {
     Retry,
     /// It has not succeeded for too long.
     Overdue,
+    /// It has been held for long enough because of the load.
+    Load,
 }
 
 impl Alarm {
-    const ALL: [Self; 3] = [Self::Fire, Self::Retry, Self::Overdue];
+    const ALL: [Self; 4] = [Self::Fire, Self::Retry, Self::Overdue, Self::Load];
 }
 
 impl Task {
@@ -86,6 +94,10 @@ pub(in crate::broker) struct Tasks {
     alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
     /// Those of the open ones that promise to succeed within some time.
     promising: BTreeSet<TaskId>,
+    /// Those of the open ones that go before all others, in the order they fired.
+    critical: BTreeSet<(u64, TaskId)>,
+    /// When the machine is to be woken for a timer.
+    rousing: BTreeSet<(WallTime, TaskId)>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
 }
@@ -127,7 +139,10 @@ impl Tasks {
             place: None,
             early: None,
             alarms: [None; Alarm::ALL.len()],
+            ready_since: None,
+            in_storm: false,
             plans: 0,
+            wakes: 0,
             heard: None,
         };
         facts.need(task.facts());
@@ -177,6 +192,7 @@ impl Tasks {
     /// Takes what waits away, to let it wait elsewhere.
     pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> VecDeque<Activation> {
         let waiting = self.by_id.get_mut(&id).map(|task| std::mem::take(&mut task.waiting));
+        self.forget_load(id);
         self.dequeue(id);
         waiting.unwrap_or_default()
     }
@@ -212,6 +228,7 @@ impl Tasks {
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
         task.running.push(activation);
+        self.forget_load(id);
         self.left_the_queue(id);
         self.by_id[&id].running.last()
     }
@@ -230,8 +247,17 @@ impl Tasks {
         ended
     }
 
+    /// What waited first has gone: the load begins anew for the next.
+    fn forget_load(&mut self, id: TaskId) {
+        if let Some(task) = self.by_id.get_mut(&id) {
+            (task.ready_since, task.in_storm) = (None, false);
+        }
+        self.set_alarm(id, Alarm::Load, None);
+    }
+
     fn left_the_queue(&mut self, id: TaskId) {
         if self.by_id.get(&id).is_some_and(|task| task.waiting.is_empty()) {
+            self.forget_load(id);
             self.dequeue(id);
         } else {
             self.sort_in(id);
@@ -259,6 +285,11 @@ impl Tasks {
             self.promising.insert(id);
         } else {
             self.promising.remove(&id);
+        }
+        if open && registration.trigger.is_critical() {
+            self.critical.insert((place, id));
+        } else {
+            self.critical.remove(&(place, id));
         }
     }
 
@@ -296,7 +327,17 @@ impl Tasks {
             before.map(|at| self.early.remove(&(at, id)));
             self.early.extend(early.map(|at| (at, id)));
         }
-        self.set_alarm(id, Alarm::Fire, window.map(|(_, latest)| latest));
+        let latest = window.map(|(_, latest)| latest);
+        if task.registration.trigger.pace().is_some_and(|pace| pace.wake) {
+            task.alarms[Alarm::Fire as usize].map(|at| self.rousing.remove(&(at, id)));
+            self.rousing.extend(latest.map(|at| (at, id)));
+        }
+        self.set_alarm(id, Alarm::Fire, latest);
+    }
+
+    /// When the machine is first to be woken.
+    pub(in crate::broker) fn first_rousing(&self) -> Option<WallTime> {
+        self.rousing.first().map(|(at, _)| *at)
     }
 
     /// The timers that may fire by then, the earliest first.
@@ -329,6 +370,11 @@ impl Tasks {
         self.promising.iter().filter_map(|id| self.by_id.get(id))
     }
 
+    /// The open registrations that go before all others, in the order they fired.
+    pub(in crate::broker) fn critical(&self) -> impl Iterator<Item = TaskId> {
+        self.critical.iter().map(|(_, id)| *id)
+    }
+
     fn enqueue(&mut self, id: TaskId) {
         let Some(task) = self.by_id.get_mut(&id).filter(|task| task.place.is_none()) else { return };
         self.last_place += 1;
@@ -344,6 +390,7 @@ impl Tasks {
         take(&mut self.waiting, app, place);
         take(&mut self.open, app, place);
         self.promising.remove(&id);
+        self.critical.remove(&(place, id));
     }
 
     /// Whoever waited behind an activation that has just left goes behind the others of its app.

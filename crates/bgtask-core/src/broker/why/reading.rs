@@ -15,7 +15,8 @@ use crate::time::{Now, Spoken, WallTime};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateReading {
     /// Its name: a condition's name (of a command: its word), `Manifest`, `Access`, `EnergySaver`, `ExternalPower`,
-    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, and of a command `Paused`, `Backoff` and `Running`.
+    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, of a command `Paused`, `Backoff` and `Running`, and `Standby`
+    /// and `Load` while they are closed.
     pub name: String,
     /// Whether it lets the task through.
     pub open: bool,
@@ -50,11 +51,13 @@ impl Core {
         readings.extend(heard_reading(task));
         readings.push(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
         readings.extend(self.budget_readings(registration, now));
+        readings.extend(self.standby_reading(registration));
         readings.extend(backoff_reading(task, now));
         if is_command(registration) {
             let running = !task.running.is_empty();
             readings.push(reading("Running", !running, running.to_string(), "the broker"));
         }
+        readings.extend(self.load_reading(task, now));
         let (taken, most) = (self.tasks.occupied().count(), self.config.max_running);
         readings.push(reading("Slot", taken < most, format!("{taken} of {most} taken"), "the broker"));
         readings
@@ -78,6 +81,19 @@ impl Core {
         let level = self.facts.levels().get(fact);
         let open = level.is_some_and(|(value, _)| open(value));
         self.fact_reading(name, fact, open)
+    }
+
+    fn standby_reading(&self, registration: &Registration) -> Option<GateReading> {
+        let closed = self.holds_in_standby(registration);
+        closed.then(|| self.fact_reading("Standby", Fact::Standby, false))
+    }
+
+    fn load_reading(&self, task: &Task, now: Now) -> Option<GateReading> {
+        let gate = self.held_by_load(task)?;
+        let left = Spoken(self.start_after(task) - now.wall);
+        let since = self.facts.levels().get(Fact::CpuPressure).filter(|(busy, _)| *busy).map(|(_, since)| since);
+        let value = format!("{gate}; held for {left} more at the most");
+        Some(GateReading { since, ..reading("Load", false, value, &self.source_of(Fact::CpuPressure)) })
     }
 
     fn condition_reading(&self, registration: &Registration, condition: Condition) -> GateReading {

@@ -9,6 +9,7 @@ use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
 use crate::model::words::{duration_word, hundredths_word, minute_word, size_word};
+use crate::time::{Now, Spoken, WallTime};
 
 /// What opens a gate.
 struct Opening {
@@ -27,12 +28,12 @@ fn wait_for(what: impl Into<String>) -> Opening {
 
 impl Core {
     /// Where several gates are closed: what opens the first of them, and which remain.
-    pub(super) fn remedy(&self, task: &Task, gates: &[GateReading]) -> Option<String> {
+    pub(super) fn remedy(&self, task: &Task, gates: &[GateReading], now: Now) -> Option<String> {
         let registration = &task.registration;
         if !task.running.is_empty() {
             return None;
         }
-        let Some(first) = task.waiting.front() else { return self.remedy_of_idle(registration) };
+        let Some(first) = task.waiting.front() else { return self.remedy_of_idle(registration, now) };
         let gate = self.waits_for(task);
         let others = |may_pass: bool| {
             let closed = gates.iter().filter(|it| !it.open && it.name != reading_of(registration, gate));
@@ -40,7 +41,7 @@ impl Core {
             closed.map(|it| spoken(&it.name).to_owned()).collect::<Vec<_>>()
         };
         let rest = others(first.firing.by_hand);
-        let opening = self.opening(registration, gate);
+        let opening = self.opening(registration, gate, now);
         let by_hand =
             is_command(registration) && !first.firing.by_hand && yields_to_the_user(&reading_of(registration, gate));
         if by_hand && !(opening.at_once && rest.is_empty()) {
@@ -49,15 +50,15 @@ impl Core {
         Some(and_then(opening.what, &rest))
     }
 
-    fn remedy_of_idle(&self, registration: &Registration) -> Option<String> {
+    fn remedy_of_idle(&self, registration: &Registration, now: Now) -> Option<String> {
         let access = self.status_of(registration);
         if !access.allows() {
-            return Some(self.opening(registration, Gate::Access(access)).what);
+            return Some(self.opening(registration, Gate::Access(access), now).what);
         }
         is_command(registration).then(|| run_by_hand(registration))
     }
 
-    fn opening(&self, registration: &Registration, gate: Gate) -> Opening {
+    fn opening(&self, registration: &Registration, gate: Gate, now: Now) -> Opening {
         let app = &registration.app;
         match gate {
             Gate::NotInstalled => do_this(format!("install the manifest of {app}")),
@@ -74,16 +75,20 @@ impl Core {
             Gate::Battery => do_this("plug the machine in"),
             Gate::MemoryPressure => do_this("close programs that use much memory"),
             Gate::Throttled(resource) => {
-                wait_for(format!("wait until the {resource} budget of the app is filled again"))
+                let wait = spoken_wait(self.throttled_until(app), now);
+                wait_for(format!(
+                    "{wait} for more {resource}, or have the owner of this machine give {app} a larger budget"
+                ))
             }
-            Gate::Energy => wait_for("wait until the next period of energy begins"),
+            Gate::Energy => do_this(format!("`bgtask access set {app} always`")),
             Gate::Standby => wait_for("wait until the machine is awake again"),
             Gate::Load => wait_for("wait until the processors have time"),
             Gate::Backoff => wait_for("wait for the next try"),
             Gate::Running => wait_for("wait until the instance that runs has ended"),
-            Gate::Slot => {
-                wait_for(format!("wait until one of the {} running tasks has ended", self.config.max_running))
-            }
+            Gate::Slot => match self.config.max_running {
+                1 => wait_for("wait until the task that runs has ended"),
+                most => wait_for(format!("wait until one of the {most} running tasks has ended")),
+            },
         }
     }
 
@@ -108,6 +113,11 @@ impl Core {
     }
 }
 
+/// `wait 45 min`
+fn spoken_wait(until: Option<WallTime>, now: Now) -> String {
+    until.map_or_else(|| "wait".to_owned(), |until| format!("wait {}", Spoken(until - now.wall)))
+}
+
 /// What makes a fact read so; `None` where nobody can make it.
 fn opening_of_level(fact: Fact, wanted: bool) -> Option<Opening> {
     Some(match (fact, wanted) {
@@ -127,6 +137,7 @@ fn opening_of_level(fact: Fact, wanted: bool) -> Option<Opening> {
         (Fact::Screen, false) => wait_for("switch the screen off"),
         (Fact::WorkCost, true) => do_this("plug the machine in, or switch its screen on and energy saving off"),
         (Fact::MemoryPressure, false) => do_this("close programs that use much memory"),
+        (Fact::CpuPressure, false) => wait_for("wait until the processors have time"),
         (Fact::BatteryAbove(percent), true) => wait_for(format!("charge the battery to {percent} %")),
         (Fact::Idle(least), true) => wait_for(format!("leave the machine alone for {}", duration_word(least))),
         (Fact::DiskFree(bytes), true) => {

@@ -23,7 +23,7 @@ pub(super) struct Owed {
     pub(super) may_fire: BTreeSet<TaskId>,
     /// These timers may have come due: how much of their jitter they wait is not known well enough.
     pub(super) may_come_due: BTreeMap<TaskId, WallTime>,
-    /// How many timers one wake-up served at least, and at most.
+    /// How many one wake-up served at least, and at most.
     pub(super) served: (u32, u32),
     pub(super) plans: BTreeMap<TaskId, Vec<WallTime>>,
     pub(super) missed: BTreeMap<TaskId, WallTime>,

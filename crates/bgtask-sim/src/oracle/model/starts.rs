@@ -42,7 +42,10 @@ impl Model {
         }
         let first = self.first_of(held.task).map(|(instance, _)| instance);
         check(first == Some(order.instance), || format!("{} runs, and {first:?} is first", order.instance))?;
+        self.load_lets_it_start(&its)?;
         self.nothing_is_more_urgent(held.task)?;
+        self.ready.remove(&held.task);
+        self.stormy.remove(&held.task);
         self.waiting.remove(&order.instance);
         self.command_starts(host, held.task)?;
         check(self.running.len() < self.config.max_running, || "more run than may".into())?;
@@ -102,7 +105,8 @@ impl Model {
         for (instance, held) in &self.waiting {
             let its = self.registrations.get(&held.task);
             let its = its.ok_or_else(|| format!("{instance} waits for no registration"))?;
-            check(self.gate_at(its, looked_at).is_some(), || format!("{} waits, and nothing holds it", its.name))?;
+            let held = self.gate_at(its, looked_at).is_some() || self.load_may_hold(its, looked_at);
+            check(held, || format!("{} waits, and nothing holds it", its.name))?;
         }
         Ok(())
     }
@@ -135,6 +139,7 @@ impl Model {
             (!by_hand && level(Fact::MemoryPressure) == Some(true), "memory is short"),
             (self.throttled(&its.app).is_some() && self.is_held_by_budgets(its), "its app has used up its budget"),
             (self.is_held_by_energy(its), "its app has used too much energy"),
+            (!by_hand && self.is_held_in_standby(its), "the machine goes to sleep"),
             (runs && server.sharing != Sharing::Apart, "it runs already"),
         ];
         gates.into_iter().find(|(closed, _)| *closed).map(|(_, why)| why)

@@ -34,8 +34,11 @@ impl Model {
         let sure: Vec<_> = due.iter().filter(|(id, at)| self.fires_at(*id, *at) == Some(true)).map(|it| it.0).collect();
         let unsure = due.iter().filter(|(id, at)| self.fires_at(*id, *at).is_none());
         owed.may_come_due = unsure.map(|(id, at)| (*id, *at)).collect();
-        let most = sure.len() + owed.may_come_due.len();
+        // A wake-up may serve what runs, what waits for another try, what promises and hosts without work, too.
+        let others = self.running.len() + self.waiting.len() + self.hosts.len() + self.registrations.len();
+        let most = sure.len() + owed.may_come_due.len() + others;
         owed.served = (u32::try_from(sure.len()).unwrap_or(u32::MAX), u32::try_from(most).unwrap_or(u32::MAX));
+        self.storm_comes(&due);
         sure.into_iter().for_each(|id| self.comes_due(id, owed));
         self.promises_break(owed);
         // What is over stays over, wherever the clock goes.
@@ -150,6 +153,7 @@ impl Model {
             }
             its.fresh_since = its.fresh_since.map(|since| since.min(now));
         }
+        self.ready.values_mut().for_each(|since| *since = (*since).min(now));
         for held in self.waiting.values_mut() {
             let its = self.registrations.get(&held.task).and_then(|its| its.entry.command());
             let Some(pause) = its.map(|command| super::commands::pause(command.retry, held.failures)) else { continue };

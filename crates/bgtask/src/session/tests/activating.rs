@@ -34,6 +34,8 @@ impl Client {
             fired_count: 1,
             attempt: 1,
             budget: 600_000_000,
+            throttled_cpu: None,
+            throttled_network: None,
         };
         self.connection.send(&HostCall::Run(Box::new(info)).message().unwrap()).await.unwrap();
         instance

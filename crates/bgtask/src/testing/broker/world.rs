@@ -27,6 +27,8 @@ impl World {
             (Fact::ExternalPower, true),
             (Fact::EnergySaver, false),
             (Fact::MemoryPressure, false),
+            (Fact::CpuPressure, false),
+            (Fact::Standby, false),
         ];
         let states = [
             (Fact::NetworkState, "full unmetered test".into()),

@@ -4,19 +4,20 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use tokio::io::Interest;
 
-use crate::memory_pressure::{MEMORY_STALL, MEMORY_WINDOW};
+use crate::pressure::PRESSURE_WINDOW;
 use crate::ready::{self, Ready};
 
-/// Arms the pressure file at `path`. The alarm lasts as long as the descriptor.
-pub(super) fn arm(path: &Path) -> io::Result<Ready> {
+/// Arms the pressure file at `path` to tell of so long a `stall`. The alarm lasts as long as the descriptor.
+pub(super) fn arm(path: &Path, stall: Duration) -> io::Result<Ready> {
     let flags = OFlags::NONBLOCK.bits() as i32;
     let mut file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
     // The kernel wants the whole in one write, with its zero.
-    file.write_all(format!("some {} {}\0", MEMORY_STALL.as_micros(), MEMORY_WINDOW.as_micros()).as_bytes())?;
+    file.write_all(format!("some {} {}\0", stall.as_micros(), PRESSURE_WINDOW.as_micros()).as_bytes())?;
     ready::watch_for(file.into(), Interest::PRIORITY)
 }
 
@@ -32,12 +33,12 @@ pub(super) async fn fired(trigger: &Ready) {
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
-    use std::time::Duration;
 
     use rustix::net::{SendFlags, send};
     use tokio::time::timeout;
 
     use super::*;
+    use crate::pressure::MEMORY_STALL;
 
     /// Urgent data on a socket is the other thing that the kernel reports in the same way.
     #[tokio::test]
@@ -60,7 +61,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_pressure_file_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(arm(file.path()).is_err(), "a plain file never becomes urgent");
-        assert!(arm(Path::new("/nonexistent")).is_err());
+        assert!(arm(file.path(), MEMORY_STALL).is_err(), "a plain file never becomes urgent");
+        assert!(arm(Path::new("/nonexistent"), MEMORY_STALL).is_err());
     }
 }

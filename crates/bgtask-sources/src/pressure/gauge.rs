@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::attribute;
 use crate::inotify::{BLIND_REREAD, WATCH_HELP};
-use crate::memory_pressure::trigger::{arm, fired};
 use crate::path::{End, PathWatch};
+use crate::pressure::Pressure;
+use crate::pressure::trigger::{arm, fired};
 use crate::ready::Ready;
 use crate::report::Status;
 use crate::world::World;
 
-const MACHINE: &str = "proc/pressure/memory";
-const OF_CGROUP: &str = "memory.pressure";
 const OWN_CGROUP: &str = "proc/self/cgroup";
 
 /// Where the tree of cgroups is: alone, or beside the older ones.
@@ -24,9 +23,10 @@ const MAX_LEVELS: usize = 16;
 const KERNEL_HELP: &str = "boot a kernel with CONFIG_PSI=y, and with psi=1 on its command line";
 const PRIVILEGE_HELP: &str = "run Linux 6.4 or later, or start the broker as a systemd user unit";
 
-/// Tells how much time is lost for want of memory.
+/// Tells how much time is lost.
 #[derive(Debug)]
 pub(super) struct Gauge {
+    pressure: &'static Pressure,
     world: World,
     means: Means,
 }
@@ -58,21 +58,21 @@ pub(super) enum Edge {
 }
 
 impl Gauge {
-    pub(super) fn open(world: &World) -> Self {
+    pub(super) fn open(pressure: &'static Pressure, world: &World) -> Self {
         let means = match world.is_machine() {
-            true => Means::of_kernel(world),
-            false => Means::File(PathWatch::new(world, MACHINE)),
+            true => Means::of_kernel(pressure, world),
+            false => Means::File(PathWatch::new(world, pressure.of_machine)),
         };
-        Self { world: world.clone(), means }
+        Self { pressure, world: world.clone(), means }
     }
 
-    /// The percent of the last ten seconds in which somebody waited for memory.
+    /// The percent of the last ten seconds in which somebody waited.
     pub(super) fn average(&mut self) -> Result<f64, Unread> {
-        match self.means.average() {
+        match self.means.average(self.pressure) {
             // A cgroup can go away below us; the next that we are in may do.
             Err(_) if matches!(self.means, Means::Kernel { .. }) => {
-                *self = Self::open(&self.world);
-                self.means.average()
+                *self = Self::open(self.pressure, &self.world);
+                self.means.average(self.pressure)
             }
             answer => answer,
         }
@@ -80,7 +80,7 @@ impl Gauge {
 
     /// How well it tells, where it does.
     pub(super) fn status(&self) -> Status {
-        let how = format!("/{MACHINE}");
+        let how = format!("/{}", self.pressure.of_machine);
         match &self.means {
             Means::None(unread) => unread.clone().into(),
             Means::Kernel { narrow: None, .. } => Status::Available { how },
@@ -117,30 +117,31 @@ impl Gauge {
 }
 
 impl Means {
-    fn of_kernel(world: &World) -> Self {
-        let file = world.path(MACHINE);
-        let refused = match arm(&file) {
+    fn of_kernel(pressure: &Pressure, world: &World) -> Self {
+        let Pressure { of_machine, of_cgroup, stall, .. } = *pressure;
+        let file = world.path(of_machine);
+        let refused = match arm(&file, stall) {
             Ok(trigger) => return Self::Kernel { file, trigger, narrow: None },
             Err(error) => error,
         };
-        let unread = Unread { why: format!("/{MACHINE} takes no trigger: {refused}"), help: help(&refused) };
+        let unread = Unread { why: format!("/{of_machine} takes no trigger: {refused}"), help: help(&refused) };
         let own = attribute::read(&world.path(OWN_CGROUP)).unwrap_or_default();
-        for file in cgroup_files(&own) {
+        for file in cgroup_files(&own, of_cgroup) {
             let file = world.path(file);
-            if let Ok(trigger) = arm(&file) {
+            if let Ok(trigger) = arm(&file, stall) {
                 return Self::Kernel { file, trigger, narrow: Some(unread) };
             }
         }
-        let why = format!("{}; nor does {OF_CGROUP} of a cgroup around the broker", unread.why);
+        let why = format!("{}; nor does {of_cgroup} of a cgroup around the broker", unread.why);
         Self::None(Unread { why, ..unread })
     }
 
-    fn average(&mut self) -> Result<f64, Unread> {
+    fn average(&mut self, pressure: &Pressure) -> Result<f64, Unread> {
         let file = match self {
             Self::Kernel { file, .. } => file.clone(),
             Self::File(watch) => match watch.look().end {
                 End::Found(file) => file,
-                End::Absent => return Err(Unread::of(format!("/{MACHINE} is not there"))),
+                End::Absent => return Err(Unread::of(format!("/{} is not there", pressure.of_machine))),
                 End::Blocked(why) => return Err(Unread::of(why)),
             },
             Self::None(unread) => return Err(unread.clone()),
@@ -171,12 +172,12 @@ fn help(refused: &io::Error) -> &'static str {
 }
 
 /// The pressure files of our own cgroup and all around it, the widest first.
-fn cgroup_files(own: &str) -> Vec<PathBuf> {
+fn cgroup_files(own: &str, name: &str) -> Vec<PathBuf> {
     let Some(path) = own.lines().find_map(|line| line.strip_prefix("0::/")) else { return Vec::new() };
     let mut levels: Vec<&Path> = Path::new(path).ancestors().collect();
     levels.reverse();
     levels.truncate(MAX_LEVELS);
-    let files = |root| levels.iter().map(move |level| Path::new(root).join(level).join(OF_CGROUP));
+    let files = |root| levels.iter().map(move |level| Path::new(root).join(level).join(name));
     CGROUP_ROOTS.into_iter().flat_map(files).collect()
 }
 
@@ -190,6 +191,7 @@ fn parse(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pressure::MEMORY;
 
     #[test]
     fn the_average_of_some_counts() {
@@ -205,7 +207,8 @@ mod tests {
 
     #[test]
     fn cgroups_are_tried_from_the_widest() {
-        let files = cgroup_files("4:memory:/old\n0::/user.slice/bgtask.service\n");
+        let files_of = |own: &str| cgroup_files(own, "memory.pressure");
+        let files = files_of("4:memory:/old\n0::/user.slice/bgtask.service\n");
         let expected = [
             "sys/fs/cgroup/memory.pressure",
             "sys/fs/cgroup/user.slice/memory.pressure",
@@ -215,15 +218,16 @@ mod tests {
             "sys/fs/cgroup/unified/user.slice/bgtask.service/memory.pressure",
         ];
         assert_eq!(files, expected.map(PathBuf::from));
-        assert_eq!(cgroup_files("0::/").len(), 2);
-        assert_eq!(cgroup_files("4:memory:/old\n"), Vec::<PathBuf>::new());
-        assert_eq!(cgroup_files(&format!("0::{}", "/a".repeat(100))).len(), 2 * MAX_LEVELS);
+        assert_eq!(files_of("0::/").len(), 2);
+        assert_eq!(files_of("4:memory:/old\n"), Vec::<PathBuf>::new());
+        assert_eq!(files_of(&format!("0::{}", "/a".repeat(100))).len(), 2 * MAX_LEVELS);
     }
 
     #[test]
     fn a_kernel_that_measures_nothing_is_named() {
         let root = tempfile::tempdir().unwrap();
-        let Means::None(unread) = Means::of_kernel(&World::new(root.path())) else { panic!("nothing to arm") };
+        let world = World::new(root.path());
+        let Means::None(unread) = Means::of_kernel(&MEMORY, &world) else { panic!("nothing to arm") };
         assert!(unread.why.starts_with("/proc/pressure/memory takes no trigger: No such file"), "{}", unread.why);
         assert!(unread.why.ends_with("nor does memory.pressure of a cgroup around the broker"), "{}", unread.why);
         assert_eq!(unread.help, KERNEL_HELP);
