@@ -137,9 +137,9 @@ impl Model {
             (!by_hand && !self.holds_all(&its.conditions), "a condition does not hold"),
             (!by_hand && maintains && level(Fact::ExternalPower) != Some(true), "the machine runs on battery"),
             (!by_hand && level(Fact::MemoryPressure) == Some(true), "memory is short"),
+            (!by_hand && self.is_held_in_standby(its), "the machine goes to sleep"),
             (self.throttled(&its.app).is_some() && self.is_held_by_budgets(its), "its app has used up its budget"),
             (self.is_held_by_energy(its), "its app has used too much energy"),
-            (!by_hand && self.is_held_in_standby(its), "the machine goes to sleep"),
             (runs && server.sharing != Sharing::Apart, "it runs already"),
         ];
         gates.into_iter().find(|(closed, _)| *closed).map(|(_, why)| why)
