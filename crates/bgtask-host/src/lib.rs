@@ -90,6 +90,7 @@ mod spec;
 mod tail;
 mod usage;
 
+pub use cgroup::tree_of;
 pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, Prepared, Running};
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};
