@@ -89,7 +89,7 @@ pub fn tree_of(broker: u32) -> Option<PathBuf> {
 
 /// Whether systemd gave a cgroup to its unit, as it notes on it. With `DelegateSubgroup=` the processes of the unit are in one
 /// below, so that there may be controllers beside them.
-fn is_delegated(cgroup: &Path) -> bool {
+pub(crate) fn is_delegated(cgroup: &Path) -> bool {
     let mut value = [0; 1];
     rustix::fs::getxattr(cgroup, c"user.delegate", &mut value) == Ok(1) && value == *b"1"
 }
@@ -153,6 +153,15 @@ impl Cgroup {
         let dir = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(&path)?;
         let events = File::open(path.join("cgroup.events"))?;
         Ok(Self { path, dir, events })
+    }
+
+    /// Whether a cgroup is this one or below it. Only the end of the path is compared, as a process may see the hierarchy from
+    /// below its root; that of a tree and a host in it is like no other.
+    pub(crate) fn holds(&self, cgroup: &str) -> bool {
+        let mut own = self.path.iter().rev();
+        let (Some(name), Some(above)) = (own.next(), own.next()) else { return false };
+        let names: Vec<_> = Path::new(cgroup).iter().collect();
+        names.windows(2).any(|pair| pair == [above, name])
     }
 
     /// What a child is spawned into.
@@ -341,7 +350,7 @@ fn parse_pid(line: &str) -> Option<Pid> {
 }
 
 /// Unlike `fs::write` this creates nothing and truncates nothing.
-fn write_file(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_file(path: &Path, text: &str) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.write_all_at(text.as_bytes(), 0)
 }

@@ -60,13 +60,17 @@ impl Driver {
             }
             Output::Inhibit(instance) => self.inhibitor.hold(instance),
             Output::Uninhibit(instance) => self.inhibitor.give_back(instance),
+            Output::Rouse(at) => {
+                if let Err(error) = self.clock.rouse(at) {
+                    tracing::error!("the machine cannot be woken for a task: {error}");
+                }
+            }
             Output::Freeze(host) => self.hosts.freeze(host),
             Output::Thaw(host) => self.hosts.thaw(host),
             Output::Throttled(host, instance, counts) => match bgtask_convert::throttled_call(instance, counts) {
                 Ok(call) => self.tell(host, call),
                 Err(error) => tracing::error!("a notice of suspension cannot be written: {error}"),
             },
-            Output::Rouse(_) => {}
             Output::Persist(_) | Output::Wake(_) => unreachable!("taken where the core is polled"),
         }
     }
@@ -121,8 +125,9 @@ impl Driver {
         let made = std::fs::create_dir_all(&data)
             .map_err(|error| format!("the app's data folder {} cannot be made: {error}", data.display()));
         let launched = made.and_then(|()| {
-            let spec = self.environment.host(app, Program::from_key(program), &data);
-            self.hosts.launch(host, &spec, limits)
+            let installed = self.apps.get(app).ok_or_else(|| format!("{app} is not installed any more"))?;
+            let spec = self.environment.host(app, &installed.app, Program::from_key(program), &data, limits);
+            self.hosts.launch(host, app, &spec, limits)
         });
         if let Err(why) = launched {
             let exit = HostExit::NotStarted(why);
