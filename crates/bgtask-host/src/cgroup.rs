@@ -77,6 +77,16 @@ impl Tree {
     }
 }
 
+/// The directory in which a broker that runs has its hosts' cgroups, if it has.
+#[must_use]
+pub fn tree_of(broker: u32) -> Option<PathBuf> {
+    let own = of_process(&broker.to_string()).ok()?;
+    let start = format!("{TREE_PREFIX}{broker}-");
+    let places = own.parent().into_iter().chain([own.as_path()]).filter_map(|place| fs::read_dir(place).ok());
+    let mut entries = places.flatten().flatten();
+    entries.find(|entry| entry.file_name().as_bytes().starts_with(start.as_bytes())).map(|entry| entry.path())
+}
+
 /// Whether systemd gave a cgroup to its unit, as it notes on it. With `DelegateSubgroup=` the processes of the unit are in one
 /// below, so that there may be controllers beside them.
 pub(crate) fn is_delegated(cgroup: &Path) -> bool {
@@ -284,9 +294,13 @@ impl Cgroup {
 
 /// The cgroup of this process, or why there is none to be seen.
 pub(crate) fn own() -> Result<PathBuf, String> {
-    let read = |path| fs::read(path).map_err(|error| format!("cannot read {path}: {error}"));
-    let mounts = read("/proc/self/mountinfo")?;
-    let membership = read("/proc/self/cgroup")?;
+    of_process("self")
+}
+
+fn of_process(process: &str) -> Result<PathBuf, String> {
+    let read = |path: String| fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"));
+    let mounts = read("/proc/self/mountinfo".to_owned())?;
+    let membership = read(format!("/proc/{process}/cgroup"))?;
     locate(&mounts, &membership)
 }
 

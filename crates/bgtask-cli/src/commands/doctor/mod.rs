@@ -2,6 +2,7 @@
 
 mod ask;
 mod broker;
+mod hosts;
 mod machine;
 mod places;
 mod service;
@@ -39,7 +40,7 @@ pub(crate) async fn run(target: &Target, args: &Args, screen: &mut Screen<'_>) -
         sources::check(target)
     );
     let machine = machine::check(&places).await;
-    let findings = [broker, service, state, machine, sources].concat();
+    let findings = [broker, service, state, machine, hosts::check(&places), sources].concat();
     match args.format.json {
         true => screen.json(&to_json(&findings))?,
         false => write(&findings, screen)?,
