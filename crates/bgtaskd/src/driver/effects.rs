@@ -2,8 +2,8 @@
 
 use bgtask_convert::Program;
 use bgtask_core::{
-    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Limits, Now, Outcome,
-    Output, RunOrder, Unregistration, Usage,
+    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Limits, Now,
+    Outcome, Output, RunOrder, Unregistration, Usage,
 };
 use bgtask_host::Running;
 use zbus::Message;
@@ -60,10 +60,7 @@ impl Driver {
             }
             Output::Inhibit(instance) => self.inhibitor.hold(instance),
             Output::Uninhibit(instance) => self.inhibitor.give_back(instance),
-            Output::Freeze(_)
-            | Output::Thaw(_)
-            | Output::Throttled(..)
-            | Output::Rouse(_) => {}
+            Output::Freeze(_) | Output::Thaw(_) | Output::Throttled(..) | Output::Rouse(_) => {}
             Output::Persist(_) | Output::Wake(_) => unreachable!("taken where the core is polled"),
         }
     }
