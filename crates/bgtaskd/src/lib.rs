@@ -20,6 +20,7 @@ mod clients;
 mod config;
 mod confinement;
 mod consent;
+mod containment;
 mod devices;
 mod driver;
 mod failure;

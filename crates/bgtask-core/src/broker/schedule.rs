@@ -189,10 +189,10 @@ impl Core {
         if level(Fact::MemoryPressure) == Some(true) {
             return Some(Gate::MemoryPressure);
         }
-        if self.holds_in_standby(registration) {
-            return Some(Gate::Standby);
+        if let Some(held) = self.held_by_budgets(registration) {
+            return Some(held);
         }
-        self.held_by_budgets(registration)
+        self.holds_in_standby(registration).then_some(Gate::Standby)
     }
 
     fn held_by_budgets(&self, registration: &Registration) -> Option<Gate> {

@@ -23,7 +23,7 @@ impl Core {
     /// Does what has become due. Timers missed while the machine was off make one run, the phase stays (D11).
     pub(super) fn expire_timers(&mut self, beside: &BTreeSet<TaskId>) {
         let due = self.tasks.timers_until(self.now.wall);
-        let shared = self.charge_wake(due.len(), beside);
+        let shared = self.share_wake(due.len(), beside);
         let storm = self.is_storm(&due);
         for id in due {
             self.fire_timer(id, shared, storm);
@@ -220,7 +220,7 @@ impl Core {
     }
 
     /// When it has to fire at the latest.
-    fn latest(&self, registration: &Registration, due: WallTime) -> WallTime {
+    pub(super) fn latest(&self, registration: &Registration, due: WallTime) -> WallTime {
         self.released_at(registration, due) + accuracy(registration)
     }
 

@@ -3,7 +3,7 @@
 use bgtask_convert::Program;
 use bgtask_core::{
     App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Limits, Now,
-    Outcome, Output, RunOrder, Unregistration, Usage,
+    Outcome, Output, RunOrder, Unregistration,
 };
 use bgtask_host::Running;
 use zbus::Message;
@@ -42,7 +42,7 @@ impl Driver {
             Output::Sample(host) => {
                 // What cannot be seen is not answered: it must not be taken for idleness.
                 let used = self.hosts.usage(host);
-                self.follow_ups.extend(used.map(|used| Input::HostUsage { host, usage: core_usage(used) }));
+                self.follow_ups.extend(used.map(|usage| Input::HostUsage { host, usage }));
             }
             Output::Ask { request, app, reason } => self.consents.ask(request, app, reason),
             Output::Retire(host) => self.hosts.retire(host),
@@ -60,7 +60,17 @@ impl Driver {
             }
             Output::Inhibit(instance) => self.inhibitor.hold(instance),
             Output::Uninhibit(instance) => self.inhibitor.give_back(instance),
-            Output::Freeze(_) | Output::Thaw(_) | Output::Throttled(..) | Output::Rouse(_) => {}
+            Output::Rouse(at) => {
+                if let Err(error) = self.clock.rouse(at) {
+                    tracing::error!("the machine cannot be woken for a task: {error}");
+                }
+            }
+            Output::Freeze(host) => self.hosts.freeze(host),
+            Output::Thaw(host) => self.hosts.thaw(host),
+            Output::Throttled(host, instance, counts) => match bgtask_convert::throttled_call(instance, counts) {
+                Ok(call) => self.tell(host, call),
+                Err(error) => tracing::error!("a notice of suspension cannot be written: {error}"),
+            },
             Output::Persist(_) | Output::Wake(_) => unreachable!("taken where the core is polled"),
         }
     }
@@ -117,7 +127,7 @@ impl Driver {
         let launched = made.and_then(|()| {
             let installed = self.apps.get(app).ok_or_else(|| format!("{app} is not installed any more"))?;
             let spec = self.environment.host(app, &installed.app, Program::from_key(program), &data, limits);
-            self.hosts.launch(host, app, &spec)
+            self.hosts.launch(host, app, &spec, limits)
         });
         if let Err(why) = launched {
             let exit = HostExit::NotStarted(why);
@@ -158,10 +168,6 @@ impl Driver {
             Err(exit) => self.handle(now, Input::HostExited { host, exit, output_tail: String::new(), usage: None }),
         }
     }
-}
-
-pub(super) fn core_usage(used: bgtask_host::Usage) -> Usage {
-    Usage { cpu: used.cpu, io: used.io, memory_peak: None, network: None }
 }
 
 /// One record in the log for every state change, with the fields a person filters by.

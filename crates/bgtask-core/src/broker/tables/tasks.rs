@@ -24,7 +24,7 @@ pub(in crate::broker) struct Task {
     early: Option<WallTime>,
     /// What it wants to be woken for.
     alarms: [Option<WallTime>; Alarm::ALL.len()],
-    /// Since when only the load holds what waits; in the order of the queue the next begins anew.
+    /// Since when nothing holds what waits first but the load and the slots.
     pub(in crate::broker) ready_since: Option<WallTime>,
     /// It came due together with more than can run at once: they start one after the other.
     pub(in crate::broker) in_storm: bool,
@@ -192,6 +192,7 @@ impl Tasks {
     /// Takes what waits away, to let it wait elsewhere.
     pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> VecDeque<Activation> {
         let waiting = self.by_id.get_mut(&id).map(|task| std::mem::take(&mut task.waiting));
+        self.forget_load(id);
         self.dequeue(id);
         waiting.unwrap_or_default()
     }
@@ -227,6 +228,7 @@ impl Tasks {
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
         task.running.push(activation);
+        self.forget_load(id);
         self.left_the_queue(id);
         self.by_id[&id].running.last()
     }
@@ -245,8 +247,17 @@ impl Tasks {
         ended
     }
 
+    /// What waited first has gone: the load begins anew for the next.
+    fn forget_load(&mut self, id: TaskId) {
+        if let Some(task) = self.by_id.get_mut(&id) {
+            (task.ready_since, task.in_storm) = (None, false);
+        }
+        self.set_alarm(id, Alarm::Load, None);
+    }
+
     fn left_the_queue(&mut self, id: TaskId) {
         if self.by_id.get(&id).is_some_and(|task| task.waiting.is_empty()) {
+            self.forget_load(id);
             self.dequeue(id);
         } else {
             self.sort_in(id);
@@ -375,10 +386,6 @@ impl Tasks {
     fn dequeue(&mut self, id: TaskId) {
         let Some(task) = self.by_id.get_mut(&id) else { return };
         let Some(place) = task.place.take() else { return };
-        (task.ready_since, task.in_storm) = (None, false);
-        if let Some(at) = task.alarms[Alarm::Load as usize].take() {
-            self.alarms.remove(&(at, id, Alarm::Load));
-        }
         let app = &task.registration.app;
         take(&mut self.waiting, app, place);
         take(&mut self.open, app, place);
