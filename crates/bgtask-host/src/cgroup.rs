@@ -79,7 +79,7 @@ impl Tree {
 
 /// Whether systemd gave a cgroup to its unit, as it notes on it. With `DelegateSubgroup=` the processes of the unit are in one
 /// below, so that there may be controllers beside them.
-fn is_delegated(cgroup: &Path) -> bool {
+pub(crate) fn is_delegated(cgroup: &Path) -> bool {
     let mut value = [0; 1];
     rustix::fs::getxattr(cgroup, c"user.delegate", &mut value) == Ok(1) && value == *b"1"
 }
@@ -327,7 +327,7 @@ fn parse_pid(line: &str) -> Option<Pid> {
 }
 
 /// Unlike `fs::write` this creates nothing and truncates nothing.
-fn write_file(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_file(path: &Path, text: &str) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.write_all_at(text.as_bytes(), 0)
 }

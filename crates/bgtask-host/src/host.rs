@@ -13,7 +13,6 @@ use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use crate::cgroup::Cgroup;
 use crate::ledger::Record;
-use crate::network::Sockets;
 use crate::session::{self, remaining};
 use crate::usage::{RESIDENT_ERROR, io_of};
 use crate::{FinalUsage, HostError, Limits, Usage, raw};
@@ -163,8 +162,19 @@ impl Host {
         Ok(())
     }
 
-    /// The limits it has that the kernel does not keep here: whoever wants them kept compares them with its
-    /// [`usage`](Self::usage) now and then.
+    /// How many processes and threads it is, where the kernel does not keep that within its limit and it is more. For whoever
+    /// has to end it then: without a controller nobody else does.
+    #[must_use]
+    pub fn crowd(&self) -> Option<u32> {
+        let most = self.watched.processes?;
+        let count = match &self.place {
+            Place::Cgroup(cgroup) => cgroup.threads(),
+            Place::Session(_) => session::usage(self.pid).processes,
+        };
+        (count > most).then_some(count)
+    }
+
+    /// The limits it has that the kernel does not keep here.
     #[must_use]
     pub fn watched(&self) -> Limits {
         self.watched
@@ -272,11 +282,11 @@ impl Host {
         })
     }
 
-    /// By what its connections are known.
-    pub(crate) fn sockets(&self) -> Sockets {
+    /// Its processes, of so many as are looked at.
+    pub(crate) fn pids(&self) -> Vec<i32> {
         match &self.place {
-            Place::Cgroup(cgroup) => Sockets::OfCgroups(cgroup.ids()),
-            Place::Session(_) => Sockets::open_in(&session::pids(self.pid)),
+            Place::Cgroup(cgroup) => cgroup.pids(),
+            Place::Session(_) => session::pids(self.pid),
         }
     }
 

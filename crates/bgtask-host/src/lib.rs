@@ -73,6 +73,7 @@
 
 mod cgroup;
 mod command;
+mod delegation;
 mod error;
 mod host;
 pub mod launcher;
@@ -91,6 +92,7 @@ mod tail;
 mod usage;
 
 pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, Prepared, Running};
+pub use delegation::{Standing, standing, step_aside};
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};
 pub use ledger::LEFTOVER_WAIT;

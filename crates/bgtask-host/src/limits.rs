@@ -1,7 +1,5 @@
 //! What bounds a host, and who sees to it.
 
-use crate::Usage;
-
 /// What bounds a host from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -9,21 +7,6 @@ pub struct Limits {
     pub memory: Option<u64>,
     /// How many processes and threads it may be.
     pub processes: Option<u32>,
-}
-
-impl Limits {
-    /// Whether this is more than they allow.
-    ///
-    /// ```
-    /// use bgtask_host::{Limits, Usage};
-    /// let limits = Limits { processes: Some(256), ..Limits::default() };
-    /// assert!(!limits.are_exceeded(&Usage { processes: 256, ..Usage::default() }));
-    /// assert!(limits.are_exceeded(&Usage { processes: 257, ..Usage::default() }));
-    /// ```
-    #[must_use]
-    pub fn are_exceeded(&self, used: &Usage) -> bool {
-        self.memory.is_some_and(|most| used.memory > most) || self.processes.is_some_and(|most| used.processes > most)
-    }
 }
 
 /// Who keeps a limit.

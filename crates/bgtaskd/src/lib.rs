@@ -19,6 +19,7 @@ mod calendars;
 mod clients;
 mod config;
 mod consent;
+mod containment;
 mod devices;
 mod driver;
 mod failure;

@@ -2,21 +2,25 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use super::Cgroup;
 use crate::usage::{self, Usage};
 
+/// The most processes of a host of which each is looked at for what it uses: the broker does not wait for a host that is a
+/// crowd. What the cgroup counts is of all.
+pub(crate) const MAX_LOOKED_AT: usize = 512;
+
 impl Cgroup {
     /// What its processes have used: the processor time of all, the rest of those that live.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
-        let pids = self.processes()?;
-        let numbers = || pids.iter().map(|pid| pid.as_raw_nonzero().get());
+        let pids = self.pids();
+        let sum = |of: fn(i32) -> u64| pids.iter().map(|pid| of(*pid)).fold(0, u64::saturating_add);
         Ok(Usage {
             cpu: self.cpu_time()?,
-            io: numbers().map(usage::io_of).fold(0, u64::saturating_add),
-            memory: self.memory().unwrap_or_else(|| numbers().map(usage::memory_of).fold(0, u64::saturating_add)),
+            io: sum(usage::io_of),
+            memory: self.memory().unwrap_or_else(|| sum(usage::memory_of)),
             processes: self.threads(),
         })
     }
@@ -31,9 +35,10 @@ impl Cgroup {
         usage.map(Duration::from_micros).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
-    /// What the kernel calls it, and those below it, at a socket. The number of a cgroup is that of its directory.
-    pub(crate) fn ids(&self) -> Vec<u64> {
-        self.nested().into_iter().filter_map(|dir| Some(fs::metadata(dir).ok()?.ino())).collect()
+    /// Its processes, but no more than [`MAX_LOOKED_AT`].
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        let pids = self.processes().unwrap_or_default();
+        pids.iter().take(MAX_LOOKED_AT).map(|pid| pid.as_raw_nonzero().get()).collect()
     }
 
     /// Where there is a memory controller.
@@ -42,7 +47,7 @@ impl Cgroup {
     }
 
     /// Processes and threads, as a controller counts them.
-    fn threads(&self) -> u32 {
+    pub(crate) fn threads(&self) -> u32 {
         let lists = self.nested().into_iter().filter_map(|dir| fs::read(dir.join("cgroup.threads")).ok());
         let lines = lists.map(|list| list.iter().filter(|byte| **byte == b'\n').count()).sum::<usize>();
         u32::try_from(lines).unwrap_or(u32::MAX)

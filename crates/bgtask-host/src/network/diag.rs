@@ -49,8 +49,6 @@ const NLM_F_DUMP: u16 = 0x300;
 const ENDED_TCP: u32 = 1 | 1 << 2;
 const TCP: u8 = 6;
 const INFO: u16 = 2;
-const FILTER: u16 = 1;
-const OF_CGROUP: u8 = 13;
 /// All states but listening, half open, and waiting for stragglers, of which there is nothing to count.
 const STATES: u32 = 0xfff & !(1 << 3) & !(1 << 6) & !(1 << 10);
 
@@ -68,11 +66,11 @@ impl List {
         Ok(Self(socket))
     }
 
-    /// Hands over the connections there are: those of sockets made in this cgroup, or all.
-    pub(super) fn each(&self, cgroup: Option<u64>, mut found: impl FnMut(Connection)) -> io::Result<()> {
+    /// Hands over the connections there are.
+    pub(super) fn each(&self, mut found: impl FnMut(Connection)) -> io::Result<()> {
         for family in [libc::AF_INET, libc::AF_INET6] {
             let family = u8::try_from(family).expect("a small number");
-            send(&self.0, &request(family, cgroup), SendFlags::empty())?;
+            send(&self.0, &request(family), SendFlags::empty())?;
             let mut buffer = vec![0; MESSAGE_BYTES];
             loop {
                 let (length, _) = rustix::io::retry_on_intr(|| recv(&self.0, &mut buffer[..], RecvFlags::empty()))?;
@@ -112,21 +110,14 @@ fn open(groups: u32, flags: SocketFlags) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn request(family: u8, cgroup: Option<u64>) -> Vec<u8> {
-    let mut request = vec![0; HEADER + REQUEST];
+fn request(family: u8) -> [u8; HEADER + REQUEST] {
+    let mut request = [0; HEADER + REQUEST];
+    let length = u32::try_from(request.len()).expect("a short message");
+    request[..4].copy_from_slice(&length.to_ne_bytes());
     request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     request[HEADER..HEADER + 3].copy_from_slice(&[family, TCP, 1 << (INFO - 1)]);
     request[HEADER + 4..HEADER + 8].copy_from_slice(&STATES.to_ne_bytes());
-    if let Some(cgroup) = cgroup {
-        // One instruction of 12 bytes: on if it is so, beyond the end if not.
-        request.extend([(4 + 12_u16).to_ne_bytes(), FILTER.to_ne_bytes()].as_flattened());
-        request.extend([OF_CGROUP, 12]);
-        request.extend(16_u16.to_ne_bytes());
-        request.extend(cgroup.to_ne_bytes());
-    }
-    let length = u32::try_from(request.len()).expect("a short message");
-    request[..4].copy_from_slice(&length.to_ne_bytes());
     request
 }
 

@@ -1,14 +1,18 @@
 //! The bytes that hosts send and receive, without any privilege.
 //!
-//! The kernel counts the bytes of each connection of TCP and tells them to everybody; in which cgroup its socket was made it
-//! tells, too. When a connection ends it says the last count, but no longer whose it was. So a connection counts to its end
-//! once it was seen, and one that begins and ends between two looks does not. UDP, and with it QUIC, is not counted at all.
+//! The kernel counts the bytes of each connection of TCP and tells them to everybody; whose it is say the files that the
+//! processes have open. When a connection ends the kernel says the last count, but no longer whose it was. So a connection
+//! counts to its end once it was seen, and one that begins and ends between two looks does not. UDP, and with it QUIC, is not
+//! counted at all.
 
 mod diag;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::path::Path;
+
+use rustix::fs::getxattr;
 
 use crate::Host;
 use diag::{Connection, Ends, List};
@@ -32,14 +36,6 @@ struct Kernel {
     ends: Ends,
 }
 
-/// How the sockets of a host are known.
-pub(crate) enum Sockets {
-    /// They were made in one of these cgroups.
-    OfCgroups(Vec<u64>),
-    /// Its processes have them open.
-    Open(HashSet<u32>),
-}
-
 /// The bytes of one host.
 #[derive(Debug, Default)]
 struct Bill {
@@ -55,16 +51,14 @@ impl NetworkMeter {
     ///
     /// With what the kernel says, if it does not list connections.
     pub fn probe() -> io::Result<()> {
-        // A cgroup that cannot be, so that there is nothing to list.
-        Kernel::open()?.list.each(Some(u64::MAX), drop)
+        Kernel::open()?.list.each(drop)
     }
 
     /// The bytes of TCP that a host has sent and received, as far as they were seen; `None` where they cannot be counted.
     ///
     /// `key` tells this host from the others, until it is [forgotten](Self::forget).
     pub fn bytes_of(&mut self, key: u64, host: &Host) -> Option<u64> {
-        let sockets = host.sockets();
-        let counted = self.look(key, &sockets);
+        let counted = self.look(key, &open_in(&host.pids()));
         if counted.is_err() {
             // What it would say next may be the rest of this.
             self.kernel = None;
@@ -80,14 +74,20 @@ impl NetworkMeter {
         }
     }
 
-    fn look(&mut self, key: u64, sockets: &Sockets) -> io::Result<u64> {
+    fn look(&mut self, key: u64, open: &HashSet<u32>) -> io::Result<u64> {
+        if open.is_empty() && !self.bills.contains_key(&key) {
+            return Ok(0);
+        }
         let kernel = match &mut self.kernel {
             Some(kernel) => kernel,
             none => none.insert(Kernel::open()?),
         };
         let bill = self.bills.entry(key).or_default();
         let mut beyond = 0;
-        kernel.each_of(sockets, |connection| beyond += bill.see(connection))?;
+        // The list takes the kernel a millisecond on a machine with much memory; most hosts have nothing on it.
+        if !open.is_empty() {
+            kernel.list.each(|connection| beyond += bill.see(connection, open))?;
+        }
         // Afterwards: what ended in between was seen.
         kernel.ends.each(|connection| self.bills.values_mut().for_each(|bill| bill.end(connection)));
         Ok(self.bills.get(&key).map_or(0, Bill::total).saturating_add(beyond))
@@ -98,41 +98,37 @@ impl Kernel {
     fn open() -> io::Result<Self> {
         Ok(Self { list: List::open()?, ends: Ends::open()? })
     }
-
-    fn each_of(&self, sockets: &Sockets, mut found: impl FnMut(Connection)) -> io::Result<()> {
-        match sockets {
-            Sockets::OfCgroups(ids) => ids.iter().try_for_each(|id| self.list.each(Some(*id), &mut found)),
-            Sockets::Open(inodes) => self.list.each(None, |connection| {
-                if inodes.contains(&connection.inode) {
-                    found(connection);
-                }
-            }),
-        }
-    }
 }
 
-impl Sockets {
-    /// What these processes have open.
-    pub(crate) fn open_in(pids: &[i32]) -> Self {
-        let folders = pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok());
-        let links = folders.flatten().flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        let inode = |link: std::path::PathBuf| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok();
-        Self::Open(links.filter_map(inode).collect())
-    }
+/// The sockets of TCP that these processes have open.
+fn open_in(pids: &[i32]) -> HashSet<u32> {
+    let folders = pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok());
+    folders.flatten().flatten().filter_map(|file| tcp_socket(&file.path())).collect()
+}
+
+/// The number of a socket, if it is one of TCP.
+fn tcp_socket(file: &Path) -> Option<u32> {
+    let inode = fs::read_link(file).ok()?.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
+    let mut name = [0; 16];
+    let length = getxattr(file, c"system.sockprotoname", &mut name).ok()?;
+    let name = name[..length].split(|byte| *byte == 0).next();
+    matches!(name, Some(b"TCP" | b"TCPv6" | b"MPTCP" | b"MPTCPv6")).then_some(inode)
 }
 
 impl Bill {
-    /// Answers the bytes that there is no room to remember.
-    fn see(&mut self, connection: Connection) -> u64 {
-        if connection.is_loopback {
+    /// Notes a connection, if it is of this host. Answers the bytes that there is no room to remember.
+    fn see(&mut self, connection: Connection, open: &HashSet<u32>) -> u64 {
+        if let Some(bytes) = self.connections.get_mut(&connection.cookie) {
+            *bytes = connection.bytes;
             return 0;
         }
-        let is_full = self.connections.len() >= MAX_CONNECTIONS;
-        match self.connections.get_mut(&connection.cookie) {
-            Some(bytes) => *bytes = connection.bytes,
-            None if is_full => return connection.bytes,
-            None => drop(self.connections.insert(connection.cookie, connection.bytes)),
+        if connection.is_loopback || !open.contains(&connection.inode) {
+            return 0;
         }
+        if self.connections.len() >= MAX_CONNECTIONS {
+            return connection.bytes;
+        }
+        self.connections.insert(connection.cookie, connection.bytes);
         0
     }
 
@@ -152,35 +148,40 @@ mod tests {
     use super::*;
 
     fn connection(cookie: u64, bytes: u64) -> Connection {
-        Connection { cookie, inode: 0, bytes, is_loopback: false }
+        Connection { cookie, inode: 7, bytes, is_loopback: false }
     }
 
     #[test]
     fn a_connection_counts_once_and_to_its_end() {
         let mut bill = Bill::default();
-        assert_eq!(bill.see(connection(1, 100)) + bill.see(connection(2, 10)), 0);
-        bill.see(connection(1, 150));
+        let open = HashSet::from([7]);
+        assert_eq!(bill.see(connection(1, 100), &open) + bill.see(connection(2, 10), &open), 0);
+        bill.see(connection(8, 1_000), &HashSet::from([8]));
+        assert_eq!(bill.total(), 110, "another one's is not its own");
+        // Its program has closed it, and the kernel still sends what is left.
+        bill.see(connection(1, 150), &HashSet::new());
         assert_eq!(bill.total(), 160);
         bill.end(connection(1, 200));
         bill.end(connection(3, 5_000));
         assert_eq!(bill.total(), 210, "of one that was never seen nobody knows whose it was");
         bill.end(connection(1, 200));
         assert_eq!(bill.total(), 210);
-        bill.see(Connection { is_loopback: true, ..connection(4, 1) });
+        bill.see(Connection { is_loopback: true, ..connection(4, 1) }, &open);
         assert_eq!(bill.total(), 210, "what stays on the machine is no network");
     }
 
     #[test]
     fn no_more_connections_are_remembered_than_the_bound() {
         let mut bill = Bill::default();
+        let open = HashSet::from([7]);
         for cookie in 0..MAX_CONNECTIONS as u64 {
-            assert_eq!(bill.see(connection(cookie, 1)), 0);
+            assert_eq!(bill.see(connection(cookie, 1), &open), 0);
         }
-        assert_eq!(bill.see(connection(u64::MAX, 7)), 7, "it counts while it is open");
-        assert_eq!(bill.see(connection(0, 2)), 0);
+        assert_eq!(bill.see(connection(u64::MAX, 7), &open), 7, "it counts while it is open");
+        assert_eq!(bill.see(connection(0, 2), &open), 0);
         assert_eq!(bill.total(), MAX_CONNECTIONS as u64 + 1);
         bill.end(connection(0, 2));
-        assert_eq!(bill.see(connection(u64::MAX, 7)), 0);
+        assert_eq!(bill.see(connection(u64::MAX, 7), &open), 0);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
 /// Long enough for any of this on a busy machine; only a failing test waits for it.
-const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 pub fn testbed() -> PathBuf {
     env!("CARGO_BIN_EXE_bgtask-host-testbed").into()

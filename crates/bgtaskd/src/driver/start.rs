@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bgtask_convert::Program;
 use bgtask_core::{App, AppId, Core, Input, Snapshot};
-use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
+use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig};
 use bgtask_log::Logs;
 use bgtask_record::{Recorder, snapshot};
 use bgtask_sources::World;
@@ -28,6 +28,7 @@ use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
 use crate::consent::Consents;
+use crate::containment;
 use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::hosts::{self, Hosts};
@@ -90,13 +91,15 @@ impl Driver {
         let (seen, changes) = mpsc::channel(MAX_WAITING);
         let (happened, events) = mpsc::channel(MAX_WAITING);
         let (gone, device_events) = mpsc::channel(MAX_WAITING);
-        let hosts = Hosts::new(spawner(&places, &config)?, post.clone());
+        let use_cgroups = containment::settle(config.containment, places.private).await?;
+        let hosts = Hosts::new(spawner(&places, &config, use_cgroups)?, post.clone());
         make_room_for_files();
         let seed = seed()?;
         let recorder = options.record.as_deref().map(|path| recorder(path, &config, seed)).transpose()?;
         let entrance = Entrance::new(post.clone());
         let bus = if places.private { None } else { SessionBus::open(entrance.clone()).await };
-        let clock = Clock::new().map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
+        let clock = Clock::new(&options.sysroot)
+            .map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
         let world = World::new(&options.sysroot);
         let centre = world.notifications();
         centre.keep_in(&places.runtime);
@@ -206,6 +209,10 @@ impl Driver {
                 tracing::warn!("hosts are held together by their session only: {why}");
             }
         }
+        let Keepers { memory, processes, weight } = self.hosts.keepers();
+        let kept = |keeper| if keeper == Keeper::Kernel { "bounded by the kernel" } else { "watched" };
+        let weight = if weight { "their cgroup's and their nice value" } else { "their nice value" };
+        tracing::info!("hosts: memory {}, processes {}, priority by {weight}", kept(memory), kept(processes));
         service_manager::ready();
     }
 }
@@ -244,13 +251,13 @@ impl Environment {
     }
 }
 
-fn spawner(places: &Places, config: &Config) -> Result<Spawner, Failure> {
+fn spawner(places: &Places, config: &Config, use_cgroups: bool) -> Result<Spawner, Failure> {
     let config = SpawnerConfig {
         launcher: launcher()?,
         launcher_args: Vec::new(),
         spares: config.waiting_launchers,
         records: places.runtime.join("hosts"),
-        use_cgroups: true,
+        use_cgroups,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
 }

@@ -3,6 +3,7 @@
 mod adopted;
 mod calls;
 mod command;
+mod share;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -14,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use bgtask_core::{ClientId, HostExit, HostId, InstanceId};
-use bgtask_host::{Exit, Host, HostSpec, Launch, Spawner, Start, Tail, Usage};
+use bgtask_core::{ClientId, HostExit, HostId, InstanceId, Limits};
+use bgtask_host::{Exit, Host, HostSpec, Launch, NetworkMeter, Spawner, Start, Tail};
 use bgtask_wire::PeerSocket;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, join_all, select};
@@ -42,6 +43,7 @@ pub(crate) struct Hosts {
     running: HashMap<HostId, Entry>,
     adopted: Adopted,
     starting: command::Starting,
+    meter: NetworkMeter,
     spawner: Spawner,
     inbox: mpsc::Sender<Incoming>,
     guid: Guid<'static>,
@@ -49,6 +51,8 @@ pub(crate) struct Hosts {
 
 struct Entry {
     host: Host,
+    /// The most memory it was seen to have.
+    peak: u64,
     exit: Option<HostExit>,
     tail: Arc<Mutex<Tail>>,
     listener: Option<JoinHandle<()>>,
@@ -73,6 +77,8 @@ struct Program {
     calls: Calls,
     /// Whether it was ever told to run something: one that was not has never lingered.
     used: bool,
+    /// Whether it is going to be looked at for how many processes it is.
+    watched: bool,
 }
 
 /// What tells one build of a program from the next.
@@ -87,12 +93,13 @@ impl Hosts {
             running: HashMap::new(),
             adopted: Adopted::default(),
             starting: command::Starting::default(),
+            meter: NetworkMeter::default(),
         }
     }
 
     /// Starts a host. What went wrong comes back like any other end of a host.
-    pub(crate) fn launch(&mut self, id: HostId, spec: &HostSpec) -> Result<(), String> {
-        let launch = self.spawner.launch(spec, &[]).map_err(|error| chain(&error))?;
+    pub(crate) fn launch(&mut self, id: HostId, spec: &HostSpec, limits: Limits) -> Result<(), String> {
+        let launch = self.spawner.launch(spec, &[], share::bounds(limits)).map_err(|error| chain(&error))?;
         let entry = self.attend(id, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
         self.running.insert(id, entry);
         Ok(())
@@ -130,6 +137,7 @@ impl Hosts {
             return false;
         }
         program.calls.sent(call, instance);
+        self.watch(id);
         true
     }
 
@@ -159,14 +167,6 @@ impl Hosts {
     /// The host that a client is, if it is one.
     pub(crate) fn of_client(&self, client: ClientId) -> Option<HostId> {
         self.adopted.of_client(client)
-    }
-
-    /// What a host has used so far, where that can be seen.
-    pub(crate) fn usage(&self, id: HostId) -> Option<Usage> {
-        match self.adopted.get(id) {
-            Some(app) => app.usage(),
-            None => self.running.get(&id)?.host.usage(),
-        }
     }
 
     /// Closes the channel: a host ends itself when its broker is gone.
@@ -216,12 +216,7 @@ impl Hosts {
         if let Kind::Command(files) = entry.kind {
             files.put_away(&exit);
         }
-        let usage = entry.host.final_usage().map(|all| bgtask_core::Usage {
-            cpu: all.used.cpu,
-            io: all.used.io,
-            memory_peak: all.memory_peak,
-            network: None,
-        });
+        let usage = self.used_in_all(id, &entry);
         Some((exit, usage))
     }
 
@@ -261,9 +256,11 @@ impl Hosts {
             stamp: stamp(&spec.program),
             calls: Calls::default(),
             used: false,
+            watched: false,
         };
         Ok(Entry {
             host: launch.host,
+            peak: 0,
             exit: None,
             listener: Some(tokio::spawn(listen(output, Arc::clone(&tail), None))),
             tail,
