@@ -145,6 +145,15 @@ impl Cgroup {
         Ok(Self { path, dir, events })
     }
 
+    /// Whether a cgroup is this one or below it. Only the end of the path is compared, as a process may see the hierarchy from
+    /// below its root; that of a tree and a host in it is like no other.
+    pub(crate) fn holds(&self, cgroup: &str) -> bool {
+        let mut own = self.path.iter().rev();
+        let (Some(name), Some(above)) = (own.next(), own.next()) else { return false };
+        let names: Vec<_> = Path::new(cgroup).iter().collect();
+        names.windows(2).any(|pair| pair == [above, name])
+    }
+
     /// What a child is spawned into.
     pub(crate) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()

@@ -77,6 +77,7 @@ pub fn config(records: &TempDir, use_cgroups: bool, spares: usize) -> SpawnerCon
         launcher_args: vec!["launcher".into()],
         spares,
         records: records.path().join("hosts"),
+        walls: false,
         use_cgroups,
     }
 }
@@ -88,6 +89,7 @@ pub fn sh(script: &str) -> HostSpec {
         args: args.to_vec(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         dir: "/".into(),
+        confine: None,
     }
 }
 

@@ -323,7 +323,7 @@ fn fits(registration: &Registration, new: &NewRegistration) -> bool {
 /// What a registration stands on.
 fn facts(registration: &Registration) -> impl Iterator<Item = Fact> + '_ {
     let conditions = registration.conditions.iter().copied().map(Condition::fact);
-    let always = [Fact::EnergySaver, Fact::MemoryPressure];
+    let always = [Fact::EnergySaver, Fact::MemoryPressure, Fact::Standby, Fact::CpuPressure];
     // AC-10: whether a device may be used depends on the battery.
     let of_device = [Fact::BatteryAbove(33), Fact::ExternalPower].into_iter();
     let of_device = of_device.filter(|_| registration.trigger == Trigger::DeviceUse);

@@ -198,9 +198,8 @@ impl Model {
         for held in self.waiting.values().filter(|held| held.task != than) {
             let its = &self.registrations[&held.task];
             let more = self.urgency(held.task).is_some_and(|urgency| urgency > mine + 0.002);
-            check(!more || self.gate_at(its, BEFORE_ANY_LOOK).is_some(), || {
-                format!("{} is more urgent than {}", its.name, self.registrations[&than].name)
-            })?;
+            let held = self.gate_at(its, BEFORE_ANY_LOOK).is_some() || self.load_may_hold(its, BEFORE_ANY_LOOK);
+            check(!more || held, || format!("{} is more urgent than {}", its.name, self.registrations[&than].name))?;
         }
         Ok(())
     }

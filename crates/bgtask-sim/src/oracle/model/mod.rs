@@ -8,6 +8,7 @@ mod devices;
 mod ends;
 mod held;
 mod levels;
+mod load;
 mod owed;
 mod registrations;
 mod requests;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use bgtask_core::{
     Activation, ActivationState, App, AppAccess, AppId, AppVersion, BootTime, CancellationReason, Change, ClientId,
     Config, Details, Event, EventKind, Fact, HostId, Input, InstanceId, Now, Output, Policy, Registration, RequestId,
-    Snapshot, SourceStatus, Standing, TaskId, Trigger, Usage, Zone,
+    Snapshot, SourceStatus, Standing, TaskId, Trigger, Usage, WallTime, Zone,
 };
 
 use super::{Verdict, check};
@@ -148,6 +149,12 @@ pub(super) struct Model {
     shares: BTreeMap<Arc<str>, Share>,
     rows: BTreeMap<InstanceId, (TaskId, Activation)>,
     waiting: BTreeMap<InstanceId, Held>,
+    /// Since when nothing but the load and the slots holds what waits.
+    ready: BTreeMap<TaskId, WallTime>,
+    /// Tasks that came due together with more than can run.
+    stormy: BTreeSet<TaskId>,
+    /// For what the machine is kept awake.
+    awake: BTreeSet<InstanceId>,
     /// How many ever waited.
     places: u64,
     running: BTreeMap<InstanceId, Run>,
@@ -188,10 +195,11 @@ impl Model {
     }
 
     pub(super) fn decided(&mut self, turn: &Turn) -> Verdict {
-        let before = std::mem::replace(&mut self.now, turn.now).wall;
+        let before = std::mem::replace(&mut self.now, turn.now);
+        let unset = before.wall + turn.now.boot.since(before.boot);
         let mut owed = Owed::default();
         let (begun, known) = (self.begun, self.apps.clone());
-        self.clock_was_set_back(before, &mut owed);
+        self.clock_was_set_back(unset, &mut owed);
         self.expect(&turn.input, &mut owed);
         self.lock_screen_changes(begun, &known, &mut owed);
         for output in &turn.outputs {
@@ -199,6 +207,7 @@ impl Model {
         }
         self.forget_what_nobody_needs();
         self.not_yet_due(&owed)?;
+        self.note_who_is_ready();
         owed.is_settled()?;
         if self.begun { self.is_consistent() } else { Ok(()) }
     }
@@ -307,12 +316,14 @@ impl Model {
                 self.missing.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
-            Output::Freeze(_)
-            | Output::Thaw(_)
-            | Output::Throttled(..)
-            | Output::Inhibit(_)
-            | Output::Uninhibit(_)
-            | Output::Rouse(_) => Ok(()),
+            Output::Freeze(_) | Output::Thaw(_) | Output::Throttled(..) => Ok(()),
+            Output::Inhibit(instance) => {
+                check(self.awake.insert(*instance), || format!("the machine is kept awake twice for {instance}"))
+            }
+            Output::Uninhibit(instance) => {
+                check(self.awake.remove(instance), || format!("the machine was not kept awake for {instance}"))
+            }
+            Output::Rouse(at) => check(at.is_none() || self.config.may_wake, || "it may not be woken".into()),
             Output::Launch { host, app, program, .. } => self.launches(*host, app, Some(program), None),
             Output::Adopt { host, client } => match owed.adopts.take() {
                 Some((wanted, app)) if wanted == *client => self.launches(*host, &app, None, Some(*client)),
@@ -431,6 +442,7 @@ impl Model {
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
         self.registrations_are_right()?;
         self.devices_are_watched()?;
+        self.is_kept_awake_for_the_network()?;
         self.nothing_waits_in_vain(starts::BEFORE_ANY_LOOK)
     }
 }

@@ -41,7 +41,10 @@ impl Model {
         }
         let first = self.first_of(held.task).map(|(instance, _)| instance);
         check(first == Some(order.instance), || format!("{} runs, and {first:?} is first", order.instance))?;
+        self.load_lets_it_start(&its)?;
         self.nothing_is_more_urgent(held.task)?;
+        self.ready.remove(&held.task);
+        self.stormy.remove(&held.task);
         self.waiting.remove(&order.instance);
         self.command_starts(host, held.task)?;
         check(self.running.len() < self.config.max_running, || "more run than may".into())?;
@@ -101,7 +104,8 @@ impl Model {
         for (instance, held) in &self.waiting {
             let its = self.registrations.get(&held.task);
             let its = its.ok_or_else(|| format!("{instance} waits for no registration"))?;
-            check(self.gate_at(its, looked_at).is_some(), || format!("{} waits, and nothing holds it", its.name))?;
+            let held = self.gate_at(its, looked_at).is_some() || self.load_may_hold(its, looked_at);
+            check(held, || format!("{} waits, and nothing holds it", its.name))?;
         }
         Ok(())
     }
@@ -132,6 +136,7 @@ impl Model {
             (!by_hand && !self.holds_all(&its.conditions), "a condition does not hold"),
             (!by_hand && maintains && level(Fact::ExternalPower) != Some(true), "the machine runs on battery"),
             (!by_hand && level(Fact::MemoryPressure) == Some(true), "memory is short"),
+            (!by_hand && self.is_held_in_standby(its), "the machine goes to sleep"),
             (runs && server.sharing != Sharing::Apart, "it runs already"),
         ];
         gates.into_iter().find(|(closed, _)| *closed).map(|(_, why)| why)
