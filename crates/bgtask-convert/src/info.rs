@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bgtask_core::{
-    AccessSetting, Condition, Core, CustomSystemEventTriggerRecurrence, Entry, EventClass, Fact, GateReading,
-    InvalidId, NewRegistration, Registration, SourceStatus, SystemTriggerType, TaskGroup, Trigger, Why,
+    AccessSetting, AppId, Condition, Core, CustomSystemEventTriggerRecurrence, Entry, EventClass, Fact, GateReading,
+    InvalidId, NewRegistration, Now, Registration, Resource, SourceStatus, SystemTriggerType, TaskGroup, Trigger, Why,
 };
-use bgtask_wire::{GateInfo, SourceInfo, TaskInfo, WhyInfo};
+use bgtask_wire::{BudgetInfo, GateInfo, SourceInfo, TaskInfo, WhyInfo};
 
 /// A registration as it stands, without the places that only its broker knows: see [`TaskInfo::log`].
 pub fn task_info(core: &Core, registration: &Registration) -> TaskInfo {
@@ -190,6 +190,25 @@ pub fn why_info(why: Why) -> WhyInfo {
         next: why.next.map(|next| next.as_micros()),
         used: why.used.map(micros),
         budget: why.budget.map(micros),
+    }
+}
+
+/// What an app may use in the background, and what of that is left.
+pub fn budget_info(core: &Core, app: &AppId, now: Now) -> BudgetInfo {
+    let left = core.budget_left(app, now);
+    let word = |resource| match resource {
+        Resource::Cpu => "cpu".to_owned(),
+        Resource::Network => "network".to_owned(),
+    };
+    BudgetInfo {
+        percent: left.percent,
+        window: micros(left.window),
+        cpu: left.cpu.map(micros),
+        cpu_left: left.cpu_left.map(micros),
+        network: left.network,
+        network_left: left.network_left,
+        throttled: left.throttled.map(word),
+        refill: left.refill.map(|refill| refill.as_micros()),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bgtask_core::{Event, EventKind, InstanceId, Notice, Outcome, Registration, WallTime};
+use bgtask_core::{EnergyUsage, Event, EventKind, InstanceId, Notice, Outcome, Registration, WallTime};
 use bgtask_record::Record as _;
-use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, EventInfo, OutcomeInfo, PEER_NAME, ProgressInfo};
+use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, EnergyUsageInfo, EventInfo, OutcomeInfo, PEER_NAME, ProgressInfo};
 use zbus::Message;
 
 /// What everybody who watches hears.
@@ -60,11 +60,7 @@ pub fn notice_message(notice: &Notice) -> zbus::Result<Message> {
         Notice::Progress { task, instance, value } => {
             signal("Progress").build(&(task.to_string(), instance.to_string(), value))
         }
-        Notice::Energy(usage) => signal("EnergyUsageChanged").build(&(
-            usage.percent,
-            usage.level.number(),
-            u64::try_from(usage.until.as_micros()).unwrap_or(0),
-        )),
+        Notice::Energy(usage) => signal("EnergyUsageChanged").build(&energy_info(usage)),
         Notice::Completed(completion) => signal("Completed").build(&(
             completion.sequence,
             completion.task.to_string(),
@@ -73,6 +69,11 @@ pub fn notice_message(notice: &Notice) -> zbus::Result<Message> {
             outcome_info(&completion.outcome, completion.progress, completion.at),
         )),
     }
+}
+
+/// What an app has used of its energy.
+pub fn energy_info(usage: &EnergyUsage) -> EnergyUsageInfo {
+    (usage.percent, usage.level.number(), usage.until.as_micros())
 }
 
 /// How an activation ended.

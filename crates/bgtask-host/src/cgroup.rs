@@ -1,7 +1,10 @@
 //! A cgroup v2 tree: one directory for the broker, in it one for each host.
 //!
-//! No controller is needed. A bare cgroup already knows all its processes, kills them at once,
-//! tells when the last one is gone and counts their CPU time.
+//! No controller is needed. A bare cgroup already knows all its processes, stops and kills them at once,
+//! tells when the last one is gone and counts their CPU time. With controllers it keeps bounds, too.
+
+mod account;
+mod bounds;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -11,13 +14,14 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
+use crate::HostError;
 use crate::session::remaining;
-use crate::{HostError, Usage, usage};
+pub(crate) use bounds::BACKGROUND_WEIGHT;
 
 /// The start of every name this crate gives a tree, so that nothing else is ever killed.
 const TREE_PREFIX: &str = "bgtask-hosts-";
@@ -54,11 +58,7 @@ impl Tree {
             sweep(above);
         }
         fs::create_dir(&path)?;
-        // For bounds on memory. Where this is refused, as there is no such controller or a process beside the tree, there
-        // are none for whole commands.
-        for parent in path.parent().into_iter().chain([path.as_path()]) {
-            let _none = write_file(&parent.join("cgroup.subtree_control"), "+memory");
-        }
+        bounds::enable(&path);
         Ok(Self { path, made: 0 })
     }
 
@@ -79,7 +79,7 @@ impl Tree {
 
 /// Whether systemd gave a cgroup to its unit, as it notes on it. With `DelegateSubgroup=` the processes of the unit are in one
 /// below, so that there may be controllers beside them.
-fn is_delegated(cgroup: &Path) -> bool {
+pub(crate) fn is_delegated(cgroup: &Path) -> bool {
     let mut value = [0; 1];
     rustix::fs::getxattr(cgroup, c"user.delegate", &mut value) == Ok(1) && value == *b"1"
 }
@@ -143,6 +143,15 @@ impl Cgroup {
         let dir = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(&path)?;
         let events = File::open(path.join("cgroup.events"))?;
         Ok(Self { path, dir, events })
+    }
+
+    /// Whether a cgroup is this one or below it. Only the end of the path is compared, as a process may see the hierarchy from
+    /// below its root; that of a tree and a host in it is like no other.
+    pub(crate) fn holds(&self, cgroup: &str) -> bool {
+        let mut own = self.path.iter().rev();
+        let (Some(name), Some(above)) = (own.next(), own.next()) else { return false };
+        let names: Vec<_> = Path::new(cgroup).iter().collect();
+        names.windows(2).any(|pair| pair == [above, name])
     }
 
     /// What a child is spawned into.
@@ -235,41 +244,9 @@ impl Cgroup {
         Ok(pids)
     }
 
-    /// Lets its processes have no more memory than this together. Fails where there is no memory controller.
-    pub(crate) fn bound_memory(&self, bytes: u64) -> io::Result<()> {
-        write_file(&self.path.join("memory.max"), &bytes.to_string())?;
-        // What is left of a command without one of its processes is of no use to anybody.
-        write_file(&self.path.join("memory.oom.group"), "1")
-    }
-
-    /// The most memory its processes had together, where there is a memory controller that tells.
-    pub(crate) fn memory_peak(&self) -> Option<u64> {
-        fs::read_to_string(self.path.join("memory.peak")).ok()?.trim().parse().ok()
-    }
-
-    /// Whether the kernel killed some of it for want of memory; `false` where there is no memory controller.
-    pub(crate) fn was_out_of_memory(&self) -> bool {
-        let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();
-        let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse::<u64>().ok());
-        kills.is_some_and(|kills| kills > 0)
-    }
-
-    /// What its processes have used: the processor time of all, the bytes of those that live.
-    pub(crate) fn usage(&self) -> io::Result<Usage> {
-        let lists = self.nested().into_iter().filter_map(|dir| fs::read_to_string(dir.join("cgroup.procs")).ok());
-        let lists: Vec<_> = lists.collect();
-        let pids = lists.iter().flat_map(|list| list.lines()).filter_map(parse_pid);
-        Ok(Usage { cpu: self.cpu_time()?, io: usage::io_of_all(pids) })
-    }
-
-    /// CPU time of all its processes, dead or alive.
-    pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
-        let mut text = [0; 64];
-        let length = File::open(self.path.join("cpu.stat"))?.read_at(&mut text, 0)?;
-        let text = str::from_utf8(&text[..length]).unwrap_or_default();
-        let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
-        let usage = usage.and_then(|usage| usage.parse().ok());
-        usage.map(Duration::from_micros).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    /// Stops all its processes where they are, or lets them go on. The last of them may take a moment more.
+    pub(crate) fn freeze(&self, frozen: bool) -> io::Result<()> {
+        write_file(&self.path.join("cgroup.freeze"), if frozen { "1" } else { "0" })
     }
 
     /// Removes it and what was made below it. Fails with `EBUSY` while a process is in it.
@@ -359,13 +336,13 @@ fn parse_pid(line: &str) -> Option<Pid> {
 }
 
 /// Unlike `fs::write` this creates nothing and truncates nothing.
-fn write_file(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_file(path: &Path, text: &str) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.write_all_at(text.as_bytes(), 0)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::process::Command;
 
     use super::*;
@@ -407,7 +384,7 @@ mod tests {
     }
 
     /// Files as in a cgroup that nothing leaves.
-    fn undying(dir: &Path) -> PathBuf {
+    pub(super) fn undying(dir: &Path) -> PathBuf {
         let path = dir.join(format!("{TREE_PREFIX}test"));
         fs::create_dir(&path).unwrap();
         for file in ["cgroup.procs", "cgroup.kill", "cgroup.freeze"] {
@@ -451,24 +428,6 @@ mod tests {
         assert!(!is_delegated(dir.path()));
         mark(b"1").unwrap();
         assert!(is_delegated(dir.path()));
-    }
-
-    /// With files like those of a memory controller, which a machine for tests need not have.
-    #[test]
-    fn memory_is_bounded_and_told_where_there_is_a_controller() {
-        let dir = tempfile::tempdir().unwrap();
-        let cgroup = Cgroup::open(undying(dir.path())).unwrap();
-        assert!(cgroup.bound_memory(1 << 20).is_err());
-        assert_eq!((cgroup.memory_peak(), cgroup.was_out_of_memory()), (None, false));
-        for file in ["memory.max", "memory.oom.group"] {
-            fs::write(cgroup.path.join(file), "").unwrap();
-        }
-        fs::write(cgroup.path.join("memory.peak"), "4096\n").unwrap();
-        fs::write(cgroup.path.join("memory.events"), "low 0\nmax 7\noom 1\noom_kill 1\n").unwrap();
-        cgroup.bound_memory(1 << 20).unwrap();
-        let text = |file: &str| fs::read_to_string(cgroup.path.join(file)).unwrap();
-        assert_eq!((text("memory.max"), text("memory.oom.group")), ("1048576".to_owned(), "1".to_owned()));
-        assert_eq!((cgroup.memory_peak(), cgroup.was_out_of_memory()), (Some(4096), true));
     }
 
     #[test]

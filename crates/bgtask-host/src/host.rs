@@ -15,7 +15,7 @@ use crate::cgroup::Cgroup;
 use crate::ledger::Record;
 use crate::session::{self, remaining};
 use crate::usage::{RESIDENT_ERROR, io_of};
-use crate::{FinalUsage, HostError, Usage, raw};
+use crate::{FinalUsage, HostError, Limits, Usage, raw};
 
 /// How long dropping a [`Host`] waits for its processes to die of being killed.
 pub const KILL_WAIT: Duration = Duration::from_secs(2);
@@ -37,6 +37,8 @@ pub struct Host {
     pid: Pid,
     pidfd: OwnedFd,
     place: Place,
+    /// The limits that the kernel does not keep.
+    watched: Limits,
     closed: bool,
     final_usage: Option<FinalUsage>,
 }
@@ -59,7 +61,18 @@ pub enum Exit {
 
 impl Host {
     pub(crate) fn new(pid: Pid, pidfd: OwnedFd, place: Place) -> Self {
-        Self { pid, pidfd, place, closed: false, final_usage: None }
+        Self { pid, pidfd, place, watched: Limits::default(), closed: false, final_usage: None }
+    }
+
+    /// Whether a process of this cgroup (as in `/proc/PID/cgroup`) and session belongs to it.
+    ///
+    /// For whoever knows a process only by its number, which may be another's by the time it is read.
+    #[must_use]
+    pub fn holds(&self, cgroup: &str, session: i32) -> bool {
+        match &self.place {
+            Place::Cgroup(own) => own.holds(cgroup),
+            Place::Session(_) => session == self.pid.as_raw_nonzero().get(),
+        }
     }
 
     pub(crate) fn record(&mut self, record: Record) {
@@ -125,6 +138,57 @@ impl Host {
                 Ok(())
             }
         }
+    }
+
+    /// Suspends all its processes: they get no processor time until [`thaw`](Self::thaw). The last of them may take a moment
+    /// more. Killing it works all the same; what else it is told waits.
+    ///
+    /// In a session that is SIGSTOP and SIGCONT, which a process may send to another one, and of which a parent hears.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cgroup was tampered with.
+    pub fn freeze(&self) -> Result<(), HostError> {
+        self.set_frozen(true)
+    }
+
+    /// Lets a suspended host go on. One that is not suspended goes on anyway.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cgroup was tampered with.
+    pub fn thaw(&self) -> Result<(), HostError> {
+        self.set_frozen(false)
+    }
+
+    fn set_frozen(&self, frozen: bool) -> Result<(), HostError> {
+        if self.closed {
+            return Ok(());
+        }
+        match (&self.place, frozen) {
+            (Place::Cgroup(cgroup), _) => cgroup.freeze(frozen).map_err(|error| self.failed("suspend", error))?,
+            (Place::Session(_), true) => session::stop(self.pid),
+            (Place::Session(_), false) => session::signal(self.pid, Signal::CONT),
+        }
+        Ok(())
+    }
+
+    /// How many processes and threads it is, where the kernel does not keep that within its limit and it is more. For whoever
+    /// has to end it then: without a controller nobody else does.
+    #[must_use]
+    pub fn crowd(&self) -> Option<u32> {
+        let most = self.watched.processes?;
+        let count = match &self.place {
+            Place::Cgroup(cgroup) => cgroup.threads(),
+            Place::Session(_) => session::usage(self.pid).processes,
+        };
+        (count > most).then_some(count)
+    }
+
+    /// The limits it has that the kernel does not keep here.
+    #[must_use]
+    pub fn watched(&self) -> Limits {
+        self.watched
     }
 
     /// How the program ended, if it has.
@@ -218,14 +282,31 @@ impl Host {
         let largest = (resources.largest > raw::own_peak() + RESIDENT_ERROR).then_some(resources.largest);
         Some(match &self.place {
             Place::Cgroup(cgroup) => FinalUsage {
-                used: Usage { cpu: cgroup.cpu_time().ok()?, io },
+                used: Usage { cpu: cgroup.cpu_time().ok()?, io, ..Usage::default() },
                 memory_peak: cgroup.memory_peak().or(largest),
                 out_of_memory: cgroup.was_out_of_memory(),
             },
             Place::Session(_) => {
-                FinalUsage { used: Usage { cpu: resources.cpu, io }, memory_peak: largest, out_of_memory: false }
+                let used = Usage { cpu: resources.cpu, io, ..Usage::default() };
+                FinalUsage { used, memory_peak: largest, out_of_memory: false }
             }
         })
+    }
+
+    /// Its processes, of so many as are looked at.
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        match &self.place {
+            Place::Cgroup(cgroup) => cgroup.pids(),
+            Place::Session(_) => session::pids(self.pid),
+        }
+    }
+
+    /// To be called before the program is there.
+    pub(crate) fn limit(&mut self, limits: Limits) {
+        self.watched = match &self.place {
+            Place::Cgroup(cgroup) => cgroup.bound(limits),
+            Place::Session(_) => limits,
+        };
     }
 
     /// The process number of the program.

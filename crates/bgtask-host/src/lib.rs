@@ -53,6 +53,8 @@
 //! |---|---|---|
 //! | [`Host::kill`] reaches | every process the host ever started | its session and its living descendants; a daemon that forked twice and called `setsid` escapes |
 //! | [`Host::terminate`] reaches | every process the host ever started | what `kill` reaches |
+//! | [`Host::freeze`] stops | every process the host ever started, and nobody notices | what `kill` reaches, by a signal of which parents hear |
+//! | [`Limits`] are kept by | the kernel, where there are the controllers `memory` and `pids`, else whoever watches | whoever watches |
 //! | [`Host::usage`] | of every process the host ever started | of its living processes, to a clock tick |
 //! | a new [`Spawner`] after a crash of the broker | kills every left-over process first | kills left-over hosts and what they contain then; if a host itself is gone, its orphans stay |
 //!
@@ -71,12 +73,15 @@
 
 mod cgroup;
 mod command;
+mod delegation;
 mod error;
 mod host;
 pub mod launcher;
 mod ledger;
+mod limits;
 mod memfd;
 mod message;
+mod network;
 mod raw;
 mod search;
 mod session;
@@ -87,10 +92,13 @@ mod tail;
 mod usage;
 
 pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, Prepared, Running};
+pub use delegation::{Standing, standing, step_aside};
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};
 pub use ledger::LEFTOVER_WAIT;
+pub use limits::{Keeper, Keepers, Limits};
 pub use memfd::sealed;
+pub use network::{MAX_CONNECTIONS, NetworkMeter};
 pub use rustix::process::Signal;
 pub use spare::{Launch, Start};
 pub use spawner::{Containment, MAX_SPARES, Spawner, SpawnerConfig};

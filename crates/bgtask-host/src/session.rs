@@ -30,6 +30,16 @@ pub(crate) fn kill(leader: Pid) {
     }
 }
 
+/// Stops them all. One that is forked meanwhile is met in the next pass.
+pub(crate) fn stop(leader: Pid) {
+    for _ in 0..KILL_PASSES {
+        signal(leader, Signal::STOP);
+        if family(leader).iter().all(|stat| stat.dead || stat.stopped) {
+            break;
+        }
+    }
+}
+
 /// Sends `signal` to all of them.
 pub(crate) fn signal(leader: Pid, signal: Signal) {
     for member in &members(leader) {
@@ -58,6 +68,11 @@ pub(crate) fn wait_until_empty(leader: Pid, deadline: Instant) -> io::Result<boo
 /// The processes that are alive in the session of `leader` or descend from it.
 pub(crate) fn members(leader: Pid) -> Vec<OwnedFd> {
     family(leader).iter().filter(|stat| !stat.dead).filter_map(Stat::pidfd).collect()
+}
+
+/// The numbers of those that live.
+pub(crate) fn pids(leader: Pid) -> Vec<i32> {
+    family(leader).iter().filter(|stat| !stat.dead).map(|stat| stat.pid).collect()
 }
 
 /// What they have used. A child that ended is counted with its parent.
@@ -125,6 +140,8 @@ pub(crate) struct Stat {
     session: i32,
     start: u64,
     dead: bool,
+    stopped: bool,
+    threads: u32,
     /// Processor time, its own and that of its ended children, in clock ticks.
     ticks: u64,
 }
@@ -144,6 +161,8 @@ impl Stat {
         Some(Self {
             pid: str::from_utf8(pid).ok()?.parse().ok()?,
             dead: matches!(*fields.first()?, "Z" | "X"),
+            stopped: *fields.first()? == "T",
+            threads: fields.get(17)?.parse().ok()?,
             parent: fields.get(1)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             start: fields.get(19)?.parse().ok()?,
@@ -153,6 +172,11 @@ impl Stat {
 
     pub(crate) fn cpu_time(&self) -> Duration {
         Duration::from_micros(self.ticks.saturating_mul(1_000_000) / clock_ticks_per_second().max(1))
+    }
+
+    /// It and its threads; none if only its end is left.
+    pub(crate) fn threads(&self) -> u32 {
+        if self.dead { 0 } else { self.threads }
     }
 
     /// A handle for this very process, not for one that has its number by now.
@@ -171,7 +195,8 @@ mod tests {
     fn a_hostile_program_name_confuses_nothing() {
         let line = b"42 (a) S 1 (\xff) Z 7 8 9 0 -1 0 0 0 0 0 1 2 3 4 20 0 1 0 4711 0 0\n";
         let stat = Stat::parse(line).unwrap();
-        let expected = Stat { pid: 42, parent: 7, session: 9, start: 4711, dead: true, ticks: 10 };
+        let expected =
+            Stat { pid: 42, parent: 7, session: 9, start: 4711, dead: true, stopped: false, threads: 1, ticks: 10 };
         assert_eq!(stat, expected);
         assert_eq!(Stat::parse(b"42 (a) S 1"), None);
         assert_eq!(Stat::parse(b""), None);

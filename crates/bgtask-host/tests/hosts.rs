@@ -8,8 +8,8 @@ use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
 use bgtask_host::{
-    Blame, Containment, Exit, HostError, HostSpec, MAX_PAYLOAD, MAX_SPARES, MAX_SPEC_BYTES, NICE, Signal, Spawner,
-    TAIL_BYTES, Tail,
+    Blame, Containment, Exit, HostError, HostSpec, Limits, MAX_PAYLOAD, MAX_SPARES, MAX_SPEC_BYTES, NICE, Signal,
+    Spawner, TAIL_BYTES, Tail,
 };
 use common::{Place, config, exit, is_alive, kill_and_close, read_all, read_line, sh, started, testbed, wait_readable};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -22,6 +22,7 @@ fn a_host_finds_what_is_promised_and_nothing_else() {
             args: vec!["probe".into(), "an arg".into(), "".into()],
             env: vec![("LANG".into(), "C".into()), ("EMPTY".into(), "".into())],
             dir: "/usr".into(),
+            confine: None,
         };
         let (outcome, exit, text) = place.run(&spec);
         outcome.unwrap();
@@ -121,12 +122,12 @@ fn the_payload_follows_the_channel() {
             .collect();
         let fds: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
         let spec = sh("cat <&4; echo; cat /proc/self/fd/19; ls /proc/self/fd | wc -l");
-        let mut launch = place.spawner.launch(&spec, &fds).unwrap();
+        let mut launch = place.spawner.launch(&spec, &fds, Limits::default()).unwrap();
         // `ls` has one of its own.
         assert_eq!(read_all(&mut launch), "payload 0\npayload 1521\n");
 
         let too_many = [fds.as_slice(), &fds[..1]].concat();
-        let error = place.spawner.launch(&spec, &too_many).unwrap_err();
+        let error = place.spawner.launch(&spec, &too_many, Limits::default()).unwrap_err();
         assert_eq!(error.to_string(), "17 descriptors for a host: the most is 16");
     }
 }
@@ -288,7 +289,7 @@ fn an_environment_fills_the_bound_but_not_more() {
     assert_eq!(place.run(&spec).2, format!("{size}\n"));
 
     spec.env.push(("MORE".into(), "x".repeat(1024).into()));
-    let error = place.spawner.launch(&spec, &[]).unwrap_err();
+    let error = place.spawner.launch(&spec, &[], Limits::default()).unwrap_err();
     assert!(matches!(error, HostError::TooMany { max: MAX_SPEC_BYTES, .. }), "{error}");
 }
 
@@ -339,7 +340,7 @@ fn something_else_than_a_launcher_is_noticed() {
         config.launcher = "/bin/true".into();
         let mut spawner = Spawner::new(config).unwrap();
         // It may take the order before it is gone, and then it merely ends.
-        match spawner.launch(&sh("echo here"), &[]) {
+        match spawner.launch(&sh("echo here"), &[], Limits::default()) {
             Ok(mut launch) => assert_eq!(read_all(&mut launch), ""),
             Err(error) => assert_eq!(error.blame(), Blame::Broker, "{error}"),
         }

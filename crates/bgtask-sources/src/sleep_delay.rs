@@ -64,7 +64,8 @@ impl AsFd for SleepDelay {
 }
 
 async fn connect(world: &World) -> Result<Connection, NoSleepDelay> {
-    let no_bus = |why: &dyn std::fmt::Display| NoSleepDelay { why: format!("the system bus cannot be reached ({why})") };
+    let no_bus =
+        |why: &dyn std::fmt::Display| NoSleepDelay { why: format!("the system bus cannot be reached ({why})") };
     let connecting = connection::Builder::address(world.bus_address(BusKind::System)).build();
     match timeout(CALL_TIMEOUT, connecting).await {
         Ok(connected) => connected.map_err(|error| no_bus(&error)),

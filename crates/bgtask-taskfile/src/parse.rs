@@ -24,7 +24,7 @@ const MIN_MEMORY: u64 = 1 << 20;
 /// What runs a command that is one line.
 pub(crate) const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
-pub(crate) const KEYS: [&str; 28] = [
+pub(crate) const KEYS: [&str; 29] = [
     "name",
     "command",
     "on",

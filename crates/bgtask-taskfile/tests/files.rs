@@ -59,6 +59,7 @@ zone = "Europe/Berlin"
 catch-up = true
 accuracy = "1min"
 jitter = "30s"
+wake = true
 once = true
 when = ["not:internet", "between:22:00-06:00", "load-below:1.5"]
 cancel-on-condition-loss = true
@@ -85,6 +86,7 @@ LANG = "C"
     assert_eq!((command.memory, command.network, command.nice), (Some(512 << 20), false, true));
     assert_eq!((command.retry.times, command.retry.backoff), (3, HOUR / 30));
     assert_eq!((command.fresh_within, command.checkpoint), (Some(48 * HOUR), true));
+    assert!(task.registration.trigger.pace().is_some_and(|pace| pace.wake));
     assert_eq!((&*command.env["LANG"], &*command.env["odd name"]), ("C", "a\nb"));
     assert!(task.paused && task.registration.cancel_on_condition_loss && task.registration.is_network_requested);
     let words: Vec<_> = task.registration.conditions.iter().map(|it| it.word()).collect();
@@ -170,13 +172,14 @@ nice = "true"
 
 #[test]
 fn options_that_say_nothing_about_the_trigger_are_mistakes() {
-    let text = "command = \"true\"\non = \"session-start\"\nzone = \"UTC\"\nrecursive = true\naccuracy = \"1s\"\n";
+    let text = "command = \"true\"\non = \"session-start\"\nzone = \"UTC\"\nrecursive = true\naccuracy = \"1s\"\nwake = true\n";
     assert_eq!(
         told(text),
         [
             "\"UTC\": zone says nothing about \"session-start\"; leave it out: it is for at:CALENDAR",
             "true: recursive says nothing about \"session-start\"; leave it out: it is for path:PATH",
             "\"1s\": accuracy says nothing about \"session-start\"; leave it out: it is for every:TIME and at:CALENDAR",
+            "true: wake says nothing about \"session-start\"; leave it out: it is for every:TIME and at:CALENDAR",
         ]
     );
 }

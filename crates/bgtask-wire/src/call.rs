@@ -51,6 +51,12 @@ pub enum Call {
         /// Whether for modern standby.
         standby: bool,
     },
+    /// `GetEnergyUsage(s)`
+    GetEnergyUsage(String),
+    /// `GetBudget(s)`
+    GetBudget(String),
+    /// `GetWorkCost()`
+    GetWorkCost,
     /// `RemoveAccess(ss)`
     RemoveAccess(String, String),
     /// `SetAccess(ss)`
@@ -208,6 +214,12 @@ impl Call {
             "GetAccessStatus" => {
                 let (app, application, standby) = body(message)?;
                 Self::GetAccessStatus { app, application, standby }
+            }
+            "GetEnergyUsage" => Self::GetEnergyUsage(body(message)?),
+            "GetBudget" => Self::GetBudget(body(message)?),
+            "GetWorkCost" => {
+                body::<()>(message)?;
+                Self::GetWorkCost
             }
             "RemoveAccess" => {
                 let (app, application) = body(message)?;

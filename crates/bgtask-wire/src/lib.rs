@@ -22,8 +22,9 @@ pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
 pub use proxy::BrokerProxy;
 pub use socket::PeerSocket;
 pub use types::{
-    AppInfo, AttachInfo, AttachOptions, EventInfo, GateInfo, HistoryInfo, HistoryQuery, NotificationInfo, OutcomeInfo,
-    ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, TriggerInfo, WhyInfo,
+    AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
+    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, TriggerInfo,
+    WhyInfo,
 };
 
 /// The broker's name on a session bus.

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use zbus::OwnedVariant;
 
 use crate::types::{
-    AppInfo, AttachInfo, AttachOptions, EventInfo, HistoryInfo, HistoryQuery, NotificationInfo, OutcomeInfo,
-    ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, WhyInfo,
+    AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, HistoryInfo, HistoryQuery,
+    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -73,6 +73,15 @@ pub trait Broker {
 
     /// The `BackgroundAccessStatus` of an app.
     fn get_access_status(&self, app: &str, application: &str, standby: bool) -> zbus::Result<u32>;
+
+    /// What an app has used of its energy in the present period: percent of what is normal, the level, when the period ends.
+    fn get_energy_usage(&self, app: &str) -> zbus::Result<EnergyUsageInfo>;
+
+    /// What an app may use in the background, and what is left of that.
+    fn get_budget(&self, app: &str) -> zbus::Result<BudgetInfo>;
+
+    /// Whether the broker watches what background work costs, and the `BackgroundWorkCostValue` then.
+    fn get_work_cost(&self) -> zbus::Result<(bool, u32)>;
 
     /// Gives background access back.
     fn remove_access(&self, app: &str, application: &str) -> zbus::Result<()>;
@@ -145,6 +154,10 @@ pub trait Broker {
         instance: &str,
         outcome: OutcomeInfo,
     ) -> zbus::Result<()>;
+
+    /// The attached app uses more energy than before, or little again.
+    #[zbus(signal)]
+    fn energy_usage_changed(&self, percent: u32, level: u32, until: i64) -> zbus::Result<()>;
 
     /// A watched task has come further.
     #[zbus(signal)]

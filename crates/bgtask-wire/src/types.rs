@@ -83,6 +83,32 @@ pub struct AppInfo {
     pub policy_file: Option<String>,
 }
 
+/// What an app has used of its energy: percent of what is normal, the level by number (POL-6), and when the period ends,
+/// microseconds since the Unix epoch.
+pub type EnergyUsageInfo = (u32, u32, i64);
+
+/// What an app may use in the background, and what of that is left. What is absent is not bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct BudgetInfo {
+    /// Percent of the usual that the policy gives it.
+    pub percent: u32,
+    /// How long a window is, microseconds.
+    pub window: u64,
+    /// Processor time of its own in a window, microseconds.
+    pub cpu: Option<u64>,
+    /// What is left of that, and of what it may borrow.
+    pub cpu_left: Option<u64>,
+    /// Bytes that it may send and receive in a window.
+    pub network: Option<u64>,
+    /// What is left of that, and of what it may borrow.
+    pub network_left: Option<u64>,
+    /// What it has used up, so that its tasks are suspended: `cpu` or `network`.
+    pub throttled: Option<String>,
+    /// When all of it is there again, microseconds since the Unix epoch, where something was used.
+    pub refill: Option<i64>,
+}
+
 /// A registration as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]

@@ -2,7 +2,10 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::Error;
+use crate::session::{Broker, Session};
 use crate::windows_enum::windows_enum;
 
 windows_enum! {
@@ -37,6 +40,47 @@ impl BackgroundWorkCost {
     #[must_use]
     pub fn current_background_work_cost() -> BackgroundWorkCostValue {
         cost(&Power::read(Path::new("/sys")))
+    }
+
+    /// What background work costs at this moment, as the broker sees it (POL-4, D14): with the screen, the energy saver and the pressure
+    /// on the machine. It watches these as long as a task, of whatever app, has the condition
+    /// [`BackgroundWorkCostNotHigh`](crate::SystemConditionType::BackgroundWorkCostNotHigh) or the trigger
+    /// [`BackgroundWorkCostChange`](crate::SystemTriggerType::BackgroundWorkCostChange). While none has, it is
+    /// [what one process can see](Self::current_background_work_cost).
+    ///
+    /// # Errors
+    ///
+    /// [`is_no_broker`](Error::is_no_broker), [`is_unknown_app`](Error::is_unknown_app).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), bgtask::Error> {
+    /// use bgtask::{BackgroundWorkCost, BackgroundWorkCostValue};
+    /// if BackgroundWorkCost::current().await? == BackgroundWorkCostValue::High {
+    ///     return Ok(()); // The next time will do.
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn current() -> Result<BackgroundWorkCostValue, Error> {
+        let watched = Session::current().work_cost().await?;
+        Ok(watched.unwrap_or_else(Self::current_background_work_cost))
+    }
+}
+
+impl Session {
+    /// What the broker knows; `None` where it does not watch.
+    pub(crate) async fn work_cost(&self) -> Result<Option<BackgroundWorkCostValue>, Error> {
+        let request = |broker: Broker, _: Arc<str>| async move { broker.get_work_cost().await };
+        let (known, cost) = self.ask("GetWorkCost", request).await?;
+        let read = || {
+            let value = BackgroundWorkCostValue::from_number(cost);
+            value.ok_or_else(|| Error::protocol(format!("the broker sent {cost} as a cost of background work")))
+        };
+        known.then(read).transpose()
     }
 }
 

@@ -5,6 +5,8 @@ use bgtask_core::Budgets;
 use bgtask_core::limits::MAX_FRESHNESS;
 use serde::Deserialize;
 
+use crate::containment;
+use crate::confinement::Confinement;
 use crate::failure::Failure;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
@@ -42,6 +44,8 @@ struct File {
     max_processes: Option<NumberOrWord>,
     load_delay_seconds: Option<u64>,
     may_wake: Option<bool>,
+    containment: containment::Wanted,
+    confinement: Option<String>,
 }
 
 /// A number, or the word for none.
@@ -58,6 +62,10 @@ pub(crate) struct Config {
     pub(crate) core: bgtask_core::Config,
     /// How many launchers wait for the next host.
     pub(crate) waiting_launchers: usize,
+    /// What is to hold the processes of a host together.
+    pub(crate) containment: containment::Wanted,
+    /// Whether the tasks of apps run behind walls.
+    pub(crate) confinement: Confinement,
 }
 
 impl Config {
@@ -112,7 +120,8 @@ impl File {
         };
         let most = bgtask_host::MAX_SPARES;
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
-        Ok(Config { core, waiting_launchers })
+        let confinement = Confinement::of(self.confinement.as_deref())?;
+        Ok(Config { core, waiting_launchers, containment: self.containment, confinement })
     }
 
     fn budgets(&self, default: Budgets) -> Result<Budgets, String> {
@@ -208,6 +217,12 @@ mod tests {
         assert!(read("max_running = 0").is_err_and(|error| error.contains("between 1 and 1024")));
         assert!(read("wall_budget_seconds = 999999").is_err_and(|error| error.contains("86400")));
         assert!(read("waiting_launchers = 99").is_err());
+        assert!(read("containment = \"units\"").is_ok_and(|config| config.containment == containment::Wanted::Units));
+        assert!(
+            read("containment = \"jail\"").is_err_and(|error| error.contains("`auto`, `cgroup`, `units`, `session`"))
+        );
+        assert!(read("confinement = \"strict\"").is_err_and(|error| error.contains("\"best-effort\"")));
+        assert!(read("confinement = \"off\"").is_ok_and(|config| config.confinement == Confinement::Off));
         assert!(read("min_freshness_minutes = 0").is_err_and(|error| error.contains("between 1 and 43199")));
         assert!(read("timer_tick_seconds = 0").is_err_and(|error| error.contains("timer_tick_seconds = 0")));
         assert!(read("idle_after_seconds = \"soon\"").is_err_and(|error| error.contains("\"never\"")));
@@ -274,8 +289,12 @@ mod tests {
         for text in [block, &example] {
             let file: File = toml::from_str(text).expect("known keys");
             let config = file.checked().expect("legal values");
-            assert_eq!((config.core, config.waiting_launchers), (unset(), 1));
-            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 21, "every key is shown");
+            assert_eq!(
+                (config.core, config.waiting_launchers, config.containment),
+                (unset(), 1, containment::Wanted::Auto)
+            );
+            assert_eq!(config.confinement, Confinement::BestEffort);
+            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 23, "every key is shown");
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Incoming {
     HostEnded(HostId),
     /// A host's last words are read: nothing of it is left.
     HostSilent(HostId, String),
+    /// It is time to count the processes of a host.
+    Count(HostId),
     /// Something changed in a folder with manifests.
     Apps,
     /// Something changed in the folder with task files.

@@ -15,5 +15,7 @@ fn the_library_and_the_core_have_the_same_enumerations() {
         SystemConditionType = SystemConditionType,
         BackgroundAccessStatus = BackgroundAccessStatus,
         BackgroundTaskCancellationReason = CancellationReason,
+        BackgroundTaskThrottleCounter = BackgroundTaskThrottleCounter,
+        EnergyUsageLevel = EnergyLevel,
     }
 }

@@ -18,14 +18,17 @@ from .access import BackgroundExecutionManager
 from .application_data import ApplicationData
 from .commands import CommandTask, RegisteredCommand, report_progress
 from .core_application import BackgroundActivatedEventArgs, CoreApplication
+from .energy import BackgroundEnergyManager, BackgroundWorkCost
 from .enums import (
     ApplicationTriggerResult,
     BackgroundAccessRequestKind,
     BackgroundAccessStatus,
     BackgroundTaskCancellationReason,
     BackgroundTaskThrottleCounter,
+    BackgroundWorkCostValue,
     CustomSystemEventTriggerRecurrence,
     DeviceTriggerResult,
+    EnergyUsageLevel,
     MediaProcessingTriggerResult,
     RegistrationUpdate,
     SystemConditionType,
@@ -53,6 +56,7 @@ from .errors import (
 from .event_args import (
     BackgroundTaskCompletedEventArgs,
     BackgroundTaskProgressEventArgs,
+    EnergyUsage,
     TaskChangedEventArgs,
     TaskFailure,
 )
@@ -122,6 +126,7 @@ __all__ = [
     "BackgroundAccessRequestKind",
     "BackgroundAccessStatus",
     "BackgroundActivatedEventArgs",
+    "BackgroundEnergyManager",
     "BackgroundExecutionManager",
     "BackgroundTask",
     "BackgroundTaskBuilder",
@@ -132,6 +137,8 @@ __all__ = [
     "BackgroundTaskRegistration",
     "BackgroundTaskRegistrationGroup",
     "BackgroundTaskThrottleCounter",
+    "BackgroundWorkCost",
+    "BackgroundWorkCostValue",
     "BluetoothLEAdvertisementWatcherTrigger",
     "CancelNotice",
     "CommandTask",
@@ -149,6 +156,8 @@ __all__ = [
     "DeviceTriggerResult",
     "DeviceUseTrigger",
     "DeviceWatcherTrigger",
+    "EnergyUsage",
+    "EnergyUsageLevel",
     "Error",
     "EventRegistrationToken",
     "EventTrigger",

@@ -16,7 +16,7 @@ from ._wire import Channel, Received
 from .errors import Error, InvalidArgumentError, ProtocolError
 from .event_args import BackgroundTaskCompletedEventArgs as Completed
 from .event_args import BackgroundTaskProgressEventArgs as Progress
-from .event_args import TaskChangedEventArgs
+from .event_args import EnergyUsage, TaskChangedEventArgs
 
 log = logging.getLogger("bgtask")
 
@@ -79,6 +79,7 @@ class Events:
     def __init__(self) -> None:
         self._tasks: dict[UUID, _Task] = {}
         self._any_completed: dict[int, Handler] = {}
+        self._energy: dict[int, Handler] = {}
         self._handlers = 0
         self._heard = 0
         self._live: deque[_Live] = deque()
@@ -102,6 +103,9 @@ class Events:
     def on_any_completed(self, handler: Handler) -> EventRegistrationToken:
         return self._attach(self._any_completed, handler)
 
+    def on_energy(self, handler: Handler) -> EventRegistrationToken:
+        return self._attach(self._energy, handler)
+
     def hear(self, message: Received, channel: Channel, app: str) -> None:
         """Takes in a signal of the broker. What is not of the contract is logged and left out."""
         if message.kind != "signal" or message.interface != _wire.BROKER_INTERFACE:
@@ -116,6 +120,9 @@ class Events:
                     UUID(instance), UUID(task), name, _told(outcome, "outcome", "ok", "message", "at")
                 )
                 self._hear_completed(sequence, completed, channel, app)
+            elif (message.member, message.signature) == ("EnergyUsageChanged", "uux"):
+                if self._energy:
+                    self._queue(self._energy, EnergyUsage._of(*message.body))
             elif (message.member, message.signature) == ("Progressed", "a{sv}"):
                 told = _told(message.body[0], "task", "instance", "value")
                 progress = Progress(UUID(told["instance"]), told["value"], told.get("message", ""))

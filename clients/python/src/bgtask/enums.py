@@ -102,6 +102,31 @@ class BackgroundTaskThrottleCounter(_WindowsEnum):
     """Those because it had sent and received as many bytes as it may."""
 
 
+class EnergyUsageLevel(_WindowsEnum):
+    """How much energy an app uses in the background, from the least (POL-6).
+
+    The numbers are the percentages of what is normal at which each begins; on Windows they are the properties `LowUsageLevel` to
+    `TerminationUsageLevel`.
+    """
+
+    Low = 0
+    NearMaxAcceptable = 80
+    MaxAcceptable = 100
+    """The user may be shown the app as one that uses much."""
+    Excessive = 150
+    NearTermination = 250
+    Termination = 300
+    """Its tasks are told to stop with `ResourceRevocation`, and run again in the next period (POL-7)."""
+
+
+class BackgroundWorkCostValue(_WindowsEnum):
+    """What background work costs the user (POL-4)."""
+
+    Low = 0
+    Medium = 1
+    High = 2
+
+
 class BackgroundAccessStatus(_WindowsEnum):
     """Whether an app may run in the background. 1 to 3 belonged to the lock screen of Windows 8 (ACC-9)."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from .enums import BackgroundTaskCancellationReason, TaskFailureKind
+from .enums import BackgroundTaskCancellationReason, EnergyUsageLevel, TaskFailureKind
 from .errors import Error
 from .values import time_of
 
@@ -103,3 +103,18 @@ def _reason(outcome: dict[str, Any]) -> BackgroundTaskCancellationReason | None:
         return BackgroundTaskCancellationReason(outcome["reason"])
     except (KeyError, ValueError):
         return None
+
+
+@dataclass(frozen=True)
+class EnergyUsage:
+    """What the app has used in the present period of 30 minutes, all its background tasks together (Q-17)."""
+
+    percent: int
+    """Of what is normal; more than 100 where it is more."""
+    level: EnergyUsageLevel
+    until: datetime
+    """When the period ends. Of an app that has used nothing yet, when one that began now would end."""
+
+    @classmethod
+    def _of(cls, percent: int, level: int, until: int) -> EnergyUsage:
+        return cls(percent, EnergyUsageLevel._of_number(level), time_of(until))

@@ -47,7 +47,16 @@ impl Core {
         let throttled = self.throttled(app);
         let refill = account.refill(self.config.budgets.window);
         let refill = throttled.and_then(|resource| self.released_at_latest(app, resource)).or(refill);
-        BudgetLeft { cpu: allowed.cpu, cpu_left, network: allowed.network, network_left, throttled, refill }
+        BudgetLeft {
+            percent: self.budget_percent(app),
+            window: self.config.budgets.window,
+            cpu: allowed.cpu,
+            cpu_left,
+            network: allowed.network,
+            network_left,
+            throttled,
+            refill,
+        }
     }
 
     /// What an app has used up, for which its tasks wait and its hosts are suspended.

@@ -24,7 +24,7 @@ impl Core {
     }
 
     /// A timer of a task woke the broker, perhaps for others too: each has its share of that.
-    pub(super) fn charge_wake(&mut self, id: TaskId, shared: u32) {
+    pub(super) fn charge_energy_of_wake(&mut self, id: TaskId, shared: u32) {
         let Some(app) = self.tasks.get(id).map(|task| task.registration.app.clone()) else { return };
         let units = ENERGY_OF_A_WAKE / u64::from(shared.max(1));
         if units > 0 && self.is_rationed(&app) {

@@ -142,7 +142,7 @@ impl Core {
             self.spend(id);
         }
         if let Cause::Timer { shared } = cause {
-            self.charge_wake(id, shared);
+            self.charge_energy_of_wake(id, shared);
         }
         // A short interval that is held for long would push everything else out of the history.
         let often = matches!(&trigger, Trigger::Interval { every, .. } if *every < OFTEN);

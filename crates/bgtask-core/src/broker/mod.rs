@@ -114,13 +114,15 @@ impl Core {
 
     /// Takes in one thing that happened.
     pub fn handle(&mut self, now: Now, input: Input) {
-        let before = std::mem::replace(&mut self.now, now).wall;
+        let before = std::mem::replace(&mut self.now, now);
+        // What the wall clock would show if nobody had set it, however long nothing was heard.
+        let unset = before.wall + now.boot.since(before.boot);
         let first = matches!(input, Input::AppInstalled(_) | Input::Policy(_) | Input::Restore(_));
         if !self.begun && !first {
             self.begin();
         }
-        if now.wall + CLOCK_NOISE < before {
-            self.clock_set_back(before);
+        if now.wall + CLOCK_NOISE < unset {
+            self.clock_set_back(unset);
             self.accounts_set_back();
         }
         self.begin_turn(matches!(input, Input::Tick));

@@ -220,7 +220,7 @@ impl Core {
     }
 
     /// When it has to fire at the latest.
-    fn latest(&self, registration: &Registration, due: WallTime) -> WallTime {
+    pub(super) fn latest(&self, registration: &Registration, due: WallTime) -> WallTime {
         self.released_at(registration, due) + accuracy(registration)
     }
 

@@ -1,5 +1,6 @@
 //! The one sentence that explains why a task is not running now, with the facts it stands on and what would change it.
 
+mod because;
 mod budget;
 mod reading;
 mod remedy;
@@ -11,7 +12,6 @@ use super::{Core, Task};
 use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
 use crate::input::SourceStatus;
-use crate::model::access::BackgroundAccessStatus;
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
@@ -34,7 +34,7 @@ pub struct Why {
     /// The one change that would start it now, for a person; `None` where it runs, or where nothing but its trigger would.
     pub remedy: Option<String>,
     /// When time alone can start it at the earliest, or let it go on: its timer is due, the pause after a failure ends, its app
-    /// may use something again, the load has held it for long enough.
+    /// may use something again, the load has held it for long enough, a task that runs has to have ended.
     pub next: Option<WallTime>,
     /// How long the running instance has run; while it was suspended it did not.
     pub used: Option<Duration>,
@@ -62,7 +62,7 @@ impl Core {
             since,
             gates,
             remedy,
-            next: self.next_start(id),
+            next: self.next_start(id, now),
             used: running.and_then(|activation| self.has_run(task, activation, now)),
             budget: running.map(|_| self.budget(&task.registration)),
         })
@@ -83,7 +83,7 @@ impl Core {
     }
 
     /// When time alone can start a task at the earliest, as [`Why::next`] has it.
-    pub fn next_start(&self, id: TaskId) -> Option<WallTime> {
+    fn next_start(&self, id: TaskId, now: Now) -> Option<WallTime> {
         let task = self.tasks.get(id)?;
         let registration = &task.registration;
         match (task.waiting.front(), task.running.first()) {
@@ -91,11 +91,15 @@ impl Core {
             (Some(first), None) => match self.waits_for(task) {
                 Gate::Backoff => first.not_before,
                 Gate::Throttled(_) => self.throttled_until(&registration.app),
-                Gate::Energy => Some(self.energy(&registration.app, self.now).until),
+                Gate::Energy => Some(self.energy(&registration.app, now).until),
                 Gate::Load => Some(self.start_after(task)),
+                Gate::Slot => self.slot_free_at(now),
                 _ => None,
             },
-            _ => registration.due.filter(|_| registration.fires()).map(|due| self.released_at(registration, due)),
+            _ => registration.due.filter(|_| registration.fires()).map(|due| {
+                let released = self.released_at(registration, due);
+                if released > now.wall { released } else { self.latest(registration, due) }
+            }),
         }
     }
 
@@ -111,16 +115,36 @@ impl Core {
         let sentence = match registration.due {
             _ if registration.paused => format!("{it} is paused and fires nothing until it is resumed; {past}."),
             _ if let Some(blind) = self.blind(task) => format!("{it} cannot run: {blind}."),
-            Some(due) => {
-                let left = Spoken(self.released_at(registration, due) - now.wall);
-                format!("{it} waits for its trigger: {trigger} fires in {left}; {past}.")
-            }
+            Some(due) => format!("{}; {past}.", self.say_due(registration, due, now)),
             None if matches!(trigger, Trigger::Calendar { .. }) && task.plans == 0 => {
                 format!("{it} waits for nothing: {trigger} never comes true again; {past}.")
             }
             None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
         };
         [Some(sentence), self.half_blind(task), self.locked_out(registration)].into_iter().flatten().collect()
+    }
+
+    /// A timer fires on a tick that all share, or with a wake-up that it shares, and not always when it is due.
+    fn say_due(&self, registration: &Registration, due: WallTime, now: Now) -> String {
+        let (it, trigger) = (subject(registration), &registration.trigger);
+        let (released, latest) = (self.released_at(registration, due), self.latest(registration, due));
+        let ago = Spoken(now.wall - due);
+        match (due <= now.wall, released <= now.wall) {
+            (true, false) => {
+                let left = Spoken(released - now.wall);
+                format!("{it} waits for the tick: {trigger} was due {ago} ago, and fires with all others in {left}")
+            }
+            (true, true) if latest > now.wall => {
+                let left = Spoken(latest - now.wall);
+                format!(
+                    "{it} waits for a wake-up that it can share: {trigger} was due {ago} ago, and fires in {left} at the latest"
+                )
+            }
+            _ => {
+                let left = Spoken(released - now.wall);
+                format!("{it} waits for its trigger: {trigger} fires in {left}")
+            }
+        }
     }
 
     /// Why its trigger cannot fire on this machine.
@@ -165,7 +189,8 @@ impl Core {
             }
             ActivationState::Running { since, deadline, .. } => {
                 let ago = Spoken(now.wall - since);
-                (Some(since), format!("{it} is running since {ago} ago; its budget ends in {}.", left(deadline)))
+                let then = self.say_next_in_line(task);
+                (Some(since), format!("{it} is running since {ago} ago; its budget ends in {}.{then}", left(deadline)))
             }
             ActivationState::Cancelling { reason, kill_at, .. } => {
                 let left = left(kill_at);
@@ -211,26 +236,6 @@ impl Core {
 
     fn why_held_by_load(&self) -> &'static str {
         if self.processors_are_busy() { "the processors are busy" } else { "many tasks came due at once" }
-    }
-
-    fn because(&self, registration: &Registration, gate: Gate, now: Now) -> String {
-        match gate {
-            Gate::Throttled(resource) => self.say_throttled(&registration.app, resource, now),
-            Gate::Energy => self.say_energy(&registration.app, now),
-            Gate::Access(status) => self.why_denied(registration, status),
-            Gate::EnergySaver if is_command(registration) => "the machine saves energy".to_owned(),
-            gate => gate.to_string(),
-        }
-    }
-
-    fn why_denied(&self, registration: &Registration, status: BackgroundAccessStatus) -> String {
-        let gate = Gate::Access(status);
-        let by = self.apps.decided_by(&registration.app);
-        match status {
-            BackgroundAccessStatus::Unspecified => gate.to_string(),
-            _ if is_command(registration) => format!("background access of commands is {status}, says {by}"),
-            _ => format!("{gate}, says {by}"),
-        }
     }
 
     fn spoken_condition(&self, registration: &Registration, condition: Condition) -> String {

@@ -215,6 +215,10 @@ impl Account {
 /// What of its budget an app has left in its present window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetLeft {
+    /// Percent of the usual that the policy gives it.
+    pub percent: u32,
+    /// How long a window is.
+    pub window: Duration,
     /// Processor time of its own in a window, policy included; `None` is as much as it wants.
     pub cpu: Option<Duration>,
     /// What is left of that, and of what it may borrow.

@@ -43,4 +43,5 @@ mod wake_ledger;
 mod wakes;
 mod why;
 mod why_command;
+mod why_walk;
 mod work_cost;

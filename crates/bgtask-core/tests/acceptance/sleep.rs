@@ -91,7 +91,7 @@ fn d15_into_a_sleep_only_what_asks_for_the_network_is_started() {
     broker.expect_run("Sync").finishes(&mut broker, Ok(()));
     broker.expect_no_run();
     let why = broker.why(clock);
-    assert!(why.sentence.ends_with("because the machine is going to sleep."), "{}", why.sentence);
+    assert!(why.sentence.ends_with("because the machine is going to sleep (since 0 s ago)."), "{}", why.sentence);
     assert_eq!(why.remedy.as_deref(), Some("wait until the machine is awake again"));
     let reading = why.gates.iter().find(|gate| gate.name == "Standby").expect("it is closed");
     assert!(!reading.open);

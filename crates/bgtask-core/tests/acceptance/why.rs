@@ -80,7 +80,9 @@ fn d13_every_gate_that_buffers_has_its_sentence() {
     broker.expect_run("Clock");
     let second = broker.register(zone_task("Second"));
     broker.zone_changes("Asia/Tokyo", 32_400);
-    assert_eq!(because(&broker, second), "as many tasks run as may at the same time.");
+    let expected =
+        "1 task runs, as many as may at the same time: 1 of org.example.Photos; the first has to end within 30 s.";
+    assert_eq!(because(&broker, second), expected);
     assert_eq!(broker.story(second), ["registered", "fired", "buffered"]);
 }
 

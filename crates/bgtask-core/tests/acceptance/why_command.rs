@@ -195,9 +195,9 @@ fn what_waits_by_hand_waits_for_its_turn_only() {
     broker.run_now(other);
     let task = broker.add(when(backup(), &["ac-power"]));
     broker.run_now(task);
-    let held = "It was asked to run by hand and the command is held since 0 s ago because as many tasks run as may at the \
-                same time.";
-    assert_eq!(told(&broker, task), (held.into(), "wait until one of the 1 running tasks has ended".into()));
+    let held = "It was asked to run by hand and the command is held since 0 s ago because 1 task runs, as many as may at the \
+                same time: 1 command; the first has to end within 24 h.";
+    assert_eq!(told(&broker, task), (held.into(), "wait until the task that runs has ended".into()));
     broker.request(Request::SetBackground { enabled: false }).expect("it is the user's");
     let (sentence, remedy) = told(&broker, task);
     let because =

@@ -6,14 +6,16 @@ use std::io::Read as _;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::task::Poll;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use bgtask_host::{Containment, Exit, Host, HostError, HostSpec, Launch, Spawner, SpawnerConfig, Start};
+use bgtask_host::{Containment, Exit, Host, HostError, HostSpec, Launch, Limits, Spawner, SpawnerConfig, Start};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
 /// Long enough for any of this on a busy machine; only a failing test waits for it.
-const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 pub fn testbed() -> PathBuf {
     env!("CARGO_BIN_EXE_bgtask-host-testbed").into()
@@ -58,7 +60,7 @@ impl Place {
     }
 
     pub fn launch(&mut self, spec: &HostSpec) -> Launch {
-        self.spawner.launch(spec, &[]).unwrap()
+        self.spawner.launch(spec, &[], Limits::default()).unwrap()
     }
 
     /// Runs `spec` to its end.
@@ -75,6 +77,7 @@ pub fn config(records: &TempDir, use_cgroups: bool, spares: usize) -> SpawnerCon
         launcher_args: vec!["launcher".into()],
         spares,
         records: records.path().join("hosts"),
+        walls: false,
         use_cgroups,
     }
 }
@@ -86,6 +89,22 @@ pub fn sh(script: &str) -> HostSpec {
         args: args.to_vec(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         dir: "/".into(),
+        confine: None,
+    }
+}
+
+/// A host that runs a part of the testbed.
+pub fn part(args: &[&str]) -> HostSpec {
+    let args = args.iter().map(OsString::from).collect();
+    HostSpec { program: testbed(), args, env: vec![("PATH".into(), "/usr/bin:/bin".into())], dir: "/".into() }
+}
+
+/// Looks again and again until it is so.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        sleep(Duration::from_millis(10));
     }
 }
 

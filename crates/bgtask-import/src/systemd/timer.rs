@@ -87,7 +87,7 @@ pub(super) fn unknown(timer: &Unit) -> Vec<Difference> {
         all.push(Difference::warning(
             "WakeSystem=",
             "systemd wakes the machine from sleep for it",
-            "bgtask never does: with catch-up = true it runs when the machine is awake again",
+            "bgtask does so where that is permitted and the task says wake = true, which is not taken over",
         ));
     }
     all

@@ -30,6 +30,11 @@ pub(super) async fn dispatch(events: Arc<Events>, broker: Broker, app: Arc<str>)
                 events.handled(sequence, completed.instance_id());
                 acknowledge(&broker, &app, sequence).await;
             }
+            Event::Energy(usage) => {
+                for handler in events.energy_handlers() {
+                    guarded(|| handler(usage));
+                }
+            }
             Event::HandledBefore(sequence) => acknowledge(&broker, &app, sequence).await,
         }
     }

@@ -9,8 +9,8 @@ use zbus::Message;
 use zbus::message::Type;
 
 use crate::{
-    BackgroundTaskCompletedEventArgs as Completed, BackgroundTaskProgressEventArgs as Progress, Error, InstanceId,
-    TaskId,
+    BackgroundTaskCompletedEventArgs as Completed, BackgroundTaskProgressEventArgs as Progress, EnergyUsage, Error,
+    InstanceId, TaskId,
 };
 
 /// Most completions a process holds that no handler has handled yet. The broker keeps the rest and delivers them at the next
@@ -32,6 +32,7 @@ pub(super) enum Event {
     Completed(u64, Completed),
     /// A completion that came again.
     HandledBefore(u64),
+    Energy(EnergyUsage),
 }
 
 #[derive(Default)]
@@ -47,6 +48,7 @@ struct State {
     queue: VecDeque<Event>,
     tasks: HashMap<TaskId, Task>,
     any_completed: Vec<(u64, Handler<Completed>)>,
+    energy: Vec<(u64, Handler<EnergyUsage>)>,
     /// Completions nobody listens for yet, in their order.
     kept: BTreeMap<(u64, InstanceId), Completed>,
     /// Completions that came, and whether they were handled. A sequence alone is none: a broker that lost its store begins anew.
@@ -118,6 +120,16 @@ impl Events {
         self.token(id)
     }
 
+    pub(crate) fn on_energy(
+        self: &Arc<Self>,
+        handler: impl Fn(EnergyUsage) + Send + Sync + 'static,
+    ) -> EventRegistrationToken {
+        let mut state = self.lock();
+        let id = state.new_handler();
+        state.energy.push((id, Arc::new(handler)));
+        self.token(id)
+    }
+
     /// Takes in a message of the broker. What is not of the contract is logged and left out.
     pub(super) fn hear(&self, message: &Message) {
         let header = message.header();
@@ -130,6 +142,7 @@ impl Events {
                 read_progress(message).map(|(task, progress)| self.lock().hear_progress(task, progress))
             }
             Some("Completed") => read_completed(message).map(|(sequence, it)| self.lock().hear_completed(sequence, it)),
+            Some("EnergyUsageChanged") => read_energy(message).map(|usage| self.lock().hear_energy(usage)),
             _ => Ok(()),
         };
         match heard {
@@ -158,6 +171,10 @@ impl Events {
         let state = self.lock();
         let handlers = state.tasks.get(&task).into_iter().flat_map(|task| &task.progress);
         handlers.filter(|(id, _)| only.is_none_or(|only| only == *id)).map(|(_, handler)| Arc::clone(handler)).collect()
+    }
+
+    pub(super) fn energy_handlers(&self) -> Vec<Handler<EnergyUsage>> {
+        self.lock().energy.iter().map(|(_, handler)| Arc::clone(handler)).collect()
     }
 
     /// The handlers of the task, or else those for any.
@@ -232,6 +249,14 @@ impl State {
         }
     }
 
+    /// One that still waits says what was before.
+    fn hear_energy(&mut self, usage: EnergyUsage) {
+        self.queue.retain(|event| !matches!(event, Event::Energy(_)));
+        if !self.energy.is_empty() {
+            self.queue.push_back(Event::Energy(usage));
+        }
+    }
+
     fn listens(&self, task: TaskId) -> bool {
         !self.any_completed.is_empty() || self.tasks.get(&task).is_some_and(|task| !task.completed.is_empty())
     }
@@ -262,6 +287,7 @@ impl State {
             task.completed.retain(|(id, _)| *id != handler);
         }
         self.any_completed.retain(|(id, _)| *id != handler);
+        self.energy.retain(|(id, _)| *id != handler);
         self.forget_unheard();
     }
 
@@ -279,6 +305,10 @@ fn read_progress(message: &Message) -> Result<(TaskId, Progress), Error> {
     let body = message.body();
     let (task, instance, value): (&str, &str, u32) = body.deserialize().map_err(Error::protocol)?;
     Ok((TaskId::read(task)?, Progress::new(InstanceId::read(instance)?, value)))
+}
+
+fn read_energy(message: &Message) -> Result<EnergyUsage, Error> {
+    EnergyUsage::read(message.body().deserialize().map_err(Error::protocol)?)
 }
 
 fn read_completed(message: &Message) -> Result<(u64, Completed), Error> {
@@ -332,6 +362,28 @@ pub(super) mod tests {
         assert_eq!(values.len(), MAX_QUEUED_PROGRESS_EVENTS);
         assert!(values.is_sorted());
         assert_eq!(values.last(), Some(&(2 * MAX_QUEUED_PROGRESS_EVENTS as u32 - 1)));
+    }
+
+    /// POL-8: who is slow hears the latest, and who has not listened yet hears nothing.
+    #[tokio::test]
+    async fn of_energy_only_the_latest_waits() {
+        let events = Arc::new(Events::default());
+        let signal = |percent: u32, level: u32| {
+            let body = (percent, level, 1_i64);
+            Message::signal(BROKER_PATH, BROKER_INTERFACE, "EnergyUsageChanged").build(&body).unwrap()
+        };
+        events.hear(&signal(80, 80));
+        let token = events.on_energy(|_| {});
+        assert!(timeout(Duration::ZERO, events.next()).await.is_err());
+        for (percent, level) in [(101, 100), (160, 150), (0, 0), (7, 6)] {
+            events.hear(&signal(percent, level));
+        }
+        let Ok(Event::Energy(usage)) = timeout(Duration::ZERO, events.next()).await else { panic!("one waits") };
+        assert_eq!((usage.percent(), usage.level()), (0, crate::EnergyUsageLevel::Low), "6 is no level");
+        assert!(timeout(Duration::ZERO, events.next()).await.is_err());
+        assert_eq!(events.energy_handlers().len(), 1);
+        token.remove();
+        assert_eq!(events.energy_handlers().len(), 0);
     }
 
     #[tokio::test]

@@ -409,6 +409,41 @@ async fn a_broker_that_hangs_up_is_tried_ever_more_rarely() {
     assert!(FIRST_PAUSE < BROKER_WAIT, "a call sees several attempts");
 }
 
+/// POL-6, POL-8, POL-4: what the broker knows of energy and cost.
+#[tokio::test]
+async fn energy_and_cost_are_asked_and_told() {
+    let place = Place::new();
+    let (listener, session) = (place.listen(), place.session());
+    let (tell, mut told) = unbounded_channel();
+    session.events().on_energy(move |usage| tell.send((usage.percent(), usage.level().name())).unwrap());
+    let broker = async {
+        let mut client = Client::attached(&listener).await;
+        let changed = Message::signal(bgtask_wire::BROKER_PATH, bgtask_wire::BROKER_INTERFACE, "EnergyUsageChanged");
+        client.connection.send(&changed.build(&(160_u32, 150_u32, 7_i64)).unwrap()).await.unwrap();
+        for answer in [(160_u32, 150_u32, 2_000_000_i64), (7, 6, 0)] {
+            let (call, message) = client.call().await;
+            assert!(matches!(call, Call::GetEnergyUsage(app) if app.is_empty()));
+            client.answer(&message, &answer).await;
+        }
+        for answer in [(false, 0_u32), (true, 2), (true, 9)] {
+            let (call, message) = client.call().await;
+            assert!(matches!(call, Call::GetWorkCost));
+            client.answer(&message, &answer).await;
+        }
+    };
+    let app = async {
+        let usage = session.energy_usage().await.unwrap();
+        assert_eq!((usage.percent(), usage.level()), (160, crate::EnergyUsageLevel::Excessive));
+        assert_eq!(usage.until(), std::time::UNIX_EPOCH + Duration::from_secs(2));
+        assert!(session.energy_usage().await.unwrap_err().to_string().contains("6 as a level of energy"));
+        assert_eq!(session.work_cost().await, Ok(None), "nobody watches");
+        assert_eq!(session.work_cost().await, Ok(Some(crate::BackgroundWorkCostValue::High)));
+        assert!(session.work_cost().await.unwrap_err().to_string().contains("9 as a cost"));
+    };
+    tokio::join!(app, broker);
+    assert_eq!(told.recv().await, Some((160, "Excessive")));
+}
+
 /// Whatever an app awaits it can await in a spawned task.
 #[test]
 fn futures_can_be_sent_to_other_threads() {
@@ -429,4 +464,6 @@ fn futures_can_be_sent_to_other_threads() {
         crate::BackgroundExecutionManager::request_access_kind(kind, "words")
     });
     send(|_, _| crate::ApplicationData::local_settings());
+    send(|_, _| crate::BackgroundEnergyManager::recent_energy_usage());
+    send(|_, _| crate::BackgroundWorkCost::current());
 }

@@ -1,5 +1,6 @@
 //! The test broker: the scenarios of the Windows sample, its clock, its processes, and what it refuses.
 
+mod costs;
 mod deadlines;
 mod events;
 mod hosting;

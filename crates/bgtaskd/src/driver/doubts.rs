@@ -88,9 +88,15 @@ impl Doubts {
 }
 
 impl Driver {
-    /// Whether the request waits for a trial, whose end comes in by itself.
+    /// Whether the request is answered already, since nothing here could serve it, or waits for a trial, whose end comes in
+    /// by itself.
     pub(super) fn doubts(&mut self, client: ClientId, message: &Message, request: &Request) -> bool {
         let (Request::Register(app, new) | Request::RegisterOrUpdate(app, new)) = request else { return false };
+        if let Some(refused) = self.unserved(request) {
+            let error = clients::refusal(&refused, &self.apps, Some(message));
+            self.reply(client, message, Err(error));
+            return true;
+        }
         let doubt = match Subject::of(&new.trigger) {
             Some(Subject::Events { class, properties }) if !self.listeners.hears(&new.trigger) => {
                 bgtask_convert::subject(class, &properties, Some(app)).ok().map(Doubt::Subject)
@@ -121,6 +127,12 @@ impl Driver {
             let _ended = post.send(Incoming::Tried(Box::new(tried))).await;
         });
         true
+    }
+
+    /// Why nothing here can serve a registration that the core would take.
+    pub(super) fn unserved(&self, request: &Request) -> Option<Refusal> {
+        let (Request::Register(_, new) | Request::RegisterOrUpdate(_, new)) = request else { return None };
+        self.clock.refuses(new).filter(|_| !self.core.refuses(request))
     }
 
     /// The fact behind a trigger, where software that few machines have knows it and nobody watches it yet.

@@ -2,8 +2,8 @@
 
 use bgtask_convert::Program;
 use bgtask_core::{
-    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Now, Outcome,
-    Output, RunOrder, Unregistration, Usage,
+    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Limits, Now,
+    Outcome, Output, RunOrder, Unregistration,
 };
 use bgtask_host::Running;
 use zbus::Message;
@@ -16,7 +16,7 @@ impl Driver {
     /// What an effect has for the core to know comes after it, in `follow_ups`.
     pub(super) fn perform(&mut self, effect: Output) {
         match effect {
-            Output::Launch { host, app, program, .. } => self.launch(host, &app, &program),
+            Output::Launch { host, app, program, limits } => self.launch(host, &app, &program, limits),
             Output::Plan { task, calendar, zone, after } => {
                 let at = self.calendars.next(&calendar, zone.as_deref(), after);
                 self.follow_ups.push_back(Input::Planned { task, at });
@@ -42,7 +42,7 @@ impl Driver {
             Output::Sample(host) => {
                 // What cannot be seen is not answered: it must not be taken for idleness.
                 let used = self.hosts.usage(host);
-                self.follow_ups.extend(used.map(|used| Input::HostUsage { host, usage: core_usage(used) }));
+                self.follow_ups.extend(used.map(|usage| Input::HostUsage { host, usage }));
             }
             Output::Ask { request, app, reason } => self.consents.ask(request, app, reason),
             Output::Retire(host) => self.hosts.retire(host),
@@ -60,10 +60,17 @@ impl Driver {
             }
             Output::Inhibit(instance) => self.inhibitor.hold(instance),
             Output::Uninhibit(instance) => self.inhibitor.give_back(instance),
-            Output::Freeze(_)
-            | Output::Thaw(_)
-            | Output::Throttled(..)
-            | Output::Rouse(_) => {}
+            Output::Rouse(at) => {
+                if let Err(error) = self.clock.rouse(at) {
+                    tracing::error!("the machine cannot be woken for a task: {error}");
+                }
+            }
+            Output::Freeze(host) => self.hosts.freeze(host),
+            Output::Thaw(host) => self.hosts.thaw(host),
+            Output::Throttled(host, instance, counts) => match bgtask_convert::throttled_call(instance, counts) {
+                Ok(call) => self.tell(host, call),
+                Err(error) => tracing::error!("a notice of suspension cannot be written: {error}"),
+            },
             Output::Persist(_) | Output::Wake(_) => unreachable!("taken where the core is polled"),
         }
     }
@@ -112,14 +119,15 @@ impl Driver {
         }
     }
 
-    fn launch(&mut self, host: HostId, app: &AppId, program: &str) {
+    fn launch(&mut self, host: HostId, app: &AppId, program: &str, limits: Limits) {
         self.untidy = Some(LAUNCH_REST);
         let data = self.places.data_of(app.as_str());
         let made = std::fs::create_dir_all(&data)
             .map_err(|error| format!("the app's data folder {} cannot be made: {error}", data.display()));
         let launched = made.and_then(|()| {
-            let spec = self.environment.host(app, Program::from_key(program), &data);
-            self.hosts.launch(host, &spec)
+            let installed = self.apps.get(app).ok_or_else(|| format!("{app} is not installed any more"))?;
+            let spec = self.environment.host(app, &installed.app, Program::from_key(program), &data, limits);
+            self.hosts.launch(host, app, &spec, limits)
         });
         if let Err(why) = launched {
             let exit = HostExit::NotStarted(why);
@@ -160,10 +168,6 @@ impl Driver {
             Err(exit) => self.handle(now, Input::HostExited { host, exit, output_tail: String::new(), usage: None }),
         }
     }
-}
-
-pub(super) fn core_usage(used: bgtask_host::Usage) -> Usage {
-    Usage { cpu: used.cpu, io: used.io, memory_peak: None, network: None }
 }
 
 /// One record in the log for every state change, with the fields a person filters by.

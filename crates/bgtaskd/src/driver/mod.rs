@@ -185,7 +185,8 @@ impl Driver {
     fn take(&mut self, now: Now, incoming: Incoming) {
         match incoming {
             Incoming::Client(id, visitor) => {
-                let identity = visitor.process.identify(&self.apps);
+                let host = self.hosts.app_of(&visitor.process.cgroup, visitor.process.session);
+                let identity = visitor.process.identify(&self.apps, host);
                 tracing::debug!(client = id.0, pid = visitor.process.pid, ?identity, "client connected");
                 self.clients.enter(id, identity, visitor);
             }
@@ -206,6 +207,7 @@ impl Driver {
                 }
             }
             Incoming::HostSilent(id, output_tail) => self.bury(now, id, output_tail),
+            Incoming::Count(id) => self.hosts.count(id),
             Incoming::Started(host, started) => self.command_started(now, host, *started),
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
@@ -316,7 +318,7 @@ impl Driver {
             },
             MessageType::MethodReturn | MessageType::Error => self.hosts.completes(host, message).map(|instance| {
                 let result = bgtask_convert::task_failure(message).map_or(Ok(()), Err);
-                let usage = self.hosts.usage(host).map(effects::core_usage);
+                let usage = self.hosts.usage(host);
                 Input::HostFinished { host, instance, result, usage }
             }),
             MessageType::MethodCall => None,

@@ -7,9 +7,10 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use bgtask_convert::Program;
-use bgtask_core::{App, AppId, Core, Input, Snapshot};
-use bgtask_host::{Containment, HostSpec, Spawner, SpawnerConfig};
+use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot};
+use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig};
 use bgtask_log::Logs;
+use bgtask_manifest::App as Declared;
 use bgtask_record::{Loading, Recorder};
 use bgtask_sources::World;
 use bgtask_store::{StateRow, Store};
@@ -27,7 +28,9 @@ use crate::apps::{self, Apps};
 use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
+use crate::confinement::{Confinement, Walls};
 use crate::consent::Consents;
+use crate::containment;
 use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::hosts::{self, Hosts};
@@ -77,6 +80,7 @@ pub(super) struct Environment {
     /// What every command has.
     commands: Vec<(OsString, OsString)>,
     home: PathBuf,
+    walls: Walls,
 }
 
 impl Driver {
@@ -90,13 +94,15 @@ impl Driver {
         let (seen, changes) = mpsc::channel(MAX_WAITING);
         let (happened, events) = mpsc::channel(MAX_WAITING);
         let (gone, device_events) = mpsc::channel(MAX_WAITING);
-        let hosts = Hosts::new(spawner(&places, &config)?, post.clone());
+        let use_cgroups = containment::settle(config.containment, places.private).await?;
+        let hosts = Hosts::new(spawner(&places, &config, use_cgroups)?, post.clone());
         make_room_for_files();
         let seed = seed()?;
         let recorder = options.record.as_deref().map(|path| recorder(path, &config, seed)).transpose()?;
         let entrance = Entrance::new(post.clone());
         let bus = if places.private { None } else { SessionBus::open(entrance.clone()).await };
-        let clock = Clock::new().map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
+        let clock = Clock::new(&options.sysroot)
+            .map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
         let world = World::new(&options.sysroot);
         let centre = world.notifications();
         centre.keep_in(&places.runtime);
@@ -118,7 +124,7 @@ impl Driver {
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),
-            environment: Environment::of(&places),
+            environment: Environment::of(&places, config.confinement),
             inbox,
             reports,
             changes,
@@ -201,18 +207,23 @@ impl Driver {
                 tracing::warn!("hosts are held together by their session only: {why}");
             }
         }
+        let Keepers { memory, processes, weight } = self.hosts.keepers();
+        let kept = |keeper| if keeper == Keeper::Kernel { "bounded by the kernel" } else { "watched" };
+        let weight = if weight { "their cgroup's and their nice value" } else { "their nice value" };
+        tracing::info!("hosts: memory {}, processes {}, priority by {weight}", kept(memory), kept(processes));
         service_manager::ready();
     }
 }
 
 impl Environment {
-    fn of(places: &Places) -> Self {
+    fn of(places: &Places, confinement: Confinement) -> Self {
         let wanted =
             |name: &OsString| name.to_str().is_some_and(|name| PASSED_ON.contains(&name) || name.starts_with("LC_"));
         Self {
             passed_on: std::env::vars_os().filter(|(name, _)| wanted(name)).collect(),
             commands: hosts::environment_of_commands(&Address::of_path(places.socket())),
             address: Address::of_path(places.socket()),
+            walls: Walls::new(confinement, places),
             home: std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from),
         }
     }
@@ -227,25 +238,30 @@ impl Environment {
     }
 
     /// What a host of this app is given.
-    pub(super) fn host(&self, app: &AppId, program: Program, data: &Path) -> HostSpec {
+    pub(super) fn host(&self, id: &AppId, app: &Declared, program: Program, data: &Path, limits: Limits) -> HostSpec {
         let mut env = self.passed_on.clone();
         let mut set = |name: &str, value: OsString| env.push((name.into(), value));
         set(ADDRESS_VARIABLE, self.address.to_string().into());
-        set(host_names::APP_VARIABLE, app.as_str().into());
+        set(host_names::APP_VARIABLE, id.as_str().into());
         set(host_names::DATA_VARIABLE, data.into());
         set(host_names::CHANNEL_VARIABLE, "3".into());
         let args = program.arguments.into_iter().map(Into::into).collect();
-        HostSpec { program: program.path, args, env, dir: self.home().to_owned() }
+        let confine = self.walls.around(app, &program.path, data, self.home(), limits);
+        if confine.as_ref().is_some_and(|plan| !plan.all_files) {
+            env.push(("TMPDIR".into(), "/tmp".into()));
+        }
+        HostSpec { program: program.path, args, env, dir: self.home().to_owned(), confine }
     }
 }
 
-fn spawner(places: &Places, config: &Config) -> Result<Spawner, Failure> {
+fn spawner(places: &Places, config: &Config, use_cgroups: bool) -> Result<Spawner, Failure> {
     let config = SpawnerConfig {
         launcher: launcher()?,
         launcher_args: Vec::new(),
         spares: config.waiting_launchers,
         records: places.runtime.join("hosts"),
-        use_cgroups: true,
+        walls: config.confinement.has_walls(),
+        use_cgroups,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
 }

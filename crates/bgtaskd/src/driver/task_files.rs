@@ -31,7 +31,11 @@ impl Driver {
         self.check_name_is_free(&new, path)?;
         let commands = AppId::new(App::COMMANDS).expect("it is an app id");
         check_subject(&new.trigger, &commands)?;
-        match self.decide_now(now, Request::RegisterOrUpdate(commands, new)) {
+        let request = Request::RegisterOrUpdate(commands, new);
+        if let Some(refused) = self.unserved(&request) {
+            return Err(refused.to_string());
+        }
+        match self.decide_now(now, request) {
             Some(Ok(Reply::Updated(id, _))) => {
                 self.decide_now(now, Request::SetPaused { task: id, paused: task.paused });
                 self.leave_other_names(now, path, id);

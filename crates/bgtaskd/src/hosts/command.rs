@@ -72,7 +72,7 @@ impl Hosts {
         match attended {
             Ok((host, tail, listener)) => {
                 let kind = Kind::Command(begun.files);
-                self.running.insert(id, Entry { host, exit: None, tail, listener: Some(listener), kind });
+                self.running.insert(id, Entry { host, peak: 0, exit: None, tail, listener: Some(listener), kind });
                 match begun.told {
                     Some(Told::Die) => self.kill(id),
                     Some(Told::Stop) => self.terminate(id),

@@ -3,6 +3,7 @@
 mod adopted;
 mod calls;
 mod command;
+mod share;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -14,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use bgtask_core::{ClientId, HostExit, HostId, InstanceId};
-use bgtask_host::{Exit, Host, HostSpec, Launch, Spawner, Start, Tail, Usage};
+use bgtask_core::{AppId, ClientId, HostExit, HostId, InstanceId, Limits};
+use bgtask_host::{Exit, Host, HostSpec, Launch, NetworkMeter, Spawner, Start, Tail};
 use bgtask_wire::PeerSocket;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, join_all, select};
@@ -42,6 +43,7 @@ pub(crate) struct Hosts {
     running: HashMap<HostId, Entry>,
     adopted: Adopted,
     starting: command::Starting,
+    meter: NetworkMeter,
     spawner: Spawner,
     inbox: mpsc::Sender<Incoming>,
     guid: Guid<'static>,
@@ -49,6 +51,8 @@ pub(crate) struct Hosts {
 
 struct Entry {
     host: Host,
+    /// The most memory it was seen to have.
+    peak: u64,
     exit: Option<HostExit>,
     tail: Arc<Mutex<Tail>>,
     listener: Option<JoinHandle<()>>,
@@ -64,6 +68,7 @@ enum Kind {
 }
 
 struct Program {
+    app: AppId,
     start: Start,
     outbox: Option<mpsc::Sender<Message>>,
     conversation: Option<JoinHandle<()>>,
@@ -73,6 +78,8 @@ struct Program {
     calls: Calls,
     /// Whether it was ever told to run something: one that was not has never lingered.
     used: bool,
+    /// Whether it is going to be looked at for how many processes it is.
+    watched: bool,
 }
 
 /// What tells one build of a program from the next.
@@ -87,13 +94,14 @@ impl Hosts {
             running: HashMap::new(),
             adopted: Adopted::default(),
             starting: command::Starting::default(),
+            meter: NetworkMeter::default(),
         }
     }
 
     /// Starts a host. What went wrong comes back like any other end of a host.
-    pub(crate) fn launch(&mut self, id: HostId, spec: &HostSpec) -> Result<(), String> {
-        let launch = self.spawner.launch(spec, &[]).map_err(|error| chain(&error))?;
-        let entry = self.attend(id, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
+    pub(crate) fn launch(&mut self, id: HostId, app: &AppId, spec: &HostSpec, limits: Limits) -> Result<(), String> {
+        let launch = self.spawner.launch(spec, &[], share::bounds(limits)).map_err(|error| chain(&error))?;
+        let entry = self.attend(id, app, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
         self.running.insert(id, entry);
         Ok(())
     }
@@ -130,6 +138,7 @@ impl Hosts {
             return false;
         }
         program.calls.sent(call, instance);
+        self.watch(id);
         true
     }
 
@@ -151,6 +160,12 @@ impl Hosts {
         self.adopted.remove_client(client);
     }
 
+    /// The app in whose host a process runs that is in this cgroup and session, if it is in one.
+    pub(crate) fn app_of(&self, cgroup: &str, session: i32) -> Option<AppId> {
+        let holds = |entry: &&Entry| entry.exit.is_none() && entry.host.holds(cgroup, session);
+        self.running.values().filter(|entry| entry.program().is_some()).find(holds)?.program().map(|it| it.app.clone())
+    }
+
     /// The client that a host is, unless the broker started it.
     pub(crate) fn client_of(&self, id: HostId) -> Option<ClientId> {
         self.adopted.get(id).map(|app| app.client)
@@ -159,14 +174,6 @@ impl Hosts {
     /// The host that a client is, if it is one.
     pub(crate) fn of_client(&self, client: ClientId) -> Option<HostId> {
         self.adopted.of_client(client)
-    }
-
-    /// What a host has used so far, where that can be seen.
-    pub(crate) fn usage(&self, id: HostId) -> Option<Usage> {
-        match self.adopted.get(id) {
-            Some(app) => app.usage(),
-            None => self.running.get(&id)?.host.usage(),
-        }
     }
 
     /// Closes the channel: a host ends itself when its broker is gone.
@@ -213,15 +220,10 @@ impl Hosts {
     pub(crate) fn bury(&mut self, id: HostId) -> Option<(HostExit, Option<bgtask_core::Usage>)> {
         let mut entry = self.running.remove(&id)?;
         let exit = entry.exit.take().unwrap_or(HostExit::NotStarted("how it ended is not known".into()));
+        let usage = self.used_in_all(id, &entry);
         if let Kind::Command(files) = entry.kind {
             files.put_away(&exit);
         }
-        let usage = entry.host.final_usage().map(|all| bgtask_core::Usage {
-            cpu: all.used.cpu,
-            io: all.used.io,
-            memory_peak: all.memory_peak,
-            network: None,
-        });
         Some((exit, usage))
     }
 
@@ -246,7 +248,7 @@ impl Hosts {
         None
     }
 
-    fn attend(&self, id: HostId, launch: Launch, spec: &HostSpec) -> std::io::Result<Entry> {
+    fn attend(&self, id: HostId, app: &AppId, launch: Launch, spec: &HostSpec) -> std::io::Result<Entry> {
         let (outbox, orders) = mpsc::channel(MAX_OUTBOX);
         let tail = Arc::new(Mutex::new(Tail::new()));
         let ended = own(launch.host.as_fd())?;
@@ -254,6 +256,7 @@ impl Hosts {
         tokio::spawn(tell_when_readable(ended, self.inbox.clone(), id));
         let conversation = converse(launch.channel, self.guid.clone(), orders, self.inbox.clone(), id);
         let program = Program {
+            app: app.clone(),
             start: launch.start,
             outbox: Some(outbox),
             conversation: Some(tokio::spawn(conversation)),
@@ -261,9 +264,11 @@ impl Hosts {
             stamp: stamp(&spec.program),
             calls: Calls::default(),
             used: false,
+            watched: false,
         };
         Ok(Entry {
             host: launch.host,
+            peak: 0,
             exit: None,
             listener: Some(tokio::spawn(listen(output, Arc::clone(&tail), None))),
             tail,

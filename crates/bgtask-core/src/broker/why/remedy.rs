@@ -9,6 +9,7 @@ use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
 use crate::model::words::{duration_word, hundredths_word, minute_word, size_word};
+use crate::time::{Spoken, WallTime};
 
 /// What opens a gate.
 struct Opening {
@@ -74,17 +75,26 @@ impl Core {
             Gate::Battery => do_this("plug the machine in"),
             Gate::MemoryPressure => do_this("close programs that use much memory"),
             Gate::Throttled(resource) => {
-                wait_for(format!("wait until the {resource} budget of the app is filled again"))
+                let wait = self.spoken_wait(self.throttled_until(app));
+                wait_for(format!(
+                    "{wait} for more {resource}, or have the owner of this machine give {app} a larger budget"
+                ))
             }
-            Gate::Energy => wait_for("wait until the next period of energy begins"),
+            Gate::Energy => do_this(format!("`bgtask access set {app} always`")),
             Gate::Standby => wait_for("wait until the machine is awake again"),
             Gate::Load => wait_for("wait until the processors have time"),
             Gate::Backoff => wait_for("wait for the next try"),
             Gate::Running => wait_for("wait until the instance that runs has ended"),
-            Gate::Slot => {
-                wait_for(format!("wait until one of the {} running tasks has ended", self.config.max_running))
-            }
+            Gate::Slot => match self.config.max_running {
+                1 => wait_for("wait until the task that runs has ended"),
+                most => wait_for(format!("wait until one of the {most} running tasks has ended")),
+            },
         }
+    }
+
+    /// `wait 45 min`
+    fn spoken_wait(&self, until: Option<WallTime>) -> String {
+        until.map_or_else(|| "wait".to_owned(), |until| format!("wait {}", Spoken(until - self.now.wall)))
     }
 
     fn opening_of_access(&self, registration: &Registration, status: BackgroundAccessStatus) -> Opening {

@@ -195,10 +195,11 @@ impl Model {
     }
 
     pub(super) fn decided(&mut self, turn: &Turn) -> Verdict {
-        let before = std::mem::replace(&mut self.now, turn.now).wall;
+        let before = std::mem::replace(&mut self.now, turn.now);
+        let unset = before.wall + turn.now.boot.since(before.boot);
         let mut owed = Owed::default();
         let (begun, known) = (self.begun, self.apps.clone());
-        self.clock_was_set_back(before, &mut owed);
+        self.clock_was_set_back(unset, &mut owed);
         self.expect(&turn.input, &mut owed);
         self.lock_screen_changes(begun, &known, &mut owed);
         for output in &turn.outputs {

@@ -32,6 +32,8 @@ pub enum ActivationPhase {
     Starting,
     /// It runs.
     Running,
+    /// It runs, but its process is suspended, because its app has used up what it may (POL-1).
+    Suspended,
     /// It was told to stop.
     Cancelling,
 }
@@ -61,7 +63,8 @@ impl TestBroker {
     pub fn activations(&self, task: TaskId) -> Vec<TestActivation> {
         let Some(core) = &self.core else { return Vec::new() };
         let its = core.activations().filter(|(registration, _)| registration.id == core_id(task));
-        its.filter_map(|(_, activation)| activation_of(activation)).collect()
+        let suspended = |host| core.hosts().any(|one| Some(one.id) == host && one.frozen.is_some());
+        its.filter_map(|(_, activation)| activation_of(activation, suspended(activation.state.host()))).collect()
     }
 
     /// Why a task is not running now, or what it does: the sentence of `bgtask why`.
@@ -138,9 +141,12 @@ fn registered(registration: &Registration) -> RegisteredTask {
     }
 }
 
-fn activation_of(activation: &bgtask_core::Activation) -> Option<TestActivation> {
+fn activation_of(activation: &bgtask_core::Activation, suspended: bool) -> Option<TestActivation> {
     let (phase, reason) = match activation.state {
         ActivationState::Waiting { .. } => (ActivationPhase::Waiting, None),
+        ActivationState::Starting { .. } | ActivationState::Running { .. } if suspended => {
+            (ActivationPhase::Suspended, None)
+        }
         ActivationState::Starting { .. } => (ActivationPhase::Starting, None),
         ActivationState::Running { .. } => (ActivationPhase::Running, None),
         ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {

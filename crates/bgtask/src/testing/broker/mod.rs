@@ -2,6 +2,7 @@
 
 mod clock;
 mod convert;
+mod costs;
 mod ears;
 mod happen;
 mod look;
@@ -29,8 +30,8 @@ use bgtask_convert::{cannot_run, check_subject, core_app};
 use crate::core_application::{BackgroundActivatedEventArgs, entry};
 use crate::host::{Activated, Entries, Host, TaskError};
 use crate::{
-    ApplicationTriggerResult, BackgroundTaskBuilder, Error, RegistrationUpdate, TaskId, Trigger, TriggerResponse,
-    ValueSet,
+    ApplicationTriggerResult, BackgroundTaskBuilder, EnergyUsage, Error, RegistrationUpdate, TaskId, Trigger,
+    TriggerResponse, ValueSet,
 };
 use clock::Clock;
 use convert::{core_id, invalid, new_registration, refused, same, task_id};
@@ -187,6 +188,7 @@ pub struct TestBroker {
 #[derive(Default)]
 struct Heard {
     progress: Vec<(bgtask_core::TaskId, u32)>,
+    energy: Vec<(ClientId, EnergyUsage)>,
     /// Those that no app has handled yet.
     completions: Vec<Completion>,
 }
@@ -405,7 +407,7 @@ impl TestBroker {
 
     fn answer(&mut self, request: Request) -> Result<Result<Reply, Refusal>, Error> {
         if self.core.is_none() {
-            return Err(Error::no_broker(Path::new("TestBroker"), "it has crashed and was not restarted"));
+            return Err(Self::has_crashed());
         }
         let id = RequestId(self.number());
         self.tell(Input::Request(id, request));
@@ -426,6 +428,10 @@ impl TestBroker {
             let asked = self.ask(Request::RequestAccess { app: app.clone(), application: String::new() });
             asked.expect("an installed app may ask");
         }
+    }
+
+    fn has_crashed() -> Error {
+        Error::no_broker(Path::new("TestBroker"), "it has crashed and was not restarted")
     }
 
     fn number(&mut self) -> u64 {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
-use bgtask_core::{CancelNotice, HostExit, HostId, Input, InstanceId, RunOrder, Usage};
+use bgtask_core::{CancelNotice, HostExit, HostId, Input, InstanceId, RunOrder, ThrottleCounts, Usage};
 use bgtask_wire::HostSignal;
 use futures_util::stream::poll_fn;
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use tokio::task::AbortHandle;
 use zbus::Message;
 use zbus::message::Type;
 
-use bgtask_convert::{cancel_call, run_call, task_failure};
+use bgtask_convert::{cancel_call, run_call, task_failure, throttled_call};
 
 use crate::host::{CANCEL_GRACE, Channel, Entries, Entry, serve};
 
@@ -32,8 +33,10 @@ struct Process {
     serving: AbortHandle,
     /// The orders to run that it has not answered, by their serials.
     unanswered: BTreeMap<u32, InstanceId>,
-    /// How often its tasks were woken.
-    woken: Arc<AtomicU64>,
+    /// What its tasks are held by while it is suspended, and how often they were woken.
+    freezer: Arc<Freezer>,
+    /// What the test says that it has used.
+    used: Usage,
 }
 
 /// What a process says, or how it ended.
@@ -72,15 +75,16 @@ impl Processes {
 
     pub(super) fn launch(&mut self, host: HostId, entries: &Entries, data_dir: PathBuf) {
         let (calls, mut called) = mpsc::unbounded_channel();
-        let woken = Arc::default();
-        let entries = watched(entries, &woken);
+        let freezer = Arc::default();
+        let entries = frozen(entries, &freezer);
         let (mouth, ear) = (Mouth(host, self.ear.clone()), self.ear.clone());
         let serving = tokio::spawn(async move {
             let messages = poll_fn(move |context| called.poll_recv(context));
             let in_time = serve(entries, Some(data_dir), messages, mouth, CANCEL_GRACE).await;
             let _ = ear.send(Word(host, Said::Ended { in_time }));
         });
-        let process = Process { calls, serving: serving.abort_handle(), unanswered: BTreeMap::new(), woken };
+        let used = Usage { network: Some(0), ..Usage::default() };
+        let process = Process { calls, serving: serving.abort_handle(), unanswered: BTreeMap::new(), freezer, used };
         self.alive.insert(host, process);
     }
 
@@ -100,8 +104,38 @@ impl Processes {
 
     /// CA-9: a task that was woken has done something; what it did then cannot be measured here.
     pub(super) fn usage(&self, host: HostId) -> Input {
-        let io = self.alive.get(&host).map_or(0, |process| process.woken.load(Ordering::Relaxed));
-        Input::HostUsage { host, usage: Usage { io, ..Usage::default() } }
+        let usage = self.alive.get(&host).map(|process| {
+            let woken = process.freezer.woken.load(Ordering::Relaxed);
+            Usage { io: process.used.io + woken, ..process.used }
+        });
+        Input::HostUsage { host, usage: usage.unwrap_or_default() }
+    }
+
+    /// It has used so much more.
+    pub(super) fn charge(&mut self, host: HostId, more: Usage) {
+        if let Some(Process { used, .. }) = self.alive.get_mut(&host) {
+            used.cpu += more.cpu;
+            used.io += more.io;
+            used.network = used.network.zip(more.network).map_or(used.network, |(used, more)| Some(used + more));
+        }
+    }
+
+    pub(super) fn freeze(&self, host: HostId) {
+        if let Some(process) = self.alive.get(&host) {
+            process.freezer.freeze();
+        }
+    }
+
+    pub(super) fn thaw(&self, host: HostId) {
+        if let Some(process) = self.alive.get(&host) {
+            process.freezer.thaw();
+        }
+    }
+
+    pub(super) fn throttled(&self, host: HostId, instance: InstanceId, counts: ThrottleCounts) {
+        if let Some(process) = self.alive.get(&host) {
+            let _ = process.calls.send(throttled_call(instance, counts).expect("a notice can be written"));
+        }
     }
 
     /// Nothing more is asked of it: it ends by itself.
@@ -147,14 +181,49 @@ fn exited(host: HostId, exit: HostExit) -> Input {
     Input::HostExited { host, exit, output_tail: String::new(), usage: None }
 }
 
-/// The same entries, which tell when they are woken.
-fn watched(entries: &Entries, woken: &Arc<AtomicU64>) -> Entries {
+/// Holds the tasks of a process while it is suspended: nobody turns them, and who is woken meanwhile turns when it goes on.
+#[derive(Default)]
+struct Freezer {
+    woken: AtomicU64,
+    /// Who was woken while it is suspended; `None` while it is not.
+    held: Mutex<Option<Vec<Waker>>>,
+}
+
+impl Freezer {
+    fn freeze(&self) {
+        self.held().get_or_insert_default();
+    }
+
+    fn thaw(&self) {
+        self.held().take().into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Whether a task may turn now; it is woken when it may.
+    fn lets(&self, waker: &Waker) -> bool {
+        match self.held().as_mut() {
+            Some(held) => held.push(waker.clone()),
+            None => return true,
+        }
+        false
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<Waker>>> {
+        // No code of others runs while it is locked.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same entries, which the freezer can hold, and which tell it when they are woken.
+fn frozen(entries: &Entries, freezer: &Arc<Freezer>) -> Entries {
     entries.wrapped(|entry| -> Entry {
-        let (entry, woken) = (Arc::clone(entry), Arc::clone(woken));
+        let (entry, freezer) = (Arc::clone(entry), Arc::clone(freezer));
         Arc::new(move |instance| {
-            let (mut run, woken) = (entry(instance), Arc::clone(&woken));
+            let (mut run, freezer) = (entry(instance), Arc::clone(&freezer));
             Box::pin(std::future::poll_fn(move |context| {
-                woken.fetch_add(1, Ordering::Relaxed);
+                if !freezer.lets(context.waker()) {
+                    return Poll::Pending;
+                }
+                freezer.woken.fetch_add(1, Ordering::Relaxed);
                 run.as_mut().poll(context)
             }))
         })

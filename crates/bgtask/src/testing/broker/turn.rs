@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bgtask_convert::core_app;
-use bgtask_core::{Config, Consent, Core, Fact, Input, Notice, Output, SourceStatus};
+use bgtask_convert::{core_app, energy_info};
+use bgtask_core::{Budgets, Config, Consent, Core, Fact, Input, Notice, Output, SourceStatus};
 use tokio::time::{Instant, sleep_until};
 
 use super::TestBroker;
 use super::ears::Ears;
 use super::process::Word;
+use crate::EnergyUsage;
 
 /// How often in a row everything else that can run is let run without a word to the broker before nothing is expected any more.
 ///
@@ -115,13 +116,10 @@ impl TestBroker {
                 let data_dir = self.data_dir(app.as_str());
                 self.processes.launch(host, &self.entries, data_dir);
             }
-            Output::Freeze(_)
-            | Output::Thaw(_)
-            | Output::Throttled(..)
-            | Output::Inhibit(_)
-            | Output::Uninhibit(_)
-            | Output::Rouse(_) => {}
-            Output::Progressed { .. } => {}
+            Output::Freeze(host) => self.processes.freeze(host),
+            Output::Thaw(host) => self.processes.thaw(host),
+            Output::Throttled(host, instance, counts) => self.processes.throttled(host, instance, counts),
+            Output::Inhibit(_) | Output::Uninhibit(_) | Output::Rouse(_) | Output::Progressed { .. } => {}
             Output::Plan { .. } => unreachable!("no app has what only commands have"),
             Output::Listen { task, .. } => return vec![self.ears.listen(task)],
             Output::Unlisten(task) => self.ears.unlisten(task),
@@ -138,7 +136,10 @@ impl TestBroker {
             Output::Retire(host) => self.processes.retire(host),
             Output::Kill(host) => return self.processes.kill(host).into_iter().collect(),
             Output::Deliver(_, Notice::Progress { task, value, .. }) => self.heard.progress.push((task, value)),
-            Output::Deliver(_, Notice::Energy(_)) => {}
+            Output::Deliver(client, Notice::Energy(usage)) => {
+                let usage = EnergyUsage::read(energy_info(&usage)).expect("the library has every level");
+                self.heard.energy.push((client, usage));
+            }
             Output::Deliver(_, Notice::Completed(completion)) => self.heard.completions.push(completion),
         }
         Vec::new()
@@ -172,7 +173,9 @@ impl TestBroker {
         }
         self.orphans.drain(..).for_each(|orphan| orphan.abort());
         self.lives += 1;
-        self.core = Some(Core::new(Config::default(), self.lives));
+        // What an app may borrow would depend on what the others do.
+        let budgets = Budgets { pool_cpu: Duration::ZERO, pool_network: 0, ..Budgets::default() };
+        self.core = Some(Core::new(Config { budgets, ..Config::default() }, self.lives));
         self.tell(Input::Policy(self.policy.clone()));
         let installed: Vec<_> = self.apps.iter().map(|(id, app)| core_app(id, app, |_| true)).collect();
         installed.into_iter().for_each(|app| self.tell(Input::AppInstalled(app)));

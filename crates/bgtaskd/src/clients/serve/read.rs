@@ -10,7 +10,7 @@ use bgtask_wire::{
 };
 use zbus::Message;
 
-use bgtask_convert::{listened_info, source_info, task_info, why_info};
+use bgtask_convert::{budget_info, energy_info, listened_info, source_info, task_info, why_info};
 
 use super::ask::task_id;
 use super::describe::{app_info, history_info};
@@ -31,6 +31,14 @@ impl Asked<'_> {
         let reply = match call {
             Call::GetAccessStatus { app, application, standby } => {
                 answered(message, &self.access(app, application, *standby)?)
+            }
+            Call::GetEnergyUsage(app) => {
+                answered(message, &energy_info(&self.core.energy(&self.installed(app)?, self.now)))
+            }
+            Call::GetBudget(app) => answered(message, &budget_info(self.core, &self.installed(app)?, self.now)),
+            Call::GetWorkCost => {
+                let cost = self.core.work_cost();
+                answered(message, &(cost.is_some(), cost.map_or(0, |cost| cost.number())))
             }
             Call::ListTasks(app) => answered(message, &self.list(&self.identity.scope(app)?)),
             Call::GetTask(task) => answered(message, &self.task(task)?),
@@ -63,6 +71,15 @@ impl Asked<'_> {
         let application = self.application(&app, application.to_owned());
         let status = self.core.access_of(&app, &application, standby);
         status.map(|status| status.number()).map_err(|refused| self.refused(&refused))
+    }
+
+    /// The app that is asked about.
+    fn installed(&self, app: &str) -> Result<AppId, Error> {
+        let app = self.identity.one(app)?;
+        match self.core.apps().any(|installed| installed.id == app) {
+            true => Ok(app),
+            false => Err(self.refused(&bgtask_core::Refusal::UnknownApp(app))),
+        }
     }
 
     fn list(&self, scope: &Scope) -> Vec<TaskInfo> {

@@ -1,0 +1,90 @@
+"""What background work costs, and how often a task was suspended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from conftest import Home, builder, sources_know
+
+from bgtask import (
+    BackgroundEnergyManager,
+    BackgroundExecutionManager,
+    BackgroundTaskThrottleCounter,
+    BackgroundWorkCost,
+    BackgroundWorkCostValue,
+    EnergyUsage,
+    EnergyUsageLevel,
+    ProtocolError,
+    SystemCondition,
+    SystemConditionType,
+)
+from bgtask._events import Events
+from bgtask._serve import _facts
+from bgtask._wire import Channel, Received
+from bgtask.task_instance import TaskInstance
+
+LOW, EXCESSIVE = EnergyUsageLevel.Low, EnergyUsageLevel.Excessive
+
+
+async def test_an_app_that_has_done_nothing_uses_no_energy(broker: Home) -> None:
+    """POL-6"""
+    usage = await BackgroundEnergyManager.recent_energy_usage()
+    assert (usage.percent, usage.level) == (0, LOW)
+    assert timedelta(0) < usage.until - datetime.now(UTC) <= timedelta(minutes=30)
+
+
+async def test_the_cost_is_known_while_a_task_waits_for_it(broker: Home) -> None:
+    """POL-4, POL-5"""
+    assert await BackgroundWorkCost.current() is None
+    await BackgroundExecutionManager.request_access()
+    made = builder()
+    made.add_condition(SystemCondition(SystemConditionType.BackgroundWorkCostNotHigh))
+    await made.register()
+    await sources_know()
+    assert await BackgroundWorkCost.current() is BackgroundWorkCostValue.Low, "a machine without a battery"
+
+
+def changed(events: Events, percent: int, level: int) -> None:
+    """The broker tells that the use of energy has changed."""
+    signal = Received(
+        "signal", None, "org.bgtask.Broker1", "EnergyUsageChanged", "", "uux", (percent, level, 7), False, None
+    )
+    events.hear(signal, Channel.__new__(Channel), "")
+
+
+async def test_each_rise_and_the_return_to_low_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """POL-8"""
+    heard: list[tuple[str, EnergyUsage]] = []
+    events = Events()
+    monkeypatch.setattr("bgtask._session.Session.listen", lambda _session: events)
+    rises = BackgroundEnergyManager.on_recent_energy_usage_increased(lambda usage: heard.append(("rose", usage)))
+    BackgroundEnergyManager.on_recent_energy_usage_returned_to_low(lambda usage: heard.append(("low", usage)))
+    changed(events, 160, 150)
+    changed(events, 160, 151)
+    changed(events, 0, 0)
+    while await events._dispatch_one(""):
+        pass
+    assert [(what, usage.percent, usage.level) for what, usage in heard] == [("rose", 160, EXCESSIVE), ("low", 0, LOW)]
+    rises.remove()
+    changed(events, 320, 300)
+    while await events._dispatch_one(""):
+        pass
+    assert len(heard) == 2
+    with pytest.raises(ProtocolError):
+        EnergyUsage._of(1, 2, 3)
+
+
+def test_a_task_reads_how_often_it_was_suspended() -> None:
+    """POL-1, POL-2: in an earlier try, and since."""
+    ids = "67e55044-10b1-426f-9247-bb680e5fe0c8"
+    info = {"instance": ids, "task": ids, "name": "", "entry_point": "", "trigger_details": {}, "fired_at": 0}
+    info |= {"fired_count": 1, "attempt": 2, "budget": 1, "throttled_cpu": 2}
+    instance = TaskInstance(_facts(info, None), lambda _value: None)
+
+    def counts() -> list[int]:
+        return [instance.get_throttle_count(counter) for counter in BackgroundTaskThrottleCounter]
+
+    assert (instance.suspended_count, counts()) == (2, [2, 2, 0])
+    instance._throttle(3, 1)
+    assert (instance.suspended_count, counts()) == (4, [4, 3, 1])
