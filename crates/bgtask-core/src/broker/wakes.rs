@@ -48,7 +48,6 @@ impl Core {
             if let Some(task) = self.tasks.get_mut(*id) {
                 task.wakes = task.wakes.saturating_add(WHOLE / shared);
             }
-            self.charge_energy_of_wake(*id, shared);
         }
         shared
     }
