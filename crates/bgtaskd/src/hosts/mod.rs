@@ -222,7 +222,7 @@ impl Hosts {
         let mut entry = self.running.remove(&id)?;
         let exit = entry.exit.take().unwrap_or(HostExit::NotStarted("how it ended is not known".into()));
         let usage = self.used_in_all(id, &entry);
-        if let Kind::Command(files) = &entry.kind {
+        if let Kind::Command(files) = entry.kind {
             files.put_away(&exit);
         }
         Some((exit, usage))
