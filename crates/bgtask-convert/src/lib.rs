@@ -12,10 +12,12 @@
 //! | a fact, a status of a source | the other side's word for it | [`source_of`], [`fact_of`], [`core_status`] |
 //! | a trigger that listens | what its source listens to | [`subject`] |
 //! | a notification of an app | one for the desktop | [`notification()`] |
+//! | capabilities and `[sandbox]` | walls | [`plan()`] |
 //! | a refusal | an error of the contract | [`error_kind`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod confinement;
 mod details;
 mod host;
 mod info;
@@ -27,6 +29,7 @@ mod register;
 mod source;
 mod subject;
 
+pub use confinement::{Grounds, plan};
 pub use details::{details, device_of};
 pub use host::{cancel_call, run_call, task_failure, throttled_call};
 pub use info::{budget_info, listened_info, registration_of, setting_word, source_info, task_info, why_info};

@@ -97,7 +97,13 @@ impl Drop for Reaped {
 }
 
 fn launch(spawner: &mut Spawner) -> Launch {
-    let spec = HostSpec { program: own_path(), args: vec!["hello".into()], env: environment(), dir: "/".into() };
+    let spec = HostSpec {
+        program: own_path(),
+        args: vec!["hello".into()],
+        env: environment(),
+        dir: "/".into(),
+        confine: None,
+    };
     let mut launch = spawner.launch(&spec, &[], Limits::default()).unwrap();
     poll(&mut [PollFd::new(&launch.output, PollFlags::IN)], None).unwrap();
     launch.output.read_exact(&mut [0]).unwrap();
@@ -115,6 +121,7 @@ fn spawner(launcher: Option<PathBuf>, spares: usize) -> Spawner {
         launcher_args: own.then(|| "launcher".into()).into_iter().collect(),
         spares,
         records: std::env::temp_dir().join(format!("spawn_latency-{}-{spares}", std::process::id())),
+        walls: false,
         use_cgroups: true,
     })
     .unwrap()

@@ -126,6 +126,7 @@ fn spawner() -> Spawner {
         launcher_args: vec!["launcher".into()],
         spares: 1,
         records: std::env::temp_dir().join(format!("spawn_rate-{}", std::process::id())),
+        walls: false,
         use_cgroups: std::env::var_os("NO_CGROUPS").is_none(),
     })
     .unwrap()

@@ -77,6 +77,16 @@ impl Tree {
     }
 }
 
+/// The directory in which a broker that runs has its hosts' cgroups, if it has.
+#[must_use]
+pub fn tree_of(broker: u32) -> Option<PathBuf> {
+    let own = of_process(&broker.to_string()).ok()?;
+    let start = format!("{TREE_PREFIX}{broker}-");
+    let places = own.parent().into_iter().chain([own.as_path()]).filter_map(|place| fs::read_dir(place).ok());
+    let mut entries = places.flatten().flatten();
+    entries.find(|entry| entry.file_name().as_bytes().starts_with(start.as_bytes())).map(|entry| entry.path())
+}
+
 /// Whether systemd gave a cgroup to its unit, as it notes on it. With `DelegateSubgroup=` the processes of the unit are in one
 /// below, so that there may be controllers beside them.
 pub(crate) fn is_delegated(cgroup: &Path) -> bool {
@@ -143,6 +153,15 @@ impl Cgroup {
         let dir = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(&path)?;
         let events = File::open(path.join("cgroup.events"))?;
         Ok(Self { path, dir, events })
+    }
+
+    /// Whether a cgroup is this one or below it. Only the end of the path is compared, as a process may see the hierarchy from
+    /// below its root; that of a tree and a host in it is like no other.
+    pub(crate) fn holds(&self, cgroup: &str) -> bool {
+        let mut own = self.path.iter().rev();
+        let (Some(name), Some(above)) = (own.next(), own.next()) else { return false };
+        let names: Vec<_> = Path::new(cgroup).iter().collect();
+        names.windows(2).any(|pair| pair == [above, name])
     }
 
     /// What a child is spawned into.
@@ -275,9 +294,13 @@ impl Cgroup {
 
 /// The cgroup of this process, or why there is none to be seen.
 pub(crate) fn own() -> Result<PathBuf, String> {
-    let read = |path| fs::read(path).map_err(|error| format!("cannot read {path}: {error}"));
-    let mounts = read("/proc/self/mountinfo")?;
-    let membership = read("/proc/self/cgroup")?;
+    of_process("self")
+}
+
+fn of_process(process: &str) -> Result<PathBuf, String> {
+    let read = |path: String| fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"));
+    let mounts = read("/proc/self/mountinfo".to_owned())?;
+    let membership = read(format!("/proc/{process}/cgroup"))?;
     locate(&mounts, &membership)
 }
 

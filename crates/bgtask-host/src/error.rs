@@ -54,6 +54,15 @@ pub enum HostError {
         source: io::Error,
     },
 
+    /// A wall that the program has to be behind does not stand. It was not run.
+    #[error("{} has to run confined, and cannot; it was not run", path.display())]
+    Wall {
+        /// The program.
+        path: PathBuf,
+        /// Which wall, and why.
+        source: io::Error,
+    },
+
     /// A path that has to be absolute is not.
     #[error("the {what} must be an absolute path: {}", path.display())]
     NotAbsolute {
@@ -144,9 +153,11 @@ impl HostError {
             | Self::NotInPath { .. }
             | Self::Interpreter { .. }
             | Self::TooMany { .. } => Blame::Program,
-            Self::NetworkKept { .. } | Self::Environment { .. } | Self::Leftover { .. } | Self::InUse { .. } => {
-                Blame::Environment
-            }
+            Self::NetworkKept { .. }
+            | Self::Wall { .. }
+            | Self::Environment { .. }
+            | Self::Leftover { .. }
+            | Self::InUse { .. } => Blame::Environment,
             Self::Launcher { .. } => Blame::Broker,
         }
     }

@@ -64,6 +64,17 @@ impl Host {
         Self { pid, pidfd, place, watched: Limits::default(), closed: false, final_usage: None }
     }
 
+    /// Whether a process of this cgroup (as in `/proc/PID/cgroup`) and session belongs to it.
+    ///
+    /// For whoever knows a process only by its number, which may be another's by the time it is read.
+    #[must_use]
+    pub fn holds(&self, cgroup: &str, session: i32) -> bool {
+        match &self.place {
+            Place::Cgroup(own) => own.holds(cgroup),
+            Place::Session(_) => session == self.pid.as_raw_nonzero().get(),
+        }
+    }
+
     pub(crate) fn record(&mut self, record: Record) {
         self.place = Place::Session(Some(record));
     }

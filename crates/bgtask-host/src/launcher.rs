@@ -22,9 +22,11 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 use rustix::process::{Resource, Rlimit, chdir, getppid, getpriority_process, setpriority_process, setrlimit, setsid};
 use rustix::thread::{sched_getaffinity, sched_setaffinity, set_no_new_privs};
 
+use bgtask_confine::Prepared;
+
 use crate::message::{self, Failure, Stage};
 use crate::raw::DiskPriority;
-use crate::spare::BELL;
+use crate::spare::{BELL, BELL_WITH_WALLS};
 use crate::spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};
 use crate::{NICE, host, raw};
 
@@ -48,10 +50,14 @@ pub fn main() -> ! {
         Ok(control) => control,
         Err(error) => give_up(&error),
     };
-    let waited = confine().and_then(|()| receive_bell(&control)).and_then(|bell| wait(&control, &bell));
-    let failure = match waited.and_then(|()| receive(&control)) {
+    let prepared = confine().and_then(|()| receive_bell(&control)).and_then(|bell| {
+        let prepared = bell.as_ref().is_some_and(|bell| bell.walls).then(prepare).transpose()?;
+        wait(&control, bell.as_ref().map(|bell| &bell.bell)).map(|()| prepared)
+    });
+    let received = prepared.and_then(|prepared| Ok(receive(&control)?.map(|order| (order, prepared))));
+    let failure = match received {
         Ok(None) => exit(0),
-        Ok(Some(order)) => match become_host(&order.spec) {
+        Ok(Some((order, prepared))) => match become_host(&order.spec, prepared) {
             Err(failure) => failure,
         },
         Err(failure) => failure,
@@ -107,10 +113,25 @@ pub(crate) fn raised_oom_score() -> Option<String> {
     Some((score + OOM_HANDICAP).min(1000).to_string())
 }
 
+/// All that walls need before it is known what for, out of the way of the descriptors a host has.
+fn prepare() -> Result<Prepared, Failure> {
+    let taken: io::Result<Vec<_>> = (0..MAX_ORDER_FDS).map(|_| File::open("/dev/null")).collect();
+    let taken = taken.map_err(|error| Failure { stage: Stage::Confine, error })?;
+    let prepared = Prepared::new();
+    drop(taken);
+    Ok(prepared)
+}
+
+struct Bell {
+    bell: OwnedFd,
+    /// Whether what comes will be confined.
+    walls: bool,
+}
+
 /// What the broker rings after an order; out of the way of the descriptors a host has.
-fn receive_bell(control: &OwnedFd) -> Result<Option<OwnedFd>, Failure> {
+fn receive_bell(control: &OwnedFd) -> Result<Option<Bell>, Failure> {
     let failed = |errno| failure(Stage::Receive, errno);
-    let mut bytes = [0; BELL.len()];
+    let mut bytes = [0; BELL_WITH_WALLS.len()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut iov = [IoSliceMut::new(&mut bytes)];
@@ -125,11 +146,13 @@ fn receive_bell(control: &OwnedFd) -> Result<Option<OwnedFd>, Failure> {
     });
     let bell = fds.next().ok_or_else(|| failed(rustix::io::Errno::PROTO))?;
     let above_all = i32::try_from(host::CHANNEL_SEAT as usize + MAX_ORDER_FDS).expect("a few descriptors");
-    fcntl_dupfd_cloexec(bell, above_all).map(Some).map_err(failed)
+    let bell = fcntl_dupfd_cloexec(bell, above_all).map_err(failed)?;
+    debug_assert!(BELL.len() < BELL_WITH_WALLS.len());
+    Ok(Some(Bell { bell, walls: bytes == BELL_WITH_WALLS }))
 }
 
 /// Waits for the bell, or for the end of the broker: then there is nothing to receive, which says the same.
-fn wait(control: &OwnedFd, bell: &Option<OwnedFd>) -> Result<(), Failure> {
+fn wait(control: &OwnedFd, bell: Option<&OwnedFd>) -> Result<(), Failure> {
     let Some(bell) = bell else { return Ok(()) };
     let mut watched = [PollFd::new(bell, PollFlags::IN), PollFd::new(control, PollFlags::empty())];
     let woken = rustix::io::retry_on_intr(|| poll(&mut watched, None));
@@ -180,11 +203,19 @@ fn are_seated(fds: &[OwnedFd]) -> bool {
     !fds.is_empty() && numbers.eq(seats.take(fds.len()))
 }
 
-fn become_host(spec: &HostSpec) -> Result<Infallible, Failure> {
+fn become_host(spec: &HostSpec, prepared: Option<Prepared>) -> Result<Infallible, Failure> {
     // The broker kept it off its own processor for the wake-up only, perhaps before this program had begun: what it could have
     // noted then of its own processors would be too few.
     if let Ok(processors) = sched_getaffinity(getppid()) {
         let _refused = sched_setaffinity(None, &processors);
+    }
+    match (&spec.confine, prepared) {
+        (None, None) => {}
+        (Some(plan), Some(prepared)) => prepared
+            .confine(plan)
+            .map_err(|breach| Failure { stage: Stage::Wall, error: io::Error::other(breach.to_string()) })?,
+        // There is no way back from the one, and the other is too late for its wait.
+        (Some(_), None) | (None, Some(_)) => return Err(failure(Stage::Receive, rustix::io::Errno::PROTO)),
     }
     chdir(&spec.dir).map_err(|errno| failure(Stage::Directory, errno))?;
     // Besides executing, this empties the signal mask.

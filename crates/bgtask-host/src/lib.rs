@@ -91,6 +91,7 @@ mod spec;
 mod tail;
 mod usage;
 
+pub use cgroup::tree_of;
 pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, Prepared, Running};
 pub use delegation::{may_make_cgroups, step_aside};
 pub use error::{Blame, HostError};

@@ -1,8 +1,8 @@
 //! The one message a launcher gets, and the one it may answer.
 //!
-//! Order: version, program, directory, arguments, environment. Numbers are 32-bit little-endian;
+//! Order: version, program, directory, arguments, environment, plan of confinement (empty is none). Numbers are 32-bit little-endian;
 //! text is its length and its bytes; a list is its length and its elements.
-//! Failure: stage and errno. A launcher that becomes its program answers nothing: its end of the
+//! Failure: stage, errno and what else there is to say. A launcher that becomes its program answers nothing: its end of the
 //! socket closes on exec.
 
 use std::ffi::{OsStr, OsString};
@@ -10,13 +10,16 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
+use bgtask_confine::Plan;
+
 use crate::{HostError, HostSpec, MAX_SPEC_BYTES};
 
 /// Changes with the format: launcher and broker may come from two versions of the package while
 /// it is being upgraded.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-pub(crate) const FAILURE_BYTES: usize = 8;
+/// The most that a launcher says about a failure.
+pub(crate) const FAILURE_BYTES: usize = 512;
 
 pub(crate) fn encode(spec: &HostSpec) -> Result<Vec<u8>, HostError> {
     spec.check()?;
@@ -33,6 +36,7 @@ pub(crate) fn encode(spec: &HostSpec) -> Result<Vec<u8>, HostError> {
         put_text(&mut message, name);
         put_text(&mut message, value);
     }
+    put_text(&mut message, OsStr::from_bytes(&spec.confine.as_ref().map(Plan::encode).unwrap_or_default()));
     if message.len() > MAX_SPEC_BYTES {
         return Err(HostError::TooMany {
             what: "bytes of program, arguments and environment",
@@ -56,7 +60,11 @@ pub(crate) fn decode(message: &[u8]) -> Option<HostSpec> {
     let env = (0..take_number(&mut rest)?)
         .map(|_| Some((take_text(&mut rest)?, take_text(&mut rest)?)))
         .collect::<Option<_>>()?;
-    let spec = HostSpec { program, args, env, dir };
+    let confine = match take_text(&mut rest)? {
+        plan if plan.is_empty() => None,
+        plan => Some(Plan::decode(plan.as_bytes())?),
+    };
+    let spec = HostSpec { program, args, env, dir, confine };
     (rest.is_empty() && spec.check().is_ok()).then_some(spec)
 }
 
@@ -67,6 +75,7 @@ pub(crate) enum Stage {
     Receive = 2,
     Directory = 3,
     Execute = 4,
+    Wall = 5,
 }
 
 #[derive(Debug)]
@@ -76,11 +85,14 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn encode(&self) -> [u8; FAILURE_BYTES] {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let errno = self.error.raw_os_error().unwrap_or(libc::EINVAL);
-        let mut bytes = [0; FAILURE_BYTES];
-        bytes[..4].copy_from_slice(&(self.stage as u32).to_le_bytes());
-        bytes[4..].copy_from_slice(&errno.to_le_bytes());
+        let mut bytes = (self.stage as u32).to_le_bytes().to_vec();
+        bytes.extend(errno.to_le_bytes());
+        if self.error.raw_os_error().is_none() {
+            bytes.extend(self.error.to_string().as_bytes());
+        }
+        bytes.truncate(FAILURE_BYTES);
         bytes
     }
 
@@ -91,10 +103,14 @@ impl Failure {
             2 => Stage::Receive,
             3 => Stage::Directory,
             4 => Stage::Execute,
+            5 => Stage::Wall,
             _ => return None,
         };
-        let errno = i32::from_le_bytes(errno.try_into().ok()?);
-        let error = io::Error::from_raw_os_error(errno);
+        let (errno, words) = errno.split_first_chunk::<4>()?;
+        let error = match String::from_utf8_lossy(words) {
+            words if words.is_empty() => io::Error::from_raw_os_error(i32::from_le_bytes(*errno)),
+            words => io::Error::other(words.into_owned()),
+        };
         Some(Self { stage, error })
     }
 }
@@ -133,6 +149,7 @@ mod tests {
             args: vec!["-i".into(), OsString::from_vec(vec![0xff, b'x']), "".into()],
             env: vec![("A".into(), "".into()), ("B".into(), OsString::from_vec(vec![0xfe]))],
             dir: "/tmp".into(),
+            confine: Some(Plan::new("/home/ada".into())),
         }
     }
 
@@ -191,6 +208,9 @@ mod tests {
         let received = Failure::decode(&sent.encode()).unwrap();
         assert_eq!(received.stage, Stage::Execute);
         assert_eq!(received.error.raw_os_error(), Some(libc::ENOENT));
+        let why = Failure { stage: Stage::Wall, error: io::Error::other("no Landlock") };
+        let received = Failure::decode(&why.encode()).unwrap();
+        assert_eq!((received.stage, received.error.to_string()), (Stage::Wall, "no Landlock".to_owned()));
         assert!(Failure::decode(&[]).is_none());
         assert!(Failure::decode(&[4, 0, 0, 0, 2]).is_none());
         assert!(Failure::decode(&[9, 0, 0, 0, 2, 0, 0, 0]).is_none());

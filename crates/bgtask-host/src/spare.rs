@@ -67,6 +67,9 @@ impl Start {
             Some(Failure { stage: Stage::Directory, error: source }) => {
                 HostError::Directory { path: self.dir.clone(), source }
             }
+            Some(Failure { stage: Stage::Wall, error: source }) => {
+                HostError::Wall { path: self.program.clone(), source }
+            }
             other => launcher_failed(&self.launcher, other, Errno::PROTO),
         }
     }
@@ -81,11 +84,21 @@ impl AsFd for Start {
 /// What the message says that brings a launcher its bell.
 pub(crate) const BELL: &[u8] = b"bell";
 
+/// The same to one that prepares walls while it waits.
+pub(crate) const BELL_WITH_WALLS: &[u8] = b"bell with walls";
+
 /// A launcher that waits.
 #[derive(Debug)]
 pub(crate) struct Spare {
     pub(crate) host: Host,
     ends: Ends,
+}
+
+impl Spare {
+    /// Whether it waits behind walls, and for whom they are.
+    pub(crate) fn has_walls(&self) -> bool {
+        self.ends.walls
+    }
 }
 
 /// The broker's ends of what a launcher is born with.
@@ -96,6 +109,7 @@ pub(crate) struct Ends {
     /// does not, and the broker has the commit to do.
     bell: OwnedFd,
     output: PipeReader,
+    walls: bool,
 }
 
 /// The launcher's ends.
@@ -186,24 +200,25 @@ pub(crate) fn channel() -> io::Result<(UnixStream, UnixStream)> {
     Ok((ours, theirs))
 }
 
-pub(crate) fn pipes() -> io::Result<(Ends, Seats)> {
+pub(crate) fn pipes(walls: bool) -> io::Result<(Ends, Seats)> {
     let (control, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let (output, write) = io::pipe()?;
     rustix::io::ioctl_fionbio(&output, true)?;
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    hand_over_bell(&control, &bell)?;
+    hand_over_bell(&control, &bell, walls)?;
     let seats = Seats { control: theirs, errors: write.try_clone()?, output: write };
-    Ok((Ends { control, bell, output }, seats))
+    Ok((Ends { control, bell, output, walls }, seats))
 }
 
 /// The first message a launcher finds.
-fn hand_over_bell(control: &OwnedFd, bell: &OwnedFd) -> Result<(), Errno> {
+fn hand_over_bell(control: &OwnedFd, bell: &OwnedFd, walls: bool) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     let fds = [bell.as_fd()];
     let has_room = ancillary.push(SendAncillaryMessage::ScmRights(&fds));
     assert!(has_room, "one descriptor fits");
-    sendmsg(control, &[IoSlice::new(BELL)], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+    let words = if walls { BELL_WITH_WALLS } else { BELL };
+    sendmsg(control, &[IoSlice::new(words)], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
 }
 
 #[cfg(test)]
@@ -212,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_report_is_heard_even_if_the_order_was_not() {
-        let (ours, theirs) = pipes().unwrap();
+        let (ours, theirs) = pipes(false).unwrap();
         rustix::net::send(&ours.control, b"order", SendFlags::empty()).unwrap();
         rustix::net::send(&theirs.control, b"report", SendFlags::empty()).unwrap();
         drop(theirs);

@@ -38,6 +38,9 @@ pub struct SpawnerConfig {
     /// need be: it says what runs, so that a successor can end it. Best on a file system that
     /// does not survive a reboot.
     pub records: PathBuf,
+    /// Whether launchers prepare walls while they wait: whether most hosts will be confined ([`HostSpec::confine`]). The others
+    /// are launched all the same, but wait for a launcher to start.
+    pub walls: bool,
     /// Whether to look for a cgroup at all. `false` is for tests of the other way.
     pub use_cgroups: bool,
 }
@@ -62,6 +65,7 @@ pub enum Containment {
 pub struct Spawner {
     spares: VecDeque<Spare>,
     wanted: usize,
+    walls: bool,
     launcher: PathBuf,
     launcher_args: Vec<OsString>,
     image: Image,
@@ -112,6 +116,7 @@ impl Spawner {
         let mut spawner = Self {
             spares: VecDeque::new(),
             wanted: config.spares,
+            walls: config.walls,
             image,
             launcher: config.launcher,
             launcher_args: config.launcher_args,
@@ -139,18 +144,20 @@ impl Spawner {
     /// Fails if `spec` cannot be run by anybody, or the machine is out of a resource. That the
     /// program is missing is known later, from [`Launch::start`].
     pub fn launch(&mut self, spec: &HostSpec, payload: &[BorrowedFd<'_>], limits: Limits) -> Result<Launch, HostError> {
+        let spec = &self.held_together(spec);
         let order = message::encode(spec)?;
+        let walls = spec.confine.is_some();
         if payload.len() > MAX_PAYLOAD {
             return Err(HostError::TooMany { what: "descriptors for a host", count: payload.len(), max: MAX_PAYLOAD });
         }
         let (channel, theirs) = channel().map_err(|error| self.failed("make a channel for", error))?;
         let fds = [&[theirs.as_fd()], payload].concat();
         loop {
-            let waited = self.spares.pop_front();
+            let waited = self.take_spare(walls);
             let is_last = waited.is_none();
             let mut spare = match waited {
                 Some(spare) => spare,
-                None => self.spawn()?,
+                None => self.spawn(walls)?,
             };
             spare.host.limit(limits);
             match spare.order(&order, &fds) {
@@ -170,7 +177,7 @@ impl Spawner {
     /// Fails if the launcher cannot be run or the machine is out of a resource.
     pub fn refill(&mut self) -> Result<(), HostError> {
         while self.spares.len() < self.wanted {
-            let spare = self.spawn()?;
+            let spare = self.spawn(self.walls)?;
             self.spares.push_back(spare);
         }
         Ok(())
@@ -186,13 +193,13 @@ impl Spawner {
     /// Who keeps the [`Limits`] of a host here.
     #[must_use]
     pub fn keepers(&self) -> Keepers {
-        self.tree.as_ref().map_or(Keepers::NONE, |recorded| recorded.tree.keepers())
+        self.tree.as_ref().map_or(Keepers::NONE, |recorded| Keepers::of_tree(recorded.tree.path()))
     }
 
     /// Where a command is going to live. That it can be born there has been seen, or is seen now.
     pub(crate) fn home(&mut self) -> Result<Home, HostError> {
         if self.tree.is_some() && !self.cgroups_work {
-            drop(self.spawn_contained()?);
+            drop(self.spawn_contained(false)?);
         }
         if let Some(recorded) = &mut self.tree {
             let tree = recorded.tree.path().to_owned();
@@ -222,14 +229,28 @@ impl Spawner {
         &self.oom_score
     }
 
-    fn spawn(&mut self) -> Result<Spare, HostError> {
-        let spare = self.spawn_contained()?;
+    fn take_spare(&mut self, walls: bool) -> Option<Spare> {
+        let fitting = self.spares.iter().position(|spare| spare.has_walls() == walls)?;
+        self.spares.remove(fitting)
+    }
+
+    /// A session is all that holds the processes of a host together where there is no cgroup: what is confined cannot leave it.
+    fn held_together(&self, spec: &HostSpec) -> HostSpec {
+        let mut spec = spec.clone();
+        if let (Some(plan), Containment::Session { .. }) = (&mut spec.confine, &self.containment) {
+            plan.one_session = true;
+        }
+        spec
+    }
+
+    fn spawn(&mut self, walls: bool) -> Result<Spare, HostError> {
+        let spare = self.spawn_contained(walls)?;
         spare.host.limit_open_files(self.open_files);
         Ok(spare)
     }
 
-    fn spawn_contained(&mut self) -> Result<Spare, HostError> {
-        let (spare, seats) = pipes().map_err(|error| self.failed("make pipes for", error))?;
+    fn spawn_contained(&mut self, walls: bool) -> Result<Spare, HostError> {
+        let (spare, seats) = pipes(walls).map_err(|error| self.failed("make pipes for", error))?;
         if let Some(recorded) = &mut self.tree {
             let tree = recorded.tree.path().to_owned();
             let failed = |error| HostError::environment("make a cgroup in", &tree, error);
@@ -366,6 +387,7 @@ mod tests {
             launcher_args: vec![],
             spares: 0,
             records: records.path().to_owned(),
+            walls: false,
             use_cgroups: true,
         });
         (spawner.unwrap(), records)

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use bgtask_confine::Plan;
+
 use crate::HostError;
 
 /// The most bytes that the program, its arguments, environment and directory may take together,
@@ -27,6 +29,8 @@ pub struct HostSpec {
     pub env: Vec<(OsString, OsString)>,
     /// The directory to start in, an absolute path.
     pub dir: PathBuf,
+    /// What it may do; everything that its user may, where there is no plan.
+    pub confine: Option<Plan>,
 }
 
 impl HostSpec {
@@ -82,6 +86,7 @@ mod tests {
             args: vec![],
             env: vec![("HOME".into(), "/root".into())],
             dir: "/".into(),
+            confine: None,
         }
     }
 

@@ -1,6 +1,8 @@
 //! The other processes of the integration tests, in one program: launcher, host and broker.
 
+mod escape;
 mod greedy;
+mod stage;
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,6 +18,10 @@ fn main() {
     match *args {
         ["launcher"] => launcher::main(),
         ["probe", ..] => probe(),
+        ["escape", world, pid, port] => escape::escape(Path::new(world), pid.parse().unwrap(), port.parse().unwrap()),
+        ["stage", world, use_cgroups, required] => {
+            stage::stage(Path::new(world), use_cgroups == "true", required == "true");
+        }
         ["network", port] => network(port.parse().unwrap()),
         ["allocate", mebibytes] => allocate(mebibytes.parse().unwrap()),
         ["spin", milliseconds] => greedy::spin(milliseconds.parse().unwrap()),
@@ -97,7 +103,7 @@ fn without_network(records: &Path, port: &str) {
     let own = std::env::current_exe().unwrap();
     let argv = vec![own.into(), "network".into(), port.into()];
     let spec = CommandSpec { network: false, ..CommandSpec::new(argv, vec![], "/".into()) };
-    match spawner(records, false).prepare(spec).unwrap().start() {
+    match spawner(records, false, false).prepare(spec).unwrap().start() {
         Err(error) => println!("refused: {error}"),
         Ok(mut running) => {
             wait_readable(&running.host);
@@ -108,7 +114,7 @@ fn without_network(records: &Path, port: &str) {
 
 /// A broker that starts one host or command, tells its number and then waits to be killed.
 fn broker(what: &str, records: &Path, use_cgroups: bool) {
-    let mut spawner = spawner(records, use_cgroups);
+    let mut spawner = spawner(records, false, use_cgroups);
     let script = ["-c", "sleep 1000 & echo $!; wait"].map(OsString::from);
     let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
     let (host, output) = if what == "command" {
@@ -116,7 +122,7 @@ fn broker(what: &str, records: &Path, use_cgroups: bool) {
         let running = spawner.prepare(CommandSpec::new(argv, env, "/".into())).unwrap().start().unwrap();
         (running.host, running.output)
     } else {
-        let spec = HostSpec { program: "/bin/sh".into(), args: script.to_vec(), env, dir: "/".into() };
+        let spec = HostSpec { program: "/bin/sh".into(), args: script.to_vec(), env, dir: "/".into(), confine: None };
         let launch = spawner.launch(&spec, &[], Limits::default()).unwrap();
         spawner.refill().unwrap();
         wait_readable(&launch.start);
@@ -131,12 +137,13 @@ fn broker(what: &str, records: &Path, use_cgroups: bool) {
     io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
-fn spawner(records: &Path, use_cgroups: bool) -> Spawner {
+fn spawner(records: &Path, walls: bool, use_cgroups: bool) -> Spawner {
     Spawner::new(SpawnerConfig {
         launcher: std::env::current_exe().unwrap(),
         launcher_args: vec!["launcher".into()],
         spares: 1,
         records: records.to_owned(),
+        walls,
         use_cgroups,
     })
     .unwrap()

@@ -22,6 +22,7 @@ fn a_host_finds_what_is_promised_and_nothing_else() {
             args: vec!["probe".into(), "an arg".into(), "".into()],
             env: vec![("LANG".into(), "C".into()), ("EMPTY".into(), "".into())],
             dir: "/usr".into(),
+            confine: None,
         };
         let (outcome, exit, text) = place.run(&spec);
         outcome.unwrap();

@@ -24,6 +24,8 @@ pub const MAX_SERVER_NAME_CHARS: usize = 255;
 pub const MAX_EVENT_ID_BYTES: usize = 255;
 /// Most applications, tasks, class-id servers, capabilities and events, each.
 pub const MAX_LISTED: usize = 512;
+/// Most files and folders of `[sandbox]`, those to read and those to write together.
+pub const MAX_FOLDERS: usize = 64;
 /// Longest time a task may ask for, in seconds.
 pub const MAX_WALL_SECONDS: i64 = 24 * 3_600;
 /// Most numbers of a version.
@@ -53,6 +55,7 @@ pub(crate) fn check(manifest: &Manifest, places: &Places, findings: &mut Finding
     for (index, event) in manifest.raises.iter().enumerate() {
         checker.event(index, event);
     }
+    checker.folders(manifest);
 }
 
 struct Checker<'a> {
@@ -71,6 +74,28 @@ impl Checker<'_> {
         match self.form {
             Form::Toml => toml,
             Form::Appx => appx,
+        }
+    }
+
+    fn folders(&mut self, manifest: &Manifest) {
+        let folders: Vec<_> = manifest.sandbox.read.iter().chain(&manifest.sandbox.write).collect();
+        if folders.len() > MAX_FOLDERS {
+            let error = Diagnostic::error("manifest/too-many", format!("[sandbox] lists {} folders", folders.len()));
+            self.report(
+                error.help(format!("at most {MAX_FOLDERS} are allowed")),
+                Section::Folder,
+                MAX_FOLDERS,
+                Field::Whole,
+            );
+        }
+        for (index, folder) in folders.into_iter().enumerate() {
+            self.length(Section::Folder, index, "folder", Some(folder), MAX_VALUE_BYTES);
+            let is_placed = folder.starts_with('/') || folder == "~" || folder.starts_with("~/");
+            if !is_placed || folder.split('/').any(|name| name == "..") || folder.contains('\0') {
+                let error = Diagnostic::error("manifest/folder", format!("[sandbox] names {}", quoted(folder)));
+                let help = "give a whole path, such as /srv/music, or one from the home folder on, such as ~/Music";
+                self.report(error.help(help), Section::Folder, index, Field::Whole);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::check::{check, class_id};
 use crate::diagnostic::{Diagnostic, Findings, Severity, quoted};
 use crate::lines::lines_to_add;
-use crate::model::{BackgroundTask, ComServer, Form, Manifest};
+use crate::model::{BackgroundTask, ComServer, Form, Manifest, Sandbox};
 use crate::places::Places;
 use crate::program::{candidates, split_arguments};
 use crate::task_type::TaskType;
@@ -35,6 +35,8 @@ pub struct App {
     pub capabilities: Vec<String>,
     /// The custom events it may raise.
     pub raises: Vec<String>,
+    /// The files its tasks may touch besides, as written.
+    pub sandbox: Sandbox,
 }
 
 /// An entry point that registrations may name.
@@ -171,6 +173,7 @@ pub fn declare(manifest: &Manifest, base: &Path) -> Result<App, Vec<Diagnostic>>
         class_servers: manifest.com_servers.iter().map(|server| class_server(&programs, server)).collect(),
         capabilities: manifest.capabilities.iter().filter_map(|capability| capability.name.clone()).collect(),
         raises: manifest.raises.clone(),
+        sandbox: manifest.sandbox.clone(),
     })
 }
 

@@ -18,7 +18,8 @@ impl Manifest {
     ///     "wall_seconds": null, "types": [{"type": "timer", "namespace": "http://…"}]
     ///   }],
     ///   "com_servers": [{"application_id": "…", "executable": "…", "arguments": "…", "wall_seconds": null, "classes": ["…"]}],
-    ///   "capabilities": [{"element": "Capability", "name": "internetClient"}]
+    ///   "capabilities": [{"element": "Capability", "name": "internetClient"}],
+    ///   "sandbox": {"read": ["~/Music"], "write": [], "none": false}
     /// }
     /// ```
     ///
@@ -38,6 +39,7 @@ impl Manifest {
             "background_tasks": self.background_tasks.iter().map(task).collect::<Value>(),
             "com_servers": self.com_servers.iter().map(server).collect::<Value>(),
             "capabilities": self.capabilities.iter().map(capability).collect::<Value>(),
+            "sandbox": { "read": self.sandbox.read, "write": self.sandbox.write, "none": self.sandbox.none },
         })
     }
 }

@@ -31,6 +31,8 @@ pub struct Manifest {
     pub capabilities: Vec<Capability>,
     /// The custom events the app may raise; always empty in `Package.appxmanifest`, which has no word for it.
     pub raises: Vec<String>,
+    /// What its tasks may touch besides; always the default in `Package.appxmanifest`, which has capabilities for it.
+    pub sandbox: Sandbox,
 }
 
 impl Manifest {
@@ -49,6 +51,17 @@ impl Manifest {
             None => applications.find_map(|one| one.executable.as_deref()),
         }
     }
+}
+
+/// `[sandbox]`: files that no capability names. `docs/confinement.md` tells the whole of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Files and folders the tasks may read, as written: absolute, or from the home folder on (`~/Photos`).
+    pub read: Vec<String>,
+    /// Files and folders they may write, too.
+    pub write: Vec<String>,
+    /// Whether they run without walls, as far as the machine's owner lets them.
+    pub none: bool,
 }
 
 /// `[app]`, or `Package/Identity` with `Package/Properties`.

@@ -7,11 +7,13 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, Findings, quoted};
 use crate::model::{
     Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
+    Sandbox,
 };
 use crate::places::{Field, Places, Section};
 use crate::suggest::did_you_mean;
 
-const TOP: &[&str] = &["app", "task", "class"];
+const TOP: &[&str] = &["app", "task", "class", "sandbox"];
+const SANDBOX: &[&str] = &["read", "write", "none"];
 const APP: &[&str] = &["id", "version", "executable", "publisher", "display_name", "capabilities", "raises"];
 const TASK: &[&str] = &[
     "entry_point",
@@ -73,7 +75,30 @@ impl Reader<'_> {
             com_servers: classes.iter().enumerate().map(|(i, table)| self.class(i, table, &id)).collect(),
             capabilities,
             raises,
+            sandbox: self.sandbox(top),
         }
+    }
+
+    fn sandbox(&mut self, top: &Table<'_>) -> Sandbox {
+        let Some(value) = top.keys.get("sandbox") else { return Sandbox::default() };
+        let DeValue::Table(keys) = value.get_ref() else {
+            self.wrong_type("sandbox", "a table: [sandbox]", value.get_ref(), value.span());
+            return Sandbox::default();
+        };
+        let table = Table { name: "[sandbox]", keys, span: value.span() };
+        self.only_known_keys(&table, SANDBOX);
+        let mut index = 0;
+        let mut folders = |key| {
+            let mut folders = Vec::new();
+            for (folder, span) in self.texts(&table, key) {
+                self.places.set(Section::Folder, index, Field::Whole, span);
+                index += 1;
+                folders.push(folder);
+            }
+            folders
+        };
+        let (read, write) = (folders("read"), folders("write"));
+        Sandbox { read, write, none: self.flag(&table, "none").is_some_and(|(none, _)| none) }
     }
 
     fn app_table<'a>(&mut self, top: &Table<'a>) -> Option<Table<'a>> {

@@ -12,6 +12,8 @@ pub(crate) enum Section {
     Server,
     Capability,
     Event,
+    /// A file or folder of `[sandbox]`, those to read first.
+    Folder,
 }
 
 /// A part of one item of a list. Named fields carry the name of the model's field.

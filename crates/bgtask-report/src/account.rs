@@ -17,6 +17,8 @@ pub struct Report {
     pub from: i64,
     /// To when, microseconds since the Unix epoch.
     pub to: i64,
+    /// When the first event of it happened; `None` where there is none.
+    pub first: Option<i64>,
     /// The zone the days are counted in.
     pub zone: TimeZone,
     /// Everything together.
@@ -76,6 +78,7 @@ pub fn account(events: &[Event], zone: &TimeZone, from: i64, to: i64) -> Report 
 
 #[derive(Default)]
 struct Ledger {
+    first: Option<i64>,
     totals: Totals,
     apps: BTreeMap<AppId, Totals>,
     tasks: BTreeMap<(AppId, String, TaskId), Totals>,
@@ -96,6 +99,7 @@ struct Open {
 
 impl Ledger {
     fn add(&mut self, event: &Event, zone: &TimeZone) {
+        self.first.get_or_insert(event.at.as_micros());
         let wait = self.waited(event);
         let spent = self.spent(event);
         let app = self.apps.entry(event.app.clone()).or_default();
@@ -159,6 +163,7 @@ impl Ledger {
         Report {
             from,
             to,
+            first: self.first,
             zone: zone.clone(),
             totals: closed(self.totals),
             apps: apps.map(|(app, totals)| AppReport { app, totals: closed(totals) }).collect(),

@@ -44,6 +44,9 @@ fn totals(totals: &Totals) -> Value {
         "io_bytes": totals.io,
         "memory_peak_bytes": totals.memory_peak,
         "wakeups": totals.wakeups,
+        "timer_wakeups": totals.timer_wakeups,
+        "timer_firings": totals.timer_firings,
+        "shared_firings": totals.shared_firings,
         "duration_seconds": spread(&totals.durations),
         "wait_seconds": spread(&totals.waits),
     })

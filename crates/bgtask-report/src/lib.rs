@@ -1,7 +1,7 @@
-//! What the tasks of a user came to cost, out of the lines of the history: as text, as JSON and as a page.
+//! What the tasks of a user came to cost, out of the lines of the history: as text, as JSON and as a page; and the ledger of wake-ups.
 //!
 //! ```text
-//! lines of history ─▶ event_of ─▶ account ─▶ Report ─▶ text, json, page
+//! lines of history ─▶ event_of ─▶ account ─▶ Report ─▶ text, wakes, json, page
 //! ```
 //!
 //! All of it is pure: nothing here asks a broker, reads a clock or opens a file.
@@ -21,6 +21,7 @@ mod page;
 mod plot;
 mod text;
 mod totals;
+mod wakes;
 
 pub use account::{AppReport, Day, Report, TaskReport, account};
 pub use json::json;
@@ -28,3 +29,4 @@ pub use line::{event_of, event_of_change};
 pub use page::page;
 pub use text::{text, top};
 pub use totals::{Spread, Totals};
+pub use wakes::{days, wakes};

@@ -157,7 +157,7 @@ fn bars(report: &Report) -> String {
     text
 }
 
-fn day_and_time(report: &Report, micros: i64) -> String {
+pub(crate) fn day_and_time(report: &Report, micros: i64) -> String {
     moment(report, micros, "%Y-%m-%d %H:%M")
 }
 

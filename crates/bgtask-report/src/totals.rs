@@ -39,8 +39,14 @@ pub struct Totals {
     pub memory_peak: Option<u64>,
     /// Of how many tries processor time and bytes are known.
     pub measured: u64,
-    /// Wake-ups of the machine: a timer that serves n tasks costs each of them 1/n.
+    /// Wake-ups by time: one that serves n tasks costs each of them 1/n.
     pub wakeups: f64,
+    /// Those of them that fired timers; the others ended pauses and budgets, looked at what runs, ended hosts.
+    pub timer_wakeups: f64,
+    /// How often a timer or a calendar fired.
+    pub timer_firings: u64,
+    /// How often one of these fired with a wake-up that served others too.
+    pub shared_firings: u64,
     /// How long tries took.
     pub durations: Spread,
     /// How long activations waited from their firing to their first start.
@@ -73,7 +79,11 @@ impl Totals {
             EventKind::Fired { cause, .. } => {
                 self.firings += 1;
                 if let Cause::Timer { shared } = cause {
-                    self.wakeups += 1.0 / f64::from(*shared.max(&1));
+                    let part = 1.0 / f64::from(*shared.max(&1));
+                    self.wakeups += part;
+                    self.timer_wakeups += part;
+                    self.timer_firings += 1;
+                    self.shared_firings += u64::from(*shared > 1);
                 }
             }
             EventKind::Completed { outcome, .. } => match outcome {
@@ -96,6 +106,7 @@ impl Totals {
     pub(crate) fn spend(&mut self, wall: Duration, used: Option<&Used>) {
         self.wall += wall;
         self.durations.add(wall);
+        self.wakeups += used.map_or(0.0, |used| f64::from(used.wakes) / 1_000.0);
         if let Some(usage) = used.and_then(|used| used.usage) {
             self.measured += 1;
             self.cpu += usage.cpu;

@@ -139,3 +139,48 @@ fn the_json_has_the_promised_keys() {
     assert_eq!(totals["duration_seconds"]["count"], 168);
     assert!(totals["wakeups"].as_f64().unwrap() > 55.9);
 }
+
+#[test]
+fn the_ledger_of_wake_ups_charges_each_task_with_its_parts_and_sums_up_to_all() {
+    let mut story = Story::new();
+    let (early, late) = (teller("org.example.App", "early", 1), teller("org.bgtask.Commands", "late", 2));
+    for day in 0..10 {
+        let at = NOON - (10 - day) * DAY;
+        story.run(&early, at, 0, SECOND, Cause::Timer { shared: 2 }, Outcome::Succeeded);
+        story.run(&late, at, 0, SECOND, Cause::Timer { shared: 2 }, Outcome::Succeeded);
+        let instance = Some(story.instance());
+        story.tell(&late, at + HOUR, instance, fired(Cause::Timer { shared: 1 }));
+        let looked_at = used(SECOND, SECOND, 0, 0).map(|used| bgtask_core::Used { wakes: 2_500, ..used });
+        story.tell(&late, at + HOUR, instance, completed(Outcome::Succeeded, looked_at));
+    }
+    let report = account(&story.sorted(), &TimeZone::UTC, NOON - 30 * DAY, NOON);
+    let totals = &report.totals;
+    assert!((totals.wakeups - 45.0).abs() < 1e-9, "ten shared, ten alone, 25 for what ran: {}", totals.wakeups);
+    assert!((totals.timer_wakeups - 20.0).abs() < 1e-9);
+    assert_eq!((totals.timer_firings, totals.shared_firings), (30, 20));
+    assert!((bgtask_report::days(&report) - 10.0).abs() < 1e-9, "nothing is known of the time before its first event");
+    let ledger = bgtask_report::wakes(&report);
+    let lines: Vec<_> = ledger.lines().map(str::trim_end).collect();
+    assert_eq!(
+        lines[2..4],
+        [
+            "  45 wake-ups by time, 4.5 a day: 20 for timers, 25 for what ran",
+            "  30 firings of timers, 20 of them with a wake-up that served others too",
+        ]
+    );
+    let rows: Vec<Vec<_>> = lines[5..].iter().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["TASK", "WAKES", "A", "DAY", "TIMERS", "SHARED", "OTHER"]);
+    assert_eq!(rows[2], ["late", "40", "4", "20", "10", "25"], "who wakes most comes first: {ledger}");
+    assert_eq!(rows[4], ["early", "5", "0.5", "10", "10", "0"]);
+    assert_eq!(json(&report)["tasks"][0]["totals"]["timer_wakeups"], 15.0);
+}
+
+#[test]
+fn a_ledger_of_nothing_says_so_and_none_has_more_than_eighty_columns() {
+    let nothing = account(&[], &TimeZone::UTC, NOON - DAY, NOON);
+    assert!(bgtask_report::wakes(&nothing).ends_with("Nothing woke the broker by time.\n"));
+    let report = account(&six_weeks(), &TimeZone::UTC, NOON - 42 * DAY, NOON);
+    for line in bgtask_report::wakes(&report).lines() {
+        assert!(bgtask_text::columns(line) <= 80 && !line.contains('\u{1b}'), "{line}");
+    }
+}

@@ -38,12 +38,16 @@ mod sources;
 mod store;
 mod tempers;
 mod trace;
+mod wakes;
+mod years;
 
 use std::ops::Range;
 
 pub use plant::Bug;
 pub use report::{Failure, Report};
 pub use simulation::Simulation;
+pub use wakes::{WakeStudy, WakeUps};
+pub use years::{Years, YearsReport};
 
 /// Seeds that once broke an invariant, with the number of steps that did it. They always run.
 pub const REGRESSION_SEEDS: &[(u64, u32)] = &[

@@ -5,6 +5,7 @@ use bgtask_core::Budgets;
 use bgtask_core::limits::MAX_FRESHNESS;
 use serde::Deserialize;
 
+use crate::confinement::Confinement;
 use crate::containment;
 use crate::failure::Failure;
 
@@ -44,6 +45,7 @@ struct File {
     load_delay_seconds: Option<u64>,
     may_wake: Option<bool>,
     containment: containment::Wanted,
+    confinement: Option<String>,
 }
 
 /// A number, or the word for none.
@@ -62,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) waiting_launchers: usize,
     /// What is to hold the processes of a host together.
     pub(crate) containment: containment::Wanted,
+    /// Whether the tasks of apps run behind walls.
+    pub(crate) confinement: Confinement,
 }
 
 impl Config {
@@ -116,7 +120,8 @@ impl File {
         };
         let most = bgtask_host::MAX_SPARES;
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
-        Ok(Config { core, waiting_launchers, containment: self.containment })
+        let confinement = Confinement::of(self.confinement.as_deref())?;
+        Ok(Config { core, waiting_launchers, containment: self.containment, confinement })
     }
 
     fn budgets(&self, default: Budgets) -> Result<Budgets, String> {
@@ -216,6 +221,8 @@ mod tests {
         assert!(
             read("containment = \"jail\"").is_err_and(|error| error.contains("`auto`, `cgroup`, `units`, `session`"))
         );
+        assert!(read("confinement = \"strict\"").is_err_and(|error| error.contains("\"best-effort\"")));
+        assert!(read("confinement = \"off\"").is_ok_and(|config| config.confinement == Confinement::Off));
         assert!(read("min_freshness_minutes = 0").is_err_and(|error| error.contains("between 1 and 43199")));
         assert!(read("timer_tick_seconds = 0").is_err_and(|error| error.contains("timer_tick_seconds = 0")));
         assert!(read("idle_after_seconds = \"soon\"").is_err_and(|error| error.contains("\"never\"")));
@@ -286,7 +293,8 @@ mod tests {
                 (config.core, config.waiting_launchers, config.containment),
                 (unset(), 1, containment::Wanted::Auto)
             );
-            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 22, "every key is shown");
+            assert_eq!(config.confinement, Confinement::BestEffort);
+            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 23, "every key is shown");
         }
     }
 }

@@ -18,6 +18,7 @@ mod apps;
 mod calendars;
 mod clients;
 mod config;
+mod confinement;
 mod consent;
 mod containment;
 mod devices;

@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Only tasks of this name, also those that are gone
     #[arg(long, value_name = "NAME")]
     task: Option<String>,
+    /// Say which tasks wake the broker, how often, and with whom they share that
+    #[arg(long, conflicts_with = "html")]
+    wakes: bool,
     /// Write it as a page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -48,7 +51,8 @@ pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -
     if args.format.json {
         return Ok(screen.json(&bgtask_report::json(&report))?);
     }
-    Ok(screen.out.write_all(bgtask_report::text(&report).as_bytes())?)
+    let text = if args.wakes { bgtask_report::wakes(&report) } else { bgtask_report::text(&report) };
+    Ok(screen.out.write_all(text.as_bytes())?)
 }
 
 async fn fetch(

@@ -51,6 +51,17 @@ fn a_report_says_what_was_done_and_used() {
 }
 
 #[test]
+fn a_report_of_wake_ups_says_who_caused_them() {
+    let ran = ask(&["report", "--wakes"]);
+    assert_eq!((ran.exit, ran.err.as_str()), (0, ""));
+    assert!(ran.out.contains("  0.5 wake-ups by time, 0.5 a day: 0.5 for timers, 0 for what ran\n"), "{}", ran.out);
+    assert!(ran.out.contains("  1 firing of timers, 1 of them with a wake-up"), "{}", ran.out);
+    assert!(ran.out.contains("\n  <b>sync\\u{1b}[2J</b>  "), "{}", ran.out);
+    let ran = bgtask(&["--root", "/nowhere", "report", "--wakes", "--html", "page"]);
+    assert_eq!(ran.exit, 2, "a page has them anyway");
+}
+
+#[test]
 fn a_report_and_the_last_hour_are_as_the_schemas_say() {
     let ran = ask(&["report", "--json", "--app", "org.example.Mail", "--task", "sync", "--since", "2h"]);
     schema::check("report", &ran.out);

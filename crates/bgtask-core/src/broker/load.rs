@@ -40,14 +40,14 @@ impl Core {
         self.facts.levels().get(Fact::CpuPressure).is_some_and(|(busy, _)| busy)
     }
 
-    /// Wakes the broker when the load holds it no longer, where that is all that holds it.
+    /// Nothing but the load holds it, perhaps: wakes the broker when it does so no longer.
     pub(super) fn bear_the_load(&mut self, id: TaskId, gate: Option<Gate>) {
         let now = self.now.wall;
         let Some(task) = self.tasks.get_mut(id) else { return };
-        let held = gate == Some(Gate::Load);
-        if held {
+        if matches!(gate, None | Some(Gate::Load)) {
             task.ready_since.get_or_insert(now);
         }
+        let held = gate == Some(Gate::Load);
         let until = held.then(|| self.tasks.get(id).map(|task| self.start_after(task))).flatten();
         self.tasks.set_alarm(id, Alarm::Load, until);
     }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Core;
 use super::tables::Alarm;
+use super::{Core, Gate};
 use crate::host::Look;
 use crate::ids::TaskId;
 
@@ -17,16 +17,33 @@ impl Core {
         let over = self.tasks.occupied().filter(|(_, it)| it.state.deadline().is_some_and(|at| at <= now.boot));
         let over = over.map(|(task, _)| task.registration.id);
         let hosts = self.hosts.iter().filter(|host| {
-            let look = if let Look::At(at) = host.meter.look { Some(at) } else { None };
-            let looked_at = [host.state.deadline(), look, self.idle_wake(host).map(|wake| wake.at)];
-            looked_at.into_iter().flatten().any(|at| at <= now.boot)
+            let look = match host.meter.look {
+                Look::At(at) => Some(at),
+                Look::Never | Look::Asked => None,
+            };
+            let times = [host.state.deadline(), look, self.idle_wake(host).map(|wake| wake.at)];
+            times.into_iter().flatten().any(|at| at <= now.boot)
         });
         let alarms = self.tasks.alarms_until(now.wall).into_iter().filter(|(_, alarm)| *alarm != Alarm::Fire);
-        over.chain(hosts.filter_map(|host| host.serves)).chain(alarms.map(|(id, _)| id)).collect()
+        let hosts = hosts.filter_map(|host| host.serves);
+        over.chain(hosts).chain(alarms.map(|(id, _)| id)).chain(self.waiting_for_refill()).collect()
     }
 
-    /// Charges who is served beside so many timers, and answers among how many the wake-up is shared.
-    pub(super) fn charge_wake(&mut self, timers: usize, beside: &BTreeSet<TaskId>) -> u32 {
+    /// Whoever waits for a window or a period that ends now.
+    fn waiting_for_refill(&self) -> Vec<TaskId> {
+        let apps = self.accounts.alarms_until(self.now.wall);
+        if apps.is_empty() {
+            return Vec::new();
+        }
+        let frozen = self.hosts.iter().filter(|host| host.frozen.is_some() && apps.contains(&host.app));
+        let theirs = apps.iter().flat_map(|app| self.tasks.of_app(app));
+        let held = theirs.filter(|task| matches!(task.gate(), Some(Gate::Throttled(_) | Gate::Energy)));
+        frozen.filter_map(|host| host.serves).chain(held.map(|task| task.registration.id)).collect()
+    }
+
+    /// Charges who is served beside so many timers, and answers among how many the wake-up is shared. It costs none of them
+    /// energy: the broker looks and waits for its own sake, and an app looked at often would only be looked at more often.
+    pub(super) fn share_wake(&mut self, timers: usize, beside: &BTreeSet<TaskId>) -> u32 {
         let shared = u32::try_from(timers + beside.len()).unwrap_or(u32::MAX);
         for id in beside {
             if let Some(task) = self.tasks.get_mut(*id) {

@@ -168,6 +168,19 @@ fn another_zone_while_no_broker_ran_is_seen_when_one_runs_again() {
     assert_eq!(due(&broker, task), Some(3_600));
 }
 
+/// The size of a step is that of the clock, not what is left of it since the broker last heard of anything.
+#[test]
+fn a_clock_set_back_by_hours_after_hours_of_silence_repeats_what_comes_again() {
+    let mut broker = broker();
+    let task = broker.add(daily(true));
+    broker.passes(seconds(3 * 3_600));
+    broker.expect_run("report").exits(&mut broker, 0);
+    broker.now = broker.now + seconds(2 * 3_600);
+    broker.clock_set(-4 * 3_600);
+    assert_eq!(due(&broker, task), Some(3 * 3_600), "it is one o'clock again");
+    assert_eq!(runs(&mut broker, 24), 1);
+}
+
 #[test]
 fn a_clock_set_back_a_little_repeats_nothing() {
     let mut broker = broker();

@@ -77,6 +77,7 @@ pub fn config(records: &TempDir, use_cgroups: bool, spares: usize) -> SpawnerCon
         launcher_args: vec!["launcher".into()],
         spares,
         records: records.path().join("hosts"),
+        walls: false,
         use_cgroups,
     }
 }
@@ -88,13 +89,20 @@ pub fn sh(script: &str) -> HostSpec {
         args: args.to_vec(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         dir: "/".into(),
+        confine: None,
     }
 }
 
 /// A host that runs a part of the testbed.
 pub fn part(args: &[&str]) -> HostSpec {
     let args = args.iter().map(OsString::from).collect();
-    HostSpec { program: testbed(), args, env: vec![("PATH".into(), "/usr/bin:/bin".into())], dir: "/".into() }
+    HostSpec {
+        program: testbed(),
+        args,
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        dir: "/".into(),
+        confine: None,
+    }
 }
 
 /// Looks again and again until it is so.

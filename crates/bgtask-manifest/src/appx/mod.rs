@@ -12,6 +12,7 @@ pub use guard::{MAX_XML_ATTRIBUTES, MAX_XML_DEPTH, MAX_XML_NAMESPACES};
 use crate::diagnostic::{Diagnostic, Findings, quoted};
 use crate::model::{
     Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
+    Sandbox,
 };
 use crate::places::{Field, Places, Section};
 
@@ -85,6 +86,7 @@ fn empty() -> Manifest {
         com_servers: Vec::new(),
         capabilities: Vec::new(),
         raises: Vec::new(),
+        sandbox: Sandbox::default(),
     }
 }
 

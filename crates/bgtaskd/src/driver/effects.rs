@@ -125,8 +125,9 @@ impl Driver {
         let made = std::fs::create_dir_all(&data)
             .map_err(|error| format!("the app's data folder {} cannot be made: {error}", data.display()));
         let launched = made.and_then(|()| {
-            let spec = self.environment.host(app, Program::from_key(program), &data);
-            self.hosts.launch(host, &spec, limits)
+            let installed = self.apps.get(app).ok_or_else(|| format!("{app} is not installed any more"))?;
+            let spec = self.environment.host(app, &installed.app, Program::from_key(program), &data, limits);
+            self.hosts.launch(host, app, &spec, limits)
         });
         if let Err(why) = launched {
             let exit = HostExit::NotStarted(why);

@@ -185,7 +185,8 @@ impl Driver {
     fn take(&mut self, now: Now, incoming: Incoming) {
         match incoming {
             Incoming::Client(id, visitor) => {
-                let identity = visitor.process.identify(&self.apps);
+                let host = self.hosts.app_of(&visitor.process.cgroup, visitor.process.session);
+                let identity = visitor.process.identify(&self.apps, host);
                 tracing::debug!(client = id.0, pid = visitor.process.pid, ?identity, "client connected");
                 self.clients.enter(id, identity, visitor);
             }

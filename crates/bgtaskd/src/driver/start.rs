@@ -7,12 +7,13 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use bgtask_convert::Program;
-use bgtask_core::{App, AppId, Core, Input, Snapshot};
+use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot};
 use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig};
 use bgtask_log::Logs;
-use bgtask_record::{Recorder, snapshot};
+use bgtask_manifest::App as Declared;
+use bgtask_record::{Loading, Recorder};
 use bgtask_sources::World;
-use bgtask_store::Store;
+use bgtask_store::{StateRow, Store};
 use bgtask_wire::{ADDRESS_VARIABLE, Address, host_names};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +28,7 @@ use crate::apps::{self, Apps};
 use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
 use crate::config::Config;
+use crate::confinement::{Confinement, Walls};
 use crate::consent::Consents;
 use crate::containment;
 use crate::devices::Devices;
@@ -78,6 +80,7 @@ pub(super) struct Environment {
     /// What every command has.
     commands: Vec<(OsString, OsString)>,
     home: PathBuf,
+    walls: Walls,
 }
 
 impl Driver {
@@ -121,7 +124,7 @@ impl Driver {
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),
-            environment: Environment::of(&places),
+            environment: Environment::of(&places, config.confinement),
             inbox,
             reports,
             changes,
@@ -174,17 +177,12 @@ impl Driver {
 
     /// What the store holds.
     fn kept(&self) -> Result<Snapshot, Failure> {
-        let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
+        let mut loading = Loading::default();
+        let mut take = |row: StateRow<'_>| Ok(loading.take(row.kind, row.key, row.value)?);
+        self.durable.store().load(&mut take).map_err(|error: Box<dyn std::error::Error + Send + Sync>| {
             Failure::new("the store's content cannot be understood, it was left as it is", error)
-        };
-        let mut rows = Vec::new();
-        let kept = self.durable.store().load(|row| {
-            rows.push((row.kind.to_owned(), row.key.to_owned(), row.value.to_owned()));
-            Ok::<(), bgtask_store::StoreError>(())
-        });
-        kept.map_err(|error| damaged(error.into()))?;
-        let rows = rows.iter().map(|(kind, key, value)| (kind.as_str(), key.as_str(), value.as_str()));
-        snapshot(rows).map_err(|error| damaged(error.into()))
+        })?;
+        Ok(loading.done())
     }
 
     /// Apps whose manifest was removed while no broker ran. Access is not asked: it outlives the manifest (RE-8).
@@ -218,13 +216,14 @@ impl Driver {
 }
 
 impl Environment {
-    fn of(places: &Places) -> Self {
+    fn of(places: &Places, confinement: Confinement) -> Self {
         let wanted =
             |name: &OsString| name.to_str().is_some_and(|name| PASSED_ON.contains(&name) || name.starts_with("LC_"));
         Self {
             passed_on: std::env::vars_os().filter(|(name, _)| wanted(name)).collect(),
             commands: hosts::environment_of_commands(&Address::of_path(places.socket())),
             address: Address::of_path(places.socket()),
+            walls: Walls::new(confinement, places),
             home: std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from),
         }
     }
@@ -239,15 +238,19 @@ impl Environment {
     }
 
     /// What a host of this app is given.
-    pub(super) fn host(&self, app: &AppId, program: Program, data: &Path) -> HostSpec {
+    pub(super) fn host(&self, id: &AppId, app: &Declared, program: Program, data: &Path, limits: Limits) -> HostSpec {
         let mut env = self.passed_on.clone();
         let mut set = |name: &str, value: OsString| env.push((name.into(), value));
         set(ADDRESS_VARIABLE, self.address.to_string().into());
-        set(host_names::APP_VARIABLE, app.as_str().into());
+        set(host_names::APP_VARIABLE, id.as_str().into());
         set(host_names::DATA_VARIABLE, data.into());
         set(host_names::CHANNEL_VARIABLE, "3".into());
         let args = program.arguments.into_iter().map(Into::into).collect();
-        HostSpec { program: program.path, args, env, dir: self.home().to_owned() }
+        let confine = self.walls.around(app, &program.path, data, self.home(), limits);
+        if confine.as_ref().is_some_and(|plan| !plan.all_files) {
+            env.push(("TMPDIR".into(), "/tmp".into()));
+        }
+        HostSpec { program: program.path, args, env, dir: self.home().to_owned(), confine }
     }
 }
 
@@ -257,6 +260,7 @@ fn spawner(places: &Places, config: &Config, use_cgroups: bool) -> Result<Spawne
         launcher_args: Vec::new(),
         spares: config.waiting_launchers,
         records: places.runtime.join("hosts"),
+        walls: config.confinement.has_walls(),
         use_cgroups,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))

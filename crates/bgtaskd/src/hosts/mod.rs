@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use bgtask_core::{ClientId, HostExit, HostId, InstanceId, Limits};
+use bgtask_core::{AppId, ClientId, HostExit, HostId, InstanceId, Limits};
 use bgtask_host::{Exit, Host, HostSpec, Launch, NetworkMeter, Spawner, Start, Tail};
 use bgtask_wire::PeerSocket;
 use futures_util::StreamExt as _;
@@ -68,6 +68,7 @@ enum Kind {
 }
 
 struct Program {
+    app: AppId,
     start: Start,
     outbox: Option<mpsc::Sender<Message>>,
     conversation: Option<JoinHandle<()>>,
@@ -98,9 +99,10 @@ impl Hosts {
     }
 
     /// Starts a host. What went wrong comes back like any other end of a host.
-    pub(crate) fn launch(&mut self, id: HostId, spec: &HostSpec, limits: Limits) -> Result<(), String> {
+    pub(crate) fn launch(&mut self, id: HostId, app: &AppId, spec: &HostSpec, limits: Limits) -> Result<(), String> {
         let launch = self.spawner.launch(spec, &[], share::bounds(limits)).map_err(|error| chain(&error))?;
-        let entry = self.attend(id, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
+        let entry =
+            self.attend(id, app, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
         self.running.insert(id, entry);
         Ok(())
     }
@@ -159,6 +161,12 @@ impl Hosts {
         self.adopted.remove_client(client);
     }
 
+    /// The app in whose host a process runs that is in this cgroup and session, if it is in one.
+    pub(crate) fn app_of(&self, cgroup: &str, session: i32) -> Option<AppId> {
+        let holds = |entry: &&Entry| entry.exit.is_none() && entry.host.holds(cgroup, session);
+        self.running.values().filter(|entry| entry.program().is_some()).find(holds)?.program().map(|it| it.app.clone())
+    }
+
     /// The client that a host is, unless the broker started it.
     pub(crate) fn client_of(&self, id: HostId) -> Option<ClientId> {
         self.adopted.get(id).map(|app| app.client)
@@ -213,10 +221,10 @@ impl Hosts {
     pub(crate) fn bury(&mut self, id: HostId) -> Option<(HostExit, Option<bgtask_core::Usage>)> {
         let mut entry = self.running.remove(&id)?;
         let exit = entry.exit.take().unwrap_or(HostExit::NotStarted("how it ended is not known".into()));
-        if let Kind::Command(files) = &entry.kind {
+        let usage = self.used_in_all(id, &entry);
+        if let Kind::Command(files) = entry.kind {
             files.put_away(&exit);
         }
-        let usage = self.used_in_all(id, &entry);
         Some((exit, usage))
     }
 
@@ -241,7 +249,7 @@ impl Hosts {
         None
     }
 
-    fn attend(&self, id: HostId, launch: Launch, spec: &HostSpec) -> std::io::Result<Entry> {
+    fn attend(&self, id: HostId, app: &AppId, launch: Launch, spec: &HostSpec) -> std::io::Result<Entry> {
         let (outbox, orders) = mpsc::channel(MAX_OUTBOX);
         let tail = Arc::new(Mutex::new(Tail::new()));
         let ended = own(launch.host.as_fd())?;
@@ -249,6 +257,7 @@ impl Hosts {
         tokio::spawn(tell_when_readable(ended, self.inbox.clone(), id));
         let conversation = converse(launch.channel, self.guid.clone(), orders, self.inbox.clone(), id);
         let program = Program {
+            app: app.clone(),
             start: launch.start,
             outbox: Some(outbox),
             conversation: Some(tokio::spawn(conversation)),

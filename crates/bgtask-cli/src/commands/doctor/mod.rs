@@ -2,6 +2,7 @@
 
 mod ask;
 mod broker;
+mod hosts;
 mod machine;
 mod places;
 mod service;
@@ -40,7 +41,7 @@ pub(crate) async fn run(target: &Target, args: &Args, screen: &mut Screen<'_>) -
         sources::check(target)
     );
     let (machine, sleep) = tokio::join!(machine::check(&places), sleep::check(&places));
-    let findings = [broker, service, state, machine, sleep, sources].concat();
+    let findings = [broker, service, state, machine, hosts::check(&places), sleep, sources].concat();
     match args.format.json {
         true => screen.json(&to_json(&findings))?,
         false => write(&findings, screen)?,

@@ -124,7 +124,8 @@ impl Model {
     /// Nobody can know it: then it does not hold, and its opposite neither. Without a source nothing is saved or short.
     fn is_unknowable(&self, condition: Condition) -> bool {
         match condition {
-            Condition::System(_) | Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure, .. } => false,
+            Condition::System(_)
+            | Condition::Fact { fact: Fact::EnergySaver | Fact::MemoryPressure | Fact::CpuPressure, .. } => false,
             Condition::Fact { fact, .. } => self.missing.contains(&fact),
         }
     }

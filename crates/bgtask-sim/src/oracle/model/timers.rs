@@ -38,6 +38,7 @@ impl Model {
         let others = self.running.len() + self.waiting.len() + self.hosts.len() + self.registrations.len();
         let most = sure.len() + owed.may_come_due.len() + others;
         owed.served = (u32::try_from(sure.len()).unwrap_or(u32::MAX), u32::try_from(most).unwrap_or(u32::MAX));
+        self.storm_comes(&due);
         sure.into_iter().for_each(|id| self.comes_due(id, owed));
         self.promises_break(owed);
         // What is over stays over, wherever the clock goes.
@@ -138,6 +139,7 @@ impl Model {
             return;
         }
         self.nothing_is_too_far();
+        self.purses_set_back(owed);
         if before - self.now.wall >= REPEATED {
             self.plan_again(|_| true, owed);
         }
@@ -151,6 +153,7 @@ impl Model {
             }
             its.fresh_since = its.fresh_since.map(|since| since.min(now));
         }
+        self.ready.values_mut().for_each(|since| *since = (*since).min(now));
         for held in self.waiting.values_mut() {
             let its = self.registrations.get(&held.task).and_then(|its| its.entry.command());
             let Some(pause) = its.map(|command| super::commands::pause(command.retry, held.failures)) else { continue };

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use bgtask_core::AppId;
 use bgtask_wire::{Error, ErrorKind};
+use rustix::process::{Pid, getsid};
 
 use super::Scope;
 use crate::apps::Apps;
@@ -23,6 +24,10 @@ pub(crate) struct Process {
     sandbox: Option<String>,
     /// The app id in the name of its cgroup, by the desktop's convention.
     unit: Option<String>,
+    /// Its cgroup, in the hierarchy that has hosts.
+    pub(crate) cgroup: String,
+    /// The session it is in.
+    pub(crate) session: i32,
 }
 
 /// As whom a client speaks.
@@ -46,14 +51,22 @@ impl Process {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             read => read.ok(),
         };
-        Some(Self { pid, program, sandbox, unit: units::desktop(&cgroups) })
+        let cgroup = cgroups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned();
+        let session = Pid::from_raw(pid).and_then(|pid| getsid(Some(pid)).ok());
+        let session = session.map_or(0, |session| session.as_raw_nonzero().get());
+        Some(Self { pid, program, sandbox, unit: units::desktop(&cgroups), cgroup, session })
     }
 
-    /// A sandbox's word first, then an installed manifest that names the program, then the desktop's unit name. A unit
-    /// name counts only for an installed app: a shell in a terminal's scope is the user, not the terminal.
-    pub(crate) fn identify(&self, apps: &Apps) -> Identity {
+    /// A sandbox's word first, then the host it runs in, then an installed manifest that names the program, then the desktop's
+    /// unit name. A unit name counts only for an installed app: a shell in a terminal's scope is the user, not the terminal.
+    ///
+    /// Whatever a task starts is its app: it would be the user otherwise, who may have anything run without walls.
+    pub(crate) fn identify(&self, apps: &Apps, host: Option<AppId>) -> Identity {
         if let Some(app) = self.sandbox.as_deref() {
             return Identity::Apps(AppId::new(app).into_iter().collect());
+        }
+        if let Some(app) = host {
+            return Identity::Apps(vec![app]);
         }
         let by_program = self.program.as_deref().map(|program| apps.of_program(program)).unwrap_or_default();
         if !by_program.is_empty() {

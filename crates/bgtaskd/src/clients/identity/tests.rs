@@ -25,7 +25,7 @@ impl Running {
     }
 
     fn identity(&self, apps: &Apps) -> Identity {
-        self.process().expect("it runs").identify(apps)
+        self.process().expect("it runs").identify(apps, None)
     }
 
     fn process(&self) -> Option<Process> {
