@@ -10,9 +10,9 @@ use crate::row::{Row, StateRow, check_batch};
 use crate::{StoreError, folder};
 
 /// Bytes the database may grow to; a commit beyond it fails with [`StoreError::Full`] and changes nothing.
-pub const DATABASE_MAX_BYTES: u64 = 128 << 20;
+pub const DATABASE_MAX_BYTES: u64 = 512 << 20;
 /// Bytes of content above which [`Store::maintain`] shortens the history, so that state always has room.
-pub const DATABASE_LARGE_BYTES: u64 = 64 << 20;
+pub const DATABASE_LARGE_BYTES: u64 = 384 << 20;
 /// Bytes of log above which [`Store::maintain`] moves it into the database. Below, moving would cost more flushes
 /// than it saves: the first commit after a move flushes twice.
 pub const LOG_MOVE_BYTES: u64 = 512 << 10;

@@ -220,7 +220,7 @@ impl Hosts {
     pub(crate) fn bury(&mut self, id: HostId) -> Option<(HostExit, Option<bgtask_core::Usage>)> {
         let mut entry = self.running.remove(&id)?;
         let exit = entry.exit.take().unwrap_or(HostExit::NotStarted("how it ended is not known".into()));
-        if let Kind::Command(files) = entry.kind {
+        if let Kind::Command(files) = &entry.kind {
             files.put_away(&exit);
         }
         let usage = self.used_in_all(id, &entry);
