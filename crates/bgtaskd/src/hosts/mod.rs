@@ -101,7 +101,8 @@ impl Hosts {
     /// Starts a host. What went wrong comes back like any other end of a host.
     pub(crate) fn launch(&mut self, id: HostId, app: &AppId, spec: &HostSpec, limits: Limits) -> Result<(), String> {
         let launch = self.spawner.launch(spec, &[], share::bounds(limits)).map_err(|error| chain(&error))?;
-        let entry = self.attend(id, app, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
+        let entry =
+            self.attend(id, app, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
         self.running.insert(id, entry);
         Ok(())
     }
@@ -220,10 +221,10 @@ impl Hosts {
     pub(crate) fn bury(&mut self, id: HostId) -> Option<(HostExit, Option<bgtask_core::Usage>)> {
         let mut entry = self.running.remove(&id)?;
         let exit = entry.exit.take().unwrap_or(HostExit::NotStarted("how it ended is not known".into()));
-        if let Kind::Command(files) = &entry.kind {
+        let usage = self.used_in_all(id, &entry);
+        if let Kind::Command(files) = entry.kind {
             files.put_away(&exit);
         }
-        let usage = self.used_in_all(id, &entry);
         Some((exit, usage))
     }
 

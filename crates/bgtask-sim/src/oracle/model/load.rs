@@ -14,7 +14,7 @@ const LATE: Duration = Duration::from_secs(60);
 impl Model {
     /// D15: with the network it would keep the machine awake, without it it may as well wait.
     pub(super) fn is_held_in_standby(&self, its: &Registration) -> bool {
-        self.reads(Fact::Standby) && !its.is_network_requested && !its.trigger.is_critical()
+        self.level_is(Fact::Standby) && !its.is_network_requested && !its.trigger.is_critical()
     }
 
     /// D15, NW-1: the machine is kept awake for what runs and asked for the network, and for nothing else.
@@ -61,7 +61,7 @@ impl Model {
 
     fn is_held_by_processors(&self, its: &Registration) -> bool {
         let asks = its.conditions.iter().any(|condition| condition.fact() == Fact::CpuPressure);
-        self.reads(Fact::CpuPressure) && !asks && !self.passes_the_load(its)
+        self.level_is(Fact::CpuPressure) && !asks && !self.passes_the_load(its)
     }
 
     fn passes_the_load(&self, its: &Registration) -> bool {
@@ -69,7 +69,7 @@ impl Model {
         by_hand || its.trigger.is_critical()
     }
 
-    fn reads(&self, fact: Fact) -> bool {
+    fn level_is(&self, fact: Fact) -> bool {
         self.levels.get(&fact) == Some(&true)
     }
 }
