@@ -108,7 +108,7 @@ fn at(gate: Gate) -> Scene {
     match gate {
         Gate::NotInstalled => {
             let (mut broker, task) = denied(|broker| {
-                drop(broker.request(Request::RemoveAccess { app: app_id(PHOTOS), application: String::new() }))
+                drop(broker.request(Request::RemoveAccess { app: app_id(PHOTOS), application: String::new() }));
             });
             let snapshot = broker.durable.clone();
             broker.core = bgtask_core::Core::new(Config::default(), 2);

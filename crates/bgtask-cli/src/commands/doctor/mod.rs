@@ -2,9 +2,11 @@
 
 mod ask;
 mod broker;
+mod hosts;
 mod machine;
 mod places;
 mod service;
+mod sleep;
 mod sources;
 mod state;
 
@@ -38,8 +40,8 @@ pub(crate) async fn run(target: &Target, args: &Args, screen: &mut Screen<'_>) -
         state::check(&places, now),
         sources::check(target)
     );
-    let machine = machine::check(&places).await;
-    let findings = [broker, service, state, machine, sources].concat();
+    let (machine, sleep) = tokio::join!(machine::check(&places), sleep::check(&places));
+    let findings = [broker, service, state, machine, hosts::check(&places), sleep, sources].concat();
     match args.format.json {
         true => screen.json(&to_json(&findings))?,
         false => write(&findings, screen)?,

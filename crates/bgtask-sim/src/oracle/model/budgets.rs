@@ -40,7 +40,7 @@ pub(super) struct Spent {
 
 impl Model {
     /// What of the use of a host is new; `None` is nobody's.
-    pub(super) fn reads(&mut self, host: HostId, usage: Usage) -> Option<Spent> {
+    pub(super) fn metered(&mut self, host: HostId, usage: Usage) -> Option<Spent> {
         let place = self.hosts.get_mut(&host)?;
         let before = place.used;
         place.seen = self.now.boot;

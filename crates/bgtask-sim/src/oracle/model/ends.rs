@@ -132,7 +132,7 @@ impl Model {
             (None, Some(message)) => Outcome::TaskFailed { message },
         };
         self.bill(host, usage, &[instance], owed);
-        let spent = usage.and_then(|usage| self.reads(host, usage));
+        let spent = usage.and_then(|usage| self.metered(host, usage));
         self.heard_of(host);
         self.running.remove(&instance);
         self.ends(instance, run.held, outcome, owed);
@@ -168,7 +168,7 @@ impl Model {
         let vanishes = |run: &Run| run.cancelled.is_none() && run.warm && !run.started;
         let ended: Vec<_> = on_it.iter().copied().filter(|it| !vanishes(&self.running[it])).collect();
         self.bill(host, usage, &ended, owed);
-        let spent = usage.and_then(|usage| self.reads(host, usage));
+        let spent = usage.and_then(|usage| self.metered(host, usage));
         let place = self.hosts.remove(&host).expect("just seen");
         let exit = place.condemned_by.map_or(exit.clone(), |by| HostExit::Condemned { by });
         for instance in on_it {
@@ -193,7 +193,7 @@ impl Model {
     /// CA-9: a host that said nothing and used nothing for so long is idle, and every task in it.
     pub(super) fn used(&mut self, host: HostId, usage: Usage, owed: &mut Owed) {
         self.bound_processor_time(host, usage.cpu, owed);
-        let spent = self.reads(host, usage);
+        let spent = self.metered(host, usage);
         spent.iter().for_each(|spent| self.pays(spent, owed));
         let suspended = self.is_to_be_suspended(host).is_some();
         let (cpu, io) = (usage.cpu, usage.io);

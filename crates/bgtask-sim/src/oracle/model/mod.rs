@@ -482,8 +482,8 @@ impl Model {
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
         self.registrations_are_right()?;
         self.devices_are_watched()?;
-        self.is_kept_awake_for_the_network()?;
         self.nothing_throttled_runs()?;
+        self.is_kept_awake_for_the_network()?;
         self.nothing_waits_in_vain(starts::BEFORE_ANY_LOOK)
     }
 }
