@@ -139,8 +139,8 @@ impl Loading {
     /// What all rows together say, in an order that does not depend on theirs.
     pub fn done(self) -> Snapshot {
         let mut snapshot = self.snapshot;
-        snapshot.registrations.sort_by_key(|registration| registration.id);
-        snapshot.activations.sort_by_key(|(_, activation)| activation.instance);
+        snapshot.registrations.sort_unstable_by_key(|registration| registration.id);
+        snapshot.activations.sort_unstable_by_key(|(_, activation)| activation.instance);
         snapshot.completions.sort_by_key(|completion| completion.sequence);
         snapshot.access.sort_by(|(one, _), (other, _)| one.cmp(other));
         snapshot.versions.sort_by(|(one, _), (other, _)| one.cmp(other));

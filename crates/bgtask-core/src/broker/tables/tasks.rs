@@ -126,6 +126,11 @@ impl Tasks {
         self.of_app.get(app).map_or(0, BTreeSet::len)
     }
 
+    /// So many more are about to come.
+    pub(in crate::broker) fn reserve(&mut self, more: usize) {
+        self.by_id.reserve(more);
+    }
+
     pub(in crate::broker) fn insert(&mut self, mut registration: Registration, facts: &mut Facts) {
         let id = registration.id;
         self.texts.share_in(&mut registration);
