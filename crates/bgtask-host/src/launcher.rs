@@ -40,8 +40,15 @@ pub(crate) const MAX_ORDER_FDS: usize = 1 + MAX_PAYLOAD;
 const OOM_HANDICAP: i32 = 200;
 const OOM_FILE: &str = "/proc/self/oom_score_adj";
 
+/// The argument that makes it tell which walls there are, instead of waiting for an order.
+pub const TELL_WALLS: &str = "walls";
+
 /// Runs the launcher; the whole `main` of its program.
 pub fn main() -> ! {
+    if std::env::args_os().nth(1).is_some_and(|word| word == TELL_WALLS) {
+        print!("{}", Prepared::new().report().lines());
+        exit(0)
+    }
     raw::default_signals();
     if let Err(error) = raw::close_from(host::CHANNEL_SEAT) {
         give_up(&error);

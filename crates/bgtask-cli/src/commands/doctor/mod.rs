@@ -7,6 +7,7 @@ mod places;
 mod service;
 mod sources;
 mod state;
+mod walls;
 
 use serde_json::{Value, json};
 
@@ -38,8 +39,9 @@ pub(crate) async fn run(target: &Target, args: &Args, screen: &mut Screen<'_>) -
         state::check(&places, now),
         sources::check(target)
     );
+    let walls = walls::check().await;
     let machine = machine::check(&places).await;
-    let findings = [broker, service, state, machine, sources].concat();
+    let findings = [broker, service, state, machine, walls, sources].concat();
     match args.format.json {
         true => screen.json(&to_json(&findings))?,
         false => write(&findings, screen)?,
