@@ -91,7 +91,7 @@ mod spec;
 mod tail;
 mod usage;
 
-pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, Prepared, Running};
+pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, NOT_EXECUTED, Prepared, Running};
 pub use delegation::{Standing, standing, step_aside};
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};

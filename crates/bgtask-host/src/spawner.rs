@@ -211,6 +211,11 @@ impl Spawner {
         Ok(Home::in_session(record, file))
     }
 
+    /// What puts up the walls of a command.
+    pub(crate) fn launcher(&self) -> &Path {
+        &self.launcher
+    }
+
     /// Standard input of a command.
     pub(crate) fn nothing(&self) -> io::Result<OwnedFd> {
         self.nothing.try_clone()
