@@ -8,18 +8,18 @@ mod common;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant, SystemTime};
 
 use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
 use bgtask::{ApplicationTrigger, BackgroundExecutionManager, BackgroundTaskBuilder};
-use bgtask_wire::{ADDRESS_VARIABLE, AttachOptions, BROKER_PATH, BrokerProxy, HistoryQuery, RegisterOptions};
-use common::{Broker, GAP, ROUNDS, durable_append, median, millis, monotonic, ratio, row};
+use bgtask_wire::{ADDRESS_VARIABLE, AttachOptions, BrokerProxy, HistoryQuery, RegisterOptions};
+use common::caller::{CALL_EVERY, Caller, ping};
+use common::{Broker, GAP, Programs, ROUNDS, durable_append, median, millis, monotonic, ratio, row};
 use futures_util::StreamExt as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use zbus::message::Type as MessageType;
 use zbus::{Message, MessageStream, OwnedVariant, Variant};
 
@@ -37,7 +37,6 @@ const REGISTRATIONS: usize = 125;
 const RAISES: usize = 10;
 const BURSTS: usize = 5;
 const EVENT: &str = "org.example.burst";
-const CALL_EVERY: Duration = Duration::from_millis(1);
 
 fn main() -> ExitCode {
     if Host::is_host() {
@@ -116,11 +115,6 @@ fn last_line() -> u64 {
     u64::from_ne_bytes(bytes.try_into().expect("its time"))
 }
 
-async fn ping(broker: &BrokerProxy<'_>) {
-    let peer = Some("org.freedesktop.DBus.Peer");
-    broker.inner().connection().call_method(None::<&str>, BROKER_PATH, peer, "Ping", &()).await.expect("an answer");
-}
-
 /// What reaches the apps that are attached when another's task ends.
 async fn others() {
     allow_files(2 * ATTACHED as u64);
@@ -174,7 +168,7 @@ async fn burst() {
     drain(&raiser, &apps, 1).await;
     for i in 1..=BURSTS {
         let since = now();
-        let caller = Caller::start(&broker, &apps, &tasks).await;
+        let caller = Caller::start(broker.connect().await, &apps, &tasks);
         let begin = Instant::now();
         drain(&raiser, &apps, RAISES).await;
         let took = begin.elapsed();
@@ -234,74 +228,6 @@ async fn ended(client: &BrokerProxy<'_>, since: i64) -> usize {
 fn now() -> i64 {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after the epoch");
     since_epoch.as_micros().try_into().expect("in this age")
-}
-
-/// Somebody who asks at fixed times, whether or not the last answer is there.
-struct Caller {
-    asking: JoinHandle<Vec<JoinHandle<Duration>>>,
-    stop: oneshot::Sender<()>,
-}
-
-impl Caller {
-    async fn start(broker: &Broker, apps: &[String], tasks: &[String]) -> Self {
-        let (client, apps, tasks) = (broker.connect().await, apps.to_vec(), tasks.to_vec());
-        let (stop, mut stopped) = oneshot::channel();
-        let asking = tokio::spawn(async move {
-            let mut calls = Vec::new();
-            let mut due = tokio::time::interval(CALL_EVERY);
-            loop {
-                tokio::select! {
-                    biased;
-                    _ = &mut stopped => return calls,
-                    at = due.tick() => {
-                        let i = calls.len();
-                        let (client, app, task) =
-                            (client.clone(), apps[i % apps.len()].clone(), tasks[i % tasks.len()].clone());
-                        calls.push(tokio::spawn(async move {
-                            ask(&client, &app, &task, i).await;
-                            at.elapsed()
-                        }));
-                    }
-                }
-            }
-        });
-        Self { asking, stop }
-    }
-
-    /// How long each answer took, from when its call was due.
-    async fn stop(self) -> Vec<Duration> {
-        self.stop.send(()).expect("it asks");
-        let mut times = Vec::new();
-        for call in self.asking.await.expect("it asks") {
-            times.push(call.await.expect("an answer"));
-        }
-        times
-    }
-}
-
-/// What apps and people ask all the time.
-async fn ask(client: &BrokerProxy<'_>, app: &str, task: &str, i: usize) {
-    match i % 4 {
-        0 => drop(client.get_task(task).await.expect("a task")),
-        1 => drop(client.why(task).await.expect("an explanation")),
-        2 => drop(client.get_access_status(app, "", false).await.expect("a status")),
-        _ => ping(client).await,
-    }
-}
-
-/// Programs of apps under paths that are not this program's, so that it acts for the user and not for one of them.
-struct Programs(tempfile::TempDir);
-
-impl Programs {
-    fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("bgtask-bench").tempdir().expect("a folder");
-        std::fs::copy(std::env::current_exe().expect("its own path"), dir.path().join("task")).expect("a copy");
-        Self(dir)
-    }
-
-    fn install<'a>(&self, apps: &'a [String]) -> Vec<(&'a str, PathBuf)> {
-        apps.iter().map(|app| (app.as_str(), self.0.path().join("task"))).collect()
-    }
 }
 
 fn allow_files(wanted: u64) {

@@ -49,6 +49,10 @@ impl AppId {
         Ok(Self(text.into()))
     }
 
+    pub(crate) fn text_mut(&mut self) -> &mut Arc<str> {
+        &mut self.0
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -61,22 +65,50 @@ impl fmt::Display for AppId {
     }
 }
 
+/// The halves of 128 bits, the upper one first: as one number they would ask for twice the alignment, and so for more room in
+/// every table of many.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Uuid(u64, u64);
+
+impl Uuid {
+    #[expect(clippy::cast_possible_truncation, reason = "each half is meant")]
+    const fn of(bits: u128) -> Self {
+        Self((bits >> 64) as u64, bits as u64)
+    }
+
+    const fn bits(self) -> u128 {
+        (self.0 as u128) << 64 | self.1 as u128
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_uuid(self.bits(), f)
+    }
+}
+
 macro_rules! uuid {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(u128);
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(Uuid);
 
         impl $name {
             /// An id from 128 random bits; the version and variant bits are set here.
             pub const fn from_random(bits: u128) -> Self {
-                Self(bits & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62))
+                Self(Uuid::of(bits & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62)))
+            }
+        }
+
+        impl std::hash::Hash for $name {
+            fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+                hasher.write_u128(self.0.bits());
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_uuid(self.0, f)
+                write_uuid(self.0.bits(), f)
             }
         }
 
@@ -84,7 +116,7 @@ macro_rules! uuid {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                parse_uuid(text).map(Self)
+                parse_uuid(text).map(|bits| Self(Uuid::of(bits)))
             }
         }
     };

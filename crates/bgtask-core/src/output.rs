@@ -338,4 +338,6 @@ pub enum WakeReason {
     Refill,
     /// A task has been held long enough because the processors are busy.
     Load(TaskId),
+    /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
+    More,
 }

@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 use crate::HostError;
+use crate::delegation::territory;
 use crate::session::remaining;
 pub(crate) use bounds::BACKGROUND_WEIGHT;
 
@@ -49,8 +50,7 @@ impl Tree {
         let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let moment = moment.unwrap_or_default().as_nanos();
         let own = own()?;
-        let above = own.parent().filter(|above| is_delegated(above)).unwrap_or(&own);
-        Ok(above.join(format!("{TREE_PREFIX}{broker}-{moment:x}")))
+        Ok(territory(&own).join(format!("{TREE_PREFIX}{broker}-{moment:x}")))
     }
 
     pub(crate) fn create(path: PathBuf) -> io::Result<Self> {
@@ -75,6 +75,16 @@ impl Tree {
     pub(crate) fn remove(&self) -> io::Result<()> {
         fs::remove_dir(&self.path)
     }
+}
+
+/// The directory in which a broker that runs has its hosts' cgroups, if it has.
+#[must_use]
+pub fn tree_of(broker: u32) -> Option<PathBuf> {
+    let own = of_process(&broker.to_string()).ok()?;
+    let start = format!("{TREE_PREFIX}{broker}-");
+    let places = own.parent().into_iter().chain([own.as_path()]).filter_map(|place| fs::read_dir(place).ok());
+    let mut entries = places.flatten().flatten();
+    entries.find(|entry| entry.file_name().as_bytes().starts_with(start.as_bytes())).map(|entry| entry.path())
 }
 
 /// Whether systemd gave a cgroup to its unit, as it notes on it. With `DelegateSubgroup=` the processes of the unit are in one
@@ -284,9 +294,13 @@ impl Cgroup {
 
 /// The cgroup of this process, or why there is none to be seen.
 pub(crate) fn own() -> Result<PathBuf, String> {
-    let read = |path| fs::read(path).map_err(|error| format!("cannot read {path}: {error}"));
-    let mounts = read("/proc/self/mountinfo")?;
-    let membership = read("/proc/self/cgroup")?;
+    of_process("self")
+}
+
+fn of_process(process: &str) -> Result<PathBuf, String> {
+    let read = |path: String| fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"));
+    let mounts = read("/proc/self/mountinfo".to_owned())?;
+    let membership = read(format!("/proc/{process}/cgroup"))?;
     locate(&mounts, &membership)
 }
 

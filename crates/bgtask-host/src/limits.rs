@@ -31,5 +31,5 @@ pub struct Keepers {
 
 impl Keepers {
     /// Where there are no controllers.
-    pub(crate) const NONE: Self = Self { memory: Keeper::Broker, processes: Keeper::Broker, weight: false };
+    pub const NONE: Self = Self { memory: Keeper::Broker, processes: Keeper::Broker, weight: false };
 }

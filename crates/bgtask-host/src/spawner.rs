@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::io::Errno;
@@ -193,7 +193,7 @@ impl Spawner {
     /// Who keeps the [`Limits`] of a host here.
     #[must_use]
     pub fn keepers(&self) -> Keepers {
-        self.tree.as_ref().map_or(Keepers::NONE, |recorded| recorded.tree.keepers())
+        self.tree.as_ref().map_or(Keepers::NONE, |recorded| Keepers::of_tree(recorded.tree.path()))
     }
 
     /// Where a command is going to live. That it can be born there has been seen, or is seen now.

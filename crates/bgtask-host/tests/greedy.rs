@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::thread::sleep;
 use std::time::Duration;
 
-use bgtask_host::{Exit, Host, Keeper, Launch, Limits, NetworkMeter};
+use bgtask_host::{Exit, Host, Keeper, Keepers, Launch, Limits, NetworkMeter, tree_of};
 use common::{Place, eventually, exit, kill_and_close, part, read_line, sh};
 
 const NONE: Limits = Limits { memory: None, processes: None };
@@ -95,6 +95,17 @@ fn a_suspended_host_leaves_nothing_behind() {
             .map_or(0, |tree| std::fs::read_dir(tree).unwrap().flatten().filter(|entry| entry.path().is_dir()).count());
         assert!(cgroups <= 1, "only the waiting launcher has one");
     }
+}
+
+/// What `bgtask doctor` says of a broker is what that broker knows.
+#[test]
+fn who_keeps_the_limits_is_seen_from_outside() {
+    let Some(place) = Place::with_cgroup() else { return };
+    let own = Place::each().into_iter().filter_map(|place| place.cgroup()).chain(place.cgroup());
+    let found = tree_of(std::process::id()).unwrap();
+    assert!(found.parent() == place.cgroup().unwrap().parent(), "{found:?}");
+    assert!(own.into_iter().all(|tree| Keepers::of_tree(&tree) == place.spawner.keepers()));
+    assert_eq!(Place::new(false, 0).spawner.keepers(), Keepers::NONE);
 }
 
 /// with the controller the kernel ends it; without, whoever looks sees it.

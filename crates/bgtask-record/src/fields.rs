@@ -314,6 +314,7 @@ record! {
         Usage(host),
         Refill,
         Load(task),
+        More,
     }
 }
 

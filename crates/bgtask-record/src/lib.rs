@@ -13,4 +13,4 @@ mod rows;
 
 pub use json::{Record, RecordError};
 pub use recording::{MAX_RECORDING_BYTES, Recorder, Replay, ReplayError, replay};
-pub use rows::{HistoryRow, Row, row, snapshot};
+pub use rows::{HistoryRow, Loading, Row, row, snapshot};

@@ -1,4 +1,4 @@
-use bgtask_core::{Change, Event, Snapshot};
+use bgtask_core::{Change, Event, Snapshot, Texts};
 use serde_json::Value;
 
 use crate::json::{Record, RecordError};
@@ -90,43 +90,64 @@ pub fn row(change: &Change) -> Row {
 ///
 /// A row is not what this version writes: the store is newer, or somebody edited it.
 pub fn snapshot<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) -> Result<Snapshot, RecordError> {
-    let mut snapshot = Snapshot::default();
-    for (kind, key, value) in rows {
-        let place = |error: RecordError| error.at(&format!("{kind} {key}"));
-        let json: Value = serde_json::from_str(value).map_err(|error| place(RecordError::new(error.to_string())))?;
-        match kind {
-            REGISTRATION => snapshot.registrations.push(Record::from_json(&json).map_err(place)?),
-            ACTIVATION => snapshot.activations.push(Record::from_json(&json).map_err(place)?),
-            COMPLETION => snapshot.completions.push(Record::from_json(&json).map_err(place)?),
-            SEQUENCE => snapshot.last_sequence = Record::from_json(&json).map_err(place)?,
-            ACCESS => {
-                let app = Record::from_json(&Value::from(key)).map_err(place)?;
-                snapshot.access.push((app, Record::from_json(&json).map_err(place)?));
-            }
-            SWITCHED_OFF => snapshot.switched_off = Record::from_json(&json).map_err(place)?,
-            VERSION => {
-                let app = Record::from_json(&Value::from(key)).map_err(place)?;
-                snapshot.versions.push((app, Record::from_json(&json).map_err(place)?));
-            }
-            ACCOUNT => {
-                let app = Record::from_json(&Value::from(key)).map_err(place)?;
-                snapshot.accounts.push((app, Record::from_json(&json).map_err(place)?));
-            }
-            ZONE => snapshot.zone = Some(Record::from_json(&json).map_err(place)?),
-            STATE => {
-                let fact = Record::from_json(&Value::from(key)).map_err(place)?;
-                snapshot.states.push((fact, Record::from_json(&json).map_err(place)?));
-            }
-            _ => return Err(place(RecordError::new("no such kind of row is known"))),
-        }
+    let mut loading = Loading::default();
+    rows.into_iter().try_for_each(|(kind, key, value)| loading.take(kind, key, value))?;
+    Ok(loading.done())
+}
+
+/// A [`snapshot`] that is being read, row by row, as the store hands them out: there may be very many.
+#[derive(Debug, Default)]
+pub struct Loading {
+    snapshot: Snapshot,
+    texts: Texts,
+}
+
+impl Loading {
+    /// Takes in one row.
+    ///
+    /// # Errors
+    ///
+    /// As [`snapshot`].
+    pub fn take(&mut self, kind: &str, key: &str, value: &str) -> Result<(), RecordError> {
+        self.put(kind, key, value).map_err(|error| error.at(&format!("{kind} {key}")))
     }
-    snapshot.registrations.sort_by_key(|registration| registration.id);
-    snapshot.activations.sort_by_key(|(_, activation)| activation.instance);
-    snapshot.completions.sort_by_key(|completion| completion.sequence);
-    snapshot.access.sort_by(|(one, _), (other, _)| one.cmp(other));
-    snapshot.versions.sort_by(|(one, _), (other, _)| one.cmp(other));
-    snapshot.states.sort_by_key(|(fact, _)| *fact);
-    Ok(snapshot)
+
+    fn put(&mut self, kind: &str, key: &str, value: &str) -> Result<(), RecordError> {
+        let snapshot = &mut self.snapshot;
+        let json: Value = serde_json::from_str(value).map_err(|error| RecordError::new(error.to_string()))?;
+        let of = || Value::from(key);
+        match kind {
+            REGISTRATION => {
+                let mut registration = Record::from_json(&json)?;
+                self.texts.share_in(&mut registration);
+                snapshot.registrations.push(registration);
+            }
+            ACTIVATION => snapshot.activations.push(Record::from_json(&json)?),
+            COMPLETION => snapshot.completions.push(Record::from_json(&json)?),
+            SEQUENCE => snapshot.last_sequence = Record::from_json(&json)?,
+            ACCESS => snapshot.access.push((Record::from_json(&of())?, Record::from_json(&json)?)),
+            SWITCHED_OFF => snapshot.switched_off = Record::from_json(&json)?,
+            VERSION => snapshot.versions.push((Record::from_json(&of())?, Record::from_json(&json)?)),
+            ACCOUNT => snapshot.accounts.push((Record::from_json(&of())?, Record::from_json(&json)?)),
+            ZONE => snapshot.zone = Some(Record::from_json(&json)?),
+            STATE => snapshot.states.push((Record::from_json(&of())?, Record::from_json(&json)?)),
+            _ => return Err(RecordError::new("no such kind of row is known")),
+        }
+        Ok(())
+    }
+
+    /// What all rows together say, in an order that does not depend on theirs.
+    pub fn done(self) -> Snapshot {
+        let mut snapshot = self.snapshot;
+        snapshot.registrations.sort_unstable_by_key(|registration| registration.id);
+        snapshot.activations.sort_unstable_by_key(|(_, activation)| activation.instance);
+        snapshot.completions.sort_by_key(|completion| completion.sequence);
+        snapshot.access.sort_by(|(one, _), (other, _)| one.cmp(other));
+        snapshot.versions.sort_by(|(one, _), (other, _)| one.cmp(other));
+        snapshot.accounts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        snapshot.states.sort_by_key(|(fact, _)| *fact);
+        snapshot
+    }
 }
 
 fn history(event: &Event) -> HistoryRow {

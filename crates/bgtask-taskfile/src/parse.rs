@@ -196,7 +196,9 @@ pub const SANDBOXES: [&str; 4] = ["strict", "home-read", "home-write", "no-netwo
 pub fn sandbox(word: &str) -> Result<String, WordError> {
     let known = SANDBOXES.contains(&word).then(|| word.to_owned());
     known.ok_or_else(|| {
-        let help = nearest(word, SANDBOXES).map(|known| format!("did you mean {known:?}?")).unwrap_or_else(|| format!("say one of {}", SANDBOXES.join(", ")));
+        let help = nearest(word, SANDBOXES)
+            .map(|known| format!("did you mean {known:?}?"))
+            .unwrap_or_else(|| format!("say one of {}", SANDBOXES.join(", ")));
         WordError::new(format!("there is no sandbox {word:?}"), help)
     })
 }

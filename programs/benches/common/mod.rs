@@ -1,5 +1,7 @@
 //! What the benchmarks share: a real broker in a root of its own, and numbers as a table.
 
+pub(crate) mod caller;
+
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -41,7 +43,7 @@ impl Broker {
             let program = program.as_ref();
             let manifest = format!(
                 "[app]\nid = {app:?}\nversion = \"1\"\nexecutable = {program:?}\n\
-                 [[task]]\nentry_point = \"Bench.Task\"\ntypes = [\"systemEvent\"]\n"
+                 [[task]]\nentry_point = \"Bench.Task\"\ntypes = [\"systemEvent\", \"timer\"]\n"
             );
             std::fs::write(dir.path().join("root/apps").join(format!("{app}.toml")), manifest).expect("a manifest");
         }
@@ -105,6 +107,14 @@ impl Broker {
         line.trim_start_matches(':').split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number")
     }
 
+    /// The processor time it has used so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
+        let fields: Vec<_> = stat.rsplit(')').next().expect("after its name").split_whitespace().collect();
+        let ticks: u64 = fields[11..=12].iter().map(|field| field.parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+    }
+
     fn wait_until_it_answers(&mut self) {
         let socket = self.root().join("run/broker");
         let begin = Instant::now();
@@ -118,6 +128,21 @@ impl Broker {
     fn end(&mut self) {
         let _gone = self.process.kill();
         let _reaped = self.process.wait();
+    }
+}
+
+/// Programs of apps under paths that are not this program's, so that it acts for the user and not for one of them.
+pub(crate) struct Programs(TempDir);
+
+impl Programs {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("bgtask-bench").tempdir().expect("a folder");
+        std::fs::copy(std::env::current_exe().expect("its own path"), dir.path().join("task")).expect("a copy");
+        Self(dir)
+    }
+
+    pub(crate) fn install<'a>(&self, apps: &'a [String]) -> Vec<(&'a str, PathBuf)> {
+        apps.iter().map(|app| (app.as_str(), self.0.path().join("task"))).collect()
     }
 }
 

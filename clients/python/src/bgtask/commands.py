@@ -114,7 +114,7 @@ class RegisteredCommand:
     """The file with what it wrote."""
     paused: bool
     phase: str
-    """`idle`, `latched`, `buffered`, `starting`, `running`, `cancelling`."""
+    """`idle`, `latched`, `buffered`, `starting`, `running`, `suspended`, `cancelling`."""
     last_at: datetime | None
     """When its last run ended."""
     last_ok: bool | None

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::fire::Occurrence;
+use super::tables::Occasion;
 use super::{Core, Task};
 use crate::ids::{AppId, TaskId};
 use crate::limits::{MAX_DETAILS_BYTES, MAX_EVENT_ID_BYTES};
@@ -68,18 +69,21 @@ impl Core {
                 return Err(Refusal::MayNotRaise { app: app.clone(), event: event.to_owned() });
             }
         }
-        let ids: Vec<_> =
-            self.tasks.iter().filter(|task| self.hears(task, event)).map(|it| it.registration.id).collect();
+        let ids: Vec<_> = self
+            .tasks
+            .concerned(&Occasion::Custom(event.into()))
+            .filter(|task| self.hears(task))
+            .map(|it| it.registration.id)
+            .collect();
         let count = ids.len().try_into().unwrap_or(u32::MAX);
         ids.into_iter().for_each(|id| self.hear(id));
         Ok(Reply::Raised(count))
     }
 
-    fn hears(&self, task: &Task, event: &str) -> bool {
+    fn hears(&self, task: &Task) -> bool {
         let its = &task.registration;
-        let Trigger::CustomSystemEvent { id, .. } = &its.trigger else { return false };
         let heard = counts_once(&its.trigger) && its.counted_in.as_ref() == Some(&self.session);
-        **id == *event && its.fires() && !heard
+        its.fires() && !heard
     }
 
     fn hear(&mut self, id: TaskId) {

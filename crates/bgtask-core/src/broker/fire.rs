@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tables::Occasion;
 use super::{Core, Task};
 use crate::activation::{Activation, Firing};
 use crate::event::{Cause, EventKind};
@@ -71,11 +72,10 @@ impl Core {
     pub(super) fn fire(&mut self, fired: SystemTriggerType, only: Option<&AppId>) {
         let listens = |task: &&Task| {
             let its = &task.registration;
-            matches!(its.trigger, Trigger::System { kind, .. } if kind == fired)
-                && its.standing == Standing::Active
-                && only.is_none_or(|app| *app == its.app)
+            its.standing == Standing::Active && only.is_none_or(|app| *app == its.app)
         };
-        let ids: Vec<_> = self.tasks.iter().filter(listens).map(|task| task.registration.id).collect();
+        let ids: Vec<_> =
+            self.tasks.concerned(&Occasion::System(fired)).filter(listens).map(|task| task.registration.id).collect();
         for id in ids {
             self.accept(id, Occurrence::default());
         }
@@ -88,7 +88,8 @@ impl Core {
             let Trigger::Condition { condition, .. } = its.trigger else { return false };
             condition.fact() == fact && condition.holds_at(value) && its.standing == Standing::Active
         };
-        let ids: Vec<_> = self.tasks.iter().filter(begins).map(|task| task.registration.id).collect();
+        let ids: Vec<_> =
+            self.tasks.concerned(&Occasion::Condition).filter(begins).map(|task| task.registration.id).collect();
         for id in ids {
             self.accept(id, Occurrence::default());
         }
@@ -98,10 +99,10 @@ impl Core {
     pub(super) fn begin_session(&mut self) {
         let new = |task: &&Task| {
             let its = &task.registration;
-            let waits = matches!(its.trigger, Trigger::SessionStart { .. }) && its.standing == Standing::Active;
-            waits && its.counted_in.as_ref() != Some(&self.session)
+            its.standing == Standing::Active && its.counted_in.as_ref() != Some(&self.session)
         };
-        let ids: Vec<_> = self.tasks.iter().filter(new).map(|task| task.registration.id).collect();
+        let ids: Vec<_> =
+            self.tasks.concerned(&Occasion::Session).filter(new).map(|task| task.registration.id).collect();
         for id in ids {
             self.tasks.get_mut(id).expect("just seen").registration.counted_in = Some(self.session.clone());
             self.persist_registration(id);
@@ -140,14 +141,14 @@ impl Core {
         if spent {
             self.spend(id);
         }
-        if let Cause::Timer { shared } = cause {
-            self.charge_energy_of_wake(id, shared);
-        }
         // A short interval that is held for long would push everything else out of the history.
         let often = matches!(&trigger, Trigger::Interval { every, .. } if *every < OFTEN);
         let again = count > 1 && often;
         if !again {
             self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
+        }
+        if let Cause::Timer { shared } = cause {
+            self.charge_energy_of_wake(id, shared);
         }
         self.fresh_gate(id);
     }

@@ -25,7 +25,7 @@ impl Core {
     pub(super) fn heard(&mut self, id: TaskId, status: SourceStatus) {
         let listens = |task: &&mut Task| task.registration.fires() && Subject::is_behind(&task.registration.trigger);
         if let Some(task) = self.tasks.get_mut(id).filter(listens) {
-            task.heard = Some(status);
+            task.heard = Some(Box::new(status));
         }
     }
 

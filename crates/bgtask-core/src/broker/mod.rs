@@ -15,6 +15,7 @@ mod idle;
 mod listen;
 mod load;
 mod look;
+mod portions;
 mod register;
 mod restore;
 mod run;
@@ -45,7 +46,8 @@ use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
 use crate::time::{BootTime, Now};
 use consent::Asked;
-use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Task, Tasks};
+use portions::Portions;
+use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -70,6 +72,7 @@ pub struct Core {
     /// The user's session this broker serves.
     session: Arc<str>,
     outputs: VecDeque<Output>,
+    portions: Portions,
     /// When each app had its last turn, while anything waits for one.
     turns: BTreeMap<AppId, u64>,
     last_turn: u64,
@@ -99,6 +102,7 @@ impl Core {
             consents: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
+            portions: Portions::default(),
             turns: BTreeMap::new(),
             last_turn: 0,
             rouse: None,
@@ -121,6 +125,7 @@ impl Core {
             self.clock_set_back(unset);
             self.accounts_set_back();
         }
+        self.begin_turn(matches!(input, Input::Tick));
         match input {
             Input::Restore(snapshot) => self.restore(*snapshot),
             Input::Tick => self.expire(),
@@ -186,7 +191,12 @@ impl Core {
 
     /// The next thing to do; the last one of every batch is [`Output::Wake`].
     pub fn poll(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Wake(self.next_wake()))
+        self.outputs.pop_front().unwrap_or_else(|| {
+            if self.outputs.capacity() > MANY_OUTPUTS {
+                self.outputs = VecDeque::new();
+            }
+            Output::Wake(self.next_wake())
+        })
     }
 
     /// The apps whose manifests are installed.
@@ -231,10 +241,10 @@ impl Core {
 
     /// The registrations of one app, or of all: those that are listed, oldest first.
     pub fn registrations(&self, app: Option<&AppId>) -> Vec<&Registration> {
-        let listed = |registration: &&Registration| {
-            registration.standing != Standing::Unregistered && app.is_none_or(|app| *app == registration.app)
-        };
-        let mut found: Vec<_> = self.tasks.iter().map(|task| &task.registration).filter(listed).collect();
+        let listed = |registration: &&Registration| registration.standing != Standing::Unregistered;
+        let all = app.is_none().then(|| self.tasks.iter()).into_iter().flatten();
+        let tasks = all.chain(app.into_iter().flat_map(|app| self.tasks.of_app(app)));
+        let mut found: Vec<_> = tasks.map(|task| &task.registration).filter(listed).collect();
         found.sort_by_key(|registration| (registration.registered_at, registration.id));
         found
     }
@@ -256,6 +266,12 @@ impl Core {
         self.hosts.iter()
     }
 
+    /// How often a registration was looked at so far: what deciding costs, as a number that no machine is slow or quick at.
+    /// It does not grow with the registrations that nothing concerns.
+    pub fn looks(&self) -> u64 {
+        self.tasks.looks()
+    }
+
     /// The known levels.
     pub fn levels(&self) -> &Levels {
         self.facts.levels()
@@ -273,8 +289,11 @@ impl Core {
 
     /// The triggers of registrations that listen, and how well each hears; `None` until its source has said something.
     pub fn listened(&self) -> impl Iterator<Item = (&crate::Trigger, Option<&crate::input::SourceStatus>)> {
-        let listens = |task: &&Task| crate::Subject::is_behind(&task.registration.trigger) && task.registration.fires();
-        self.tasks.iter().filter(listens).map(|task| (&task.registration.trigger, task.heard.as_ref()))
+        let listens = |task: &&Task| task.registration.fires();
+        self.tasks
+            .concerned(&Occasion::Listening)
+            .filter(listens)
+            .map(|task| (&task.registration.trigger, task.heard.as_deref()))
     }
 
     fn persist(&mut self, change: Change) {
@@ -326,7 +345,8 @@ impl Core {
             Some(Wake { at: host.state.deadline()?, why })
         });
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
-        let by_time = self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake());
+        let by_time =
+            self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake()).chain(self.next_portion());
         running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 
@@ -339,6 +359,9 @@ impl Core {
 
 /// Clocks are corrected by so much all the time.
 const CLOCK_NOISE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The room of more orders than that is given back once they are taken.
+const MANY_OUTPUTS: usize = 1_024;
 
 /// How many instances of each app occupy a host: what fairness counts.
 type Occupancy = BTreeMap<AppId, usize>;

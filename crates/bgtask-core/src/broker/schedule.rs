@@ -89,7 +89,11 @@ impl Core {
     /// Runs waiting activations while there are free slots: first what is critical, then what is urgent, then of the app
     /// that occupies least, and of several such of the one that had its turn longest ago, the oldest firing.
     pub(super) fn schedule(&mut self) {
-        if !std::mem::take(&mut self.unsettled) || self.stopping || self.tasks.open().next().is_none() {
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
+        if self.stopping || self.tasks.open().next().is_none() {
+            self.portions.untold = false;
             return;
         }
         let mut occupancy = self.tasks.occupancy();
@@ -113,6 +117,7 @@ impl Core {
             self.launch(id);
         }
         let ready = self.tasks.take_ready();
+        self.portions.untold &= running >= self.config.max_running;
         if running >= self.config.max_running {
             self.note_full(ready);
         }
@@ -203,14 +208,7 @@ impl Core {
     }
 
     /// Tells the history when what a waiting activation waits for has changed.
-    pub(super) fn refresh_gates(&mut self) {
-        let waiting: Vec<_> = self.tasks.waiting().collect();
-        for id in waiting {
-            self.fresh_gate(id);
-        }
-    }
-
-    /// The same for one app.
+    /// Tells the history when what a waiting activation waits for has changed: of one app.
     pub(super) fn refresh_gates_of(&mut self, app: &AppId) {
         let waiting = self.tasks.of_app(app).filter(|task| !task.waiting.is_empty());
         let waiting: Vec<_> = waiting.map(|task| task.registration.id).collect();
@@ -228,6 +226,7 @@ impl Core {
         let gate = self.gate_of(task);
         let waits_for_slot = gate.is_none() && task.gate() == Some(Gate::Slot);
         if waits_for_slot {
+            self.tasks.set_gate(id, Some(Gate::Slot));
             return;
         }
         self.bear_the_load(id, gate);
@@ -250,7 +249,11 @@ impl Core {
     }
 
     /// Every slot is taken: whoever is ready and still waits, waits for one.
-    fn note_full(&mut self, ready: BTreeSet<TaskId>) {
+    fn note_full(&mut self, mut ready: BTreeSet<TaskId>) {
+        let next = ready.iter().nth(self.portions.to_tell()).copied();
+        let rest = next.map(|next| ready.split_off(&next)).unwrap_or_default();
+        self.portions.untold = !rest.is_empty();
+        self.tasks.put_back_ready(rest);
         for id in ready {
             let Some(task) = self.tasks.get(id).filter(|task| task.gate().is_none()) else { continue };
             if let Some(instance) = task.waiting.front().map(|waiting| waiting.instance) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fire::Occurrence;
-use super::tables::Alarm;
+use super::tables::{Alarm, Occasion};
 use super::{Core, Task};
 use crate::event::{Cause, EventKind};
 use crate::ids::TaskId;
@@ -22,8 +22,7 @@ const SET_BACK: Duration = Duration::from_secs(3 * 3_600);
 impl Core {
     /// Does what has become due. Timers missed while the machine was off make one run, the phase stays (D11).
     pub(super) fn expire_timers(&mut self, beside: &BTreeSet<TaskId>) {
-        let due = self.tasks.timers_until(self.now.wall);
-        let shared = self.share_wake(due.len(), beside);
+        let (due, shared) = self.timers_of_this_turn(beside);
         let storm = self.is_storm(&due);
         for id in due {
             self.fire_timer(id, shared, storm);
@@ -125,7 +124,8 @@ impl Core {
             let Trigger::Calendar { zone, .. } = &its.trigger else { return false };
             its.due.is_none_or(|due| due > now) && (zone.is_none() || !only_of_the_machine)
         };
-        let ids: Vec<_> = self.tasks.iter().filter(concerned).map(|task| task.registration.id).collect();
+        let ids: Vec<_> =
+            self.tasks.concerned(&Occasion::Calendar).filter(concerned).map(|task| task.registration.id).collect();
         ids.into_iter().for_each(|id| self.plan(id, now));
     }
 

@@ -36,21 +36,19 @@ impl Core {
             return Vec::new();
         }
         let frozen = self.hosts.iter().filter(|host| host.frozen.is_some() && apps.contains(&host.app));
-        let held = self.tasks.waiting().filter(|id| {
-            let task = self.tasks.get(*id).expect("it waits");
-            matches!(task.gate(), Some(Gate::Throttled(_) | Gate::Energy)) && apps.contains(&task.registration.app)
-        });
-        frozen.filter_map(|host| host.serves).chain(held).collect()
+        let theirs = apps.iter().flat_map(|app| self.tasks.of_app(app));
+        let held = theirs.filter(|task| matches!(task.gate(), Some(Gate::Throttled(_) | Gate::Energy)));
+        frozen.filter_map(|host| host.serves).chain(held.map(|task| task.registration.id)).collect()
     }
 
-    /// Charges who is served beside so many timers, and answers among how many the wake-up is shared.
+    /// Charges who is served beside so many timers, and answers among how many the wake-up is shared. It costs none of them
+    /// energy: the broker looks and waits for its own sake, and an app looked at often would only be looked at more often.
     pub(super) fn share_wake(&mut self, timers: usize, beside: &BTreeSet<TaskId>) -> u32 {
         let shared = u32::try_from(timers + beside.len()).unwrap_or(u32::MAX);
         for id in beside {
             if let Some(task) = self.tasks.get_mut(*id) {
                 task.wakes = task.wakes.saturating_add(WHOLE / shared);
             }
-            self.charge_energy_of_wake(*id, shared);
         }
         shared
     }

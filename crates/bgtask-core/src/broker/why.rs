@@ -47,7 +47,7 @@ impl Core {
     pub fn why(&self, id: TaskId, now: Now) -> Option<Why> {
         let task = self.tasks.get(id)?;
         let gates = self.readings(task, now);
-        let remedy = self.remedy(task, &gates);
+        let remedy = self.remedy(task, &gates, now);
         let (since, mut sentence) = match task.current() {
             None => (None, self.say_idle(task, now)),
             Some(activation) => self.say_active(task, activation, now),
@@ -150,7 +150,7 @@ impl Core {
     /// Why its trigger cannot fire on this machine.
     fn blind(&self, task: &Task) -> Option<String> {
         let trigger = &task.registration.trigger;
-        if let Some(SourceStatus::Missing { why, help }) = &task.heard {
+        if let Some(SourceStatus::Missing { why, help }) = task.heard.as_deref() {
             return Some(format!("{trigger} cannot be seen: {why}; {help}"));
         }
         // A calendar goes on in the zone that was known last.
@@ -164,7 +164,7 @@ impl Core {
     }
 
     fn half_blind(&self, task: &Task) -> Option<String> {
-        match &task.heard {
+        match task.heard.as_deref() {
             Some(SourceStatus::Degraded { why, help, .. }) => Some(format!(" Not every one is heard: {why}; {help}.")),
             _ => None,
         }

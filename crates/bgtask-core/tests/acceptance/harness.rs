@@ -239,6 +239,16 @@ impl Broker {
         self.now = self.now + end.boot.since(self.now.boot);
     }
 
+    /// Ticks once, and again for as long as the core wants to go on at once.
+    pub(crate) fn goes_on(&mut self) {
+        self.tell(Input::Tick);
+        while let Output::Wake(Some(wake)) = self.core.poll()
+            && wake.at <= self.now.boot
+        {
+            self.tell(Input::Tick);
+        }
+    }
+
     /// The broker dies with everything it had in memory, and all hosts with it; another one starts.
     pub(crate) fn restarts(&mut self) {
         self.lives += 1;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Cgroup, Tree, write_file};
+use super::{Cgroup, write_file};
 use crate::limits::{Keeper, Keepers, Limits};
 
 /// What a background host weighs at the processors beside the 100 of everything else.
@@ -22,13 +22,14 @@ pub(super) fn enable(tree: &Path) {
     }
 }
 
-impl Tree {
-    /// Who keeps the bounds of the cgroups in it.
-    pub(crate) fn keepers(&self) -> Keepers {
-        let enabled = fs::read_to_string(self.path().join("cgroup.subtree_control")).unwrap_or_default();
+impl Keepers {
+    /// Who keeps the limits of the hosts in a tree of cgroups, of this process or another broker.
+    #[must_use]
+    pub fn of_tree(tree: &Path) -> Self {
+        let enabled = fs::read_to_string(tree.join("cgroup.subtree_control")).unwrap_or_default();
         let has = |controller| enabled.split_whitespace().any(|word| word == controller);
         let keeper = |controller| if has(controller) { Keeper::Kernel } else { Keeper::Broker };
-        Keepers { memory: keeper("memory"), processes: keeper("pids"), weight: has("cpu") }
+        Self { memory: keeper("memory"), processes: keeper("pids"), weight: has("cpu") }
     }
 }
 
@@ -115,12 +116,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tree");
         fs::create_dir(&path).unwrap();
-        let keepers = || Tree { path: path.clone(), made: 0 }.keepers();
-        let nobody = Keepers { memory: Keeper::Broker, processes: Keeper::Broker, weight: false };
+        let keepers = || Keepers::of_tree(&path);
         enable(&path);
-        assert_eq!(keepers(), nobody);
+        assert_eq!(keepers(), Keepers::NONE);
         fs::write(path.join("cgroup.subtree_control"), "pids\n").unwrap();
-        assert_eq!(keepers(), Keepers { processes: Keeper::Kernel, ..nobody });
+        assert_eq!(keepers(), Keepers { processes: Keeper::Kernel, ..Keepers::NONE });
         fs::write(path.join("cgroup.subtree_control"), "cpu memory pids\n").unwrap();
         assert_eq!(keepers(), Keepers { memory: Keeper::Kernel, processes: Keeper::Kernel, weight: true });
     }

@@ -659,6 +659,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Retry(TASK),
         WakeReason::Overdue(TASK),
         WakeReason::Usage(HOST),
+        WakeReason::More,
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));
     all.extend(subjects().into_iter().map(|subject| Output::Listen { task: TASK, app: app_id(), subject }));

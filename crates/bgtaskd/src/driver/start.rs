@@ -11,9 +11,9 @@ use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot};
 use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig};
 use bgtask_log::Logs;
 use bgtask_manifest::App as Declared;
-use bgtask_record::{Recorder, snapshot};
+use bgtask_record::{Loading, Recorder};
 use bgtask_sources::World;
-use bgtask_store::Store;
+use bgtask_store::{StateRow, Store};
 use bgtask_wire::{ADDRESS_VARIABLE, Address, host_names};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -177,17 +177,12 @@ impl Driver {
 
     /// What the store holds.
     fn kept(&self) -> Result<Snapshot, Failure> {
-        let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
+        let mut loading = Loading::default();
+        let mut take = |row: StateRow<'_>| Ok(loading.take(row.kind, row.key, row.value)?);
+        self.durable.store().load(&mut take).map_err(|error: Box<dyn std::error::Error + Send + Sync>| {
             Failure::new("the store's content cannot be understood, it was left as it is", error)
-        };
-        let mut rows = Vec::new();
-        let kept = self.durable.store().load(|row| {
-            rows.push((row.kind.to_owned(), row.key.to_owned(), row.value.to_owned()));
-            Ok::<(), bgtask_store::StoreError>(())
-        });
-        kept.map_err(|error| damaged(error.into()))?;
-        let rows = rows.iter().map(|(kind, key, value)| (kind.as_str(), key.as_str(), value.as_str()));
-        snapshot(rows).map_err(|error| damaged(error.into()))
+        })?;
+        Ok(loading.done())
     }
 
     /// Apps whose manifest was removed while no broker ran. Access is not asked: it outlives the manifest (RE-8).

@@ -5,7 +5,8 @@ use super::broker::launcher_path;
 use super::{Area, Finding};
 
 const AREA: Area = Area("Walls");
-const HELP: &str = "docs/confinement.md says what it takes, and `confinement` in config.toml whether tasks run without it";
+const HELP: &str =
+    "docs/confinement.md says what it takes, and `confinement` in config.toml whether tasks run without it";
 
 /// The launcher tells what it could put up. That it is missing is said where it is looked for.
 pub(super) async fn check() -> Vec<Finding> {

@@ -1,12 +1,17 @@
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
 
-use super::{Facts, IdMap, stands_on};
+use super::{Agenda, Alarm, Facts, IdMap, Occasion, Occasions, Times, stands_on};
 use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
 use crate::input::SourceStatus;
+use crate::limits::MAX_PER_TURN;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
+use crate::texts::Texts;
 use crate::time::{BootTime, WallTime};
 
 /// One registration and what is going on with it.
@@ -17,13 +22,11 @@ pub(in crate::broker) struct Task {
     /// Given to a host.
     pub(in crate::broker) running: Vec<Activation>,
     /// What its first waiting activation was last seen to wait for: only a change of it is news.
-    gate: Option<Gate>,
+    gate: Option<Box<Gate>>,
     /// Where it stands among those that wait, in the order they fired.
-    place: Option<u64>,
-    /// From when on its timer may fire, with whatever wakes the broker.
-    early: Option<WallTime>,
+    place: Option<NonZeroU64>,
     /// What it wants to be woken for.
-    alarms: [Option<WallTime>; Alarm::ALL.len()],
+    times: Times,
     /// Since when nothing holds what waits first but the load and the slots.
     pub(in crate::broker) ready_since: Option<WallTime>,
     /// It came due together with more than can run at once: they start one after the other.
@@ -33,30 +36,13 @@ pub(in crate::broker) struct Task {
     /// Thousandths of wake-ups that served it beside those of its timer, since it was last told what it came to cost.
     pub(in crate::broker) wakes: u32,
     /// How well it is listened for it.
-    pub(in crate::broker) heard: Option<SourceStatus>,
-}
-
-/// What time alone brings about for a registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::broker) enum Alarm {
-    /// Its timer fires at the latest.
-    Fire,
-    /// A failed try may be repeated.
-    Retry,
-    /// It has not succeeded for too long.
-    Overdue,
-    /// It has been held for long enough because of the load.
-    Load,
-}
-
-impl Alarm {
-    const ALL: [Self; 4] = [Self::Fire, Self::Retry, Self::Overdue, Self::Load];
+    pub(in crate::broker) heard: Option<Box<SourceStatus>>,
 }
 
 impl Task {
     /// What its first waiting activation was last seen to wait for.
-    pub(in crate::broker) const fn gate(&self) -> Option<Gate> {
-        self.gate
+    pub(in crate::broker) fn gate(&self) -> Option<Gate> {
+        self.gate.as_deref().copied()
     }
 
     /// Every fact it stands on.
@@ -81,43 +67,55 @@ impl Task {
 /// All registrations, the waiting ones by app in the order they fired, and what time brings about in its order.
 #[derive(Default)]
 pub(in crate::broker) struct Tasks {
-    by_id: IdMap<TaskId, Task>,
+    by_id: IdMap<TaskId, Box<Task>>,
     /// Their order, which must not hang on a hash.
-    ids: BTreeSet<TaskId>,
-    per_app: BTreeMap<AppId, usize>,
-    waiting: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
+    of_app: BTreeMap<AppId, BTreeSet<TaskId>>,
+    occasions: Occasions,
+    texts: Texts,
+    /// All that wait, in the order they fired.
+    waiting: BTreeMap<u64, TaskId>,
     /// Those of them that were last seen to wait for nothing, or for a slot.
     open: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
     last_place: u64,
     occupied: BTreeMap<InstanceId, TaskId>,
-    early: BTreeSet<(WallTime, TaskId)>,
-    alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
+    agenda: Agenda,
     /// Those of the open ones that promise to succeed within some time.
     promising: BTreeSet<TaskId>,
     /// Those of the open ones that go before all others, in the order they fired.
     critical: BTreeSet<(u64, TaskId)>,
-    /// When the machine is to be woken for a timer.
-    rousing: BTreeSet<(WallTime, TaskId)>,
     dirty: BTreeMap<InstanceId, TaskId>,
     ready: BTreeSet<TaskId>,
+    looks: Cell<u64>,
 }
 
 impl Tasks {
     pub(in crate::broker) fn get(&self, id: TaskId) -> Option<&Task> {
-        self.by_id.get(&id)
+        self.looks.set(self.looks.get() + 1);
+        self.by_id.get(&id).map(|task| &**task)
     }
 
     /// For the registration and the gate; activations change through the methods below.
     pub(in crate::broker) fn get_mut(&mut self, id: TaskId) -> Option<&mut Task> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(|task| &mut **task)
     }
 
+    /// All of them. What concerns only some is found by [`of_app`](Self::of_app) and [`concerned`](Self::concerned).
     pub(in crate::broker) fn iter(&self) -> impl Iterator<Item = &Task> {
-        self.ids.iter().filter_map(|id| self.get(*id))
+        self.of_app.values().flatten().filter_map(|id| self.get(*id))
     }
 
-    pub(in crate::broker) fn of_app<'a>(&'a self, app: &'a AppId) -> impl Iterator<Item = &'a Task> {
-        self.iter().filter(|task| task.registration.app == *app)
+    pub(in crate::broker) fn of_app(&self, app: &AppId) -> impl Iterator<Item = &Task> {
+        self.of_app.get(app).into_iter().flatten().filter_map(|id| self.get(*id))
+    }
+
+    /// Those that something concerns at once.
+    pub(in crate::broker) fn concerned(&self, occasion: &Occasion) -> impl Iterator<Item = &Task> {
+        self.occasions.concerned(occasion).filter_map(|id| self.get(id))
+    }
+
+    /// How often one of them was looked at so far.
+    pub(in crate::broker) fn looks(&self) -> u64 {
+        self.looks.get()
     }
 
     pub(in crate::broker) fn len(&self) -> usize {
@@ -125,20 +123,26 @@ impl Tasks {
     }
 
     pub(in crate::broker) fn count_of(&self, app: &AppId) -> usize {
-        self.per_app.get(app).copied().unwrap_or(0)
+        self.of_app.get(app).map_or(0, BTreeSet::len)
     }
 
-    pub(in crate::broker) fn insert(&mut self, registration: Registration, facts: &mut Facts) {
+    /// So many more are about to come.
+    pub(in crate::broker) fn reserve(&mut self, more: usize) {
+        self.by_id.reserve(more);
+    }
+
+    pub(in crate::broker) fn insert(&mut self, mut registration: Registration, facts: &mut Facts) {
         let id = registration.id;
-        *self.per_app.entry(registration.app.clone()).or_default() += 1;
+        self.texts.share_in(&mut registration);
+        self.of_app.entry(registration.app.clone()).or_default().insert(id);
+        self.occasions.insert(id, &registration.trigger);
         let task = Task {
             registration,
             waiting: VecDeque::new(),
             running: Vec::new(),
             gate: None,
             place: None,
-            early: None,
-            alarms: [None; Alarm::ALL.len()],
+            times: Times::NONE,
             ready_since: None,
             in_storm: false,
             plans: 0,
@@ -146,21 +150,19 @@ impl Tasks {
             heard: None,
         };
         facts.need(task.facts());
-        self.by_id.insert(id, task);
-        self.ids.insert(id);
+        self.by_id.insert(id, Box::new(task));
     }
 
     pub(in crate::broker) fn remove(&mut self, id: TaskId, facts: &mut Facts) -> Option<Registration> {
-        self.set_timer(id, None);
-        Alarm::ALL.into_iter().for_each(|alarm| self.set_alarm(id, alarm, None));
-        let task = self.by_id.remove(&id)?;
-        self.ids.remove(&id);
+        let mut task = self.by_id.remove(&id)?;
+        self.agenda.forget(id, &mut task.times);
         facts.release(task.facts());
-        let app = &task.registration.app;
-        if let Some(count) = self.per_app.get_mut(app) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_app.remove(app);
+        let Registration { app, trigger, .. } = &task.registration;
+        self.occasions.remove(id, trigger);
+        if let Some(its) = self.of_app.get_mut(app) {
+            its.remove(&id);
+            if its.is_empty() {
+                self.of_app.remove(app);
             }
         }
         Some(task.registration)
@@ -266,16 +268,20 @@ impl Tasks {
 
     /// Notes what the first waiting activation of a task waits for; answers what that was before.
     pub(in crate::broker) fn set_gate(&mut self, id: TaskId, gate: Option<Gate>) -> Option<Gate> {
-        let before = std::mem::replace(&mut self.by_id.get_mut(&id)?.gate, gate);
+        let its = &mut self.by_id.get_mut(&id)?.gate;
+        let before = its.as_deref().copied();
+        if before != gate {
+            *its = gate.map(Box::new);
+        }
         self.sort_in(id);
         before
     }
 
     /// Keeps the open ones apart.
     fn sort_in(&mut self, id: TaskId) {
-        let Some((task, place)) = self.by_id.get(&id).and_then(|task| Some((task, task.place?))) else { return };
+        let Some((task, place)) = self.by_id.get(&id).and_then(|task| Some((task, task.place?.get()))) else { return };
         let registration = &task.registration;
-        let open = matches!(task.gate, None | Some(Gate::Slot));
+        let open = matches!(task.gate(), None | Some(Gate::Slot));
         if open {
             self.open.entry(registration.app.clone()).or_default().insert(place, id);
         } else {
@@ -320,54 +326,47 @@ impl Tasks {
 
     /// Its timer may fire from the first time on and does at the latest at the second, or not at all.
     pub(in crate::broker) fn set_timer(&mut self, id: TaskId, window: Option<(WallTime, WallTime)>) {
-        let Some(task) = self.by_id.get_mut(&id) else { return };
-        let early = window.map(|(early, _)| early);
-        let before = std::mem::replace(&mut task.early, early);
-        if before != early {
-            before.map(|at| self.early.remove(&(at, id)));
-            self.early.extend(early.map(|at| (at, id)));
+        if let Some(task) = self.by_id.get_mut(&id) {
+            let rouses = task.registration.trigger.pace().is_some_and(|pace| pace.wake);
+            self.agenda.set_timer(id, &mut task.times, window, rouses);
         }
-        let latest = window.map(|(_, latest)| latest);
-        if task.registration.trigger.pace().is_some_and(|pace| pace.wake) {
-            task.alarms[Alarm::Fire as usize].map(|at| self.rousing.remove(&(at, id)));
-            self.rousing.extend(latest.map(|at| (at, id)));
-        }
-        self.set_alarm(id, Alarm::Fire, latest);
     }
 
     /// When the machine is first to be woken.
     pub(in crate::broker) fn first_rousing(&self) -> Option<WallTime> {
-        self.rousing.first().map(|(at, _)| *at)
+        self.agenda.first_rousing()
     }
 
-    /// The timers that may fire by then, the earliest first.
-    pub(in crate::broker) fn timers_until(&self, now: WallTime) -> Vec<TaskId> {
-        self.early.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
-    }
-
-    /// Rings then, or not at all.
+    /// Rings then, or not at all. Not for timers.
     pub(in crate::broker) fn set_alarm(&mut self, id: TaskId, alarm: Alarm, at: Option<WallTime>) {
-        let Some(task) = self.by_id.get_mut(&id) else { return };
-        let before = std::mem::replace(&mut task.alarms[alarm as usize], at);
-        if before != at {
-            before.map(|at| self.alarms.remove(&(at, id, alarm)));
-            self.alarms.extend(at.map(|at| (at, id, alarm)));
+        if let Some(task) = self.by_id.get_mut(&id) {
+            self.agenda.set_alarm(id, &mut task.times, alarm, at);
         }
+    }
+
+    /// The timers that may fire by then, the earliest first; the others in the next turn.
+    pub(in crate::broker) fn timers_until(&self, now: WallTime) -> Vec<TaskId> {
+        self.agenda.timers_until(now, MAX_PER_TURN)
+    }
+
+    /// How many timers may fire by then.
+    pub(in crate::broker) fn due_by(&self, now: WallTime) -> usize {
+        self.agenda.due_by(now)
     }
 
     /// What time brings about first.
     pub(in crate::broker) fn first_alarm(&self) -> Option<(WallTime, TaskId, Alarm)> {
-        self.alarms.first().copied()
+        self.agenda.first()
     }
 
-    /// What rings by then, the earliest first.
+    /// What else than a timer rings by then, the earliest first; the others in the next turn.
     pub(in crate::broker) fn alarms_until(&self, now: WallTime) -> Vec<(TaskId, Alarm)> {
-        self.alarms.iter().take_while(|(at, ..)| *at <= now).map(|(_, id, alarm)| (*id, *alarm)).collect()
+        self.agenda.alarms_until(now, MAX_PER_TURN)
     }
 
     /// The open registrations that promise to succeed within some time.
     pub(in crate::broker) fn promising(&self) -> impl Iterator<Item = &Task> {
-        self.promising.iter().filter_map(|id| self.by_id.get(id))
+        self.promising.iter().filter_map(|id| self.get(*id))
     }
 
     /// The open registrations that go before all others, in the order they fired.
@@ -378,17 +377,16 @@ impl Tasks {
     fn enqueue(&mut self, id: TaskId) {
         let Some(task) = self.by_id.get_mut(&id).filter(|task| task.place.is_none()) else { return };
         self.last_place += 1;
-        task.place = Some(self.last_place);
-        self.waiting.entry(task.registration.app.clone()).or_default().insert(self.last_place, id);
+        task.place = NonZeroU64::new(self.last_place);
+        self.waiting.insert(self.last_place, id);
         self.sort_in(id);
     }
 
     fn dequeue(&mut self, id: TaskId) {
         let Some(task) = self.by_id.get_mut(&id) else { return };
-        let Some(place) = task.place.take() else { return };
-        let app = &task.registration.app;
-        take(&mut self.waiting, app, place);
-        take(&mut self.open, app, place);
+        let Some(place) = task.place.take().map(NonZeroU64::get) else { return };
+        self.waiting.remove(&place);
+        take(&mut self.open, &task.registration.app, place);
         self.promising.remove(&id);
         self.critical.remove(&(place, id));
     }
@@ -401,9 +399,30 @@ impl Tasks {
         }
     }
 
-    /// The waiting registrations, by app, each app's in the order they fired.
+    /// The waiting registrations in the order they fired.
     pub(in crate::broker) fn waiting(&self) -> impl Iterator<Item = TaskId> + '_ {
-        self.waiting.values().flat_map(BTreeMap::values).copied()
+        self.waiting.values().copied()
+    }
+
+    /// Those that wait at these places, not more than so many, and the places of the others.
+    pub(in crate::broker) fn waiting_at(
+        &self,
+        places: RangeInclusive<u64>,
+        most: usize,
+    ) -> (Vec<TaskId>, Option<RangeInclusive<u64>>) {
+        let last = *places.end();
+        let mut there = self.waiting.range(places);
+        let some = there.by_ref().take(most).map(|(_, id)| *id).collect();
+        (some, there.next().map(|(next, _)| *next..=last))
+    }
+
+    /// Nobody is open until it has been looked at again: where those are that have to be.
+    pub(in crate::broker) fn close_all(&mut self) -> Option<RangeInclusive<u64>> {
+        self.open.clear();
+        self.promising.clear();
+        self.critical.clear();
+        let ((first, _), (last, _)) = self.waiting.first_key_value().zip(self.waiting.last_key_value())?;
+        Some(*first..=*last)
     }
 
     /// Those of them that were last seen to wait for nothing, or for a slot; each with its place in the order they fired.
@@ -439,6 +458,11 @@ impl Tasks {
         std::mem::take(&mut self.ready)
     }
 
+    /// Those from this one on are still to be noted.
+    pub(in crate::broker) fn put_back_ready(&mut self, ready: BTreeSet<TaskId>) {
+        self.ready = ready;
+    }
+
     /// The activations that changed, with what they are now; `None` for those that ended.
     pub(in crate::broker) fn take_dirty(&mut self) -> Vec<(TaskId, InstanceId, Option<Activation>)> {
         let dirty = std::mem::take(&mut self.dirty);
@@ -453,5 +477,17 @@ fn take(queues: &mut BTreeMap<AppId, BTreeMap<u64, TaskId>>, app: &AppId, place:
     queue.remove(&place);
     if queue.is_empty() {
         queues.remove(app);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Task;
+
+    /// A registration takes this, its name, and its places in the tables: together they may be 600 bytes.
+    #[test]
+    fn a_task_is_small() {
+        let size = std::mem::size_of::<Task>();
+        assert!(size <= 448, "{size} bytes");
     }
 }

@@ -133,7 +133,7 @@ fn heard_reading(task: &Task) -> Option<GateReading> {
         _ if Subject::is_behind(trigger) => (trigger.class(), trigger.to_string()),
         _ => return None,
     };
-    let (open, source) = match &task.heard {
+    let (open, source) = match task.heard.as_deref() {
         None => (false, "its source has not reported yet".to_owned()),
         Some(SourceStatus::Available { how }) => (true, how.clone()),
         Some(SourceStatus::Degraded { how, why, .. }) => (true, format!("{how}; {why}")),

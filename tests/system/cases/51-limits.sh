@@ -1,0 +1,37 @@
+# The memory and the processes of a host are bounded by the kernel, where the user's manager has the controllers; else the
+# broker watches, and says so.
+. /opt/cases/lib.sh
+
+eventually as_user busctl --user list
+broker ListApps >/dev/null
+eventually journal_has 'hosts: memory'
+tree=$(dirname "$(find /sys/fs/cgroup/user.slice -path '*bgtask-hosts-*' -name cgroup.procs -mindepth 6 | head -1)")
+hosts=$(dirname "$tree")
+[[ $(basename "$hosts") == bgtask-hosts-* ]]
+
+for pair in memory:memory pids:processes; do
+  controller=${pair%:*} word=${pair#*:}
+  if grep -qw "$controller" "/sys/fs/cgroup/user.slice/user-$uid.slice/user@$uid.service/cgroup.controllers"; then
+    grep -qw "$controller" "$hosts/cgroup.subtree_control"
+    as_user bgtask doctor | grep -E "$word +kept by the kernel"
+  else
+    echo "measured: this machine gives the user's manager no controller $controller: watched"
+    as_user bgtask doctor | grep -E "$word +watched" || as_user bgtask doctor | grep -E "$word" | grep watched
+  fi
+done
+
+if [ -e "$tree/pids.max" ] && [ -e "$tree/memory.max" ]; then
+  # What a host gets when it starts, seen on one that runs.
+  install -d -o "$user" "/home/$user/.config/bgtask"
+  printf 'memory_mib = 64\nmax_processes = 40\n' >"/home/$user/.config/bgtask/config.toml"
+  as_user systemctl --user restart bgtask
+  task=$(register limits Tasks.SampleBackgroundTask TimeZoneChange)
+  eventually source_knows time-zone
+  timedatectl set-timezone Asia/Kathmandu
+  eventually phase_is limits running
+  eventually sh -c "grep -lx 40 \$(find /sys/fs/cgroup/user.slice -path '*bgtask-hosts-*' -name pids.max)"
+  eventually sh -c "grep -lx 67108864 \$(find /sys/fs/cgroup/user.slice -path '*bgtask-hosts-*' -name memory.max)"
+  rm "/home/$user/.config/bgtask/config.toml"
+  as_user bgtask unregister "$task"
+  as_user systemctl --user stop bgtask
+fi
