@@ -195,7 +195,9 @@ mod tests {
     /// A program in the home folder opens itself, and not the home folder.
     #[test]
     fn a_program_in_a_folder_of_others_stands_for_itself() {
-        for (program, opened) in [("/home/ada/a", "/home/ada/a"), ("/tmp/a", "/tmp/a"), ("/home/ada/bin/a", "/home/ada/bin")] {
+        for (program, opened) in
+            [("/home/ada/a", "/home/ada/a"), ("/tmp/a", "/tmp/a"), ("/home/ada/bin/a", "/home/ada/bin")]
+        {
             let grounds = Grounds { program: Path::new(program), ..grounds() };
             let plan = plan(&app(""), &grounds).expect("walls");
             assert!(plan.read.contains(&opened.into()), "{:?}", plan.read);

@@ -81,7 +81,12 @@ impl Checker<'_> {
         let folders: Vec<_> = manifest.sandbox.read.iter().chain(&manifest.sandbox.write).collect();
         if folders.len() > MAX_FOLDERS {
             let error = Diagnostic::error("manifest/too-many", format!("[sandbox] lists {} folders", folders.len()));
-            self.report(error.help(format!("at most {MAX_FOLDERS} are allowed")), Section::Folder, MAX_FOLDERS, Field::Whole);
+            self.report(
+                error.help(format!("at most {MAX_FOLDERS} are allowed")),
+                Section::Folder,
+                MAX_FOLDERS,
+                Field::Whole,
+            );
         }
         for (index, folder) in folders.into_iter().enumerate() {
             self.length(Section::Folder, index, "folder", Some(folder), MAX_VALUE_BYTES);

@@ -6,7 +6,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Findings, quoted};
 use crate::model::{
-    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package, Sandbox,
+    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
+    Sandbox,
 };
 use crate::places::{Field, Places, Section};
 use crate::suggest::did_you_mean;

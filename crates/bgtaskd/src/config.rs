@@ -5,8 +5,8 @@ use bgtask_core::Budgets;
 use bgtask_core::limits::MAX_FRESHNESS;
 use serde::Deserialize;
 
-use crate::containment;
 use crate::confinement::Confinement;
+use crate::containment;
 use crate::failure::Failure;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.

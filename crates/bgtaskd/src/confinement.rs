@@ -29,9 +29,7 @@ impl Confinement {
     pub(crate) fn of(word: Option<&str>) -> Result<Self, String> {
         let Some(word) = word else { return Ok(Self::default()) };
         let found = Self::WORDS.into_iter().find(|(known, _)| *known == word).map(|(_, confinement)| confinement);
-        found.ok_or_else(|| {
-            format!("confinement = {word:?}: it has to be \"required\", \"best-effort\" or \"off\"")
-        })
+        found.ok_or_else(|| format!("confinement = {word:?}: it has to be \"required\", \"best-effort\" or \"off\""))
     }
 
     /// Whether launchers prepare walls while they wait.

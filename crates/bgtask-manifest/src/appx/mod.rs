@@ -11,7 +11,8 @@ pub use guard::{MAX_XML_ATTRIBUTES, MAX_XML_DEPTH, MAX_XML_NAMESPACES};
 
 use crate::diagnostic::{Diagnostic, Findings, quoted};
 use crate::model::{
-    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package, Sandbox,
+    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
+    Sandbox,
 };
 use crate::places::{Field, Places, Section};
 

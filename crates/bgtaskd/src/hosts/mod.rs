@@ -101,7 +101,8 @@ impl Hosts {
     /// Starts a host. What went wrong comes back like any other end of a host.
     pub(crate) fn launch(&mut self, id: HostId, app: &AppId, spec: &HostSpec, limits: Limits) -> Result<(), String> {
         let launch = self.spawner.launch(spec, &[], share::bounds(limits)).map_err(|error| chain(&error))?;
-        let entry = self.attend(id, app, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
+        let entry =
+            self.attend(id, app, launch, spec).map_err(|error| format!("its channel cannot be watched: {error}"))?;
         self.running.insert(id, entry);
         Ok(())
     }
