@@ -49,6 +49,10 @@ impl AppId {
         Ok(Self(text.into()))
     }
 
+    pub(crate) fn text_mut(&mut self) -> &mut Arc<str> {
+        &mut self.0
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

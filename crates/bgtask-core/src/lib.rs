@@ -39,6 +39,7 @@ pub mod limits;
 mod model;
 mod output;
 mod refusal;
+mod texts;
 mod time;
 
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
@@ -72,4 +73,5 @@ pub use output::{
     ApplicationTriggerResult, Change, DeviceTriggerResult, Notice, Output, Reply, RunOrder, Update, Wake, WakeReason,
 };
 pub use refusal::{Limit, Refusal};
+pub use texts::Texts;
 pub use time::{BootTime, Now, WallTime};

@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 use crate::HostError;
+use crate::delegation::territory;
 use crate::session::remaining;
 pub(crate) use bounds::BACKGROUND_WEIGHT;
 
@@ -49,8 +50,7 @@ impl Tree {
         let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let moment = moment.unwrap_or_default().as_nanos();
         let own = own()?;
-        let above = own.parent().filter(|above| is_delegated(above)).unwrap_or(&own);
-        Ok(above.join(format!("{TREE_PREFIX}{broker}-{moment:x}")))
+        Ok(territory(&own).join(format!("{TREE_PREFIX}{broker}-{moment:x}")))
     }
 
     pub(crate) fn create(path: PathBuf) -> io::Result<Self> {

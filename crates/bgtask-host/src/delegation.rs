@@ -1,8 +1,8 @@
 //! Where this process stands among the cgroups, and the step aside that makes a delegated one of full use.
 //!
-//! Below a cgroup that systemd has delegated everything may be done, but a cgroup with a process in it can have no bounds
-//! for those below it. So whoever is alone in one goes into another below it, as `DelegateSubgroup=` of systemd 254 does for
-//! a service.
+//! Below a cgroup that systemd has delegated everything may be done, but a cgroup with a process in it can set no bounds
+//! for those below it. So whoever is alone in one goes into another below it, as `DelegateSubgroup=` of systemd 254 does
+//! for a service.
 
 use std::fs;
 use std::io;
@@ -15,39 +15,28 @@ use crate::cgroup::{is_delegated, own, write_file};
 /// The cgroup a process goes into that steps aside.
 const ASIDE: &str = "broker";
 
-/// What this process may do among the cgroups.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It may make cgroups in one that was delegated, with bounds.
-    Delegated,
-    /// It may make cgroups below its own, which is somebody else's all the same: nobody promises that they stay.
-    Tolerated,
-    /// It may make none.
-    None {
-        /// Why not.
-        why: String,
-    },
-}
-
-/// What this process may do among the cgroups, as things are.
-#[must_use]
-pub fn standing() -> Standing {
-    match own() {
-        Ok(own) => standing_of(&own),
-        Err(why) => Standing::None { why },
-    }
-}
-
-/// Moves this process into a cgroup below its own, where its own was delegated and nobody else is in it. Elsewhere, and
-/// where that was done before, this does nothing. To be called before anything is spawned.
+/// Whether this process may make cgroups below its own.
 ///
 /// # Errors
 ///
-/// The kernel refuses it. Then there are no bounds for hosts; nothing else is different.
-pub fn step_aside() -> io::Result<()> {
+/// Why not, for people.
+pub fn may_make_cgroups() -> Result<(), String> {
+    let own = own()?;
+    is_writable(&own).map_err(|error| format!("{} cannot be written to: {error}", own.display()))
+}
+
+/// Moves this process into a cgroup below its own, where its own was `delegated` and nobody else is in it. Elsewhere, and
+/// where that was done before, this does nothing. To be called before anything is spawned.
+///
+/// Whether a cgroup was delegated only systemd 254 and later tell by a mark on it; who knows otherwise says so.
+///
+/// # Errors
+///
+/// The kernel refuses it. Then hosts can have no bounds; nothing else is different.
+pub fn step_aside(delegated: bool) -> io::Result<()> {
     let Ok(own) = own() else { return Ok(()) };
-    let alone = || is_alone(&own, std::process::id());
-    if own.parent().is_some_and(is_delegated) || !is_delegated(&own) || !alone()? {
+    let is_ours = (delegated || is_delegated(&own)) && is_writable(&own).is_ok();
+    if !is_ours || territory(&own) != own || !is_alone(&own, std::process::id())? {
         return Ok(());
     }
     let aside = own.join(ASIDE);
@@ -59,13 +48,17 @@ pub fn step_aside() -> io::Result<()> {
     write_file(&aside.join("cgroup.procs"), "0")
 }
 
-fn standing_of(own: &Path) -> Standing {
-    let delegated = own.parent().into_iter().chain([own]).any(is_delegated);
-    match access(own, Access::WRITE_OK).and_then(|()| access(own.join("cgroup.procs"), Access::WRITE_OK)) {
-        Ok(()) if delegated => Standing::Delegated,
-        Ok(()) => Standing::Tolerated,
-        Err(errno) => Standing::None { why: format!("{} cannot be written to: {errno}", own.display()) },
-    }
+/// The cgroup that this process may fill, being in `own`: the one above, where it was delegated or this process has stepped
+/// aside in it.
+pub(crate) fn territory(own: &Path) -> &Path {
+    let is_aside = own.file_name().is_some_and(|name| name == ASIDE);
+    own.parent().filter(|above| is_delegated(above) || is_aside && is_writable(above).is_ok()).unwrap_or(own)
+}
+
+fn is_writable(cgroup: &Path) -> io::Result<()> {
+    let writable =
+        access(cgroup, Access::WRITE_OK).and_then(|()| access(cgroup.join("cgroup.procs"), Access::WRITE_OK));
+    Ok(writable?)
 }
 
 fn is_alone(cgroup: &Path, process: u32) -> io::Result<bool> {
@@ -75,37 +68,36 @@ fn is_alone(cgroup: &Path, process: u32) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use rustix::fs::{XattrFlags, setxattr};
+    use std::path::PathBuf;
 
     use super::*;
 
-    fn cgroup(processes: &str) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("cgroup.procs"), processes).unwrap();
-        dir
+    fn cgroup(path: PathBuf, processes: &str) -> PathBuf {
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("cgroup.procs"), processes).unwrap();
+        path
     }
 
     #[test]
-    fn what_was_delegated_is_told_from_what_is_only_let_happen() {
-        let above = cgroup("");
-        let own = above.path().join("own");
-        fs::create_dir(&own).unwrap();
-        let Standing::None { why } = standing_of(&own) else { panic!("it is no cgroup") };
-        assert!(why.ends_with("own cannot be written to: No such file or directory (os error 2)"), "{why}");
-        fs::write(own.join("cgroup.procs"), "").unwrap();
-        assert_eq!(standing_of(&own), Standing::Tolerated);
-        let mark = |cgroup: &Path| setxattr(cgroup, c"user.delegate", b"1", XattrFlags::empty());
-        if let Err(errno) = mark(above.path()) {
-            return println!("SKIPPED: this file system takes no attributes: {errno}");
-        }
-        assert_eq!(standing_of(&own), Standing::Delegated, "the one above is");
+    fn who_has_stepped_aside_fills_the_cgroup_above() {
+        let root = tempfile::tempdir().unwrap();
+        let unit = cgroup(root.path().join("bgtask.service"), "");
+        assert_eq!(territory(&unit), unit);
+        let aside = cgroup(unit.join(ASIDE), "42\n");
+        assert_eq!(territory(&aside), unit);
+        let other = cgroup(unit.join("other"), "42\n");
+        assert_eq!(territory(&other), other, "which was not delegated");
+        fs::remove_file(unit.join("cgroup.procs")).unwrap();
+        assert_eq!(territory(&aside), aside, "what is above is no cgroup");
     }
 
     #[test]
     fn who_shares_a_cgroup_is_not_alone() {
-        assert!(is_alone(cgroup("42\n").path(), 42).unwrap());
+        let root = tempfile::tempdir().unwrap();
+        let alone = |processes| is_alone(&cgroup(root.path().join("own"), processes), 42).unwrap();
+        assert!(alone("42\n"));
         for others in ["", "42\n43\n", "4\n", "442\n"] {
-            assert!(!is_alone(cgroup(others).path(), 42).unwrap(), "{others:?}");
+            assert!(!alone(others), "{others:?}");
         }
     }
 }

@@ -92,8 +92,8 @@ mod tail;
 mod usage;
 
 pub use cgroup::tree_of;
-pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, Prepared, Running};
-pub use delegation::{Standing, standing, step_aside};
+pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, NOT_EXECUTED, Prepared, Running};
+pub use delegation::{may_make_cgroups, step_aside};
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};
 pub use ledger::LEFTOVER_WAIT;

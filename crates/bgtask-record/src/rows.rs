@@ -1,4 +1,4 @@
-use bgtask_core::{Change, Event, Snapshot};
+use bgtask_core::{Change, Event, Snapshot, Texts};
 use serde_json::Value;
 
 use crate::json::{Record, RecordError};
@@ -97,7 +97,10 @@ pub fn snapshot<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>)
 
 /// A [`snapshot`] that is being read, row by row, as the store hands them out: there may be very many.
 #[derive(Debug, Default)]
-pub struct Loading(Snapshot);
+pub struct Loading {
+    snapshot: Snapshot,
+    texts: Texts,
+}
 
 impl Loading {
     /// Takes in one row.
@@ -110,11 +113,15 @@ impl Loading {
     }
 
     fn put(&mut self, kind: &str, key: &str, value: &str) -> Result<(), RecordError> {
-        let snapshot = &mut self.0;
+        let snapshot = &mut self.snapshot;
         let json: Value = serde_json::from_str(value).map_err(|error| RecordError::new(error.to_string()))?;
         let of = || Value::from(key);
         match kind {
-            REGISTRATION => snapshot.registrations.push(Record::from_json(&json)?),
+            REGISTRATION => {
+                let mut registration = Record::from_json(&json)?;
+                self.texts.share_in(&mut registration);
+                snapshot.registrations.push(registration);
+            }
             ACTIVATION => snapshot.activations.push(Record::from_json(&json)?),
             COMPLETION => snapshot.completions.push(Record::from_json(&json)?),
             SEQUENCE => snapshot.last_sequence = Record::from_json(&json)?,
@@ -131,9 +138,9 @@ impl Loading {
 
     /// What all rows together say, in an order that does not depend on theirs.
     pub fn done(self) -> Snapshot {
-        let mut snapshot = self.0;
-        snapshot.registrations.sort_by_key(|registration| registration.id);
-        snapshot.activations.sort_by_key(|(_, activation)| activation.instance);
+        let mut snapshot = self.snapshot;
+        snapshot.registrations.sort_unstable_by_key(|registration| registration.id);
+        snapshot.activations.sort_unstable_by_key(|(_, activation)| activation.instance);
         snapshot.completions.sort_by_key(|completion| completion.sequence);
         snapshot.access.sort_by(|(one, _), (other, _)| one.cmp(other));
         snapshot.versions.sort_by(|(one, _), (other, _)| one.cmp(other));

@@ -8,8 +8,9 @@ use std::time::Duration;
 use bgtask_core::limits::MAX_REGISTRATIONS;
 use bgtask_core::{
     App, AppId, Config, Core, Entry, EntryPoint, Input, NewRegistration, Now, Output, Registration, Request, RequestId,
-    Server, Sharing, Snapshot, Standing, SystemTriggerType, TaskId, TaskType, Trigger, Zone,
+    Server, Sharing, Snapshot, Standing, SystemTriggerType, TaskId, TaskType, Texts, Trigger, Zone,
 };
+use rustix::time::{ClockId, clock_gettime};
 
 /// How many registrations an app has.
 const EACH: usize = 1_000;
@@ -42,7 +43,12 @@ impl World {
         let before = resident();
         let clock = Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: false };
         let clock = Registration { app: id_of(&name(0)), trigger: clock, due: None, ..registration(count) };
-        let registrations = (0..count).map(registration).chain([clock]).collect();
+        let mut texts = Texts::default();
+        let mut shared = |mut registration| {
+            texts.share_in(&mut registration);
+            registration
+        };
+        let registrations = (0..count).map(registration).chain([clock]).map(&mut shared).collect();
         let snapshot = Box::new(Snapshot { registrations, ..Snapshot::default() });
         let begin = cpu();
         world.turn(Input::Restore(snapshot));
@@ -170,7 +176,8 @@ fn registration(number: usize) -> Registration {
         is_network_requested: false,
         group: None,
         registered_at: Now::ZERO.wall,
-        due: Some(Now::ZERO.wall + 60 * MINUTE + Duration::from_micros(number as u64)),
+        // At a moment of its own, a little less than its interval after the start.
+        due: Some(Now::ZERO.wall + (60 * MINUTE - Duration::from_micros(number as u64))),
         counted_in: None,
         standing: Standing::Active,
         paused: false,
@@ -182,8 +189,8 @@ fn registration(number: usize) -> Registration {
 
 /// The processor time of this process.
 fn cpu() -> Duration {
-    let schedstat = std::fs::read_to_string("/proc/self/schedstat").expect("Linux");
-    Duration::from_nanos(schedstat.split(' ').next().and_then(|field| field.parse().ok()).expect("a number"))
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("less than a second"))
 }
 
 /// Resident memory, in bytes.

@@ -13,7 +13,7 @@ use crate::chance::Chance;
 
 #[derive(Clone, Debug)]
 enum Planned {
-    Ask(Request),
+    Ask(Box<Request>),
     /// The user answers a question; without a broker nobody waits for that any more.
     Answer(RequestId, Consent),
     /// An app that runs by itself attaches again.
@@ -151,7 +151,7 @@ impl Clients {
             return true;
         };
         self.heard.push((app.clone(), completion.sequence));
-        let acknowledge = Planned::Ask(Request::Acknowledge(app, completion.sequence));
+        let acknowledge = Planned::Ask(Box::new(Request::Acknowledge(app, completion.sequence)));
         let times = match chance.below(10) {
             _ if self.tame => 1,
             0..=4 => 1,
@@ -180,7 +180,7 @@ impl Clients {
     /// The next thing a client or the user planned that is due.
     pub(crate) fn speak(&mut self, now: BootTime) -> Option<Input> {
         Some(match self.agenda.take_due(now)? {
-            Planned::Ask(request) => self.ask(request, false),
+            Planned::Ask(request) => self.ask(*request, false),
             Planned::Answer(request, consent) => Input::Consent(request, consent),
             Planned::Attach(app) => self.attach(app, true),
         })

@@ -41,6 +41,11 @@ pub(crate) struct FakeHost {
     pub(crate) killed: bool,
     /// When it was asked what it has used.
     pub(crate) sampled: Option<BootTime>,
+    /// Since when it is suspended.
+    pub(crate) frozen: Option<BootTime>,
+    /// What it would say if it were not.
+    unsaid: Vec<Says>,
+    network: u64,
     /// It listens from then on.
     ready: BootTime,
     /// It ends whatever it is told.
@@ -63,12 +68,19 @@ impl FakeHost {
     fn new(app: AppId, client: Option<ClientId>, ready: BootTime, doomed: bool) -> Self {
         let doing = BTreeMap::new();
         let (killed, sampled, cpu, io) = (false, None, START_UP, 0);
-        Self { app, client, doing, killed, sampled, ready, doomed, cpu, io, counted: ready }
+        let (frozen, unsaid, network) = (None, Vec::new(), 0);
+        Self { app, client, doing, killed, sampled, frozen, unsaid, network, ready, doomed, cpu, io, counted: ready }
     }
 
     /// Whether the instance uses the processor all the time.
     pub(crate) fn is_working(&self, instance: InstanceId) -> bool {
-        self.doing.get(&instance).is_some_and(|doing| doing.temper == Temper::Working)
+        let temper = self.doing.get(&instance).map(|doing| doing.temper);
+        matches!(temper, Some(Temper::Working | Temper::Greedy))
+    }
+
+    /// How much of the processors it uses now.
+    pub(crate) fn percent_of_a_processor(&self) -> u32 {
+        self.doing.values().map(|doing| doing.temper.percent_of_a_processor()).sum()
     }
 
     /// Whether it is a command: it was started by what it is to run.
@@ -77,19 +89,20 @@ impl FakeHost {
     }
 
     fn count(&mut self, now: BootTime) {
-        let passed = now.since(self.counted);
+        let passed = if self.frozen.is_some() { Duration::ZERO } else { now.since(self.counted) };
         for doing in self.doing.values() {
-            match doing.temper {
-                Temper::Working => self.cpu += passed / 50,
-                Temper::Burns => self.cpu += passed * 2,
-                _ => {}
-            }
+            self.cpu += passed * doing.temper.percent_of_a_processor() / 100;
+            let bytes = if doing.temper == Temper::Greedy { passed.as_millis() } else { 0 };
+            self.network += u64::try_from(bytes).unwrap_or(0) * 100;
         }
         self.counted = now.max(self.counted);
     }
 
+    /// What it has used, which is told; a kernel counts microseconds.
     fn usage(&self) -> Usage {
-        Usage { cpu: self.cpu, io: self.io, memory_peak: self.is_command().then_some(1 << 20), network: None }
+        let memory_peak = self.is_command().then_some(1 << 20);
+        let cpu = Duration::from_micros(u64::try_from(self.cpu.as_micros()).unwrap_or(u64::MAX));
+        Usage { cpu, io: self.io, memory_peak, network: (!self.is_command()).then_some(self.network) }
     }
 }
 
@@ -171,10 +184,32 @@ impl Hosts {
         self.agenda.plan(now + Duration::from_millis(900), (id, Says::Finished(instance, result)));
     }
 
-    /// The store held up everything: who was told to stop has its whole grace from now.
+    /// The store held up everything: who was told to stop has its whole grace from now, and who is suspended has used up no
+    /// time.
     pub(crate) fn begin_graces_again(&mut self, now: BootTime) {
-        for doing in self.live.values_mut().flat_map(|host| host.doing.values_mut()) {
-            doing.cancelled = doing.cancelled.map(|_| now);
+        for host in self.live.values_mut() {
+            for doing in host.doing.values_mut() {
+                doing.cancelled = doing.cancelled.map(|_| now);
+                doing.since = if host.frozen.is_some() { now } else { doing.since };
+            }
+        }
+    }
+
+    /// It does and says nothing from now on; what it has used can be seen.
+    pub(crate) fn freeze(&mut self, id: HostId, now: BootTime) {
+        if let Some(host) = self.live.get_mut(&id) {
+            host.count(now);
+            host.frozen = Some(now);
+        }
+    }
+
+    pub(crate) fn thaw(&mut self, id: HostId, now: BootTime) {
+        let Some(host) = self.live.get_mut(&id) else { return };
+        let frozen = host.frozen.take().map_or(Duration::ZERO, |since| now.since(since));
+        host.counted = now.max(host.counted);
+        host.doing.values_mut().for_each(|doing| doing.since = doing.since + frozen);
+        for says in std::mem::take(&mut host.unsaid) {
+            self.agenda.plan(now, (id, says));
         }
     }
 
@@ -204,6 +239,7 @@ impl Hosts {
             return;
         };
         host.killed = true;
+        host.unsaid.clear();
         self.agenda.cancel(|(host, _)| *host == id);
         let last = host.doing.keys().next().copied().filter(|_| !host.is_command());
         if let Some(instance) = last.filter(|_| chance.percent(20)) {
@@ -235,7 +271,13 @@ impl Hosts {
     /// The next thing a host says that is due; what it had said may arrive after its exit.
     pub(crate) fn speak(&mut self, now: BootTime, chance: &mut Chance) -> Option<Word> {
         while let Some((id, says)) = self.agenda.take_due(now) {
-            let host = self.live.get_mut(&id);
+            let mut host = self.live.get_mut(&id);
+            if let Some(host) = host.as_mut().filter(|host| host.frozen.is_some() && !host.killed)
+                && !matches!(says, Says::Usage)
+            {
+                host.unsaid.push(says);
+                continue;
+            }
             let seen = chance.percent(85);
             return Some(Word::Heard(match says {
                 Says::Started(instance) => Input::HostStarted(id, instance),

@@ -87,6 +87,12 @@ pub enum Bug {
     ReadsFactsBackwards,
     /// The wall clock is never set back.
     MissesTheSetBack,
+    /// What is to be suspended goes on.
+    ForgetsToSuspend,
+    /// What is to go on stays suspended.
+    ForgetsToRelease,
+    /// A new life does not know what apps have used.
+    ForgetsWhatWasUsed,
 }
 
 impl Bug {
@@ -133,6 +139,9 @@ impl Bug {
         Self::MissesTheSession,
         Self::ReadsFactsBackwards,
         Self::MissesTheSetBack,
+        Self::ForgetsToSuspend,
+        Self::ForgetsToRelease,
+        Self::ForgetsWhatWasUsed,
     ];
 
     /// What the core is told instead, as if it had the mistake itself.
@@ -177,6 +186,7 @@ impl Bug {
             Self::ForgetsTheSuccess => snapshot.registrations.iter_mut().for_each(|it| it.fresh_since = None),
             Self::InventsAnEdge => snapshot.states.push((Fact::NetworkState, "no state".into())),
             Self::ForgetsTheAccounts => snapshot.states.clear(),
+            Self::ForgetsWhatWasUsed => snapshot.accounts.clear(),
             Self::MissesTheSession => snapshot.session = "1".into(),
             _ => {}
         }

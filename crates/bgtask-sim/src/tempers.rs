@@ -17,6 +17,8 @@ pub(crate) enum Temper {
     Obedient,
     /// Never ends by itself and works all the time without a word, stops when told.
     Working,
+    /// Uses a processor and the network all the time, stops when told.
+    Greedy,
     /// Never ends and does not listen.
     Deaf,
     /// Ends with an error.
@@ -57,6 +59,7 @@ const TEMPERS: &[Temper] = &[
     Temper::Obedient,
     Temper::Obedient,
     Temper::Working,
+    Temper::Greedy,
     Temper::Deaf,
     Temper::Failing,
     Temper::Crashing,
@@ -93,9 +96,22 @@ pub(crate) enum Says {
 }
 
 impl Temper {
+    /// How much of a processor it uses all the time.
+    pub(crate) const fn percent_of_a_processor(self) -> u32 {
+        match self {
+            Self::Working => 2,
+            Self::Greedy => 100,
+            Self::Burns => 200,
+            _ => 0,
+        }
+    }
+
     /// Whether it stops when told.
     pub(crate) const fn listens(self) -> bool {
-        matches!(self, Self::Slow | Self::Obedient | Self::Working | Self::Toils | Self::Hangs | Self::Burns)
+        matches!(
+            self,
+            Self::Slow | Self::Obedient | Self::Working | Self::Greedy | Self::Toils | Self::Hangs | Self::Burns
+        )
     }
 }
 
@@ -131,7 +147,7 @@ pub(crate) fn script(temper: Temper, instance: InstanceId, chance: &mut Chance) 
         Temper::Silent => vec![done(chance.below(2_000))],
         Temper::Slow => [started].into_iter().chain(progress(10, 700)).chain([done(7_500)]).collect(),
         Temper::Obedient | Temper::Deaf => [started].into_iter().chain(progress(3, 1_000)).collect(),
-        Temper::Working => vec![started],
+        Temper::Working | Temper::Greedy => vec![started],
         Temper::Chatty => [started].into_iter().chain(progress(30, 10)).chain([done(400)]).collect(),
         Temper::Failing => vec![started, (at(500), Says::Finished(instance, Err("no disk space".into())))],
         Temper::Crashing => {

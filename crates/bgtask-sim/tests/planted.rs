@@ -2,7 +2,7 @@
 
 use bgtask_sim::{Bug, Simulation};
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 120;
 const STEPS: u32 = 300;
 
 #[test]

@@ -20,7 +20,7 @@ const MANAGER: Object<'static> = Object {
 
 /// Why nothing can delay the sleep of this machine.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("sleep cannot be delayed, {why}: install and start systemd-logind or elogind")]
+#[error("sleep cannot be delayed: {why}")]
 pub struct NoSleepDelay {
     why: String,
 }
@@ -34,6 +34,9 @@ pub struct SleepDelay {
 }
 
 impl SleepDelay {
+    /// What brings what is missing.
+    pub const HELP: &str = "install and start systemd-logind or elogind";
+
     /// Asks logind for a delay; `why` is told to who asks what delays the machine.
     ///
     /// # Errors
@@ -64,8 +67,7 @@ impl AsFd for SleepDelay {
 }
 
 async fn connect(world: &World) -> Result<Connection, NoSleepDelay> {
-    let no_bus =
-        |why: &dyn std::fmt::Display| NoSleepDelay { why: format!("the system bus cannot be reached ({why})") };
+    let no_bus = |why: &dyn std::fmt::Display| NoSleepDelay { why: format!("the system bus cannot be reached: {why}") };
     let connecting = connection::Builder::address(world.bus_address(BusKind::System)).build();
     match timeout(CALL_TIMEOUT, connecting).await {
         Ok(connected) => connected.map_err(|error| no_bus(&error)),

@@ -12,10 +12,11 @@ pub const MAX_VALUE_BYTES: usize = 256 << 10;
 pub const MAX_LABEL_BYTES: usize = 1024;
 /// Bytes of a [`HistoryRow`]'s `detail`.
 pub const MAX_DETAIL_BYTES: usize = 16 << 10;
-/// Rows in one batch. A batch is never split, for then it would not be atomic.
+/// Rows in one batch: four for each registration of a broker that an edge fires all at once. A batch is never split, for then it
+/// would not be atomic.
 pub const MAX_BATCH_ROWS: usize = 524_288;
 /// Bytes of all texts in one batch.
-pub const MAX_BATCH_BYTES: usize = 256 << 20;
+pub const MAX_BATCH_BYTES: usize = 192 << 20;
 
 /// One change in a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,11 @@ use crate::history::{self, Extent, HISTORY_PRUNE_SLICE, HistoryPage, HistoryQuer
 use crate::row::{Row, StateRow, check_batch};
 use crate::{StoreError, folder};
 
-/// Bytes the database may grow to; a commit beyond it fails with [`StoreError::Full`] and changes nothing.
-pub const DATABASE_MAX_BYTES: u64 = 512 << 20;
+/// Bytes the database may grow to; a commit beyond it fails with [`StoreError::Full`] and changes nothing. As many registrations
+/// as a broker holds, each with something that waits, and a full history take about 200 MB.
+pub const DATABASE_MAX_BYTES: u64 = 256 << 20;
 /// Bytes of content above which [`Store::maintain`] shortens the history, so that state always has room.
-pub const DATABASE_LARGE_BYTES: u64 = 384 << 20;
+pub const DATABASE_LARGE_BYTES: u64 = 192 << 20;
 /// Bytes of log above which [`Store::maintain`] moves it into the database. Below, moving would cost more flushes
 /// than it saves: the first commit after a move flushes twice.
 pub const LOG_MOVE_BYTES: u64 = 512 << 10;

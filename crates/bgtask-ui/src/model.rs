@@ -205,5 +205,5 @@ impl Model {
 
 /// Whether something of it runs now.
 pub(crate) fn is_active(task: &TaskInfo) -> bool {
-    matches!(task.phase.as_str(), "starting" | "running" | "cancelling")
+    matches!(task.phase.as_str(), "starting" | "running" | "suspended" | "cancelling")
 }

@@ -151,7 +151,7 @@ pub struct TaskInfo {
     pub is_network_requested: bool,
     /// When it was registered, microseconds since the Unix epoch.
     pub registered_at: i64,
-    /// `idle`, `latched`, `buffered`, `starting`, `running` or `cancelling`.
+    /// `idle`, `latched`, `buffered`, `starting`, `running`, `suspended` or `cancelling`.
     pub phase: String,
     /// The activation in progress.
     pub instance: Option<String>,

@@ -1,13 +1,14 @@
 //! What is to hold the processes of a host together, settled before the first of them.
 //!
 //! A broker that systemd has started as its unit has a cgroup of its own. One that was started in a log-in session has none:
-//! that session's scope is root's. Then the manager of the user is asked to put the broker into a transient unit, delegated
-//! like the packaged one, and everything is as if that had started it: hosts and commands are born in cgroups below it.
+//! that session's scope is root's. Then the user's service manager is asked to put the broker into a transient unit, delegated
+//! like the packaged one, and everything is as if that had started it: hosts and commands are born in cgroups below it. To have
+//! the manager make a unit for each would take a message to it and its answer before anything could run.
 
 use std::process;
 use std::time::{Duration, SystemTime};
 
-use bgtask_host::{Standing, standing, step_aside};
+use bgtask_host::{may_make_cgroups, step_aside};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -33,7 +34,7 @@ pub(crate) enum Wanted {
     Auto,
     /// A cgroup of the broker's own, as it is.
     Cgroup,
-    /// A transient unit of the user's manager.
+    /// A unit of the user's service manager: the one that has started the broker, or a transient one.
     Units,
     /// Nothing but sessions.
     Session,
@@ -45,24 +46,34 @@ pub(crate) enum Wanted {
 ///
 /// What was asked for by name cannot be had.
 pub(crate) async fn settle(wanted: Wanted, private: bool) -> Result<bool, Failure> {
-    match (wanted, standing()) {
+    let is_service = is_service();
+    let entered = match (wanted, may_make_cgroups()) {
         (Wanted::Session, _) => return Ok(false),
-        (Wanted::Cgroup, Standing::None { why }) => return Err(cannot("cgroup", &why)),
-        (Wanted::Cgroup, _) | (Wanted::Auto, Standing::Delegated) => {}
-        (Wanted::Units, _) => enter_unit().await.map_err(|why| cannot("units", &why))?,
-        (Wanted::Auto, _) if private => {}
-        (Wanted::Auto, Standing::Tolerated | Standing::None { .. }) => {
-            if let Err(why) = enter_unit().await {
-                tracing::info!("no unit of the user's service manager holds the hosts: {why}");
-            }
+        (Wanted::Cgroup, Err(why)) => return Err(cannot("cgroup", &why)),
+        (Wanted::Units, found) if !is_service || found.is_err() => {
+            enter_unit().await.map_err(|why| cannot("units", &why)).map(|()| true)?
         }
-    }
-    if let Err(error) = step_aside() {
+        (Wanted::Auto, Err(_)) if !private => enter_unit().await.map_or_else(|why| complain(&why), |()| true),
+        _ => false,
+    };
+    if let Err(error) = step_aside(is_service || entered) {
         tracing::warn!(
             "the bounds of hosts are watched, not kept by the kernel: the broker cannot step aside: {error}"
         );
     }
     Ok(true)
+}
+
+/// Whether this process is what a unit of a service manager runs; then its cgroup is that unit's, and the manager's word on
+/// delegation is in the unit.
+fn is_service() -> bool {
+    let started = std::env::var("SYSTEMD_EXEC_PID").ok().and_then(|process| process.parse().ok());
+    started == Some(process::id())
+}
+
+fn complain(why: &str) -> bool {
+    tracing::info!("no unit of the user's service manager holds the hosts: {why}");
+    false
 }
 
 fn cannot(word: &str, why: &str) -> Failure {
@@ -77,11 +88,7 @@ async fn enter_unit() -> Result<(), String> {
     timeout(PATIENCE, start_unit()).await.map_err(slow)?.map_err(|error| {
         format!("the user's service manager cannot be asked ({error}): log in with a systemd user manager and its bus")
     })?;
-    match standing() {
-        Standing::Delegated => Ok(()),
-        Standing::Tolerated => Err("the unit was not delegated".to_owned()),
-        Standing::None { why } => Err(format!("the unit is not the broker's: {why}")),
-    }
+    may_make_cgroups().map_err(|why| format!("the unit it made is not the broker's: {why}"))
 }
 
 async fn start_unit() -> zbus::Result<()> {

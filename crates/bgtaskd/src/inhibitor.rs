@@ -60,7 +60,7 @@ async fn keep(world: World, mut needed: watch::Receiver<bool>) {
 fn complain(taken: &Result<SleepDelay, NoSleepDelay>, complained: &mut bool) {
     match taken {
         Ok(_) => *complained = false,
-        Err(error) if !std::mem::replace(complained, true) => tracing::warn!("{error}"),
+        Err(error) if !std::mem::replace(complained, true) => tracing::warn!("{error}: {}", SleepDelay::HELP),
         Err(_) => {}
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Every family of rules and its highest number. Numbers begin with 1 and have no gaps.
-pub(crate) const FAMILIES: [(&str, u32); 30] = [
+pub(crate) const FAMILIES: [(&str, u32); 31] = [
     // The API (`Windows.ApplicationModel.Background`).
     ("ACC", 30),
     ("BLD", 22),
@@ -20,6 +20,7 @@ pub(crate) const FAMILIES: [(&str, u32); 30] = [
     ("GRP", 7),
     ("LIF", 7),
     ("DIA", 8),
+    ("POL", 11),
     // How the service behaves.
     ("LC", 19),
     ("CA", 12),

@@ -5,6 +5,7 @@ mod harness;
 
 mod accounts;
 mod device_use;
+mod sleep;
 mod states;
 
 use harness::{Broker, Home, User};

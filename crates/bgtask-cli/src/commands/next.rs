@@ -124,8 +124,8 @@ fn entries<'a>(task: &'a TaskInfo, why: &'a WhyInfo) -> Vec<Entry<'a>> {
             None => entry(Kind::Trigger, None),
         },
         "latched" | "buffered" => match why.next {
-            Some(at) => entry(Kind::Retry, Some(at)),
-            None => entry(Kind::Held, None),
+            Some(at) if closed.clone().any(|name| name == "Backoff") => entry(Kind::Retry, Some(at)),
+            at => entry(Kind::Held, at),
         },
         _ => Entry { waits_for: Vec::new(), ..entry(Kind::Running, None) },
     };
@@ -146,8 +146,13 @@ fn deadline(task: &TaskInfo) -> Option<i64> {
 impl<'a> Entry<'a> {
     /// What has a time comes first, in the order of time.
     fn order(&self) -> (bool, Option<Kind>, Option<i64>, &'a str, &'a str) {
-        let kind = (!self.kind.is_of_time()).then_some(self.kind);
+        let kind = (!self.is_timed()).then_some(self.kind);
         (kind.is_some(), kind, self.at, &self.task.name, &self.task.id)
+    }
+
+    /// What is held may have a time, too: when its app may use something again, or a slot is free.
+    fn is_timed(&self) -> bool {
+        self.kind.is_of_time() || (self.kind == Kind::Held && self.at.is_some())
     }
 
     fn to_json(&self) -> Value {
@@ -178,9 +183,9 @@ impl<'a> Entry<'a> {
 }
 
 fn write(entries: &[Entry<'_>], until: i64, screen: &mut Screen<'_>) -> std::io::Result<()> {
-    let timed: Vec<_> = entries.iter().filter(|it| it.kind.is_of_time()).collect();
+    let timed: Vec<_> = entries.iter().filter(|it| it.is_timed()).collect();
     let later = entries.iter().filter(|it| it.kind == Kind::Later).count();
-    let others: Vec<_> = entries.iter().filter(|it| !it.kind.is_of_time() && it.kind != Kind::Later).collect();
+    let others: Vec<_> = entries.iter().filter(|it| !it.is_timed() && it.kind != Kind::Later).collect();
     match timed.is_empty() {
         true => writeln!(screen.out, "Nothing is due until {}.", screen.clock.spoken(until))?,
         false => write_timed(&timed, screen)?,
@@ -271,6 +276,8 @@ mod tests {
         assert_eq!(kinds(&paused, &why("idle", Some(8), &["Paused"])), [(Kind::Paused, None)]);
         let retry = [(Kind::Retry, Some(5)), (Kind::Due, Some(7))];
         assert_eq!(kinds(&timer, &why("buffered", Some(5), &["Backoff"])), retry);
+        let refill = [(Kind::Held, Some(5)), (Kind::Due, Some(7))];
+        assert_eq!(kinds(&timer, &why("buffered", Some(5), &["Budget"])), refill, "no try of it has failed");
         assert_eq!(kinds(&plain, &why("latched", None, &["user-away"])), [(Kind::Held, None)]);
         assert_eq!(kinds(&timer, &why("running", None, &["Running"])), [(Kind::Running, None), (Kind::Due, Some(7))]);
     }

@@ -1,8 +1,11 @@
-use bgtask_wire::{BrokerProxy, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
+use std::time::Duration;
+
+use bgtask_wire::{BrokerProxy, BudgetInfo, EnergyUsageInfo, ErrorKind, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
 
 use super::{Format, history, why};
 use crate::failure::Failure;
 use crate::find::{find_task, is_of_commands};
+use crate::output::quantity::{amount, span};
 use crate::output::task::{conditions, entry, group, phase, trigger};
 use crate::output::text::printable;
 use crate::output::{Screen, command, json, style};
@@ -27,13 +30,41 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
     let why = broker.why(&task.id).await?;
     let query = HistoryQuery { task: Some(task.id.clone()), limit: Some(RECENT), ..HistoryQuery::default() };
     let lines = broker.history(query).await?;
-    Ok(write(&task, &why, &lines, screen)?)
+    let costs = costs(&task, broker).await?;
+    Ok(write(&task, costs.as_ref(), &why, &lines, screen)?)
 }
 
-fn write(task: &TaskInfo, why: &WhyInfo, lines: &[HistoryInfo], screen: &mut Screen<'_>) -> std::io::Result<()> {
+/// What the app of a task may use, and what it has used.
+struct Costs {
+    budget: BudgetInfo,
+    energy: EnergyUsageInfo,
+}
+
+/// Commands are not rationed, and of an app that is not installed nothing runs.
+async fn costs(task: &TaskInfo, broker: &BrokerProxy<'_>) -> Result<Option<Costs>, Failure> {
+    if is_of_commands(&task.app) {
+        return Ok(None);
+    }
+    let budget = match broker.get_budget(&task.app).await {
+        Ok(budget) => budget,
+        Err(zbus::Error::MethodError(name, ..)) if name.as_str() == ErrorKind::UnknownApp.name() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Some(Costs { budget, energy: broker.get_energy_usage(&task.app).await? }))
+}
+
+fn write(
+    task: &TaskInfo,
+    costs: Option<&Costs>,
+    why: &WhyInfo,
+    lines: &[HistoryInfo],
+    screen: &mut Screen<'_>,
+) -> std::io::Result<()> {
     let (strong, name) = (style::STRONG, printable(&task.name));
     writeln!(screen.out, "{strong}{name}{strong:#}")?;
-    for (label, value) in facts(task, screen) {
+    let mut facts = facts(task, screen);
+    facts.extend(costs.map(|costs| facts_of_costs(costs, screen)).into_iter().flatten());
+    for (label, value) in facts {
         let heading = style::HEADING;
         writeln!(screen.out, "  {heading}{label:<13}{heading:#} {}", printable(&value))?;
     }
@@ -92,6 +123,29 @@ fn facts_of_app(task: &TaskInfo, screen: &Screen<'_>) -> Vec<(&'static str, Stri
         ("phase", phase(task)),
     ]);
     facts.extend(task.instance.clone().map(|instance| ("instance", instance)));
+    facts
+}
+
+/// What is left of the budgets of the app, with what it may borrow.
+fn facts_of_costs(Costs { budget, energy }: &Costs, screen: &Screen<'_>) -> Vec<(&'static str, String)> {
+    let time = |micros: u64| span(Duration::from_micros(micros));
+    let of = |left: String, own: String, what: &str| {
+        let window = span(Duration::from_micros(budget.window));
+        format!("{left} of {what} left; {own} in {window} are the app's own")
+    };
+    let mut facts = Vec::new();
+    let cpu = budget.cpu.zip(budget.cpu_left).map(|(own, left)| of(time(left), time(own), "processor time"));
+    facts.extend(cpu.map(|text| ("processor", text)));
+    let network = budget.network.zip(budget.network_left);
+    facts.extend(network.map(|(own, left)| ("traffic", of(amount(left), amount(own), "traffic"))));
+    facts.extend(budget.refill.map(|at| ("refill", screen.clock.absolute(at))));
+    if budget.percent != 100 {
+        facts.push(("policy", format!("{} % of the usual budgets", budget.percent)));
+    }
+    let (percent, _, until) = energy;
+    if *percent > 0 {
+        facts.push(("energy", format!("{percent} % of normal, until {}", screen.clock.absolute(*until))));
+    }
     facts
 }
 

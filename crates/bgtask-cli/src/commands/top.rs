@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -
 async fn running(broker: &BrokerProxy<'_>) -> Result<Vec<(TaskInfo, WhyInfo)>, Failure> {
     let mut running = Vec::new();
     for task in broker.list_tasks("").await? {
-        if matches!(task.phase.as_str(), "starting" | "running" | "cancelling") {
+        if matches!(task.phase.as_str(), "starting" | "running" | "suspended" | "cancelling") {
             // It may have gone meanwhile.
             if let Ok(why) = broker.why(&task.id).await {
                 running.push((task, why));

@@ -27,8 +27,8 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
         return Ok(screen.json(&answer)?);
     }
     let rest = match (task.phase.as_str(), args.cancel) {
-        ("starting" | "running", true) => "; its running instance was told to stop",
-        ("starting" | "running", false) => "; its running instance may finish",
+        ("starting" | "running" | "suspended", true) => "; its running instance was told to stop",
+        ("starting" | "running" | "suspended", false) => "; its running instance may finish",
         ("latched" | "buffered", _) => "; its waiting activation was dropped",
         _ => "",
     };

@@ -19,7 +19,7 @@ pub(crate) const ACTIVE: Style = AnsiColor::Cyan.on_default();
 /// The colour of a phase of a task.
 pub(crate) fn of_phase(phase: &str) -> Style {
     match phase {
-        "latched" | "buffered" => WAITING,
+        "latched" | "buffered" | "suspended" => WAITING,
         "starting" | "running" => ACTIVE,
         "cancelling" => BAD,
         _ => Style::new(),
@@ -29,8 +29,8 @@ pub(crate) fn of_phase(phase: &str) -> Style {
 /// The colour of what happened to a task: one word, and the text that tells a good end from a bad one.
 pub(crate) fn of_event(event: &str, text: &str) -> Style {
     match event {
-        "latched" | "buffered" | "interrupted" | "retrying" | "paused" => WAITING,
-        "started" | "fired" => ACTIVE,
+        "latched" | "buffered" | "suspended" | "interrupted" | "retrying" | "paused" => WAITING,
+        "started" | "released" | "fired" => ACTIVE,
         "cancelled" | "dropped" | "completion-lost" | "overdue" | "missed" => BAD,
         "completed" if text.starts_with("succeeded") => GOOD,
         "completed" => BAD,

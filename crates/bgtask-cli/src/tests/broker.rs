@@ -80,6 +80,7 @@ fn show() {
   registered    2026-07-28 11:57:00 +00:00 (3 min ago)
   phase         running, progress 40, attempt 2
   instance      0b8e6f10-2222-4333-8444-555566667777
+  processor     12 min of processor time left; 2 min in 2 h are the app's own
 
 TimeZoneChange fired 2 min ago and it is held until InternetAvailable holds.
 
@@ -109,6 +110,10 @@ fn show_of_a_timer_and_of_an_event() {
         "  entry point   class 7d1e0a52-3c4b-4f6a-8e9d-0123456789ab",
         "  trigger       MaintenanceTrigger every 30 min (maintenance)",
         "  next release  2026-07-28 12:12:00 +00:00 (in 12 min)",
+        "  traffic       0 B of traffic left; 10 MiB in 2 h are the app's own",
+        "  refill        2026-07-28 12:10:00 +00:00 (in 10 min)",
+        "  policy        200 % of the usual budgets",
+        "  energy        85 % of normal, until 2026-07-28 12:01:00 +00:00 (in 1 min)",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::net::UnixStream;
 
 use bgtask_wire::{
-    AppInfo, AttachInfo, BROKER_INTERFACE, BROKER_PATH, Call, Error, ErrorKind, EventInfo, GateInfo, HistoryInfo,
-    HistoryQuery, SourceInfo, Standard, TaskInfo, WhyInfo,
+    AppInfo, AttachInfo, BROKER_INTERFACE, BROKER_PATH, BudgetInfo, Call, Error, ErrorKind, EventInfo, GateInfo,
+    HistoryInfo, HistoryQuery, SourceInfo, Standard, TaskInfo, WhyInfo,
 };
 use futures_util::StreamExt as _;
 use zbus::{Connection, Guid, Message, MessageStream, OwnedVariant, connection};
@@ -120,6 +120,19 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
         Call::Terminate(app) => reply.build(&if app == "org.example.Photos" { 2u32 } else { 0 }),
         Call::Raise(event) => reply.build(&if event == "org.example.jack" { 2u32 } else { 0 }),
         Call::RequestTrigger { app, class, details } => reply.build(&requested(&app, &class, &details)),
+        Call::GetBudget(app) if app == "org.example.Notes" => reply.build(&BudgetInfo {
+            percent: 200,
+            network: Some(10 << 20),
+            network_left: Some(0),
+            throttled: Some("network".into()),
+            refill: Some(NOON + 600_000_000),
+            ..budget()
+        }),
+        Call::GetBudget(_) => reply.build(&budget()),
+        Call::GetEnergyUsage(app) => {
+            let percent = if app == "org.example.Notes" { 85u32 } else { 0 };
+            reply.build(&(percent, percent / 80 * 80, NOON + 60_000_000))
+        }
         Call::ListTaskFiles => reply.build(&Vec::<bgtask_wire::TaskFileInfo>::new()),
         Call::ListSources => reply.build(&sources()),
         Call::Attach(app, _) => {
@@ -129,6 +142,18 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
         other => panic!("no command calls {other:?}"),
     };
     Ok(built.unwrap())
+}
+
+/// Of an app that has used nothing yet, and may borrow ten minutes.
+fn budget() -> BudgetInfo {
+    let minutes = |minutes: u64| minutes * 60_000_000;
+    BudgetInfo {
+        percent: 100,
+        window: minutes(120),
+        cpu: Some(minutes(2)),
+        cpu_left: Some(minutes(12)),
+        ..BudgetInfo::default()
+    }
 }
 
 fn listed(app: &str, decided: &Decided) -> Vec<TaskInfo> {

@@ -57,8 +57,8 @@ impl Core {
 
     pub(super) fn policy_changed(&mut self, policy: Policy) {
         self.apps.policy = policy;
-        self.weigh_all();
         self.enforce_access();
+        self.weigh_all();
         self.tell_lock_screen();
         self.refresh_gates();
     }

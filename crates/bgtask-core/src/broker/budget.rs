@@ -95,7 +95,11 @@ impl Core {
             if !spent.guaranteed {
                 account.spend(spent.cpu, spent.network, &self.allowed(app), self.now.wall);
             }
+            let lent = self.accounts.lent();
             self.accounts.put(app, account);
+            if self.accounts.lent() != lent {
+                self.weigh_borrowers();
+            }
         }
         self.weigh(app);
     }
@@ -131,14 +135,25 @@ impl Core {
         apps.into_iter().for_each(|app| self.weigh(&app));
     }
 
+    /// There is more or less to borrow, for all that have used up their own.
+    fn weigh_borrowers(&mut self) {
+        let borrowers: Vec<_> =
+            self.accounts.iter().map(|(app, _)| app).filter(|app| self.borrows(app)).cloned().collect();
+        borrowers.into_iter().for_each(|app| self.weigh(&app));
+    }
+
+    /// Whether an app has used up its own, and borrows if it goes on.
+    pub(super) fn borrows(&self, app: &AppId) -> bool {
+        self.accounts.account(app).borrows(&self.allowed(app))
+    }
+
     /// Windows and periods that somebody waits for have ended.
     pub(super) fn refill(&mut self) {
         for app in self.accounts.alarms_until(self.now.wall) {
             let lent = self.accounts.lent();
             self.begin_account_anew(&app);
             if self.accounts.lent() != lent {
-                // What comes back to the pool is for all that have used up their own.
-                self.accounts.throttled().into_iter().for_each(|waiting| self.weigh(&waiting));
+                self.weigh_borrowers();
             }
         }
     }
@@ -187,7 +202,7 @@ impl Core {
     pub(super) fn forget_account(&mut self, app: &AppId) {
         if self.accounts.remove(app) {
             self.persist(Change::DeleteAccount(app.clone()));
-            self.accounts.throttled().into_iter().for_each(|waiting| self.weigh(&waiting));
+            self.weigh_borrowers();
         }
     }
 
@@ -225,8 +240,9 @@ impl Core {
         let percent = u64::from(self.budget_percent(app));
         let (lent_cpu, lent_network) = self.accounts.lent();
         Allowed {
-            cpu: budgets.cpu.map(|cpu| self.scaled(app, cpu)),
-            network: budgets.network.map(|network| network.saturating_mul(percent) / 100),
+            // Nothing at all would never be filled again.
+            cpu: budgets.cpu.map(|cpu| self.scaled(app, cpu).max(Duration::from_micros(1))),
+            network: budgets.network.map(|network| (network.saturating_mul(percent) / 100).max(1)),
             pool_cpu: budgets.pool_cpu.saturating_sub(lent_cpu),
             pool_network: budgets.pool_network.saturating_sub(lent_network),
         }

@@ -5,7 +5,7 @@ use crate::host::HostKind;
 use crate::ids::{AppId, TaskId};
 use crate::limits::{ENERGY_NORMAL, ENERGY_OF_A_WAKE, ENERGY_PERIOD};
 use crate::model::access::BackgroundAccessStatus;
-use crate::model::budget::{EnergyLevel, EnergyUsage};
+use crate::model::budget::{Account, EnergyLevel, EnergyUsage};
 use crate::model::cancel::CancellationReason;
 use crate::model::registration::Registration;
 use crate::output::{Notice, Output};
@@ -15,7 +15,10 @@ impl Core {
     /// How much energy an app has used in the present period, in percent of what is normal for it (POL-6). A period begins when
     /// the app first uses something after the last one; of one that has used nothing it would begin now.
     pub fn energy(&self, app: &AppId, now: Now) -> EnergyUsage {
-        let account = self.account(app, now).unwrap_or_default();
+        self.energy_of(app, self.account(app, now).unwrap_or_default(), now)
+    }
+
+    fn energy_of(&self, app: &AppId, account: Account, now: Now) -> EnergyUsage {
         let normal = u128::from(ENERGY_NORMAL) * u128::from(self.budget_percent(app).max(1));
         let percent = u128::from(account.energy) * 100 * 100 / normal;
         let percent = u32::try_from(percent).unwrap_or(u32::MAX);
@@ -37,7 +40,7 @@ impl Core {
 
     /// POL-8: the app is told of each rise, and when it uses little again.
     pub(super) fn weigh_energy(&mut self, app: &AppId) {
-        let usage = self.energy(app, self.now);
+        let usage = self.energy_of(app, self.accounts.account(app), self.now);
         let Some(entry) = self.accounts.get_mut(app) else { return };
         let before = std::mem::replace(&mut entry.level, usage.level);
         if usage.level > before || (usage.level < before && usage.level == EnergyLevel::Low) {

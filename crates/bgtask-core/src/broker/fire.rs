@@ -141,14 +141,14 @@ impl Core {
         if spent {
             self.spend(id);
         }
-        if let Cause::Timer { shared } = cause {
-            self.charge_energy_of_wake(id, shared);
-        }
         // A short interval that is held for long would push everything else out of the history.
         let often = matches!(&trigger, Trigger::Interval { every, .. } if *every < OFTEN);
         let again = count > 1 && often;
         if !again {
             self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });
+        }
+        if let Cause::Timer { shared } = cause {
+            self.charge_energy_of_wake(id, shared);
         }
         self.fresh_gate(id);
     }

@@ -35,14 +35,15 @@ impl Core {
         due.min().map(|(at, id)| Wake { at, why: WakeReason::Usage(id) })
     }
 
-    /// Asks what hosts have used. Those of an app share its budget: they are asked together.
+    /// Asks what hosts have used. Those that share a budget are asked together: those of an app, and those of all that borrow.
     pub(super) fn look_at_usage(&mut self) {
         let now = self.now.boot;
         let is_due = |host: &Host| matches!(host.meter.look, Look::At(at) if at <= now);
         let apps: Vec<_> = self.hosts.iter().filter(|host| is_due(host)).map(|host| host.app.clone()).collect();
+        let borrowing = apps.iter().any(|app| self.borrows(app));
         let with_others = |host: &Host| {
-            let looked_at = matches!(host.meter.look, Look::At(_));
-            looked_at && apps.contains(&host.app) && self.is_rationed(&host.app)
+            let looked_at = matches!(host.meter.look, Look::At(_)) && self.is_rationed(&host.app);
+            looked_at && (apps.contains(&host.app) || (borrowing && self.borrows(&host.app)))
         };
         let asked: Vec<_> =
             self.hosts.iter().filter(|host| is_due(host) || with_others(host)).map(|host| host.id).collect();
@@ -107,7 +108,9 @@ impl Core {
             return None;
         }
         let allowed = self.allowed(&host.app);
-        let (cpu, network) = self.account(&host.app, self.now).unwrap_or_default().left(&allowed);
+        let account = self.account(&host.app, self.now).unwrap_or_default();
+        let left = if account.borrows(&allowed) { account.left(&allowed) } else { account.own_left(&allowed) };
+        let (cpu, network) = left;
         let cpu = cpu.zip(allowed.cpu).map(|(left, own)| self.pause(host, left, own));
         // However many processors there are, the network is one.
         let in_time = |bytes: u64| Duration::from_secs_f64(bytes as f64 / FASTEST) * self.processors();

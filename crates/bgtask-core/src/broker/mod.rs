@@ -191,7 +191,12 @@ impl Core {
 
     /// The next thing to do; the last one of every batch is [`Output::Wake`].
     pub fn poll(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Wake(self.next_wake()))
+        self.outputs.pop_front().unwrap_or_else(|| {
+            if self.outputs.capacity() > MANY_OUTPUTS {
+                self.outputs = VecDeque::new();
+            }
+            Output::Wake(self.next_wake())
+        })
     }
 
     /// The apps whose manifests are installed.
@@ -354,6 +359,9 @@ impl Core {
 
 /// Clocks are corrected by so much all the time.
 const CLOCK_NOISE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The room of more orders than that is given back once they are taken.
+const MANY_OUTPUTS: usize = 1_024;
 
 /// How many instances of each app occupy a host: what fairness counts.
 type Occupancy = BTreeMap<AppId, usize>;

@@ -271,6 +271,8 @@ impl Core {
         if matches!(host.state, HostState::Busy { .. }) {
             return;
         }
+        // It was done before it was suspended.
+        self.release(id);
         if own {
             if self.stopping {
                 self.hosts.remove(id);

@@ -41,14 +41,14 @@ impl Core {
         frozen.filter_map(|host| host.serves).chain(held.map(|task| task.registration.id)).collect()
     }
 
-    /// Charges who is served beside so many timers, and answers among how many the wake-up is shared.
+    /// Charges who is served beside so many timers, and answers among how many the wake-up is shared. It costs none of them
+    /// energy: the broker looks and waits for its own sake, and an app looked at often would only be looked at more often.
     pub(super) fn share_wake(&mut self, timers: usize, beside: &BTreeSet<TaskId>) -> u32 {
         let shared = u32::try_from(timers + beside.len()).unwrap_or(u32::MAX);
         for id in beside {
             if let Some(task) = self.tasks.get_mut(*id) {
                 task.wakes = task.wakes.saturating_add(WHOLE / shared);
             }
-            self.charge_energy_of_wake(*id, shared);
         }
         shared
     }

@@ -47,7 +47,7 @@ impl Core {
     pub fn why(&self, id: TaskId, now: Now) -> Option<Why> {
         let task = self.tasks.get(id)?;
         let gates = self.readings(task, now);
-        let remedy = self.remedy(task, &gates);
+        let remedy = self.remedy(task, &gates, now);
         let (since, mut sentence) = match task.current() {
             None => (None, self.say_idle(task, now)),
             Some(activation) => self.say_active(task, activation, now),

@@ -191,15 +191,23 @@ impl Account {
 
     /// What is left of its own and of what it may borrow; `None` is as much as it wants.
     pub(crate) fn left(&self, allowed: &Allowed) -> (Option<Duration>, Option<u64>) {
-        let cpu = allowed.cpu.map(|own| {
-            let left = own.saturating_sub(self.cpu.saturating_sub(self.borrowed_cpu));
-            left.saturating_add(allowed.pool_cpu.saturating_sub(self.over_cpu(allowed)))
-        });
-        let network = allowed.network.map(|own| {
-            let left = own.saturating_sub(self.network.saturating_sub(self.borrowed_network));
-            left.saturating_add(allowed.pool_network.saturating_sub(self.over_network(allowed)))
-        });
+        let (cpu, network) = self.own_left(allowed);
+        let pool_cpu = allowed.pool_cpu.saturating_sub(self.over_cpu(allowed));
+        let pool_network = allowed.pool_network.saturating_sub(self.over_network(allowed));
+        (cpu.map(|own| own.saturating_add(pool_cpu)), network.map(|own| own.saturating_add(pool_network)))
+    }
+
+    /// What is left of its own.
+    pub(crate) fn own_left(&self, allowed: &Allowed) -> (Option<Duration>, Option<u64>) {
+        let cpu = allowed.cpu.map(|own| own.saturating_sub(self.cpu.saturating_sub(self.borrowed_cpu)));
+        let network = allowed.network.map(|own| own.saturating_sub(self.network.saturating_sub(self.borrowed_network)));
         (cpu, network)
+    }
+
+    /// Whether it has used up its own of something, and borrows if it goes on.
+    pub(crate) fn borrows(&self, allowed: &Allowed) -> bool {
+        let (cpu, network) = self.own_left(allowed);
+        cpu.is_some_and(|left| left.is_zero()) || network == Some(0)
     }
 
     /// What it has used beyond its own and not borrowed.

@@ -6,7 +6,7 @@ use bgtask_core::limits::{
 };
 use bgtask_core::{
     AppId, BackgroundAccessRequestKind, Config, Entry, EntryPoint, HostExit, Input, Limit, NewRegistration, Outcome,
-    Refusal, Reply, Request, SystemConditionType, TaskType,
+    Refusal, Registration, Reply, Request, Snapshot, SystemConditionType, TaskId, TaskType,
 };
 
 use crate::harness::{Broker, PHOTOS, Run, app, app_id, program, zone_task};
@@ -94,21 +94,19 @@ fn d5_what_cannot_be_replaced_for_want_of_room_stays() {
 
 #[test]
 fn the_most_registrations_of_one_broker() {
-    let mut broker = Broker::empty(Config::default());
+    let mut broker = Broker::new();
+    broker.register(zone_task("Clock"));
+    let one = broker.core.registrations(None)[0].clone();
     let apps = MAX_REGISTRATIONS / MAX_REGISTRATIONS_PER_APP;
-    for number in 0..=apps {
-        broker.install(app(&format!("org.example.App{number}"), "1"));
-    }
-    for number in 0..apps {
-        let app = format!("org.example.App{number}");
-        for _ in 0..MAX_REGISTRATIONS_PER_APP {
-            broker.core.handle(
-                broker.now,
-                Input::Request(bgtask_core::RequestId(0), Request::Register(app_id(&app), zone_task("Clock"))),
-            );
-            while !matches!(broker.core.poll(), bgtask_core::Output::Wake(_)) {}
-        }
-    }
+    let registrations = (0..MAX_REGISTRATIONS).map(|number| Registration {
+        id: TaskId::from_random(number as u128),
+        app: app_id(&format!("org.example.App{}", number / MAX_REGISTRATIONS_PER_APP)),
+        ..one.clone()
+    });
+    let snapshot = Snapshot { registrations: registrations.collect(), ..Snapshot::default() };
+    let mut broker = Broker::empty(Config::default());
+    broker.install(app(&format!("org.example.App{apps}"), "1"));
+    broker.tell(Input::Restore(Box::new(snapshot)));
     let last = format!("org.example.App{apps}");
     let refusal = broker.try_register(&last, zone_task("Clock")).expect_err("the broker is full");
     assert_eq!(refusal, Refusal::LimitReached(Limit::Registrations));

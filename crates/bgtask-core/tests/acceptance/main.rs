@@ -1,6 +1,9 @@
 //! What the broker promises, as stories on virtual time. Test names begin with the rules and decisions they cover.
 
 mod access;
+mod budget;
+mod budget_shared;
+mod burning;
 mod by_hand;
 mod calendar;
 mod cancel;
@@ -11,6 +14,7 @@ mod conditions;
 mod connected;
 mod demand;
 mod device_use;
+mod energy;
 mod events;
 mod firing;
 mod groups;
@@ -42,6 +46,7 @@ mod timers;
 mod wake_ledger;
 mod wakes;
 mod why;
+mod why_budget;
 mod why_command;
 mod why_walk;
 mod work_cost;

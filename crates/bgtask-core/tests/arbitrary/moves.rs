@@ -60,7 +60,7 @@ pub(crate) fn moves() -> impl Strategy<Value = Move> {
         3 => any::<(u8, u8)>().prop_map(|(app, setting)| M::Setting(app, setting)),
         4 => any::<(u8, bool)>().prop_map(|(app, raise)| M::Demand(app, raise)),
         1 => any::<u8>().prop_map(M::Terminate),
-        3 => any::<(u8, u16)>().prop_map(|(host, used)| M::Usage(host, used)),
+        6 => any::<(u8, u16)>().prop_map(|(host, used)| M::Usage(host, used)),
         10 => any::<(u8, u8, u8, u8, bool)>().prop_map(|(a, b, c, d, e)| M::Register(a, b, c, d, e)),
         3 => any::<(u8, Option<u8>, bool)>().prop_map(|(task, scope, cancel)| M::Unregister(task, scope, cancel)),
         2 => any::<(u8, u8)>().prop_map(|(app, ask)| M::Access(app, ask > 60)),
@@ -112,7 +112,8 @@ pub(crate) fn installed(number: u8, version: u8) -> App {
 }
 
 fn server(program: &str, sharing: Sharing) -> Server {
-    Server { program: program.into(), application: "".into(), sharing, budget: None }
+    let budget = (program == "other").then(|| std::time::Duration::from_secs(3));
+    Server { program: program.into(), application: "".into(), sharing, budget }
 }
 
 fn sharing(version: u8) -> Sharing {
@@ -181,7 +182,8 @@ fn wanted_of(bits: u8) -> Vec<Condition> {
 }
 
 pub(crate) fn policy(number: u8, setting: u8) -> Policy {
-    let entry = PolicyEntry { rule: pick(PolicyRule::ALL, setting).expect("some"), file: "file".into(), budget: 100 };
+    let budget = u32::from(setting % 7) * 40;
+    let entry = PolicyEntry { rule: pick(PolicyRule::ALL, setting).expect("some"), file: "file".into(), budget };
     Policy { default: None, apps: [(app(number), entry)].into() }
 }
 

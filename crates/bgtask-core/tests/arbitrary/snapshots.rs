@@ -1,8 +1,10 @@
 //! What a store may hold when a broker starts.
 
+use std::time::Duration;
+
 use bgtask_core::{
-    Activation, ActivationState, CancellationReason, Completion, Firing, HostId, InstanceId, NewRegistration, Now,
-    Outcome, Registration, Snapshot, Standing, TaskId,
+    Account, Activation, ActivationState, CancellationReason, Completion, Firing, HostId, InstanceId, NewRegistration,
+    Now, Outcome, Registration, Snapshot, Standing, TaskId,
 };
 use proptest::prelude::*;
 
@@ -33,6 +35,8 @@ pub(crate) fn snapshots() -> impl Strategy<Value = Snapshot> {
                 }
             }
         }
+        let account = Account { cpu: Duration::from_secs(40), ..Account::default() };
+        snapshot.accounts.push((app(1), account));
         snapshot.completions.push(Completion {
             sequence: 2,
             app: app(0),

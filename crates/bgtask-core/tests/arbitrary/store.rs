@@ -18,7 +18,7 @@ pub(crate) struct Store {
     versions: BTreeMap<AppId, AppVersion>,
     switched_off: bool,
     zone: Option<Zone>,
-    accounts: BTreeMap<AppId, Account>,
+    pub(crate) accounts: BTreeMap<AppId, Account>,
     pub(crate) states: BTreeMap<Fact, Arc<str>>,
     sessions: u32,
 }
@@ -30,6 +30,7 @@ impl Store {
             activations: snapshot.activations.into_iter().map(|(id, it)| (it.instance, (id, it))).collect(),
             completions: snapshot.completions.into_iter().map(|it| (it.sequence, it)).collect(),
             last_sequence: snapshot.last_sequence,
+            accounts: snapshot.accounts.into_iter().collect(),
             ..Self::default()
         }
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use bgtask_core::limits::MAX_DETAILS_BYTES;
 use bgtask_core::{
     AccessSetting, ActivationState, App, AppId, Cause, Change, ClientId, Condition, Config, Core, Demand, Details,
-    Event, EventKind, Fact, HostExit, HostId, HostKind, HostState, Input, InstanceId, Now, Output, Reply, Report,
-    Request, RequestId, RunOrder, Sharing, Snapshot, Standing, TaskId, Usage, WallTime, Zone,
+    Entry, Event, EventKind, Fact, HostExit, HostId, HostKind, HostState, Input, InstanceId, Now, Output, Reply,
+    Report, Request, RequestId, RunOrder, Sharing, Snapshot, Standing, TaskId, Usage, WallTime, Zone,
 };
 
 use crate::commands::command;
 use crate::heard::Heard;
 use crate::moves::{Move, app, installed, pick, policy, registration, status_of};
+use crate::rations::Rations;
 use crate::store::Store;
 
 pub(crate) struct World {
@@ -27,6 +28,7 @@ pub(crate) struct World {
     /// The calendars that were asked for.
     plans: VecDeque<TaskId>,
     heard: Heard,
+    rations: Rations,
     stopped: bool,
     /// The broker wants to be woken for something that is due already.
     overslept: bool,
@@ -46,6 +48,7 @@ impl World {
             runs: vec![(HostId(u64::MAX), InstanceId::from_random(0))],
             plans: VecDeque::new(),
             heard: Heard::default(),
+            rations: Rations::default(),
             stopped: false,
             overslept: false,
         };
@@ -67,6 +70,7 @@ impl World {
         self.core = Core::new(self.config.clone(), self.lives);
         self.plans.clear();
         self.heard = Heard::default();
+        self.rations = Rations::default();
         for app in self.installed.clone().into_values() {
             self.give(Input::AppInstalled(app));
         }
@@ -166,11 +170,11 @@ impl World {
             }
             Move::Terminate(number) => request(Request::Terminate(app(number))),
             Move::Usage(h, used) => {
-                let cpu = Duration::from_micros(u64::from(used));
-                Input::HostUsage {
-                    host: host(h),
-                    usage: Usage { cpu, io: u64::from(used % 3), memory_peak: None, network: None },
-                }
+                // Sometimes less than before, and not always of everything.
+                let cpu = Duration::from_millis(u64::from(used));
+                let memory_peak = used.is_multiple_of(3).then_some(u64::from(used) * 2);
+                let network = (used % 4 > 0).then_some(u64::from(used));
+                Input::HostUsage { host: host(h), usage: Usage { cpu, io: u64::from(used % 3), memory_peak, network } }
             }
             Move::Access(number, ask) => {
                 let (app, application) = (app(number), String::new());
@@ -275,6 +279,7 @@ impl World {
                     self.store.apply(change);
                 }
                 Output::Run(host, order) => {
+                    self.rations.obey(&Output::Run(host, order.clone()));
                     self.check_start(&order);
                     self.runs.push((host, order.instance));
                 }
@@ -291,7 +296,10 @@ impl World {
                     readings.push(Input::Report(Report::Level(fact, false)));
                 }
                 Output::Plan { task, .. } => self.plans.push_back(task),
-                order => self.heard.obey(&order),
+                order => {
+                    self.rations.obey(&order);
+                    self.heard.obey(&order);
+                }
             }
         }
         assert_eq!(replies, usize::from(is_request), "one answer to one request");
@@ -313,13 +321,17 @@ impl World {
         assert!(free || order.firing.by_hand, "{order:?}");
         assert!(order.firing.details.as_ref().is_none_or(|details| details.0.len() <= MAX_DETAILS_BYTES));
         assert!(order.firing.count > 0 && order.attempt > 0, "{order:?}");
+        let in_background = matches!(order.entry, Entry::Component(_)) && !order.trigger.is_critical();
+        let left = self.core.budget_left(&registration.app, self.now);
+        assert!(left.throttled.is_none() || !in_background, "{order:?} with {left:?}");
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
         self.check_store();
         self.check_hosts();
         self.check_commands();
         self.heard.check(&self.core, &self.store);
+        self.rations.check(&self.core, &self.config, self.now, &self.store);
         self.check_why();
     }
 
@@ -332,7 +344,11 @@ impl World {
             let waits = matches!(why.phase, "latched" | "buffered");
             let may_run = why.gates.iter().all(|gate| gate.open);
             assert!(!(waits && may_run && room), "{why:?}");
-            assert_eq!(why.used.is_some(), matches!(why.phase, "starting" | "running" | "cancelling"), "{why:?}");
+            assert_eq!(
+                why.used.is_some(),
+                matches!(why.phase, "starting" | "running" | "suspended" | "cancelling"),
+                "{why:?}"
+            );
         }
     }
 

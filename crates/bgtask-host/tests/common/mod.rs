@@ -96,7 +96,13 @@ pub fn sh(script: &str) -> HostSpec {
 /// A host that runs a part of the testbed.
 pub fn part(args: &[&str]) -> HostSpec {
     let args = args.iter().map(OsString::from).collect();
-    HostSpec { program: testbed(), args, env: vec![("PATH".into(), "/usr/bin:/bin".into())], dir: "/".into() }
+    HostSpec {
+        program: testbed(),
+        args,
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        dir: "/".into(),
+        confine: None,
+    }
 }
 
 /// Looks again and again until it is so.

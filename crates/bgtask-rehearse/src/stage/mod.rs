@@ -267,9 +267,9 @@ impl Stage {
         let quiet = |name: &str| lanes.iter().all(|lane| lane.conditions.iter().all(|it| !it.word().ends_with(name)));
         bands.retain(|band| match band.name.as_ref() {
             // Every task stands on these: they are of interest where they ever hold.
-            name @ ("energy-saver" | "memory-pressure" | "cpu-pressure" | "standby") => {
-                !band.spans.is_empty() || !quiet(name)
-            }
+            name @ ("energy-saver" | "memory-pressure" | "cpu-pressure") => !band.spans.is_empty() || !quiet(name),
+            // The machine's own band says it.
+            "standby" => false,
             "machine asleep" | "machine off" => !band.spans.is_empty(),
             _ => true,
         });

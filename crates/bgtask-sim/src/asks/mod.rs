@@ -76,7 +76,8 @@ pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -
 pub(crate) fn any_policy(chance: &mut Chance) -> Policy {
     let mut entry = |percent| {
         let rule = *chance.pick(PolicyRule::ALL).expect("three");
-        chance.percent(percent).then(|| PolicyEntry { rule, file: "10-site.toml".into(), budget: 100 })
+        let budget = *chance.pick(&[10, 50, 100, 100, 400]).expect("five");
+        chance.percent(percent).then(|| PolicyEntry { rule, file: "10-site.toml".into(), budget })
     };
     let default = entry(15);
     let apps = apps::every_name().filter_map(|app| entry(25).map(|entry| (app, entry))).collect();

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgtask_core::{
-    Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind, Fact,
-    Input, InstanceId, NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot, Standing,
-    TaskId, Trigger, Unregistration, WallTime,
+    Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind,
+    Fact, Input, InstanceId, NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot,
+    Standing, TaskId, Trigger, Unregistration, WallTime,
 };
 
 use super::{Verdict, check};
@@ -28,6 +28,7 @@ pub(super) struct Ledger {
     access: BTreeMap<AppId, AppAccess>,
     versions: BTreeMap<AppId, AppVersion>,
     states: BTreeMap<Fact, Arc<str>>,
+    accounts: BTreeMap<AppId, Account>,
     switched_off: bool,
     ever: BTreeMap<TaskId, Registration>,
     owed: BTreeMap<InstanceId, Owed>,
@@ -105,6 +106,8 @@ impl Ledger {
             Change::DeleteVersion(app) => drop(self.versions.remove(app)),
             Change::PutState(fact, state) => drop(self.states.insert(*fact, Arc::clone(state))),
             Change::DeleteState(fact) => drop(self.states.remove(fact)),
+            Change::PutAccount(app, account) => drop(self.accounts.insert(app.clone(), *account)),
+            Change::DeleteAccount(app) => drop(self.accounts.remove(app)),
             Change::Record(event) => return self.recorded(event),
             _ => {}
         }
@@ -202,6 +205,8 @@ impl Ledger {
         check(versions, || "the store came back with other versions".into())?;
         let states = snapshot.states.iter().map(|(fact, state)| (fact, state)).eq(&self.states);
         check(states, || "the store came back with other states".into())?;
+        let accounts = snapshot.accounts.iter().map(|(app, account)| (app, account)).eq(&self.accounts);
+        check(accounts, || "the store came back with other accounts".into())?;
         check(snapshot.switched_off == self.switched_off, || "the store forgot the user's switch".into())
     }
 

@@ -84,6 +84,7 @@ impl Oracle {
     /// Everything that waited was handled, and nothing crashed.
     pub(crate) fn turn_is_over(&self, core: &Core, hosts: &Hosts) -> Verdict {
         self.model.turn_is_over()?;
+        self.model.suspends(hosts)?;
         self.ledger.agrees_with(core)?;
         self.work.turn_is_over(core, hosts)
     }
@@ -91,6 +92,7 @@ impl Oracle {
     /// No wake is due any more: nothing may run past its time, no timer may wait.
     pub(crate) fn nothing_is_due(&self, hosts: &Hosts, now: Now) -> Verdict {
         self.model.no_timer_is_late(now)?;
+        self.model.nothing_overruns(hosts)?;
         self.work.nothing_is_late(hosts, now)
     }
 

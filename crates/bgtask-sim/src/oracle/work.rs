@@ -65,6 +65,8 @@ impl Work {
                 check(before.is_none(), || format!("{host:?} is adopted and was a host before"))
             }
             Output::Cancel(host, instance, notice) => {
+                let suspended = hosts.get(*host).is_some_and(|host| host.frozen.is_some());
+                check(!suspended, || format!("{host:?} is told to stop and is suspended"))?;
                 let key = (*host, *instance);
                 check(self.given.contains(&key), || format!("{key:?} is told to stop before it is told to run"))?;
                 check(self.cancelled.insert(key), || format!("{key:?} is told to stop twice"))?;
@@ -145,7 +147,7 @@ impl Work {
         check(!late || host.killed, || format!("{id:?} was asked what it has used, and nobody answered"))?;
         for doing in host.doing.values() {
             let name = &doing.order.name;
-            let over = doing.since + doing.order.budget <= now.boot;
+            let over = doing.since + doing.order.budget <= now.boot && host.frozen.is_none();
             let told = doing.cancelled.is_some() || host.killed;
             check(!over || told, || format!("{name} on {id:?} ran past its budget"))?;
             let late = doing.cancelled.is_some_and(|at| at + self.cancel_grace <= now.boot);

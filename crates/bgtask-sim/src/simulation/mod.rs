@@ -279,6 +279,8 @@ impl Simulation {
             | (Output::Listen { .. }, Some(Bug::ForgetsToListen))
             | (Output::Unlisten(_), Some(Bug::ForgetsToUnlisten))
             | (Output::UnwatchDevice(_), Some(Bug::ForgetsToUnwatchADevice))
+            | (Output::Freeze(_), Some(Bug::ForgetsToSuspend))
+            | (Output::Thaw(_), Some(Bug::ForgetsToRelease))
             | (Output::Kill(_), Some(Bug::SparesWhatIsToBeKilled)) => return Ok(()),
             _ => {}
         }
@@ -310,12 +312,9 @@ impl Simulation {
             Output::Retire(host) => self.hosts.retire(host, now, chance),
             Output::Kill(host) => self.hosts.kill(host, now, chance),
             Output::Deliver(client, notice) => self.deliver(client, &notice)?,
-            Output::Freeze(_)
-            | Output::Thaw(_)
-            | Output::Throttled(..)
-            | Output::Inhibit(_)
-            | Output::Uninhibit(_)
-            | Output::Rouse(_) => {}
+            Output::Freeze(host) => self.hosts.freeze(host, now),
+            Output::Thaw(host) => self.hosts.thaw(host, now),
+            Output::Throttled(..) | Output::Inhibit(_) | Output::Uninhibit(_) | Output::Rouse(_) => {}
             Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
         }
         Ok(())
@@ -387,10 +386,23 @@ fn any_config(chance: &mut Chance) -> Config {
         max_warm_hosts: chance.index(3),
         max_running: 1 + chance.index(4),
         max_attempts: 1 + u32::try_from(chance.below(3)).unwrap_or(0),
-        budgets: Budgets { cpu: None, network: None, ..Budgets::default() },
-        processors: 1 + u32::try_from(chance.below(4)).unwrap_or(0),
+        budgets: any_budgets(chance),
+        // At least as many as all that may run together use.
+        processors: 8 + u32::try_from(chance.below(4)).unwrap_or(0),
         load_delay: seconds(chance.below(60)),
         may_wake: chance.percent(50),
         machine: chance.number(),
+    }
+}
+
+/// Mostly so little that it is used up.
+fn any_budgets(chance: &mut Chance) -> Budgets {
+    Budgets {
+        window: Duration::from_secs(*chance.pick(&[20, 300, 7_200]).expect("three")),
+        cpu: chance.percent(70).then(|| Duration::from_millis(20 + chance.below(8_000))),
+        network: chance.percent(30).then(|| chance.below(1_000_000)),
+        pool_cpu: if chance.percent(50) { chance.millis(10_000) } else { Duration::ZERO },
+        pool_network: if chance.percent(50) { chance.below(500_000) } else { 0 },
+        ..Budgets::default()
     }
 }

@@ -145,7 +145,7 @@ fn a_large_database_sheds_history_and_a_full_one_refuses_growth_only() {
         store.maintain().unwrap();
     };
     assert!(error.is_full(), "{error}");
-    assert!(error.to_string().contains("512 MiB"), "{error}");
+    assert!(error.to_string().contains("256 MiB"), "{error}");
     assert!(std::fs::metadata(store.path()).unwrap().len() <= DATABASE_MAX_BYTES);
     assert_eq!(state(&store).len(), batches * 32, "nothing of the refused batch");
 

@@ -50,7 +50,7 @@ impl Look {
 
     pub(crate) fn of_phase(self, phase: &str) -> Style {
         match phase {
-            "latched" | "buffered" => self.waiting(),
+            "latched" | "buffered" | "suspended" => self.waiting(),
             "starting" | "running" => self.active(),
             "cancelling" => self.bad(),
             _ => self.plain(),
@@ -59,8 +59,8 @@ impl Look {
 
     pub(crate) fn of_event(self, event: &str, text: &str) -> Style {
         match event {
-            "latched" | "buffered" | "interrupted" | "retrying" | "missed" => self.waiting(),
-            "started" | "fired" => self.active(),
+            "latched" | "buffered" | "suspended" | "interrupted" | "retrying" | "missed" => self.waiting(),
+            "started" | "released" | "fired" => self.active(),
             "completed" if text.starts_with("succeeded") => self.good(),
             "completed" | "cancelled" | "dropped" | "overdue" | "completion-lost" => self.bad(),
             _ => self.plain(),

@@ -87,7 +87,8 @@ impl Driver {
     }
 
     fn commands_with_files(&self) -> impl Iterator<Item = (TaskId, String, Option<PathBuf>)> {
-        self.core.registrations(None).into_iter().filter_map(|registration| {
+        let commands = AppId::new(App::COMMANDS).expect("it is an app id");
+        self.core.registrations(Some(&commands)).into_iter().filter_map(|registration| {
             let command = registration.entry.command()?;
             Some((registration.id, registration.name.to_string(), command.file.as_deref().map(PathBuf::from)))
         })

@@ -221,10 +221,10 @@ impl Hosts {
     pub(crate) fn bury(&mut self, id: HostId) -> Option<(HostExit, Option<bgtask_core::Usage>)> {
         let mut entry = self.running.remove(&id)?;
         let exit = entry.exit.take().unwrap_or(HostExit::NotStarted("how it ended is not known".into()));
-        if let Kind::Command(files) = &entry.kind {
+        let usage = self.used_in_all(id, &entry);
+        if let Kind::Command(files) = entry.kind {
             files.put_away(&exit);
         }
-        let usage = self.used_in_all(id, &entry);
         Some((exit, usage))
     }
 

@@ -6,8 +6,10 @@ mod hosts;
 mod machine;
 mod places;
 mod service;
+mod sleep;
 mod sources;
 mod state;
+mod walls;
 
 use serde_json::{Value, json};
 
@@ -39,8 +41,8 @@ pub(crate) async fn run(target: &Target, args: &Args, screen: &mut Screen<'_>) -
         state::check(&places, now),
         sources::check(target)
     );
-    let machine = machine::check(&places).await;
-    let findings = [broker, service, state, machine, hosts::check(&places), sources].concat();
+    let (machine, sleep, walls) = tokio::join!(machine::check(&places), sleep::check(&places), walls::check());
+    let findings = [broker, service, state, machine, hosts::check(&places), walls, sleep, sources].concat();
     match args.format.json {
         true => screen.json(&to_json(&findings))?,
         false => write(&findings, screen)?,

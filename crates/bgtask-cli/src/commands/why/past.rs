@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bgtask_core::{App, CancelNotice, Condition, EventKind, Gate};
+use bgtask_core::{App, CancelNotice, Condition, EventKind, Gate, Resource};
 use bgtask_record::Record as _;
 use bgtask_wire::{BrokerProxy, HistoryInfo, HistoryQuery, TaskInfo};
 use serde_json::{Value, json};
@@ -98,6 +98,7 @@ pub(super) enum Stage {
     Retrying { at: i64, how: String },
     Interrupted,
     Running { attempt: u32 },
+    Suspended { attempt: u32, resource: Resource, until: i64 },
     Cancelling(CancelNotice),
 }
 
@@ -107,12 +108,21 @@ impl Stage {
             Self::Latched(_) => "latched",
             Self::Fired | Self::Buffered(_) | Self::Retrying { .. } | Self::Interrupted => "buffered",
             Self::Running { .. } => "running",
+            Self::Suspended { .. } => "suspended",
             Self::Cancelling(_) => "cancelling",
         }
     }
 
-    fn runs(&self) -> bool {
-        matches!(self, Self::Running { .. } | Self::Cancelling(_))
+    pub(super) fn runs(&self) -> bool {
+        matches!(self, Self::Running { .. } | Self::Suspended { .. } | Self::Cancelling(_))
+    }
+
+    /// The first, where the history does not reach back to its start.
+    fn attempt(&self) -> u32 {
+        match self {
+            Self::Running { attempt } | Self::Suspended { attempt, .. } => *attempt,
+            _ => 1,
+        }
     }
 }
 
@@ -157,11 +167,16 @@ impl Past {
             _ => {}
         }
         let Some(instance) = &line.instance else { return };
+        let attempt = activations.get(instance).map_or(1, |known| known.stage.attempt());
         let stage = match kind {
             EventKind::Fired { .. } => Stage::Fired,
             EventKind::Latched(conditions) => Stage::Latched(conditions),
             EventKind::Buffered(gate) => Stage::Buffered(gate),
             EventKind::Started { attempt, .. } => Stage::Running { attempt },
+            EventKind::Suspended { resource, until } => {
+                Stage::Suspended { attempt, resource, until: until.as_micros() }
+            }
+            EventKind::Released => Stage::Running { attempt },
             EventKind::Cancelled(notice) => Stage::Cancelling(notice),
             EventKind::Interrupted { .. } => Stage::Interrupted,
             EventKind::Retrying { outcome, at, .. } => {

@@ -44,6 +44,10 @@ fn standing(past: &Past, registered_at: Option<i64>, say: &Spoken) -> String {
         Stage::Interrupted => format!("waiting since {since} to run again: the broker had ended under it"),
         Stage::Running { attempt: 1 } => format!("running since {since}"),
         Stage::Running { attempt } => format!("running since {since}, attempt {attempt}"),
+        Stage::Suspended { resource, until, .. } => {
+            let until = say.at(*until);
+            format!("suspended since {since}, until {until} at the latest: its app had used up its {resource}")
+        }
         Stage::Cancelling(notice) => format!("told to stop at {since}: {notice}"),
     };
     let fired = activation.fired_at.filter(|fired| *fired != activation.since);
@@ -95,8 +99,7 @@ fn gap(past: &Past, say: &Spoken) -> Option<String> {
 
 /// What came next.
 fn then(past: &Past, say: &Spoken) -> String {
-    let runs =
-        past.activation.as_ref().is_some_and(|it| matches!(it.stage, Stage::Running { .. } | Stage::Cancelling(_)));
+    let runs = past.activation.as_ref().is_some_and(|it| it.stage.runs());
     let is_its = |it: &&Then| past.activation.is_none() || it.is_its;
     let find = |wanted: fn(&EventKind) -> bool| past.then.iter().filter(is_its).find(|it| wanted(&it.kind));
     let started = find(|kind| matches!(kind, EventKind::Started { .. })).filter(|_| !runs);

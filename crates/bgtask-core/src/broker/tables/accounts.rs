@@ -80,12 +80,6 @@ impl Accounts {
         self.by_app.iter().map(|(app, entry)| (app, &entry.account))
     }
 
-    /// The apps that have used something up.
-    pub(in crate::broker) fn throttled(&self) -> Vec<AppId> {
-        let throttled = self.by_app.iter().filter(|(_, entry)| entry.throttled.is_some());
-        throttled.map(|(app, _)| app.clone()).collect()
-    }
-
     /// Time changes something about it then, or never.
     pub(in crate::broker) fn set_alarm(&mut self, app: &AppId, at: Option<WallTime>) {
         let Some(entry) = self.by_app.get_mut(app) else { return };

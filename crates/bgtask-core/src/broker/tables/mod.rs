@@ -8,7 +8,6 @@ mod id_map;
 mod mail;
 mod occasions;
 mod tasks;
-mod texts;
 mod times;
 
 pub(super) use accounts::{Accounts, Entry};
@@ -20,6 +19,5 @@ pub(super) use mail::Mailboxes;
 pub(super) use occasions::Occasion;
 use occasions::Occasions;
 pub(super) use tasks::{Task, Tasks};
-use texts::Texts;
 pub(super) use times::Alarm;
 use times::{Agenda, Times};

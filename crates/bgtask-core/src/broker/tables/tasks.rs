@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
-use super::{Agenda, Alarm, Facts, IdMap, Occasion, Occasions, Texts, Times, stands_on};
+use super::{Agenda, Alarm, Facts, IdMap, Occasion, Occasions, Times, stands_on};
 use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
@@ -11,6 +11,7 @@ use crate::input::SourceStatus;
 use crate::limits::MAX_PER_TURN;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
+use crate::texts::Texts;
 use crate::time::{BootTime, WallTime};
 
 /// One registration and what is going on with it.
@@ -21,7 +22,7 @@ pub(in crate::broker) struct Task {
     /// Given to a host.
     pub(in crate::broker) running: Vec<Activation>,
     /// What its first waiting activation was last seen to wait for: only a change of it is news.
-    gate: Option<Gate>,
+    gate: Option<Box<Gate>>,
     /// Where it stands among those that wait, in the order they fired.
     place: Option<NonZeroU64>,
     /// What it wants to be woken for.
@@ -40,8 +41,8 @@ pub(in crate::broker) struct Task {
 
 impl Task {
     /// What its first waiting activation was last seen to wait for.
-    pub(in crate::broker) const fn gate(&self) -> Option<Gate> {
-        self.gate
+    pub(in crate::broker) fn gate(&self) -> Option<Gate> {
+        self.gate.as_deref().copied()
     }
 
     /// Every fact it stands on.
@@ -125,12 +126,15 @@ impl Tasks {
         self.of_app.get(app).map_or(0, BTreeSet::len)
     }
 
+    /// So many more are about to come.
+    pub(in crate::broker) fn reserve(&mut self, more: usize) {
+        self.by_id.reserve(more);
+    }
+
     pub(in crate::broker) fn insert(&mut self, mut registration: Registration, facts: &mut Facts) {
         let id = registration.id;
         self.texts.share_in(&mut registration);
-        let its = self.of_app.entry(registration.app.clone());
-        registration.app = its.key().clone();
-        its.or_default().insert(id);
+        self.of_app.entry(registration.app.clone()).or_default().insert(id);
         self.occasions.insert(id, &registration.trigger);
         let task = Task {
             registration,
@@ -264,7 +268,11 @@ impl Tasks {
 
     /// Notes what the first waiting activation of a task waits for; answers what that was before.
     pub(in crate::broker) fn set_gate(&mut self, id: TaskId, gate: Option<Gate>) -> Option<Gate> {
-        let before = std::mem::replace(&mut self.by_id.get_mut(&id)?.gate, gate);
+        let its = &mut self.by_id.get_mut(&id)?.gate;
+        let before = its.as_deref().copied();
+        if before != gate {
+            *its = gate.map(Box::new);
+        }
         self.sort_in(id);
         before
     }
@@ -273,7 +281,7 @@ impl Tasks {
     fn sort_in(&mut self, id: TaskId) {
         let Some((task, place)) = self.by_id.get(&id).and_then(|task| Some((task, task.place?.get()))) else { return };
         let registration = &task.registration;
-        let open = matches!(task.gate, None | Some(Gate::Slot));
+        let open = matches!(task.gate(), None | Some(Gate::Slot));
         if open {
             self.open.entry(registration.app.clone()).or_default().insert(place, id);
         } else {
@@ -469,5 +477,17 @@ fn take(queues: &mut BTreeMap<AppId, BTreeMap<u64, TaskId>>, app: &AppId, place:
     queue.remove(&place);
     if queue.is_empty() {
         queues.remove(app);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Task;
+
+    /// A registration takes this, its name, and its places in the tables: together they may be 600 bytes.
+    #[test]
+    fn a_task_is_small() {
+        let size = std::mem::size_of::<Task>();
+        assert!(size <= 448, "{size} bytes");
     }
 }

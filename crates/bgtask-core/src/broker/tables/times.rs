@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::TaskId;
 use crate::time::WallTime;
@@ -51,8 +51,8 @@ impl At {
 /// What time brings about, in its order: the first of it is found, and one more put in, without looking at the others.
 #[derive(Default)]
 pub(super) struct Agenda {
-    /// Timers that fire at a moment.
-    exact: BTreeSet<(WallTime, TaskId)>,
+    /// Timers that fire at a moment. Those of apps share their ticks: how many one has is known without counting.
+    exact: BTreeMap<WallTime, BTreeSet<TaskId>>,
     /// From when on those may fire that have some time for it; until when is an alarm.
     early: BTreeSet<(WallTime, TaskId)>,
     alarms: BTreeSet<(WallTime, TaskId, Alarm)>,
@@ -77,7 +77,7 @@ impl Agenda {
         before.map(|(_, latest)| self.rousing.remove(&(latest, id)));
         self.rousing.extend(window.filter(|_| rouses).map(|(_, latest)| (latest, id)));
         match before {
-            Some((early, latest)) if early == latest => drop(self.exact.remove(&(early, id))),
+            Some((early, latest)) if early == latest => self.remove_exact(early, id),
             Some((early, latest)) => {
                 self.early.remove(&(early, id));
                 self.alarms.remove(&(latest, id, Alarm::Fire));
@@ -85,7 +85,7 @@ impl Agenda {
             None => {}
         }
         match window {
-            Some((early, latest)) if early == latest => drop(self.exact.insert((early, id))),
+            Some((early, latest)) if early == latest => drop(self.exact.entry(early).or_default().insert(id)),
             Some((early, latest)) => {
                 self.early.insert((early, id));
                 self.alarms.insert((latest, id, Alarm::Fire));
@@ -94,6 +94,14 @@ impl Agenda {
         }
         times.early = At::of(window.map(|(early, _)| early));
         times.alarms[Alarm::Fire as usize] = At::of(window.map(|(_, latest)| latest));
+    }
+
+    fn remove_exact(&mut self, at: WallTime, id: TaskId) {
+        let Some(there) = self.exact.get_mut(&at) else { return };
+        there.remove(&id);
+        if there.is_empty() {
+            self.exact.remove(&at);
+        }
     }
 
     /// Rings then, or not at all. Not for timers.
@@ -113,21 +121,24 @@ impl Agenda {
 
     /// The timers that may fire by then, the earliest first, and not more than so many.
     pub(super) fn timers_until(&self, now: WallTime, most: usize) -> Vec<TaskId> {
-        let by_then = |times: &BTreeSet<(WallTime, TaskId)>| until(times, now).take(most).copied().collect::<Vec<_>>();
-        let mut due = by_then(&self.exact);
-        due.append(&mut by_then(&self.early));
+        let exact = self.exact.range(..=now).flat_map(|(at, ids)| ids.iter().map(|id| (*at, *id)));
+        let mut due: Vec<_> = exact.take(most).chain(self.early_by(now).take(most)).collect();
         due.sort_unstable();
         due.into_iter().map(|(_, id)| id).take(most).collect()
     }
 
     /// How many timers may fire by then.
     pub(super) fn due_by(&self, now: WallTime) -> usize {
-        until(&self.exact, now).count() + until(&self.early, now).count()
+        self.exact.range(..=now).map(|(_, ids)| ids.len()).sum::<usize>() + self.early_by(now).count()
+    }
+
+    fn early_by(&self, now: WallTime) -> impl Iterator<Item = (WallTime, TaskId)> {
+        self.early.iter().copied().take_while(move |(at, _)| *at <= now)
     }
 
     /// What time brings about first.
     pub(super) fn first(&self) -> Option<(WallTime, TaskId, Alarm)> {
-        let exact = self.exact.first().map(|(at, id)| (*at, *id, Alarm::Fire));
+        let exact = self.exact.first_key_value().and_then(|(at, ids)| Some((*at, *ids.first()?, Alarm::Fire)));
         exact.into_iter().chain(self.alarms.first().copied()).min()
     }
 
@@ -141,10 +152,6 @@ impl Agenda {
     pub(super) fn first_rousing(&self) -> Option<WallTime> {
         self.rousing.first().map(|(at, _)| *at)
     }
-}
-
-fn until(times: &BTreeSet<(WallTime, TaskId)>, now: WallTime) -> impl Iterator<Item = &(WallTime, TaskId)> {
-    times.iter().take_while(move |(at, _)| *at <= now)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::model::condition::Condition;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
 use crate::model::words::{duration_word, hundredths_word, minute_word, size_word};
-use crate::time::{Spoken, WallTime};
+use crate::time::{Now, Spoken, WallTime};
 
 /// What opens a gate.
 struct Opening {
@@ -28,12 +28,12 @@ fn wait_for(what: impl Into<String>) -> Opening {
 
 impl Core {
     /// Where several gates are closed: what opens the first of them, and which remain.
-    pub(super) fn remedy(&self, task: &Task, gates: &[GateReading]) -> Option<String> {
+    pub(super) fn remedy(&self, task: &Task, gates: &[GateReading], now: Now) -> Option<String> {
         let registration = &task.registration;
         if !task.running.is_empty() {
             return None;
         }
-        let Some(first) = task.waiting.front() else { return self.remedy_of_idle(registration) };
+        let Some(first) = task.waiting.front() else { return self.remedy_of_idle(registration, now) };
         let gate = self.waits_for(task);
         let others = |may_pass: bool| {
             let closed = gates.iter().filter(|it| !it.open && it.name != reading_of(registration, gate));
@@ -41,7 +41,7 @@ impl Core {
             closed.map(|it| spoken(&it.name).to_owned()).collect::<Vec<_>>()
         };
         let rest = others(first.firing.by_hand);
-        let opening = self.opening(registration, gate);
+        let opening = self.opening(registration, gate, now);
         let by_hand =
             is_command(registration) && !first.firing.by_hand && yields_to_the_user(&reading_of(registration, gate));
         if by_hand && !(opening.at_once && rest.is_empty()) {
@@ -50,15 +50,15 @@ impl Core {
         Some(and_then(opening.what, &rest))
     }
 
-    fn remedy_of_idle(&self, registration: &Registration) -> Option<String> {
+    fn remedy_of_idle(&self, registration: &Registration, now: Now) -> Option<String> {
         let access = self.status_of(registration);
         if !access.allows() {
-            return Some(self.opening(registration, Gate::Access(access)).what);
+            return Some(self.opening(registration, Gate::Access(access), now).what);
         }
         is_command(registration).then(|| run_by_hand(registration))
     }
 
-    fn opening(&self, registration: &Registration, gate: Gate) -> Opening {
+    fn opening(&self, registration: &Registration, gate: Gate, now: Now) -> Opening {
         let app = &registration.app;
         match gate {
             Gate::NotInstalled => do_this(format!("install the manifest of {app}")),
@@ -75,7 +75,7 @@ impl Core {
             Gate::Battery => do_this("plug the machine in"),
             Gate::MemoryPressure => do_this("close programs that use much memory"),
             Gate::Throttled(resource) => {
-                let wait = self.spoken_wait(self.throttled_until(app));
+                let wait = spoken_wait(self.throttled_until(app), now);
                 wait_for(format!(
                     "{wait} for more {resource}, or have the owner of this machine give {app} a larger budget"
                 ))
@@ -90,11 +90,6 @@ impl Core {
                 most => wait_for(format!("wait until one of the {most} running tasks has ended")),
             },
         }
-    }
-
-    /// `wait 45 min`
-    fn spoken_wait(&self, until: Option<WallTime>) -> String {
-        until.map_or_else(|| "wait".to_owned(), |until| format!("wait {}", Spoken(until - self.now.wall)))
     }
 
     fn opening_of_access(&self, registration: &Registration, status: BackgroundAccessStatus) -> Opening {
@@ -116,6 +111,11 @@ impl Core {
         let known = opening_of_level(condition.fact(), condition.holds_at(true));
         known.unwrap_or_else(|| wait_for(format!("wait until {} holds", name_for(registration, condition))))
     }
+}
+
+/// `wait 45 min`
+fn spoken_wait(until: Option<WallTime>, now: Now) -> String {
+    until.map_or_else(|| "wait".to_owned(), |until| format!("wait {}", Spoken(until - now.wall)))
 }
 
 /// What makes a fact read so; `None` where nobody can make it.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgtask_core::{
-    BootTime, CancellationReason as Reason, Entry, HostExit, HostId, InstanceId, LastRun, Outcome, Refusal, Reply,
-    Retry, Standing, TaskId, Usage, Used, WallTime, limits,
+    CancellationReason as Reason, HostExit, HostId, InstanceId, LastRun, Outcome, Refusal, Reply, Retry, Standing,
+    TaskId, Usage, Used, WallTime, limits,
 };
 
 use super::super::{Verdict, check};
@@ -13,9 +13,6 @@ use super::held::{By, Held, Occasion};
 use super::requests::Answer;
 use super::starts::BEFORE_ANY_LOOK;
 use super::{Model, Owed, Place, Run};
-
-/// A command with a bound on its processor time is not looked at more often.
-const LOOK_LEAST: Duration = Duration::from_millis(200);
 
 /// What the instances of one host have to pay for, and how long each ran.
 #[derive(Debug, Default)]
@@ -150,29 +147,19 @@ impl Model {
     /// A command is its own host: there is none before it runs.
     pub(super) fn command_starts(&mut self, host: HostId, task: TaskId) -> Verdict {
         let its = &self.registrations[&task];
-        let Entry::Command(command) = &its.entry else { return Ok(()) };
-        let look_at = command.cpu.map(|most| look_after(self.now.boot, most));
-        let place = Place { fresh: true, look_at, is_command: true, ..Place::new(its.app.clone(), self.now.boot) };
+        if its.entry.command().is_none() {
+            return Ok(());
+        }
+        let place = Place { fresh: true, is_command: true, ..Place::new(its.app.clone(), self.now.boot) };
         check(self.hosts.insert(host, place).is_none(), || format!("{host:?} is there before its command runs"))
     }
 
-    pub(super) fn look_at_commands(&mut self, owed: &mut Owed) {
-        for (host, place) in &mut self.hosts {
-            if place.look_at.is_some_and(|at| at <= self.now.boot) {
-                place.look_at = None;
-                owed.samples.insert(*host);
-            }
-        }
-    }
-
-    /// Processor time is bounded: over that it is told to stop, before it is looked at again, the sooner the less is left.
+    /// Processor time is bounded: over that it is told to stop.
     pub(super) fn bound_processor_time(&mut self, host: HostId, used: Duration, owed: &mut Owed) {
         let Some(run) = self.running.values().find(|run| run.host == host) else { return };
         let Some(most) = self.registrations[&run.task].entry.command().and_then(|command| command.cpu) else { return };
         if used >= most {
             self.cancel_where(owed, Reason::ExecutionTimeExceeded, |_, run| run.host == host);
-        } else if let Some(place) = self.hosts.get_mut(&host) {
-            place.look_at = Some(look_after(self.now.boot, most - used));
         }
     }
 
@@ -244,10 +231,6 @@ pub(super) fn pause(retry: Retry, failures: u32) -> Duration {
     let doubled = retry.backoff.as_secs_f64() * times;
     let most = limits::MAX_BACKOFF.max(retry.backoff);
     if doubled >= most.as_secs_f64() { most } else { Duration::from_secs_f64(doubled) }
-}
-
-fn look_after(now: BootTime, left: Duration) -> BootTime {
-    now + (left / 4).max(LOOK_LEAST)
 }
 
 /// What a command says beside its progress.

@@ -7,7 +7,7 @@ use bgtask_core::{CancellationReason, ClientId, HostExit, HostId, InstanceId, Ou
 
 use super::super::{Verdict, check};
 use super::held::Held;
-use super::{Model, Owed, Run};
+use super::{Model, Owed, Place, Run};
 
 /// Less processor time than this is none.
 const NOTHING: Duration = Duration::from_millis(2);
@@ -34,7 +34,8 @@ impl Model {
 
     pub(super) fn time_passed(&mut self, owed: &mut Owed) {
         let now = self.now.boot;
-        let over: Vec<_> = self.running.iter().filter(|(_, run)| run.ends <= now && !run.killing).collect();
+        let over = |run: &Run| run.ends <= now && !run.killing && !self.is_frozen(run.host);
+        let over: Vec<_> = self.running.iter().filter(|(_, run)| over(run)).collect();
         let over: Vec<_> = over.into_iter().map(|(instance, run)| (*instance, run.cancelled.is_some())).collect();
         for (instance, told) in over {
             if told {
@@ -43,8 +44,8 @@ impl Model {
                 self.cancel_one(instance, CancellationReason::ExecutionTimeExceeded, owed);
             }
         }
+        self.refills(owed);
         self.look_at_silent_hosts(owed);
-        self.look_at_commands(owed);
         self.expire_timers(owed);
     }
 
@@ -61,19 +62,24 @@ impl Model {
         }
     }
 
+    /// What is suspended is not silent; what goes on now was silent for as long as before.
     fn look_at_silent_hosts(&mut self, owed: &mut Owed) {
         let Some(after) = self.config.idle_after else { return };
-        for (host, place) in &mut self.hosts {
+        let silent = |host: &HostId, place: &Place| {
             let busy = self.running.values().any(|run| run.host == *host);
-            if busy && !place.is_command && !place.killed && !place.asked && place.active + after <= self.now.boot {
-                place.asked = true;
-                owed.samples.insert(*host);
-            }
+            let can_speak = !place.is_command && !place.killed && self.is_to_be_suspended(*host).is_none();
+            busy && can_speak && !place.asked && place.active + self.time_frozen(*host) + after <= self.now.boot
+        };
+        let silent: Vec<_> = self.hosts.iter().filter(|(host, place)| silent(host, place)).map(|it| *it.0).collect();
+        for host in silent {
+            self.hosts.get_mut(&host).expect("just seen").asked = true;
+            owed.samples.insert(host);
         }
     }
 
     /// What went out late has its whole time from now.
     pub(super) fn caught_up(&mut self) {
+        self.frozen_time_is_counted();
         let now = self.now.boot;
         let budgets: Vec<_> = self.running.values().map(|run| self.budget(&self.registrations[&run.task])).collect();
         for (run, budget) in self.running.values_mut().zip(budgets) {
@@ -83,6 +89,7 @@ impl Model {
                 _ => {}
             }
         }
+        self.hosts.values_mut().for_each(|place| place.seen = now);
     }
 
     pub(super) fn started(&mut self, host: HostId, instance: InstanceId) {
@@ -125,9 +132,12 @@ impl Model {
             (None, Some(message)) => Outcome::TaskFailed { message },
         };
         self.bill(host, usage, &[instance], owed);
+        let spent = usage.and_then(|usage| self.metered(host, usage));
         self.heard_of(host);
         self.running.remove(&instance);
         self.ends(instance, run.held, outcome, owed);
+        spent.iter().for_each(|spent| self.pays(spent, owed));
+        owed.keeps.insert(run.app.clone());
         let free = !self.running.values().any(|run| run.host == host);
         if self.stopping && free {
             self.hosts.retain(|id, place| *id != host || place.client.is_none() || place.killed);
@@ -158,6 +168,7 @@ impl Model {
         let vanishes = |run: &Run| run.cancelled.is_none() && run.warm && !run.started;
         let ended: Vec<_> = on_it.iter().copied().filter(|it| !vanishes(&self.running[it])).collect();
         self.bill(host, usage, &ended, owed);
+        let spent = usage.and_then(|usage| self.metered(host, usage));
         let place = self.hosts.remove(&host).expect("just seen");
         let exit = place.condemned_by.map_or(exit.clone(), |by| HostExit::Condemned { by });
         for instance in on_it {
@@ -174,15 +185,20 @@ impl Model {
             };
             self.ends(instance, run.held, outcome, owed);
         }
+        spent.iter().for_each(|spent| self.pays(spent, owed));
+        owed.keeps.insert(place.app.clone());
         self.finish_servicing(&place.app, owed);
     }
 
     /// CA-9: a host that said nothing and used nothing for so long is idle, and every task in it.
     pub(super) fn used(&mut self, host: HostId, usage: Usage, owed: &mut Owed) {
         self.bound_processor_time(host, usage.cpu, owed);
+        let spent = self.metered(host, usage);
+        spent.iter().for_each(|spent| self.pays(spent, owed));
+        let suspended = self.is_to_be_suspended(host).is_some();
         let (cpu, io) = (usage.cpu, usage.io);
         let (Some(place), Some(after)) = (self.hosts.get_mut(&host), self.config.idle_after) else { return };
-        if !std::mem::take(&mut place.asked) {
+        if !std::mem::take(&mut place.asked) || suspended {
             return;
         }
         let worked = cpu > place.cpu + NOTHING || io != place.io;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bgtask_core::{
-    Activation, Cause, Details, Event, Firing, InstanceId, Standing, SystemTriggerType, TaskId, Trigger, WallTime,
-    limits,
+    Activation, Cause, Details, Event, Firing, InstanceId, Standing, SystemTriggerType, TaskId, ThrottleCounts,
+    Trigger, WallTime, limits,
 };
 
 use super::super::{Verdict, check};
@@ -27,6 +27,8 @@ pub(super) struct Held {
     pub(super) attempt: u32,
     pub(super) failures: u32,
     pub(super) not_before: Option<WallTime>,
+    /// How often it was suspended.
+    pub(super) throttled: ThrottleCounts,
 }
 
 /// One reason to fire.
@@ -93,6 +95,10 @@ impl Model {
         }
         let held = self.waiting.get_mut(&instance).expect("it waits now");
         held.takes(occasion);
+        if let Cause::Timer { shared } = cause {
+            self.wakes(&event.app, shared, owed);
+        }
+        let held = &self.waiting[&instance];
         check(held.firing.count == count, || format!("{count} firings are held in one, right is {held:?}"))
     }
 
@@ -111,7 +117,8 @@ impl Model {
         self.places += 1;
         let (told, place) = (Vec::new(), self.places);
         let (given, attempt, failures, not_before) = (false, 1, 0, None);
-        let held = Held { task, firing, told, untold: 0, place, given, attempt, failures, not_before };
+        let throttled = ThrottleCounts::default();
+        let held = Held { task, firing, told, untold: 0, place, given, attempt, failures, not_before, throttled };
         self.waiting.insert(instance, held);
     }
 
@@ -130,6 +137,7 @@ impl Model {
             attempt: row.attempt + u32::from(interrupted),
             failures: row.failures,
             not_before: row.not_before.filter(|_| !interrupted),
+            throttled: row.throttled,
         };
         self.waiting.insert(instance, held);
     }

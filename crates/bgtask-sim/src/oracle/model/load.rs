@@ -7,6 +7,7 @@ use bgtask_core::{Fact, Registration, TaskId, WallTime};
 
 use super::super::{Verdict, check};
 use super::Model;
+use super::starts::{TOO_MUCH_ENERGY, USED_UP};
 
 /// So late is what a sleep has missed.
 const LATE: Duration = Duration::from_secs(60);
@@ -14,7 +15,7 @@ const LATE: Duration = Duration::from_secs(60);
 impl Model {
     /// D15: with the network it would keep the machine awake, without it it may as well wait.
     pub(super) fn is_held_in_standby(&self, its: &Registration) -> bool {
-        self.reads(Fact::Standby) && !its.is_network_requested && !its.trigger.is_critical()
+        self.level_is(Fact::Standby) && !its.is_network_requested && !its.trigger.is_critical()
     }
 
     /// D15, NW-1: the machine is kept awake for what runs and asked for the network, and for nothing else.
@@ -30,9 +31,12 @@ impl Model {
         self.ready.retain(|task, _| waiting.contains(task));
         self.stormy.retain(|task| waiting.contains(task));
         for task in waiting {
-            let ready = self.registrations.get(&task).is_some_and(|its| self.gate(its).is_none());
-            if ready {
-                self.ready.entry(task).or_insert(self.now.wall);
+            let Some(its) = self.registrations.get(&task) else { continue };
+            match self.gate(its) {
+                None => drop(self.ready.entry(task).or_insert(self.now.wall)),
+                // At the refill they begin anew.
+                Some(USED_UP | TOO_MUCH_ENERGY) => drop(self.ready.remove(&task)),
+                Some(_) => {}
             }
         }
     }
@@ -61,7 +65,7 @@ impl Model {
 
     fn is_held_by_processors(&self, its: &Registration) -> bool {
         let asks = its.conditions.iter().any(|condition| condition.fact() == Fact::CpuPressure);
-        self.reads(Fact::CpuPressure) && !asks && !self.passes_the_load(its)
+        self.level_is(Fact::CpuPressure) && !asks && !self.passes_the_load(its)
     }
 
     fn passes_the_load(&self, its: &Registration) -> bool {
@@ -69,7 +73,7 @@ impl Model {
         by_hand || its.trigger.is_critical()
     }
 
-    fn reads(&self, fact: Fact) -> bool {
+    fn level_is(&self, fact: Fact) -> bool {
         self.levels.get(&fact) == Some(&true)
     }
 }

@@ -3,6 +3,7 @@
 //! It is written from the rules, not from the core: plain sets, everything looked at anew for every input.
 
 mod access;
+mod budgets;
 mod commands;
 mod devices;
 mod ends;
@@ -20,13 +21,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgtask_core::{
-    Activation, ActivationState, App, AppAccess, AppId, AppVersion, BootTime, CancellationReason, Change, ClientId,
-    Config, Details, Event, EventKind, Fact, HostId, Input, InstanceId, Now, Output, Policy, Registration, RequestId,
-    Snapshot, SourceStatus, Standing, TaskId, Trigger, Usage, WallTime, Zone,
+    Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, BootTime, CancellationReason, Change,
+    ClientId, Config, Details, Event, EventKind, Fact, HostId, Input, InstanceId, Notice, Now, Output, Policy,
+    Registration, RequestId, Snapshot, SourceStatus, Standing, TaskId, Trigger, Usage, WallTime, Zone,
 };
 
 use super::{Verdict, check};
 use crate::driver::Turn;
+use budgets::Purse;
 use commands::Words;
 use held::{By, Held, Occasion, listens};
 use levels::is_about;
@@ -72,8 +74,12 @@ struct Place {
     asked: bool,
     /// It is a command's process.
     is_command: bool,
-    /// When to look what it has used, where that is bounded.
-    look_at: Option<BootTime>,
+    /// What it was last seen to have used.
+    used: Usage,
+    /// When that was, or when it was last given something to do.
+    seen: BootTime,
+    /// Since when it is suspended.
+    frozen: Option<BootTime>,
     /// What its instances have been charged with.
     charged: Usage,
 }
@@ -93,7 +99,9 @@ impl Place {
             active: now,
             asked: false,
             is_command: false,
-            look_at: None,
+            used: Usage::default(),
+            seen: now,
+            frozen: None,
             charged: Usage::default(),
         }
     }
@@ -159,6 +167,9 @@ pub(super) struct Model {
     places: u64,
     running: BTreeMap<InstanceId, Run>,
     hosts: BTreeMap<HostId, Place>,
+    /// What apps have used, and what of that is written.
+    purses: BTreeMap<AppId, Purse>,
+    kept_accounts: BTreeMap<AppId, Account>,
     questions: BTreeMap<RequestId, (AppId, String, bool)>,
     /// Whether the last start recorded was in a host that was there already.
     warm: bool,
@@ -190,6 +201,8 @@ impl Model {
             kept_registrations: snapshot.registrations.iter().map(|it| (it.id, it.clone())).collect(),
             shares: std::mem::take(&mut self.shares),
             rows: rows.collect(),
+            purses: snapshot.accounts.iter().map(|(app, it)| (app.clone(), Purse { account: *it, level: 0 })).collect(),
+            kept_accounts: snapshot.accounts.iter().cloned().collect(),
             ..Self::default()
         };
     }
@@ -209,6 +222,7 @@ impl Model {
         self.not_yet_due(&owed)?;
         self.note_who_is_ready();
         owed.is_settled()?;
+        self.accounts_are_kept(&owed, !matches!(turn.input, Input::Tick))?;
         if self.begun { self.is_consistent() } else { Ok(()) }
     }
 
@@ -237,6 +251,7 @@ impl Model {
             Input::Policy(policy) => {
                 self.policy = policy.clone();
                 self.end_what_is_denied(owed);
+                self.weigh_everybody(owed);
             }
             Input::Consent(id, consent) => self.consented(*id, consent, owed),
             Input::Report(report) => self.reported(report, owed),
@@ -316,7 +331,12 @@ impl Model {
                 self.missing.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
-            Output::Freeze(_) | Output::Thaw(_) | Output::Throttled(..) => Ok(()),
+            Output::Freeze(host) => self.freezes(*host, owed),
+            Output::Thaw(host) => self.thaws(*host, owed),
+            Output::Throttled(host, instance, counts) => {
+                let right = owed.told_counts.remove(instance);
+                check(right == Some(*counts), || format!("{instance} on {host:?} hears {counts:?}, right is {right:?}"))
+            }
             Output::Inhibit(instance) => {
                 check(self.awake.insert(*instance), || format!("the machine is kept awake twice for {instance}"))
             }
@@ -331,17 +351,26 @@ impl Model {
             },
             Output::Run(host, order) => self.runs(*host, order),
             Output::Cancel(host, instance, notice) => {
+                if let Some(run) = self.running.get(instance).filter(|run| self.may_end_for_energy(run, notice.reason))
+                {
+                    let task = run.task;
+                    self.cancel_where(owed, notice.reason, |_, run| run.task == task);
+                }
                 let wanted = owed.cancels.remove(instance);
                 check(wanted == Some(notice.reason), || format!("told to stop: {notice}; to be is {wanted:?}"))?;
                 let place = self.running.get(instance).map(|run| run.host);
                 check(place == Some(*host), || format!("{instance} is told to stop on {host:?} and runs on {place:?}"))
             }
-            Output::Sample(host) => check(owed.samples.remove(host), || format!("{host:?} is not silent")),
+            Output::Sample(host) => {
+                let asked = owed.samples.remove(host) || self.may_be_asked(*host);
+                check(asked, || format!("{host:?} is asked what it has used, and nobody wants to know"))
+            }
             Output::Ask { request, .. } => match owed.answer.take() {
                 Some((id, requests::Answer::Question)) if id == *request => Ok(()),
                 other => Err(format!("the user is asked about {request:?}, to be is {other:?}")),
             },
             Output::Retire(host) | Output::Kill(host) => self.leaves(*host, matches!(output, Output::Kill(_)), owed),
+            Output::Deliver(client, Notice::Energy(usage)) => self.told_of_energy(*client, usage, owed),
             Output::Deliver(..) | Output::Wake(_) => Ok(()),
         }
     }
@@ -374,6 +403,8 @@ impl Model {
             Change::DeleteVersion(app) => drop(self.kept.versions.remove(app)),
             Change::PutState(fact, state) => drop(self.kept.states.insert(*fact, state.clone())),
             Change::DeleteState(fact) => drop(self.kept.states.remove(fact)),
+            Change::PutAccount(app, account) => drop(self.kept_accounts.insert(app.clone(), *account)),
+            Change::DeleteAccount(app) => drop(self.kept_accounts.remove(app)),
             Change::PutZone(zone) => self.kept.zone = Some(zone.clone()),
             Change::DeleteZone => self.kept.zone = None,
             Change::Record(event) => self.recorded(event, owed)?,
@@ -401,6 +432,15 @@ impl Model {
                 })?;
                 owed.paid |= used.is_some();
                 owed.bill.pays(instance()?, *used)?;
+            }
+            EventKind::Suspended { resource, .. } => {
+                let wanted = owed.suspended.remove(&instance()?);
+                check(wanted == Some(*resource), || format!("{event:?}, to be is {wanted:?}"))?;
+            }
+            EventKind::Released => {
+                let counts = owed.released.remove(&instance()?);
+                let counts = counts.ok_or_else(|| format!("{event:?} without a reason"))?;
+                owed.told_counts.insert(instance()?, counts);
             }
             EventKind::Missed { due } => {
                 let wanted = owed.missed.remove(&event.task);
@@ -442,6 +482,7 @@ impl Model {
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
         self.registrations_are_right()?;
         self.devices_are_watched()?;
+        self.nothing_throttled_runs()?;
         self.is_kept_awake_for_the_network()?;
         self.nothing_waits_in_vain(starts::BEFORE_ANY_LOOK)
     }

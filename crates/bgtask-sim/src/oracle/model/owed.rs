@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bgtask_core::{
-    AppId, CancellationReason, Cause, ClientId, HostId, InstanceId, Outcome, RequestId, TaskId, WallTime,
+    AppId, CancellationReason, Cause, ClientId, HostId, InstanceId, Outcome, RequestId, Resource, TaskId,
+    ThrottleCounts, WallTime,
 };
 
 use super::super::{Verdict, check};
@@ -38,6 +39,14 @@ pub(super) struct Owed {
     pub(super) adopts: Option<(ClientId, AppId)>,
     pub(super) answer: Option<(RequestId, requests::Answer)>,
     pub(super) samples: BTreeSet<HostId>,
+    pub(super) suspended: BTreeMap<InstanceId, Resource>,
+    pub(super) released: BTreeMap<InstanceId, ThrottleCounts>,
+    /// What is released hears how often it was suspended.
+    pub(super) told_counts: BTreeMap<InstanceId, ThrottleCounts>,
+    /// Who is told of which level of energy.
+    pub(super) energy: Vec<(ClientId, u32)>,
+    /// Whose account has to be as it is written.
+    pub(super) keeps: BTreeSet<AppId>,
     pub(super) kills: BTreeSet<HostId>,
 }
 
@@ -58,6 +67,10 @@ impl Owed {
             && self.progress.is_none()
             && self.bill.is_settled(self.paid)
             && self.samples.is_empty()
+            && self.suspended.is_empty()
+            && self.released.is_empty()
+            && self.told_counts.is_empty()
+            && self.energy.is_empty()
             && self.kills.is_empty();
         check(nothing, || format!("this was to come and did not: {self:?}"))
     }

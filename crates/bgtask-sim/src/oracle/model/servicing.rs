@@ -10,6 +10,7 @@ use super::{Model, Owed};
 
 impl Model {
     pub(super) fn restored(&mut self, owed: &mut Owed) {
+        self.purses_restored(owed);
         let mut rows: Vec<_> = self.rows.values().cloned().collect();
         rows.sort_by_key(|(_, row)| row.firing.at);
         for (task, row) in rows {
@@ -111,6 +112,8 @@ impl Model {
         let its = self.registrations.values().filter(|it| it.app == *id && it.standing != Standing::Unregistered);
         owed.leaving.extend(its.map(|it| it.id));
         self.cancel_where(owed, CancellationReason::Uninstall, |_, run| run.app == *id);
+        self.purses.remove(id);
+        owed.keeps.insert(id.clone());
     }
 
     pub(super) fn is_in_servicing(&self, app: &AppId) -> bool {

@@ -14,6 +14,10 @@ use super::{Model, Place, Run};
 /// Until time has been looked at, whatever waits for it goes on waiting.
 pub(super) const BEFORE_ANY_LOOK: WallTime = WallTime::from_micros(i64::MIN);
 
+/// What holds the tasks of an app that has used up what it may.
+pub(super) const USED_UP: &str = "its app has used up its budget";
+pub(super) const TOO_MUCH_ENERGY: &str = "its app has used too much energy";
+
 impl Model {
     pub(super) fn launches(
         &mut self,
@@ -34,6 +38,7 @@ impl Model {
         let same = (order.task, &order.trigger, &order.entry) == (held.task, &its.trigger, &its.entry);
         let group = its.group.as_ref().map(|group| Arc::clone(&group.id));
         let same = same && order.name == its.name && order.group == group && order.attempt == held.attempt;
+        let same = same && order.throttled == held.throttled;
         check(same, || format!("the order is {order:?}, right is {its:?} with {held:?}"))?;
         held.is_carried_by(&order.firing, listens(&its.trigger))?;
         if let Some(gate) = self.gate(&its) {
@@ -53,7 +58,7 @@ impl Model {
         let place = self.hosts.get_mut(&host).expect("it fits");
         check(place.fresh != self.warm, || format!("{host:?} is said to be warm: {}", self.warm))?;
         place.fresh = false;
-        place.active = self.now.boot;
+        (place.active, place.seen) = (self.now.boot, self.now.boot);
         let run = Run {
             task: held.task,
             since: self.now.boot,
@@ -136,6 +141,8 @@ impl Model {
             (!by_hand && !self.holds_all(&its.conditions), "a condition does not hold"),
             (!by_hand && maintains && level(Fact::ExternalPower) != Some(true), "the machine runs on battery"),
             (!by_hand && level(Fact::MemoryPressure) == Some(true), "memory is short"),
+            (self.throttled(&its.app).is_some() && self.is_held_by_budgets(its), USED_UP),
+            (self.is_held_by_energy(its), TOO_MUCH_ENERGY),
             (!by_hand && self.is_held_in_standby(its), "the machine goes to sleep"),
             (runs && server.sharing != Sharing::Apart, "it runs already"),
         ];
@@ -153,6 +160,8 @@ impl Model {
         let trigger = &its.trigger;
         let asked = matches!(trigger, Trigger::Application | Trigger::MediaProcessing | Trigger::DeviceUse);
         let long = asked || matches!(trigger, Trigger::Maintenance { .. });
-        if long { self.config.long_wall_budget } else { self.config.wall_budget }
+        let usual = if long { self.config.long_wall_budget } else { self.config.wall_budget };
+        let granted = usual * self.policy_percent(&its.app) / 100;
+        self.server(its).and_then(|server| server.budget).map_or(granted, |asked| asked.min(granted))
     }
 }

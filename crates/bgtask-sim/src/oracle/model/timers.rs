@@ -139,6 +139,7 @@ impl Model {
             return;
         }
         self.nothing_is_too_far();
+        self.purses_set_back(owed);
         if before - self.now.wall >= REPEATED {
             self.plan_again(|_| true, owed);
         }

@@ -91,11 +91,11 @@ impl Asked<'_> {
         let file_of = |registration: &bgtask_core::Registration| {
             (*registration.name == *new.name).then(|| registration.entry.command()?.file.clone()).flatten()
         };
-        if let Some(file) = self.core.registrations(None).into_iter().find_map(file_of) {
+        let commands = AppId::new(bgtask_core::App::COMMANDS).expect("it is an app id");
+        if let Some(file) = self.core.registrations(Some(&commands)).into_iter().find_map(file_of) {
             let text = format!("the command {:?} stands in {file}: change that file, or choose another name", new.name);
             return Err(Error::new(ErrorKind::NameTaken, text));
         }
-        let commands = AppId::new(bgtask_core::App::COMMANDS).expect("it is an app id");
         check_subject(&new.trigger, &commands).map_err(invalid)?;
         Ok(if replace { Request::RegisterOrUpdate(commands, new) } else { Request::Register(commands, new) })
     }

@@ -4,18 +4,22 @@ use std::sync::Arc;
 use crate::model::registration::{Entry, Registration};
 use crate::model::trigger::Trigger;
 
-/// Texts that many registrations have in common, each kept once: what they were read from had one for each.
-#[derive(Default)]
-pub(super) struct Texts {
+/// Texts that many registrations have in common, each kept once: what they are read from has one for each.
+///
+/// The core has its own. Who reads very many registrations shares their texts as he reads them, so that those that are let go
+/// leave no holes in memory between those that stay.
+#[derive(Debug, Default)]
+pub struct Texts {
     kept: BTreeSet<Arc<str>>,
     /// With so many it is time to let go of those that nobody has any more.
     many: usize,
 }
 
 impl Texts {
-    /// What is usually the same in many registrations. The name is not: it is usually one's own.
-    pub(super) fn share_in(&mut self, registration: &mut Registration) {
-        let Registration { entry, trigger, group, counted_in, .. } = registration;
+    /// What is usually the same in many registrations shares its memory from now on. The name is not: it is usually one's own.
+    pub fn share_in(&mut self, registration: &mut Registration) {
+        let Registration { app, entry, trigger, group, counted_in, .. } = registration;
+        self.share(app.text_mut());
         if let Entry::Component(name) = entry {
             self.share(name);
         }
