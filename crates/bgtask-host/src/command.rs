@@ -12,6 +12,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
+use bgtask_confine::Plan;
 use rustix::io::Errno;
 use rustix::process::{Rlimit, getegid, geteuid, getpriority_process};
 
@@ -21,7 +22,7 @@ use crate::ledger::Record;
 use crate::raw::{self, Birthplace, Child, Image, Network, Resource, SpawnError, Step};
 use crate::search::{self, SHELL, c_string};
 use crate::spec::{absolute, passable, variable};
-use crate::{HostError, MAX_PAYLOAD, MAX_SPEC_BYTES, Spawner};
+use crate::{Containment, HostError, MAX_PAYLOAD, MAX_SPEC_BYTES, Spawner, launcher, sealed};
 
 /// The number of the first descriptor that a command is given besides 0 to 2.
 pub const FIRST_DESCRIPTOR: u32 = 3;
@@ -50,7 +51,13 @@ pub struct CommandSpec {
     pub network: bool,
     /// The most memory that it may have, in bytes; [`Running::memory`] tells what that means on this machine.
     pub memory: Option<u64>,
+    /// The walls it is behind; none where there is no plan. The launcher puts them up: that it cannot, or that there is no such
+    /// program, is an exit with [`NOT_EXECUTED`] then, and said on standard error.
+    pub confine: Option<Plan>,
 }
+
+/// The exit status of a confined command that could not be executed, as of a shell.
+pub const NOT_EXECUTED: i32 = launcher::FAILED;
 
 /// How a bound on memory is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +110,7 @@ impl CommandSpec {
     /// A command with the network and without any bound or extra descriptor.
     #[must_use]
     pub fn new(argv: Vec<OsString>, env: Vec<(OsString, OsString)>, dir: PathBuf) -> Self {
-        Self { argv, env, dir, descriptors: vec![], nice: false, network: true, memory: None }
+        Self { argv, env, dir, descriptors: vec![], nice: false, network: true, memory: None, confine: None }
     }
 }
 
@@ -146,8 +153,9 @@ impl Spawner {
     ///
     /// Fails if `spec` cannot be run by anybody, or the machine is out of a resource. That the program is missing is known
     /// later, from [`Prepared::start`].
-    pub fn prepare(&mut self, spec: CommandSpec) -> Result<Prepared, HostError> {
+    pub fn prepare(&mut self, mut spec: CommandSpec) -> Result<Prepared, HostError> {
         spec.check()?;
+        let wrapped = spec.confine.take().map(|plan| self.behind_walls(&mut spec, plan)).transpose()?;
         let failed = |error: io::Error| HostError::environment("make pipes for", &spec.argv[0], error);
         let output = pipe().map_err(failed)?;
         let stdin = self.nothing().map_err(failed)?;
@@ -164,7 +172,7 @@ impl Spawner {
         Ok(Prepared {
             image,
             dir: c_string(spec.dir.as_os_str()),
-            descriptors: spec.descriptors.into_iter().map(|(_, fd)| fd).collect(),
+            descriptors: spec.descriptors.into_iter().map(|(_, fd)| fd).chain(wrapped).collect(),
             stdin,
             output,
             // A session takes the kernel longer than all the rest. It is worth that where it is what holds the command
@@ -178,6 +186,20 @@ impl Spawner {
             oom_score: self.oom_score().into(),
             sought: (spec.argv.into_iter().next().unwrap_or_default(), path),
         })
+    }
+}
+
+impl Spawner {
+    /// Makes the launcher what is run: it finds the plan in a descriptor behind the others, and then executes the command.
+    fn behind_walls(&self, spec: &mut CommandSpec, mut plan: Plan) -> Result<OwnedFd, HostError> {
+        // One network less is enough.
+        plan.network &= std::mem::replace(&mut spec.network, true);
+        plan.one_session |= matches!(self.containment(), Containment::Session { .. });
+        bounded("descriptors for a confined command", spec.descriptors.len() + 1, MAX_PAYLOAD)?;
+        let number = FIRST_DESCRIPTOR as usize + spec.descriptors.len();
+        let launcher = [self.launcher().into(), launcher::COMMAND.into(), number.to_string().into()];
+        spec.argv.splice(0..0, launcher);
+        sealed(&plan.encode()).map_err(|error| HostError::environment("hand over the plan of", &spec.argv[0], error))
     }
 }
 

@@ -9,11 +9,13 @@
 //! socket closes by `execve`.
 
 use std::convert::Infallible;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, exit};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -22,13 +24,13 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 use rustix::process::{Resource, Rlimit, chdir, getppid, getpriority_process, setpriority_process, setrlimit, setsid};
 use rustix::thread::{sched_getaffinity, sched_setaffinity, set_no_new_privs};
 
-use bgtask_confine::Prepared;
+use bgtask_confine::{Plan, Prepared};
 
 use crate::message::{self, Failure, Stage};
 use crate::raw::DiskPriority;
 use crate::spare::{BELL, BELL_WITH_WALLS};
 use crate::spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};
-use crate::{NICE, host, raw};
+use crate::{NICE, host, raw, search};
 
 /// The exit status of a launcher that failed, as a shell has it for a command it cannot run.
 pub(crate) const FAILED: i32 = 127;
@@ -40,8 +42,27 @@ pub(crate) const MAX_ORDER_FDS: usize = 1 + MAX_PAYLOAD;
 const OOM_HANDICAP: i32 = 200;
 const OOM_FILE: &str = "/proc/self/oom_score_adj";
 
+/// The argument that makes it tell which walls there are, instead of waiting for an order.
+pub const TELL_WALLS: &str = "walls";
+
+/// The argument that makes it confine and execute what follows, by the plan in the descriptor of the number between.
+pub(crate) const COMMAND: &str = "command";
+
 /// Runs the launcher; the whole `main` of its program.
 pub fn main() -> ! {
+    let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != TELL_WALLS && word != COMMAND).collect();
+    match words.as_slice() {
+        [word] if word == TELL_WALLS => {
+            print!("{}", Prepared::new().report().lines());
+            exit(0)
+        }
+        [word, number, program, arguments @ ..] if word == COMMAND => {
+            let error = become_command(number, program, arguments);
+            eprintln!("bgtask-launcher: {error}");
+            exit(FAILED)
+        }
+        _ => {}
+    }
     raw::default_signals();
     if let Err(error) = raw::close_from(host::CHANNEL_SEAT) {
         give_up(&error);
@@ -225,6 +246,37 @@ fn become_host(spec: &HostSpec, prepared: Option<Prepared>) -> Result<Infallible
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
         .exec();
     Err(Failure { stage: Stage::Execute, error })
+}
+
+/// Becomes a command behind walls; whatever comes back is why not.
+fn become_command(number: &OsStr, program: &OsStr, arguments: &[OsString]) -> io::Error {
+    let confined = plan_at(number).and_then(|plan| Prepared::new().confine(&plan).map_err(io::Error::other));
+    if let Err(error) = confined {
+        return error;
+    }
+    let env: Vec<_> = std::env::vars_os().collect();
+    let path = search::path_for(program, &env);
+    let mut last = io::Error::from_raw_os_error(libc::ENOENT);
+    for candidate in search::candidates(program, path.as_deref()) {
+        let error = Command::new(&candidate).arg0(program).args(arguments).exec();
+        let error = match error.raw_os_error() {
+            // A script that does not say who runs it.
+            Some(libc::ENOEXEC) => Command::new(search::SHELL).arg(&candidate).args(arguments).exec(),
+            _ => error,
+        };
+        if error.kind() != io::ErrorKind::NotFound {
+            last = error;
+        }
+    }
+    io::Error::other(format!("cannot execute {}: {last}", program.display()))
+}
+
+/// The plan does not outlive its reading: the descriptor is the last of those that the command gets.
+fn plan_at(number: &OsStr) -> io::Result<Plan> {
+    let plan = fs::read(Path::new("/proc/self/fd").join(number))?;
+    let number = number.to_str().and_then(|number| number.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
+    raw::close_from(number)?;
+    Plan::decode(&plan).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 fn failure(stage: Stage, errno: rustix::io::Errno) -> Failure {

@@ -92,7 +92,7 @@ mod tail;
 mod usage;
 
 pub use cgroup::tree_of;
-pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, Prepared, Running};
+pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, NOT_EXECUTED, Prepared, Running};
 pub use delegation::{may_make_cgroups, step_aside};
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};

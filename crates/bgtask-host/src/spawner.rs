@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::io::Errno;
@@ -209,6 +209,11 @@ impl Spawner {
         }
         let (record, file) = self.ledger.record_unborn()?;
         Ok(Home::in_session(record, file))
+    }
+
+    /// What puts up the walls of a command.
+    pub(crate) fn launcher(&self) -> &Path {
+        &self.launcher
     }
 
     /// Standard input of a command.

@@ -52,6 +52,7 @@ fn a_full_manifest_is_read_as_written() {
             "wall_seconds": null,
             "classes": ["87654321-1234-1234-1234-1234567890AE"],
         }],
+        "sandbox": {"read": [], "write": [], "none": false},
         "capabilities": [
             {"element": "Capability", "name": "internetClient"},
             {"element": "Capability", "name": "picturesLibrary"},

@@ -68,6 +68,7 @@ fn a_windows_10_manifest_is_read_as_written() {
             },
         ],
         "com_servers": [],
+        "sandbox": {"read": [], "write": [], "none": false},
         "capabilities": [
             {"element": "Capability", "name": "internetClient"},
             {"element": "Capability", "name": "picturesLibrary"},

@@ -32,7 +32,7 @@ pub use bgtask_manifest::{Diagnostic, Severity};
 pub use error::WordError;
 pub use fields::MAX_DIAGNOSTICS;
 pub use name::{MAX_FILE_NAME_BYTES, file_name, fingerprint, name_of_file};
-pub use parse::{MAX_TASK_FILE_BYTES, parse, parse_at_home};
+pub use parse::{MAX_TASK_FILE_BYTES, SANDBOXES, parse, parse_at_home, sandbox};
 pub use quantity::{duration, path, size};
 pub use words::{Options, condition, conditions, trigger, trigger_word};
 pub use write::write;

@@ -24,7 +24,7 @@ const MIN_MEMORY: u64 = 1 << 20;
 /// What runs a command that is one line.
 pub(crate) const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
-pub(crate) const KEYS: [&str; 29] = [
+pub(crate) const KEYS: [&str; 30] = [
     "name",
     "command",
     "on",
@@ -45,6 +45,7 @@ pub(crate) const KEYS: [&str; 29] = [
     "backoff",
     "fresh-within",
     "checkpoint",
+    "sandbox",
     "cancel-on-condition-loss",
     "accuracy",
     "jitter",
@@ -177,10 +178,29 @@ fn command(fields: &Fields<'_>, home: &str) -> Option<Command> {
         retry: Retry { times, backoff: of("backoff", "1min", "a backoff").unwrap_or(Retry::default().backoff) },
         fresh_within: of("fresh-within", "24h", "a promise of freshness"),
         checkpoint: fields.flag("checkpoint"),
+        sandbox: fields.word("sandbox", "strict", sandbox).map(Into::into),
         ..default
     };
     few_enough_bytes(fields, &command);
     argv.map(|_| command)
+}
+
+/// The walls a command can be behind, from the highest; `docs/confinement.md` says what each is.
+pub const SANDBOXES: [&str; 4] = ["strict", "home-read", "home-write", "no-network"];
+
+/// A word of [`SANDBOXES`].
+///
+/// # Errors
+///
+/// It is another one.
+pub fn sandbox(word: &str) -> Result<String, WordError> {
+    let known = SANDBOXES.contains(&word).then(|| word.to_owned());
+    known.ok_or_else(|| {
+        let help = nearest(word, SANDBOXES)
+            .map(|known| format!("did you mean {known:?}?"))
+            .unwrap_or_else(|| format!("say one of {}", SANDBOXES.join(", ")));
+        WordError::new(format!("there is no sandbox {word:?}"), help)
+    })
 }
 
 fn argv(fields: &Fields<'_>) -> Option<Vec<Arc<str>>> {

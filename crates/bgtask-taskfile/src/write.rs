@@ -95,6 +95,7 @@ impl File {
         self.time("backoff", command.retry.backoff, Retry::default().backoff);
         command.fresh_within.iter().for_each(|time| self.text("fresh-within", &duration_word(*time)));
         self.flag("checkpoint", command.checkpoint);
+        command.sandbox.iter().for_each(|sandbox| self.text("sandbox", sandbox));
         if !command.env.is_empty() {
             self.0.push_str("\n[env]\n");
             command.env.iter().for_each(|(name, value)| self.text(&key(name), value));

@@ -59,6 +59,32 @@ impl Walls {
         }
     }
 
+    /// The walls around a command, by the word of its sandbox; `own` are the files that it has from the broker, to read and to
+    /// write.
+    pub(crate) fn around_command(
+        sandbox: &str,
+        home: &Path,
+        dir: &Path,
+        program: &Path,
+        own: [Option<&Path>; 2],
+    ) -> Plan {
+        let mut plan = Plan::new(dir.to_owned());
+        // Who asks for walls wants them.
+        plan.required = true;
+        plan.network = !matches!(sandbox, "strict" | "no-network");
+        plan.all_files = sandbox == "no-network";
+        [plan.read, plan.write] = own.map(|path| path.map(Path::to_owned).into_iter().collect());
+        if program.is_absolute() {
+            plan.read.push(program.to_owned());
+        }
+        match sandbox {
+            "home-read" => plan.read.push(home.to_owned()),
+            "home-write" => plan.write.push(home.to_owned()),
+            _ => {}
+        }
+        plan
+    }
+
     /// The walls around a host; `None` if it has none.
     pub(crate) fn around(&self, app: &App, program: &Path, data: &Path, home: &Path, limits: Limits) -> Option<Plan> {
         if !self.confinement.has_walls() {

@@ -53,7 +53,7 @@ pub(crate) async fn settle(wanted: Wanted, private: bool) -> Result<bool, Failur
         (Wanted::Units, found) if !is_service || found.is_err() => {
             enter_unit().await.map_err(|why| cannot("units", &why)).map(|()| true)?
         }
-        (Wanted::Auto, Err(_)) if !private => enter_unit().await.map_or_else(complain, |()| true),
+        (Wanted::Auto, Err(_)) if !private => enter_unit().await.map_or_else(|why| complain(&why), |()| true),
         _ => false,
     };
     if let Err(error) = step_aside(is_service || entered) {
@@ -71,7 +71,7 @@ fn is_service() -> bool {
     started == Some(process::id())
 }
 
-fn complain(why: String) -> bool {
+fn complain(why: &str) -> bool {
     tracing::info!("no unit of the user's service manager holds the hosts: {why}");
     false
 }

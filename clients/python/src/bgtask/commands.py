@@ -63,6 +63,8 @@ class CommandTask:
     backoff: Span | None = None
     fresh_within: Span | None = None
     checkpoint: bool | None = None
+    sandbox: str | None = None
+    """The walls it runs behind: `"strict"`, `"home-read"`, `"home-write"` or `"no-network"`."""
     cancel_on_condition_loss: bool | None = None
     accuracy: Span | None = None
     jitter: Span | None = None

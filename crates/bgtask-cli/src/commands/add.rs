@@ -142,6 +142,12 @@ struct Bounds {
     /// Let it leave a small file for its next try ($BGTASK_CHECKPOINT)
     #[arg(long)]
     checkpoint: bool,
+    /// Run it behind walls
+    ///
+    /// strict: the system read-only, and nothing of yours; home-read and home-write: your home folder, too; no-network: all
+    /// files, and no network. It does not run where a wall is missing.
+    #[arg(long, value_name = "PROFILE", value_parser = bgtask_taskfile::SANDBOXES)]
+    sandbox: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -274,6 +280,7 @@ impl Args {
             },
             fresh_within: time("--fresh-within", bounds.fresh_within.as_ref())?,
             checkpoint: bounds.checkpoint,
+            sandbox: bounds.sandbox.as_deref().map(Into::into),
             ..Command::new(std::iter::once(Arc::from(program)).chain(arguments))
         })
     }

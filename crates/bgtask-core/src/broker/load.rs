@@ -44,8 +44,11 @@ impl Core {
     pub(super) fn bear_the_load(&mut self, id: TaskId, gate: Option<Gate>) {
         let now = self.now.wall;
         let Some(task) = self.tasks.get_mut(id) else { return };
-        if matches!(gate, None | Some(Gate::Load)) {
-            task.ready_since.get_or_insert(now);
+        match gate {
+            None | Some(Gate::Load) => drop(task.ready_since.get_or_insert(now)),
+            // All tasks of an app go on at its refill: that is when the load begins to spread them.
+            Some(Gate::Throttled(_) | Gate::Energy) => task.ready_since = None,
+            Some(_) => {}
         }
         let held = gate == Some(Gate::Load);
         let until = held.then(|| self.tasks.get(id).map(|task| self.start_after(task))).flatten();

@@ -108,7 +108,8 @@ fn at(gate: Gate) -> Scene {
     match gate {
         Gate::NotInstalled => {
             let (mut broker, task) = denied(|broker| {
-                drop(broker.request(Request::RemoveAccess { app: app_id(PHOTOS), application: String::new() }));
+                let given_back = Request::RemoveAccess { app: app_id(PHOTOS), application: String::new() };
+                broker.request(given_back).expect("it was granted");
             });
             let snapshot = broker.durable.clone();
             broker.core = bgtask_core::Core::new(Config::default(), 2);

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::{Entry, Hosts, Kind, chain, listen, own, ready, tell_when_readable};
+use crate::confinement::Walls;
 use crate::inbox::Incoming;
 use crate::places::Places;
 
@@ -148,6 +149,10 @@ impl Files {
                 fs::remove_file(path)?;
             }
         }
+        // Behind walls it can be written to, and not made.
+        if let Some(path) = checkpoint.as_ref().filter(|path| command.sandbox.is_some() && !path.exists()) {
+            make_empty(path)?;
+        }
         Ok(Self { reason, checkpoint, log })
     }
 
@@ -202,7 +207,12 @@ impl Given {
             .map_err(|error| cannot("what its trigger carries cannot be given to it", &error))?;
         let dir = if command.dir.is_empty() { home.to_owned() } else { PathBuf::from(&*command.dir) };
         let argv = command.argv.iter().map(|argument| OsString::from(&**argument)).collect();
+        let confine = command.sandbox.as_deref().map(|sandbox| {
+            let own = [Some(files.reason.as_path()), files.checkpoint.as_deref()];
+            Walls::around_command(sandbox, home, &dir, Path::new(&*command.argv[0]), own)
+        });
         let spec = CommandSpec {
+            confine,
             descriptors: vec![("BGTASK_DETAILS_FD".into(), details)],
             nice: command.nice,
             network: command.network,

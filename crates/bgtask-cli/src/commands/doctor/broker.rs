@@ -1,6 +1,6 @@
 //! Whether a broker answers, of which version, and what it makes of the user's task files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bgtask_core::App;
 use bgtask_wire::{AttachOptions, BUS_NAME, BrokerProxy};
@@ -88,11 +88,16 @@ async fn task_files(broker: &BrokerProxy<'_>) -> Vec<Finding> {
     findings
 }
 
-fn launcher() -> Finding {
-    let name = "launcher";
+/// The launcher of this installation.
+pub(super) fn launcher_path() -> Option<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("bgtask-launcher")));
     let installed = LAUNCHER_PLACES.iter().map(|place| Path::new(place).join("bgtask-launcher"));
-    match beside.into_iter().chain(installed).find(|path| path.is_file()) {
+    beside.into_iter().chain(installed).find(|path| path.is_file())
+}
+
+fn launcher() -> Finding {
+    let name = "launcher";
+    match launcher_path() {
         Some(path) => AREA.ok(name, path.display().to_string()),
         None => AREA.problem(
             name,

@@ -9,6 +9,7 @@ mod service;
 mod sleep;
 mod sources;
 mod state;
+mod walls;
 
 use serde_json::{Value, json};
 
@@ -40,8 +41,8 @@ pub(crate) async fn run(target: &Target, args: &Args, screen: &mut Screen<'_>) -
         state::check(&places, now),
         sources::check(target)
     );
-    let (machine, sleep) = tokio::join!(machine::check(&places), sleep::check(&places));
-    let findings = [broker, service, state, machine, hosts::check(&places), sleep, sources].concat();
+    let (machine, sleep, walls) = tokio::join!(machine::check(&places), sleep::check(&places), walls::check());
+    let findings = [broker, service, state, machine, hosts::check(&places), walls, sleep, sources].concat();
     match args.format.json {
         true => screen.json(&to_json(&findings))?,
         false => write(&findings, screen)?,

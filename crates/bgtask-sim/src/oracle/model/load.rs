@@ -7,6 +7,7 @@ use bgtask_core::{Fact, Registration, TaskId, WallTime};
 
 use super::super::{Verdict, check};
 use super::Model;
+use super::starts::{TOO_MUCH_ENERGY, USED_UP};
 
 /// So late is what a sleep has missed.
 const LATE: Duration = Duration::from_secs(60);
@@ -30,9 +31,12 @@ impl Model {
         self.ready.retain(|task, _| waiting.contains(task));
         self.stormy.retain(|task| waiting.contains(task));
         for task in waiting {
-            let ready = self.registrations.get(&task).is_some_and(|its| self.gate(its).is_none());
-            if ready {
-                self.ready.entry(task).or_insert(self.now.wall);
+            let Some(its) = self.registrations.get(&task) else { continue };
+            match self.gate(its) {
+                None => drop(self.ready.entry(task).or_insert(self.now.wall)),
+                // At the refill they begin anew.
+                Some(USED_UP | TOO_MUCH_ENERGY) => drop(self.ready.remove(&task)),
+                Some(_) => {}
             }
         }
     }

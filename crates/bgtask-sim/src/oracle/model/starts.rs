@@ -14,6 +14,10 @@ use super::{Model, Place, Run};
 /// Until time has been looked at, whatever waits for it goes on waiting.
 pub(super) const BEFORE_ANY_LOOK: WallTime = WallTime::from_micros(i64::MIN);
 
+/// What holds the tasks of an app that has used up what it may.
+pub(super) const USED_UP: &str = "its app has used up its budget";
+pub(super) const TOO_MUCH_ENERGY: &str = "its app has used too much energy";
+
 impl Model {
     pub(super) fn launches(
         &mut self,
@@ -137,9 +141,9 @@ impl Model {
             (!by_hand && !self.holds_all(&its.conditions), "a condition does not hold"),
             (!by_hand && maintains && level(Fact::ExternalPower) != Some(true), "the machine runs on battery"),
             (!by_hand && level(Fact::MemoryPressure) == Some(true), "memory is short"),
+            (self.throttled(&its.app).is_some() && self.is_held_by_budgets(its), USED_UP),
+            (self.is_held_by_energy(its), TOO_MUCH_ENERGY),
             (!by_hand && self.is_held_in_standby(its), "the machine goes to sleep"),
-            (self.throttled(&its.app).is_some() && self.is_held_by_budgets(its), "its app has used up its budget"),
-            (self.is_held_by_energy(its), "its app has used too much energy"),
             (runs && server.sharing != Sharing::Apart, "it runs already"),
         ];
         gates.into_iter().find(|(closed, _)| *closed).map(|(_, why)| why)
