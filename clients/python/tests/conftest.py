@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import os
 import shutil
 import signal
@@ -135,7 +136,10 @@ class Home:
             f'[[task]]\nentry_point = "Tasks.{name}"\ntypes = ["general", "systemEvent"]\nexecutable = "{self.program}"\n'
             for name in ENTRY_POINTS
         )
-        return f'[app]\nid = "{APP}"\nversion = "1.0.0"\nraises = ["org.example.event"]\n{more}\n{tasks}'
+        # Tasks see nothing but the system and their own program: this interpreter and what it imports may be anywhere.
+        interpreter = json.dumps(sorted({sys.prefix, sys.base_prefix, *(path for path in sys.path if Path(path).is_dir())}))
+        sandbox = f"[sandbox]\nread = {interpreter}\n"
+        return f'[app]\nid = "{APP}"\nversion = "1.0.0"\nraises = ["org.example.event"]\n{more}\n{tasks}{sandbox}'
 
     def install(self, manifest: str) -> None:
         (self.root / "apps" / f"{APP}.toml").write_text(manifest)
