@@ -15,7 +15,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(super) async fn start(home: &Home, command: &mut Command) -> Self {
+    pub(crate) async fn start(home: &Home, command: &mut Command) -> Self {
         let mut broker = Self::spawn(home, command);
         broker.answers().await;
         broker
