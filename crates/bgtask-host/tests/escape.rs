@@ -1,6 +1,5 @@
 //! A task that tries to get out, as root and as anybody, with cgroups and without; and what an ordinary task still can.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
 mod common;
 
 use std::fs::{self, Permissions};
