@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use bgtask::BackgroundTaskThrottleCounter;
 use bgtask::host::{BlockingTask, Host, TaskError, TaskInstance};
 
 /// No task goes on for longer.
@@ -32,8 +33,7 @@ impl BlockingTask for Spins {
         while goes_on(instance) && instance.suspended_count() == 0 {
             black_box((0..100_000_u64).fold(0, |sum: u64, number| sum.wrapping_add(black_box(number))));
         }
-        instance.progress(instance.suspended_count());
-        Ok(())
+        was_suspended_for(instance, BackgroundTaskThrottleCounter::Cpu)
     }
 }
 
@@ -79,8 +79,15 @@ impl BlockingTask for Sends {
             // Slow enough for the test that reads it.
             sleep(Duration::from_millis(2));
         }
-        instance.progress(instance.suspended_count());
-        Ok(())
+        was_suspended_for(instance, BackgroundTaskThrottleCounter::Network)
+    }
+}
+
+/// Succeeds if it was suspended, and for want of this alone.
+fn was_suspended_for(instance: &TaskInstance, counter: BackgroundTaskThrottleCounter) -> Result<(), TaskError> {
+    match (instance.throttle_count(counter), instance.suspended_count()) {
+        (1.., all) if all == instance.throttle_count(counter) => Ok(()),
+        (one, all) => Err(format!("suspended {all} times, {one} of them for this").into()),
     }
 }
 

@@ -54,11 +54,11 @@ pub const MAX_SOURCES: usize = 256;
 /// Most registrations of one app, spent and running ones included.
 pub const MAX_REGISTRATIONS_PER_APP: usize = 1_024;
 /// Most registrations of one broker: a hundred apps with all that they may have, and some. What they take is measured in
-/// `BENCHMARKS.md`: 60 MB of memory, and as much of the store.
+/// `BENCHMARKS.md`: some 90 MB of memory.
 pub const MAX_REGISTRATIONS: usize = 131_072;
 /// Most registrations that one turn fires, or tells what they wait for, where more are concerned and the others can have
 /// theirs in the next: so that whoever calls meanwhile has not long to wait.
-pub const MAX_PER_TURN: usize = 128;
+pub const MAX_PER_TURN: usize = 32;
 /// Most apps of one broker.
 pub const MAX_APPS: usize = 4_096;
 /// Most completions kept for one app that does not fetch them; beyond it the oldest is given up, which the history records.

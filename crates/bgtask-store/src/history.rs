@@ -34,6 +34,8 @@ pub struct HistoryQuery {
     pub before_seq: Option<u64>,
     /// How many entries at most: 1 to [`HISTORY_PAGE_MAX`], a value outside is moved to the nearer end. 100 by default.
     pub limit: usize,
+    /// How many rows to look at, at most: up to [`HISTORY_SCAN_MAX`], which it is by default.
+    pub scan: u64,
 }
 
 impl Default for HistoryQuery {
@@ -47,6 +49,7 @@ impl Default for HistoryQuery {
             until: None,
             before_seq: None,
             limit: 100,
+            scan: HISTORY_SCAN_MAX,
         }
     }
 }
@@ -109,7 +112,7 @@ pub(crate) fn append(transaction: &Transaction<'_>, seq: u64, row: &HistoryRow) 
 
 pub(crate) fn query(connection: &Connection, extent: Extent, query: &HistoryQuery) -> rusqlite::Result<HistoryPage> {
     let before = query.before_seq.unwrap_or(extent.next).min(extent.next);
-    let floor = before.saturating_sub(HISTORY_SCAN_MAX).max(extent.first);
+    let floor = before.saturating_sub(query.scan.min(HISTORY_SCAN_MAX)).max(extent.first);
     let limit = query.limit.clamp(1, HISTORY_PAGE_MAX);
     let mut statement = connection.prepare_cached(
         "SELECT seq, wall_us, app, task, name, instance, event, detail FROM history

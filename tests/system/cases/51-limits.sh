@@ -5,9 +5,9 @@
 eventually as_user busctl --user list
 broker ListApps >/dev/null
 eventually journal_has 'hosts: memory'
-tree=$(dirname "$(find /sys/fs/cgroup/user.slice -path '*bgtask-hosts-*' -name cgroup.procs -mindepth 6 | head -1)")
-hosts=$(dirname "$tree")
-[[ $(basename "$hosts") == bgtask-hosts-* ]]
+hosts=$(find "/sys/fs/cgroup/user.slice/user-$uid.slice" -type d -name 'bgtask-hosts-*' | head -1)
+host=$(find "$hosts" -mindepth 1 -type d | head -1)
+[ -e "$host/cgroup.freeze" ]
 
 for pair in memory:memory pids:processes; do
   controller=${pair%:*} word=${pair#*:}
@@ -16,11 +16,11 @@ for pair in memory:memory pids:processes; do
     as_user bgtask doctor | grep -E "$word +kept by the kernel"
   else
     echo "measured: this machine gives the user's manager no controller $controller: watched"
-    as_user bgtask doctor | grep -E "$word +watched" || as_user bgtask doctor | grep -E "$word" | grep watched
+    as_user bgtask doctor | grep -E "$word +watched"
   fi
 done
 
-if [ -e "$tree/pids.max" ] && [ -e "$tree/memory.max" ]; then
+if [ -e "$host/pids.max" ] && [ -e "$host/memory.max" ]; then
   # What a host gets when it starts, seen on one that runs.
   install -d -o "$user" "/home/$user/.config/bgtask"
   printf 'memory_mib = 64\nmax_processes = 40\n' >"/home/$user/.config/bgtask/config.toml"

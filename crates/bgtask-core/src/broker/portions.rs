@@ -13,7 +13,9 @@ use crate::output::{Wake, WakeReason};
 #[derive(Default)]
 pub(super) struct Portions {
     /// Among how many tasks the present wake-up is shared.
-    shared: u32,
+    pub(super) shared: u32,
+    /// More of them are made up for than can run.
+    pub(super) storm: bool,
     /// And how many timers of them have not fired yet.
     timers: usize,
     /// The places of those that wait and whose gates have not been looked at since something changed.
@@ -32,11 +34,12 @@ impl Portions {
 }
 
 impl Core {
-    /// The timers to fire in this turn, and among how many their wake-up is shared. Who is served beside them is charged.
-    pub(super) fn timers_of_this_turn(&mut self, beside: &BTreeSet<TaskId>) -> (Vec<TaskId>, u32) {
+    /// The timers to fire in this turn. Who is served beside them is charged.
+    pub(super) fn timers_of_this_turn(&mut self, beside: &BTreeSet<TaskId>) -> Vec<TaskId> {
         let begins = self.portions.timers == 0;
         if begins {
             self.portions.timers = self.tasks.due_by(self.now.wall);
+            self.portions.storm = self.is_storm();
         }
         if begins || !beside.is_empty() {
             let shared = self.share_wake(self.portions.timers, beside);
@@ -46,7 +49,7 @@ impl Core {
         // Whose task is gone by now fires no more.
         let left = if due.len() < MAX_PER_TURN { 0 } else { self.portions.timers.saturating_sub(due.len()) };
         self.portions.timers = left;
-        (due, self.portions.shared)
+        due
     }
 
     /// Tells the history when what a waiting activation waits for has changed: of all of them.

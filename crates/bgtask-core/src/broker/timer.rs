@@ -22,10 +22,8 @@ const SET_BACK: Duration = Duration::from_secs(3 * 3_600);
 impl Core {
     /// Does what has become due. Timers missed while the machine was off make one run, the phase stays (D11).
     pub(super) fn expire_timers(&mut self, beside: &BTreeSet<TaskId>) {
-        let (due, shared) = self.timers_of_this_turn(beside);
-        let storm = self.is_storm(&due);
-        for id in due {
-            self.fire_timer(id, shared, storm);
+        for id in self.timers_of_this_turn(beside) {
+            self.fire_timer(id, self.portions.shared, self.portions.storm);
         }
         for (id, alarm) in self.tasks.alarms_until(self.now.wall) {
             match alarm {
@@ -63,12 +61,10 @@ impl Core {
     }
 
     /// Whether more are made up for at once than can run: a machine has slept, or was off, or its clock was wrong.
-    fn is_storm(&self, due: &[TaskId]) -> bool {
-        let late = due.iter().filter_map(|id| self.tasks.get(*id)).filter(|task| {
-            let its = &task.registration;
-            its.due.is_some_and(|due| self.is_late(its, due))
-        });
-        late.take(self.config.max_running + 1).count() > self.config.max_running
+    pub(super) fn is_storm(&self) -> bool {
+        let late = i64::try_from(LATE.as_micros()).unwrap_or(i64::MAX);
+        let before = WallTime::from_micros(self.now.wall.as_micros().saturating_sub(late));
+        self.tasks.due_by(before) > self.config.max_running
     }
 
     /// Its next time after one that has come: an interval keeps its phase, a calendar is asked.

@@ -81,7 +81,7 @@ impl Default for Budgets {
             window: Duration::from_secs(2 * 3_600),
             cpu: Some(Duration::from_secs(120)),
             network: None,
-            pool_cpu: Duration::from_secs(600),
+            pool_cpu: Duration::from_secs(30),
             pool_network: 0,
             memory: None,
             processes: Some(256),

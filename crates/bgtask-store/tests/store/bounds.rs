@@ -106,6 +106,8 @@ fn one_query_looks_at_a_bounded_part(store: &Store) {
     assert_eq!(page.entries.len(), 1);
 
     let newest = page.entries[0].seq;
+    let query = HistoryQuery { task: Some("nobody".to_owned()), scan: 10, ..HistoryQuery::default() };
+    assert_eq!(store.history(&query).unwrap().next, Some(newest + 1 - 10), "less, where less is wanted");
     let mut query = HistoryQuery { task: Some("nobody".to_owned()), ..HistoryQuery::default() };
     let mut calls = 0;
     loop {

@@ -169,7 +169,12 @@ impl Driver {
             Some((key, report)) = self.events.recv() => return Ok(Came::Events(key, report)),
             Some((key, report)) = self.device_events.recv() => return Ok(Came::Device(key, report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
-            rang = self.clock.rings(), if works => return rang.map(|()| Came::Wake).map_err(clock),
+            rang = self.clock.rings(), if works => {
+                rang.map_err(clock)?;
+                // It may ring again and again without a wait, when there is much to do: others come to their word in between.
+                tokio::task::yield_now().await;
+                return Ok(Came::Wake);
+            }
             came = after(pause) => return Ok(came),
         }
         // Others were about to knock: let them in, while there is room.

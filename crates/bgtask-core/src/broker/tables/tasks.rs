@@ -186,6 +186,8 @@ impl Tasks {
     pub(in crate::broker) fn wait(&mut self, id: TaskId, activation: Activation) {
         self.dirty.insert(activation.instance, id);
         if let Some(task) = self.by_id.get_mut(&id) {
+            // There is seldom more than one.
+            task.waiting.reserve_exact(1);
             task.waiting.push_back(activation);
             self.enqueue(id);
         }

@@ -25,6 +25,10 @@ const DEFAULT_LIMIT: u32 = 100;
 /// Lines of a task's history in which its last run is looked for first.
 const LAST_LINES: usize = 16;
 
+/// How many lines of all tasks are looked at for how one of them ended last: an explanation is asked for often, and of tasks that
+/// have not run for long.
+const LOOKS_BACK: u64 = 1_000;
+
 impl Asked<'_> {
     /// The reply; `None` for a call that changes something.
     pub(super) fn read(&self, call: &Call, message: &Message) -> Result<Option<Message>, Error> {
@@ -111,7 +115,8 @@ impl Asked<'_> {
     fn last_outcome(&self, task: TaskId) -> Option<String> {
         // It is nearly always among the last few lines.
         let last = [LAST_LINES, HISTORY_PAGE_MAX].into_iter().find_map(|limit| {
-            let query = bgtask_store::HistoryQuery { task: Some(task.to_string()), ..history_query(limit) };
+            let task = Some(task.to_string());
+            let query = bgtask_store::HistoryQuery { task, scan: LOOKS_BACK, ..history_query(limit) };
             let page = self.store.history(&query).ok()?;
             page.entries.into_iter().find(|entry| entry.row.event == "completed")
         })?;
