@@ -1,7 +1,6 @@
 //! Tasks behind walls, through the whole of the broker: what their manifests open, what they start, and what the owner decides.
 //! `crates/bgtask-host/tests/escape.rs` tries every wall by itself.
 
-#[allow(dead_code, reason = "each test uses a part of it")]
 mod harness;
 
 use std::fs;

@@ -75,6 +75,7 @@ retry = 3
 backoff = "2min"
 fresh-within = "2d"
 checkpoint = true
+sandbox = "home-read"
 [env]
 LANG = "C"
 "odd name" = "a\nb"
@@ -86,6 +87,7 @@ LANG = "C"
     assert_eq!((command.memory, command.network, command.nice), (Some(512 << 20), false, true));
     assert_eq!((command.retry.times, command.retry.backoff), (3, HOUR / 30));
     assert_eq!((command.fresh_within, command.checkpoint), (Some(48 * HOUR), true));
+    assert_eq!(command.sandbox.as_deref(), Some("home-read"));
     assert!(task.registration.trigger.pace().is_some_and(|pace| pace.wake));
     assert_eq!((&*command.env["LANG"], &*command.env["odd name"]), ("C", "a\nb"));
     assert!(task.paused && task.registration.cancel_on_condition_loss && task.registration.is_network_requested);

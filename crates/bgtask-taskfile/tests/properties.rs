@@ -126,11 +126,14 @@ fn any_command() -> impl Strategy<Value = Command> {
     let dir = prop_oneof![Just(String::new()), "/[^\\x00]{0,20}"];
     let retry = (0..=MAX_RETRIES, span()).prop_map(|(times, backoff)| Retry { times, backoff });
     let bounds = (span(), prop::option::of(span()), prop::option::of(1_u64 << 20..), prop::option::of(span()));
-    ((argv, env, dir), any::<[bool; 3]>(), retry, bounds).prop_map(|((argv, env, dir), flags, retry, bounds)| {
+    let sandbox =
+        prop::option::of(prop::sample::select(bgtask_taskfile::SANDBOXES.to_vec()).prop_map(Arc::<str>::from));
+    ((argv, env, dir), any::<[bool; 3]>(), retry, bounds, sandbox).prop_map(|(what, flags, retry, bounds, sandbox)| {
+        let (argv, env, dir) = what;
         let [network, nice, checkpoint] = flags;
         let (timeout, cpu, memory, fresh_within) = bounds;
         let (dir, command) = (dir.into(), Command::new(argv));
-        Command { env, dir, timeout, cpu, memory, network, nice, retry, fresh_within, checkpoint, ..command }
+        Command { env, dir, timeout, cpu, memory, network, nice, retry, fresh_within, checkpoint, sandbox, ..command }
     })
 }
 
