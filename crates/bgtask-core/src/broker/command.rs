@@ -24,7 +24,7 @@ impl Core {
         }
         let waits = self.tasks.get(id).is_some_and(|task| !task.waiting.is_empty());
         if !waits {
-            self.accept(id, Occurrence { cause: Cause::Hand, ..Occurrence::default() });
+            self.accept(id, Occurrence { cause: Cause::Hand, by_hand: !respect_conditions, ..Occurrence::default() });
         }
         let first = self.tasks.first_waiting_mut(id).expect("it waits now");
         first.firing.by_hand |= !respect_conditions;

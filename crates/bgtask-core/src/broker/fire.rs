@@ -195,11 +195,13 @@ pub(super) struct Occurrence {
     pub(super) count: u32,
     pub(super) lost: u32,
     pub(super) cause: Cause,
+    /// The user asked for it, whatever it would wait for.
+    pub(super) by_hand: bool,
 }
 
 impl Default for Occurrence {
     fn default() -> Self {
-        Self { details: None, count: 1, lost: 0, cause: Cause::World }
+        Self { details: None, count: 1, lost: 0, cause: Cause::World, by_hand: false }
     }
 }
 

@@ -55,6 +55,7 @@ impl Firing {
     pub(super) fn gather(&mut self, more: Occurrence) {
         self.count = self.count.saturating_add(more.count);
         self.lost = self.lost.saturating_add(more.lost);
+        self.by_hand |= more.by_hand;
         let Some(new) = more.details else { return };
         let Some(old) = self.details.as_ref().filter(|old| !old.0.is_empty()) else {
             return self.take_whole_lines(&[], &new.0);

@@ -44,6 +44,8 @@ fn conditions_energy_memory_unknown_levels_and_a_pause_do_not_hold_it() {
     broker.reads(Report::Level(Fact::EnergySaver, true));
     broker.reads(Report::Level(Fact::MemoryPressure, true));
     assert_eq!(run.cancelled(&mut broker), None, "and what does not hold it does not end it");
+    let held = |kind: &EventKind| matches!(kind, EventKind::Buffered(_) | EventKind::Latched(_));
+    assert!(!broker.history.iter().any(|event| held(&event.kind)), "nor does the history say that it did");
 }
 
 #[test]
