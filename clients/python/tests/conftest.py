@@ -109,6 +109,11 @@ def _tzif(hours_east: int) -> bytes:
     return (block + b"XXX\0") * 2 + f"\nXXX{-hours_east}\n".encode()
 
 
+def interpreter() -> str:
+    """Where this interpreter and what it imports is, for a manifest: tasks see nothing but the system and their own program."""
+    return json.dumps(sorted({sys.prefix, sys.base_prefix, *(path for path in sys.path if Path(path).is_dir())}))
+
+
 class Home:
     """A broker with what it leaves on the disk and finds there again: its root, and the world it sees."""
 
@@ -136,9 +141,7 @@ class Home:
             f'[[task]]\nentry_point = "Tasks.{name}"\ntypes = ["general", "systemEvent"]\nexecutable = "{self.program}"\n'
             for name in ENTRY_POINTS
         )
-        # Tasks see nothing but the system and their own program: this interpreter and what it imports may be anywhere.
-        interpreter = json.dumps(sorted({sys.prefix, sys.base_prefix, *(path for path in sys.path if Path(path).is_dir())}))
-        sandbox = f"[sandbox]\nread = {interpreter}\n"
+        sandbox = f"[sandbox]\nread = {interpreter()}\n"
         return f'[app]\nid = "{APP}"\nversion = "1.0.0"\nraises = ["org.example.event"]\n{more}\n{tasks}{sandbox}'
 
     def install(self, manifest: str) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, Home, ask, eventually, sources_know
+from conftest import PATIENCE, Home, ask, eventually, interpreter, sources_know
 
 from bgtask import _wire
 
@@ -32,7 +32,7 @@ async def test_the_first_task_runs(broker: Home) -> None:
     tasks, app = PYTHON[:2]
     broker.write_program("hello_tasks.py", tasks)
     (broker.path / "hello.py").write_text(app)
-    (broker.path / "bgtask.toml").write_text(MANIFEST)
+    (broker.path / "bgtask.toml").write_text(re.sub(r"^read = .*$", f"read = {interpreter()}", MANIFEST, flags=re.M))
     (broker.root / "apps/org.example.Hello.toml").symlink_to(broker.path / "bgtask.toml")
     await installed("org.example.Hello")
 

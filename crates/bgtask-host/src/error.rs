@@ -38,6 +38,17 @@ pub enum HostError {
         interpreter: String,
     },
 
+    /// A program that is there, and that the kernel does not find all the same: what is to run it is not there for it.
+    #[error(
+        "cannot execute {}: it is there, but what its first line names, or its loader, is not there for it; what is not part of \
+         the system is declared in `[sandbox] read` of the manifest",
+        path.display()
+    )]
+    Unseen {
+        /// The program.
+        path: PathBuf,
+    },
+
     /// A command was to run without the network, and the kernel does not let this user take it away. It was not run.
     #[error("this system does not let a command run without the network (it takes user namespaces); it was not run")]
     NetworkKept {
@@ -152,6 +163,7 @@ impl HostError {
             | Self::NoProgram
             | Self::NotInPath { .. }
             | Self::Interpreter { .. }
+            | Self::Unseen { .. }
             | Self::TooMany { .. } => Blame::Program,
             Self::NetworkKept { .. }
             | Self::Wall { .. }

@@ -61,6 +61,11 @@ impl Start {
 
     fn error(&self, report: &[u8]) -> HostError {
         match Failure::decode(report) {
+            Some(Failure { stage: Stage::Execute, error })
+                if error.kind() == std::io::ErrorKind::NotFound && self.program.exists() =>
+            {
+                HostError::Unseen { path: self.program.clone() }
+            }
             Some(Failure { stage: Stage::Execute, error: source }) => {
                 HostError::Execute { path: self.program.clone(), source }
             }
