@@ -18,7 +18,7 @@ use proptest::prelude::*;
 /// What the broker answers to this registration of the user.
 fn registered(new: NewRegistration) -> Result<(), String> {
     let app = App::of_commands();
-    let mut core = Core::new(Config::default(), 1);
+    let mut core = Core::new(Config { may_wake: true, ..Config::default() }, 1);
     let id = app.id.clone();
     core.handle(Now::ZERO, Input::AppInstalled(app));
     core.handle(Now::ZERO, Input::Request(RequestId(1), Request::Register(id, new)));

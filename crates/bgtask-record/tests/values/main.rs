@@ -99,7 +99,7 @@ fn a_row_of_history_has_the_columns_a_query_selects_by() {
     });
     let lines: Vec<_> = lines.collect();
     let words: BTreeSet<_> = lines.iter().map(|line| line.event).collect();
-    assert_eq!(words.len(), 16, "every kind of event has its own word: {words:?}");
+    assert_eq!(words.len(), 18, "every kind of event has its own word: {words:?}");
     assert!(
         lines
             .iter()
@@ -235,6 +235,7 @@ fn samples_as_rows() -> Vec<(String, String, String)> {
     changes.extend(sample.versions.into_iter().map(|(app, version)| C::PutVersion(app, version)));
     changes.extend(sample.zone.map(C::PutZone));
     changes.extend(sample.states.into_iter().map(|(fact, state)| C::PutState(fact, state)));
+    changes.extend(sample.accounts.into_iter().map(|(app, account)| C::PutAccount(app, account)));
     changes.extend([C::PutSequence(sample.last_sequence), C::PutSwitchedOff(sample.switched_off)]);
     let rows = changes.iter().map(row).map(|row| match row {
         Row::Put { kind, key, value } => (kind.to_owned(), key, value),

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bgtask_core::{
-    AccessSetting, Activation, ActivationState, App, AppAccess, AppId, AppVersion, ApplicationTriggerResult,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, ApplicationTriggerResult,
     BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice, CancellationReason, Cause, Change,
     Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence,
-    DayWindow, Demand, Details, DeviceTriggerResult, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing,
-    Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit, NewRegistration, Notice, Outcome, Output, Pace,
-    PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Refusal, Registration, Reply, Report, Request,
-    RequestId, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject, Support,
-    SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, Trigger, Unregistration, Update, Usage, Used,
-    Wake, WakeReason, WallTime, Zone,
+    DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass,
+    EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit, NewRegistration, Notice,
+    Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Refusal, Registration,
+    Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing,
+    Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, ThrottleCounts, Trigger,
+    Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -298,6 +298,11 @@ fn gates() -> Vec<Gate> {
         Gate::Battery,
         Gate::MemoryPressure,
         Gate::Paused,
+        Gate::Throttled(Resource::Cpu),
+        Gate::Throttled(Resource::Network),
+        Gate::Energy,
+        Gate::Standby,
+        Gate::Load,
         Gate::Backoff,
         Gate::Running,
         Gate::Slot,
@@ -334,6 +339,8 @@ fn event_kinds() -> Vec<EventKind> {
             used: used().last().copied().flatten(),
         },
         EventKind::Overdue { since: WALL },
+        EventKind::Suspended { resource: Resource::Cpu, until: WALL },
+        EventKind::Released,
         EventKind::Paused(true),
         EventKind::Paused(false),
         EventKind::Dropped,
@@ -404,15 +411,23 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::DeleteVersion(app_id()),
         Change::PutZone(zone()),
         Change::DeleteZone,
+        Change::DeleteAccount(app_id()),
         Change::DeleteState(Fact::OnlineAccounts),
         Change::DeleteState(Fact::DefaultAccount),
     ]);
+    all.extend(accounts().into_iter().map(|(app, account)| Change::PutAccount(app, account)));
     all.extend(states().into_iter().map(|(fact, state)| Change::PutState(fact, state)));
     all
 }
 
 fn states() -> Vec<(Fact, std::sync::Arc<str>)> {
     [(Fact::OnlineAccounts, "two\nlines".into()), (Fact::DefaultAccount, "".into())].into()
+}
+
+fn accounts() -> Vec<(AppId, Account)> {
+    let account =
+        Account { window: WALL, cpu: Duration::from_secs(3), network: u64::MAX, energy: 7, ..Account::default() };
+    vec![(app_id(), account)]
 }
 
 /// Everything a store holds. The session is not kept: a driver reads it anew at every start.
@@ -428,7 +443,7 @@ pub(crate) fn snapshot() -> Snapshot {
         zone: Some(zone()),
         states: states(),
         session: "".into(),
-        accounts: Vec::new(),
+        accounts: accounts(),
     }
 }
 
@@ -624,6 +639,10 @@ fn orders() -> Vec<RunOrder> {
     triggers().into_iter().zip(entries().into_iter().cycle()).map(with).collect()
 }
 
+fn energy() -> EnergyUsage {
+    EnergyUsage { percent: 120, level: EnergyLevel::MaxAcceptable, until: WALL }
+}
+
 pub(crate) fn outputs() -> Vec<Output> {
     let mut all = vec![
         Output::Launch {
@@ -635,6 +654,13 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::Adopt { host: HOST, client: CLIENT },
         Output::Cancel(HOST, INSTANCE, notice(CancellationReason::EnergySaver)),
         Output::Sample(HOST),
+        Output::Freeze(HOST),
+        Output::Thaw(HOST),
+        Output::Throttled(HOST, INSTANCE, ThrottleCounts { cpu: 2, network: 1 }),
+        Output::Inhibit(INSTANCE),
+        Output::Uninhibit(INSTANCE),
+        Output::Rouse(Some(BOOT)),
+        Output::Rouse(None),
         Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },
         Output::Plan { task: TASK, calendar: "0 3 * * *".into(), zone: Some("Asia/Tokyo".into()), after: WALL },
         Output::Unlisten(TASK),
@@ -646,6 +672,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::Retire(HOST),
         Output::Kill(HOST),
         Output::Deliver(ClientId(1), Notice::Progress { task: TASK, instance: INSTANCE, value: 10 }),
+        Output::Deliver(ClientId(1), Notice::Energy(energy())),
         Output::Deliver(ClientId(1), Notice::Completed(completions().remove(0))),
         Output::Wake(None),
     ];
@@ -659,6 +686,8 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Retry(TASK),
         WakeReason::Overdue(TASK),
         WakeReason::Usage(HOST),
+        WakeReason::Refill,
+        WakeReason::Load(TASK),
         WakeReason::More,
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));
