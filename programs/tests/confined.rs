@@ -72,6 +72,14 @@ async fn the_owner_can_switch_walls_off() {
     assert!(said(&home).await.contains("reached\nreached\nwritten\n"));
 }
 
+#[tokio::test]
+async fn what_the_policy_requires_no_user_switches_off() {
+    let home = home(LOOKS, "[sandbox]\nnone = true\n");
+    home.configure("confinement = \"off\"\n");
+    home.world.set_policy("walls.toml", "[confinement]\nrequired = true\n");
+    assert!(!said(&home).await.contains("reached"));
+}
+
 /// A task that could speak as the user could have anything run without walls.
 #[tokio::test]
 async fn what_a_task_starts_is_its_app_and_not_the_user() {

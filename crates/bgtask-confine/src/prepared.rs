@@ -28,6 +28,7 @@ impl Prepared {
     #[must_use]
     pub fn new() -> Self {
         let namespaces = Namespaces::new();
+        privileges::gain_none();
         let view = namespaces.is_ok().then(View::new);
         Self {
             namespaces,

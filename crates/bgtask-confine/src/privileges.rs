@@ -8,9 +8,8 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
 
-/// Gives up every capability for good, root's included, which then is a user that owns the system's files.
-pub(crate) fn drop_all() -> io::Result<()> {
-    set_no_new_privs(true)?;
+/// Sees to it that no program gets a capability again. Those that this process has it keeps: the walls are put up with them.
+pub(crate) fn gain_none() {
     for capability in CapabilitySet::all() {
         // Who may not take one out of the bounding set has none that `no_new_privs` would let it keep.
         if capability_is_in_bounding_set(capability).unwrap_or_default() {
@@ -18,6 +17,11 @@ pub(crate) fn drop_all() -> io::Result<()> {
         }
     }
     let _old_kernel = clear_ambient_capability_set();
+}
+
+/// Gives up every capability for good, root's included, which then is a user that owns the system's files.
+pub(crate) fn drop_all() -> io::Result<()> {
+    set_no_new_privs(true)?;
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
     Ok(())

@@ -85,9 +85,17 @@ impl Walls {
         plan
     }
 
-    /// The walls around a host; `None` if it has none.
-    pub(crate) fn around(&self, app: &App, program: &Path, data: &Path, home: &Path, limits: Limits) -> Option<Plan> {
-        if !self.confinement.has_walls() {
+    /// The walls around a host; `None` if it has none. What the policy requires nobody else switches off.
+    pub(crate) fn around(
+        &self,
+        app: &App,
+        by_policy: bool,
+        program: &Path,
+        data: &Path,
+        home: &Path,
+        limits: Limits,
+    ) -> Option<Plan> {
+        if !self.confinement.has_walls() && !by_policy {
             return None;
         }
         let grounds = Grounds {
@@ -97,7 +105,7 @@ impl Walls {
             broker: &self.broker,
             session_bus: self.session_bus.as_deref(),
             user_dirs: &std::fs::read_to_string(&self.user_dirs).unwrap_or_default(),
-            required: self.confinement == Confinement::Required,
+            required: by_policy || self.confinement == Confinement::Required,
         };
         let mut plan = bgtask_convert::plan(app, &grounds)?;
         plan.processes = limits.processes;

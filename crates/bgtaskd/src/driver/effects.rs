@@ -126,7 +126,8 @@ impl Driver {
             .map_err(|error| format!("the app's data folder {} cannot be made: {error}", data.display()));
         let launched = made.and_then(|()| {
             let installed = self.apps.get(app).ok_or_else(|| format!("{app} is not installed any more"))?;
-            let spec = self.environment.host(app, &installed.app, Program::from_key(program), &data, limits);
+            let walls = self.policies.requires_walls();
+            let spec = self.environment.host(app, &installed.app, walls, Program::from_key(program), &data, limits);
             self.hosts.launch(host, app, &spec, limits)
         });
         if let Err(why) = launched {

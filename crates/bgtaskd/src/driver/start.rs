@@ -238,7 +238,15 @@ impl Environment {
     }
 
     /// What a host of this app is given.
-    pub(super) fn host(&self, id: &AppId, app: &Declared, program: Program, data: &Path, limits: Limits) -> HostSpec {
+    pub(super) fn host(
+        &self,
+        id: &AppId,
+        app: &Declared,
+        walls: bool,
+        program: Program,
+        data: &Path,
+        limits: Limits,
+    ) -> HostSpec {
         let mut env = self.passed_on.clone();
         let mut set = |name: &str, value: OsString| env.push((name.into(), value));
         set(ADDRESS_VARIABLE, self.address.to_string().into());
@@ -246,7 +254,7 @@ impl Environment {
         set(host_names::DATA_VARIABLE, data.into());
         set(host_names::CHANNEL_VARIABLE, "3".into());
         let args = program.arguments.into_iter().map(Into::into).collect();
-        let confine = self.walls.around(app, &program.path, data, self.home(), limits);
+        let confine = self.walls.around(app, walls, &program.path, data, self.home(), limits);
         if confine.as_ref().is_some_and(|plan| !plan.all_files) {
             env.push(("TMPDIR".into(), "/tmp".into()));
         }

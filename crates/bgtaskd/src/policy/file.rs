@@ -32,6 +32,8 @@ pub(super) struct Said {
     pub(super) default_budget: Option<u32>,
     /// The same for single apps.
     pub(super) budgets: BTreeMap<AppId, u32>,
+    /// Whether no app runs without every wall.
+    pub(super) walls_required: Option<bool>,
 }
 
 /// Reads a file; an error is a sentence that names the file, the line and what to do.
@@ -79,6 +81,7 @@ struct Flaw {
 #[serde(deny_unknown_fields, default)]
 struct Content {
     background: Background,
+    confinement: Walls,
     budget: Budget,
 }
 
@@ -89,6 +92,12 @@ struct Background {
     force_allow: Vec<Spanned<String>>,
     force_deny: Vec<Spanned<String>>,
     user_in_control: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Walls {
+    required: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -120,6 +129,7 @@ fn parse(bytes: &[u8]) -> Result<Said, Flaw> {
         apps: single(bytes, named)?,
         default_budget: content.budget.default.map(|given| percent(bytes, &given)).transpose()?,
         budgets: budgets(bytes, content.budget.apps)?,
+        walls_required: content.confinement.required,
     })
 }
 
@@ -208,7 +218,7 @@ mod tests {
                 "[background]\ndefualt = \"deny\"",
                 "2: unknown field `defualt`, expected one of `default`, `force_allow`",
             ),
-            ("\n[backgroud]", "2: unknown field `backgroud`, expected `background` or `budget`"),
+            ("\n[backgroud]", "2: unknown field `backgroud`, expected one of `background`, `confinement`, `budget`"),
             ("[budget]\ndefault = 0", "2: a budget of 0: it is percent of the usual, from 1 to 10000"),
             ("[budget.apps]\na = 100\nb = 10001", "3: a budget of 10001: it is percent of the usual, from 1 to 10000"),
             ("[budget.apps]\na = 1\n\"a b\" = 100", "3: \"a b\" is no app id: 1 to 255 letters"),

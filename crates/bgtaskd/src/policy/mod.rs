@@ -52,6 +52,13 @@ impl Policies {
         (before != self.policy).then(|| self.policy.clone())
     }
 
+    /// Whether no app may run without every wall. The later name wins; a file that is unknown may say so.
+    pub(crate) fn requires_walls(&self) -> bool {
+        let said =
+            self.said.values().rev().find_map(|said| said.as_ref().map_or(Some(true), |said| said.walls_required));
+        said.unwrap_or_default()
+    }
+
     /// What a file says now, or else said before; `None` if it is gone by now.
     fn reread(&self, path: PathBuf) -> Option<(PathBuf, Option<Said>)> {
         let problem = match file::read(&path) {
