@@ -133,8 +133,7 @@ fn a_program_is_found_as_a_shell_finds_it() {
         let install = |path: &str, mode: u32, text: &str| {
             let path = dir.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            common::install(&path, mode, text);
         };
         install("first/tool", 0o644, "#!/bin/sh\necho not executable");
         install("second/tool", 0o755, "#!/bin/sh\necho second $0 $1");
@@ -173,7 +172,7 @@ fn what_cannot_run_is_named_with_what_to_do() {
 
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tool");
-        fs::write(&file, "#!/nowhere/perl -w\n").unwrap();
+        common::install(&file, 0o644, "#!/nowhere/perl -w\n");
         let error = refused(&mut place, command(&[file.to_str().unwrap()]));
         let HostError::Execute { path, source } = error else { panic!("{error}") };
         assert_eq!((path.as_path(), source.raw_os_error()), (file.as_path(), Some(libc_eacces())));

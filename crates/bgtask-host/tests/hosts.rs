@@ -5,7 +5,6 @@ mod common;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use bgtask_host::{
@@ -169,8 +168,7 @@ fn a_program_that_cannot_run_is_named_with_its_errno() {
         assert!(matches!(forbidden, HostError::Execute { source, .. } if source.raw_os_error() == Some(13)));
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("script");
-        fs::write(&script, "#!/nowhere/python\n").unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        common::install(&script, 0o755, "#!/nowhere/python\n");
         let unseen = failure(script.to_str().unwrap(), "/");
         assert!(unseen.to_string().contains("what its first line names"), "{unseen}");
         assert_eq!(unseen.blame(), Blame::Program);

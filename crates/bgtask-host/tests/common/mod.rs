@@ -1,10 +1,11 @@
 //! What the tests with real processes share.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
-use std::ffi::OsString;
-use std::io::Read as _;
+use std::ffi::{OsStr, OsString};
+use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::task::Poll;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -19,6 +20,19 @@ const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 pub fn testbed() -> PathBuf {
     env!("CARGO_BIN_EXE_bgtask-host-testbed").into()
+}
+
+/// Writes a program by another process: one that this process has open for writing while another test spawns something
+/// cannot be executed, as the child holds it open too until it executes (ETXTBSY).
+pub fn install(path: &Path, mode: u32, text: &str) {
+    let mut writer = Command::new("sh")
+        .args(["-c", "cat >\"$0\" && chmod \"$1\" \"$0\""])
+        .args([path.as_os_str(), OsStr::new(&format!("{mode:o}"))])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
 }
 
 /// A spawner with records of its own.
