@@ -3,44 +3,16 @@
 mod common;
 
 use std::collections::HashMap;
-use std::process::{Child, Command, Stdio};
 
 use common::bluez::ADDRESS;
+use common::dbusmock::DbusMock;
 use common::listener::{Listener, until};
 use common::{Sysroot, TestBus, is_available, is_degraded};
-use zbus::Connection;
 use zbus::wire::{DynamicType, OwnedVariant, Variant};
 
-struct Mock {
-    process: Child,
-    user: Connection,
-}
+struct Mock(DbusMock);
 
 impl Mock {
-    async fn start(sysroot: &Sysroot, bus: &TestBus) -> Option<Self> {
-        let python = || Command::new("/usr/bin/python3");
-        if !python().args(["-c", "import dbusmock"]).stderr(Stdio::null()).status().is_ok_and(|code| code.success()) {
-            common::skip("python3-dbusmock not installed");
-            return None;
-        }
-        let address = format!("unix:path={}", sysroot.path("run/dbus/system_bus_socket").display());
-        let process = python()
-            .args(["-m", "dbusmock", "--system", "--template", "bluez5"])
-            .env("DBUS_SYSTEM_BUS_ADDRESS", address)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mock = Self { process, user: bus.connect().await };
-        let peer = "org.freedesktop.DBus.Peer";
-        until("the mock has its name", || async {
-            mock.user.call_method(Some("org.bluez"), "/", Some(peer), "Ping", &()).await.is_ok()
-        })
-        .await;
-        Some(mock)
-    }
-
     async fn ask<B: serde::Serialize + DynamicType>(&self, method: &str, body: &B) {
         self.call("/", "org.bluez.Mock", method, body).await;
     }
@@ -54,19 +26,13 @@ impl Mock {
     /// Whether anybody asked the object to notify.
     async fn notifies(&self, path: &str) -> bool {
         let mock = "org.freedesktop.DBus.Mock";
-        let calls = self.user.call_method(Some("org.bluez"), path, Some(mock), "GetMethodCalls", &"StartNotify").await;
+        let calls =
+            self.0.user.call_method(Some("org.bluez"), path, Some(mock), "GetMethodCalls", &"StartNotify").await;
         !calls.unwrap().body().deserialize::<Vec<(u64, Vec<OwnedVariant>)>>().unwrap().is_empty()
     }
 
     async fn call<B: serde::Serialize + DynamicType>(&self, path: &str, interface: &str, method: &str, body: &B) {
-        self.user.call_method(Some("org.bluez"), path, Some(interface), method, body).await.unwrap();
-    }
-}
-
-impl Drop for Mock {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.0.user.call_method(Some("org.bluez"), path, Some(interface), method, body).await.unwrap();
     }
 }
 
@@ -74,7 +40,7 @@ impl Drop for Mock {
 async fn a_foreign_bluez_is_understood() {
     let sysroot = Sysroot::new();
     let Some(bus) = TestBus::start(&sysroot) else { return };
-    let Some(mock) = Mock::start(&sysroot, &bus).await else { return };
+    let Some(mock) = DbusMock::start(&sysroot, &bus, "bluez5", "org.bluez").await.map(Mock) else { return };
     mock.ask("AddAdapter", &("hci0", "my-pc")).await;
     let device = [("device_id", ADDRESS)];
     let mut connection = Listener::of(&sysroot, "DeviceConnectionChangeTrigger", &device);

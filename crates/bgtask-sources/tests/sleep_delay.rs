@@ -2,13 +2,11 @@
 
 mod common;
 
-use std::process::{Child, Command, Stdio};
-
 use bgtask_sources::{SleepDelay, SourceKind, Status};
+use common::dbusmock::DbusMock;
 use common::listener::until;
 use common::{Sysroot, TestBus};
 use rustix::io::{FdFlags, fcntl_getfd};
-use zbus::Connection;
 
 const LOGIND: &str = "org.freedesktop.login1";
 const OBJECT: &str = "/org/freedesktop/login1";
@@ -16,48 +14,10 @@ const OBJECT: &str = "/org/freedesktop/login1";
 /// What is inhibited, by whom, why and how; user and process.
 type Inhibitor = (String, String, String, String, u32, u32);
 
-struct Logind {
-    process: Child,
-    user: Connection,
-}
-
-impl Logind {
-    async fn start(sysroot: &Sysroot, bus: &TestBus) -> Option<Self> {
-        let python = || Command::new("/usr/bin/python3");
-        if !python().args(["-c", "import dbusmock"]).stderr(Stdio::null()).status().is_ok_and(|code| code.success()) {
-            common::skip("python3-dbusmock not installed");
-            return None;
-        }
-        let address = format!("unix:path={}", sysroot.path("run/dbus/system_bus_socket").display());
-        let process = python()
-            .args(["-m", "dbusmock", "--system", "--template", "logind"])
-            .env("DBUS_SYSTEM_BUS_ADDRESS", address)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let logind = Self { process, user: bus.connect().await };
-        until("the mock has its name", || async {
-            let ping = logind.user.call_method(Some(LOGIND), OBJECT, Some("org.freedesktop.DBus.Peer"), "Ping", &());
-            ping.await.is_ok()
-        })
-        .await;
-        Some(logind)
-    }
-
-    async fn inhibitors(&self) -> Vec<Inhibitor> {
-        let manager = Some("org.freedesktop.login1.Manager");
-        let reply = self.user.call_method(Some(LOGIND), OBJECT, manager, "ListInhibitors", &()).await.unwrap();
-        reply.body().deserialize().unwrap()
-    }
-}
-
-impl Drop for Logind {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+async fn inhibitors_of(logind: &DbusMock) -> Vec<Inhibitor> {
+    let manager = Some("org.freedesktop.login1.Manager");
+    let reply = logind.user.call_method(Some(LOGIND), OBJECT, manager, "ListInhibitors", &()).await.unwrap();
+    reply.body().deserialize().unwrap()
 }
 
 /// D15.
@@ -65,14 +25,14 @@ impl Drop for Logind {
 async fn sleep_is_delayed_until_the_delay_is_given_back() {
     let sysroot = Sysroot::new();
     let Some(bus) = TestBus::start(&sysroot) else { return };
-    let Some(logind) = Logind::start(&sysroot, &bus).await else { return };
+    let Some(logind) = DbusMock::start(&sysroot, &bus, "logind", LOGIND).await else { return };
     let delay = SleepDelay::take(&sysroot.world(), "a task sends what it has").await.unwrap();
-    let inhibitors = logind.inhibitors().await;
+    let inhibitors = inhibitors_of(&logind).await;
     let [(what, who, why, mode, ..)] = inhibitors.as_slice() else { panic!("{inhibitors:?}") };
     assert_eq!([what, who, why, mode], ["sleep", "bgtask", "a task sends what it has", "delay"]);
     assert!(fcntl_getfd(&delay).unwrap().contains(FdFlags::CLOEXEC), "no task may inherit it");
     drop(delay);
-    until("the delay is given back", || async { logind.inhibitors().await.is_empty() }).await;
+    until("the delay is given back", || async { inhibitors_of(&logind).await.is_empty() }).await;
 }
 
 /// The source of standby asks the same mock, and understands it.
@@ -80,7 +40,7 @@ async fn sleep_is_delayed_until_the_delay_is_given_back() {
 async fn a_foreign_logind_says_that_it_is_awake() {
     let sysroot = Sysroot::new();
     let Some(bus) = TestBus::start(&sysroot) else { return };
-    let Some(_logind) = Logind::start(&sysroot, &bus).await else { return };
+    let Some(_logind) = DbusMock::start(&sysroot, &bus, "logind", LOGIND).await else { return };
     let mut inbox = sysroot.watch(SourceKind::Standby);
     assert_eq!(inbox.status().await, Status::Available { how: "logind".into() });
     assert!(!inbox.holds().await);

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 pub(crate) mod bluez;
+pub(crate) mod dbusmock;
 pub(crate) mod events;
 pub(crate) mod listener;
 pub(crate) mod logind;
