@@ -58,6 +58,16 @@ pub enum Look {
     Asked,
 }
 
+impl Look {
+    /// When, where that is settled.
+    pub(crate) const fn at(self) -> Option<BootTime> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Never | Self::Asked => None,
+        }
+    }
+}
+
 impl Default for Meter {
     fn default() -> Self {
         Self { used: Usage { network: Some(0), ..Usage::default() }, look: Look::Never, quiet: 0 }

@@ -28,21 +28,18 @@ const OVERRUN: u32 = 20;
 impl Core {
     /// When to look next what a host has used.
     pub(super) fn look_wake(&self) -> Option<Wake> {
-        let due = self.hosts.iter().filter_map(|host| match host.meter.look {
-            Look::At(at) => Some((at, host.id)),
-            Look::Never | Look::Asked => None,
-        });
+        let due = self.hosts.iter().filter_map(|host| Some((host.meter.look.at()?, host.id)));
         due.min().map(|(at, id)| Wake { at, why: WakeReason::Usage(id) })
     }
 
     /// Asks what hosts have used. Those that share a budget are asked together: those of an app, and those of all that borrow.
     pub(super) fn look_at_usage(&mut self) {
         let now = self.now.boot;
-        let is_due = |host: &Host| matches!(host.meter.look, Look::At(at) if at <= now);
+        let is_due = |host: &Host| host.meter.look.at().is_some_and(|at| at <= now);
         let apps: Vec<_> = self.hosts.iter().filter(|host| is_due(host)).map(|host| host.app.clone()).collect();
         let borrowing = apps.iter().any(|app| self.borrows(app));
         let with_others = |host: &Host| {
-            let looked_at = matches!(host.meter.look, Look::At(_)) && self.is_rationed(&host.app);
+            let looked_at = host.meter.look.at().is_some() && self.is_rationed(&host.app);
             looked_at && (apps.contains(&host.app) || (borrowing && self.borrows(&host.app)))
         };
         let asked: Vec<_> =

@@ -7,21 +7,16 @@ use std::collections::BTreeSet;
 
 use super::tables::Alarm;
 use super::{Core, Gate};
-use crate::host::Look;
 use crate::ids::TaskId;
 
 impl Core {
     /// The tasks that time has something for now beside their timers: the end of a budget or of a pause, say.
     pub(super) fn served_beside_timers(&self) -> BTreeSet<TaskId> {
         let now = self.now;
-        let over = self.tasks.occupied().filter(|(_, it)| it.state.deadline().is_some_and(|at| at <= now.boot));
+        let over = self.tasks.occupied().filter(|(_, it)| self.deadline_of(it).is_some_and(|at| at <= now.boot));
         let over = over.map(|(task, _)| task.registration.id);
         let hosts = self.hosts.iter().filter(|host| {
-            let look = match host.meter.look {
-                Look::At(at) => Some(at),
-                Look::Never | Look::Asked => None,
-            };
-            let times = [host.state.deadline(), look, self.idle_wake(host).map(|wake| wake.at)];
+            let times = [host.state.deadline(), host.meter.look.at(), self.idle_wake(host).map(|wake| wake.at)];
             times.into_iter().flatten().any(|at| at <= now.boot)
         });
         let alarms = self.tasks.alarms_until(now.wall).into_iter().filter(|(_, alarm)| *alarm != Alarm::Fire);
