@@ -68,10 +68,10 @@ impl Host {
     ///
     /// For whoever knows a process only by its number, which may be another's by the time it is read.
     #[must_use]
-    pub fn holds(&self, cgroup: &str, session: i32) -> bool {
+    pub fn holds(&self, cgroup: &str, session: Option<i32>) -> bool {
         match &self.place {
             Place::Cgroup(own) => own.holds(cgroup),
-            Place::Session(_) => session == self.pid.as_raw_nonzero().get(),
+            Place::Session(_) => session == Some(self.pid.as_raw_nonzero().get()),
         }
     }
 

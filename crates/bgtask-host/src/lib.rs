@@ -101,6 +101,7 @@ pub use limits::{Keeper, Keepers, Limits};
 pub use memfd::sealed;
 pub use network::{MAX_CONNECTIONS, NetworkMeter};
 pub use rustix::process::Signal;
+pub use session::session_of;
 pub use spare::{Launch, Start};
 pub use spawner::{Containment, MAX_SPARES, Spawner, SpawnerConfig};
 pub use spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};

@@ -97,6 +97,14 @@ fn family(leader: Pid) -> Vec<Stat> {
     all.into_iter().filter(|stat| family.contains(&stat.pid)).collect()
 }
 
+/// The session that the process with this number is in: the number of the process that leads it.
+///
+/// None of a process that has ended, and of one whose session was begun outside of this PID namespace: there it has no number.
+#[must_use]
+pub fn session_of(pid: i32) -> Option<i32> {
+    Stat::read(pid).map(|stat| stat.session).filter(|&session| session > 0)
+}
+
 /// When the process with this number began, in clock ticks since boot; with the number it names
 /// one process of one boot.
 pub(crate) fn start_of(pid: Pid) -> Option<u64> {

@@ -162,7 +162,7 @@ impl Hosts {
     }
 
     /// The app in whose host a process runs that is in this cgroup and session, if it is in one.
-    pub(crate) fn app_of(&self, cgroup: &str, session: i32) -> Option<AppId> {
+    pub(crate) fn app_of(&self, cgroup: &str, session: Option<i32>) -> Option<AppId> {
         let holds = |entry: &&Entry| entry.exit.is_none() && entry.host.holds(cgroup, session);
         self.running.values().filter(|entry| entry.program().is_some()).find(holds)?.program().map(|it| it.app.clone())
     }

@@ -7,8 +7,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use bgtask_core::AppId;
+use bgtask_host::session_of;
 use bgtask_wire::{Error, ErrorKind};
-use rustix::process::{Pid, getsid};
 
 use super::Scope;
 use crate::apps::Apps;
@@ -26,8 +26,8 @@ pub(crate) struct Process {
     unit: Option<String>,
     /// Its cgroup, in the hierarchy that has hosts.
     pub(crate) cgroup: String,
-    /// The session it is in.
-    pub(crate) session: i32,
+    /// The session it is in, if that has a number here.
+    pub(crate) session: Option<i32>,
 }
 
 /// As whom a client speaks.
@@ -52,9 +52,8 @@ impl Process {
             read => read.ok(),
         };
         let cgroup = cgroups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned();
-        let session = Pid::from_raw(pid).and_then(|pid| getsid(Some(pid)).ok());
-        let session = session.map_or(0, |session| session.as_raw_nonzero().get());
-        Some(Self { pid, program, sandbox, unit: units::desktop(&cgroups), cgroup, session })
+        let unit = units::desktop(&cgroups);
+        Some(Self { pid, program, sandbox, unit, cgroup, session: session_of(pid) })
     }
 
     /// A sandbox's word first, then the host it runs in, then an installed manifest that names the program, then the desktop's

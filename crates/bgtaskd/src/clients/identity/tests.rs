@@ -223,3 +223,25 @@ fn a_sandbox_of_no_app_may_do_nothing() {
         assert_eq!(denied.kind, ErrorKind::AccessDenied, "{denied}");
     }
 }
+
+/// A broker in a container has clients whose session was begun outside of it, as that of `docker exec` or `unshare` is.
+#[test]
+fn a_session_that_has_no_number_here_is_none() {
+    const INSIDE: &str = "BGTASK_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        let own = Process::read(std::process::id().cast_signed()).expect("it runs");
+        assert_eq!(own.session, None);
+        return;
+    }
+    let mut inside = Command::new("unshare");
+    inside.args(["--map-root-user", "--pid", "--fork", "--mount-proc"]);
+    if !inside.arg("true").status().is_ok_and(|status| status.success()) {
+        return skipped("no PID namespace of one's own can be made");
+    }
+    let mut inside = Command::new("unshare");
+    inside.args(["--map-root-user", "--pid", "--fork", "--mount-proc"]).arg(std::env::current_exe().expect("its path"));
+    inside.args(["--exact", "clients::identity::tests::a_session_that_has_no_number_here_is_none"]).env(INSIDE, "1");
+    let output = inside.output().expect("it ran above");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
