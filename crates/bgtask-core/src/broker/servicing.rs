@@ -20,6 +20,7 @@ impl Core {
         if self.begun {
             self.note_lock_screen();
             self.version_seen(&id);
+            self.settle_app_services(&id);
             self.retire_outdated();
             self.refresh_gates();
         }
@@ -32,6 +33,7 @@ impl Core {
         let installed: Vec<_> = self.apps.installed().map(|app| app.id.clone()).collect();
         for app in installed {
             self.version_seen(&app);
+            self.settle_app_services(&app);
         }
         self.refresh_gates();
     }
