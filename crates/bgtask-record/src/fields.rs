@@ -5,10 +5,12 @@ use bgtask_core::{
     BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice, CancellationReason, Cause, Change,
     Class, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand,
     DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate,
-    Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, Notice, Outcome, Output, Pace, PathEvents,
-    PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, Resource, Retry,
-    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject, SystemConditionType, SystemTriggerType,
-    TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
+    Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, NewSocket, Notice, Outcome, Output, Pace,
+    PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Readiness, Refusal, Registration, Reply, Report, Request,
+    Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction,
+    SocketActivityTriggerReason, SocketKind, SocketState, SourceStatus, Standing, Subject, SystemConditionType,
+    SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake,
+    WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ record! {
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
+    struct NewSocket { key, task, id, kind, context, keep_alive, action }
     struct Pace { accuracy, jitter, wake = false }
     struct PathEvents { created, changed, written, deleted, moved }
     struct PathWatch { path, recursive, on, settle }
@@ -53,12 +56,13 @@ record! {
         due, counted_in, standing, paused = false, last, fresh_since, overdue = false
     }
     struct Retry { times, backoff }
-    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, throttled, budget }
+    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, throttled, budget, brokered = None }
     struct Server { program, application, sharing, budget }
     struct Snapshot {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
-        session
+        sockets = Vec::new(), session
     }
+    struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
     struct TaskGroup { id, name }
     struct ThrottleCounts { cpu, network }
     struct Usage { cpu, io, memory_peak, network = None }
@@ -96,6 +100,8 @@ record! {
         DeleteState(fact),
         PutAccount(app, account),
         DeleteAccount(app),
+        PutSocket(socket),
+        DeleteSocket(socket),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
@@ -164,6 +170,8 @@ record! {
         Happened { task, events, count, lost },
         Heard(task, status),
         DeviceGone(task),
+        SocketReady(socket, readiness),
+        SocketsGone(sockets),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -186,6 +194,10 @@ record! {
         PathBytes,
         CalendarBytes,
         Sources,
+        SocketIdBytes,
+        SocketContextBytes,
+        SocketsPerApp,
+        Sockets,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
@@ -223,6 +235,8 @@ record! {
         Deliver(client, notice),
         Progressed { task, instance, value, message },
         DropSocket(socket),
+        WatchSocket(socket),
+        UnwatchSocket(socket),
         Rouse(at),
         Wake(wake),
     }
@@ -243,6 +257,9 @@ record! {
         TaskTypeNotDeclared { app, entry_point, wanted },
         NotSupported { what, why, help },
         LimitReached(limit),
+        SocketIdTaken(id),
+        UnknownSocket(id),
+        SocketInUse(id),
     }
     enum Reply {
         Registered(task),
@@ -258,7 +275,10 @@ record! {
         Running(instance),
         Acknowledged,
         Noted,
+        Transferred,
+        Socket(socket),
     }
+    enum Readiness { Readable, Closed }
     enum Resource { Cpu, Network }
     enum Report {
         TimeZone { zone, previous_offset_seconds },
@@ -282,9 +302,12 @@ record! {
         Activate { app, demand, details },
         Raise { by, event },
         Acknowledge(app, sequence),
+        TransferSocket(app, socket),
+        ReclaimSocket { app, id },
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
+    enum SocketState { Watched, Told { reason, held }, Taken, Kept, Gone }
     enum Standing { Active, Spent, Unregistered }
     enum Subject { Path(watch), Events { class, properties } }
     enum Trigger {
@@ -316,6 +339,7 @@ record! {
         Usage(host),
         Refill,
         Load(task),
+        KeepAlive(task),
         More,
     }
 }
@@ -346,6 +370,9 @@ names! {
     DeviceTriggerResult: DeviceTriggerResult::from_name,
     EventClass: EventClass::from_name,
     Fact: Fact::from_name,
+    SocketActivityConnectedStandbyAction: SocketActivityConnectedStandbyAction::from_name,
+    SocketActivityTriggerReason: SocketActivityTriggerReason::from_name,
+    SocketKind: SocketKind::from_name,
     SystemConditionType: SystemConditionType::from_name,
     SystemTriggerType: SystemTriggerType::from_name,
     TaskType: |name| Some(TaskType::from_name(name)),

@@ -1,9 +1,10 @@
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
 use zbus::{Message, OwnedVariant, Type};
 
 use crate::error::{Error, ErrorKind};
-use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TriggerInfo};
+use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOptions, TriggerInfo};
 use crate::{BROKER_INTERFACE, BROKER_PATH};
 
 /// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".
@@ -124,6 +125,32 @@ pub enum Call {
     },
     /// A call every D-Bus object answers.
     Standard(Standard),
+    /// `TransferSocket(sssha{sv})`
+    TransferSocket(Box<Transferring>),
+    /// `ListSockets(s)`
+    ListSockets(String),
+    /// `ReclaimSocket(ss)`
+    ReclaimSocket {
+        /// The app.
+        app: String,
+        /// Its name for the socket.
+        id: String,
+    },
+}
+
+/// The arguments of `TransferSocket`.
+#[derive(Debug)]
+pub struct Transferring {
+    /// The app.
+    pub app: String,
+    /// The registration to tell.
+    pub task: String,
+    /// The app's name for the socket.
+    pub id: String,
+    /// The socket.
+    pub socket: OwnedFd,
+    /// What else there is to say.
+    pub options: TransferOptions,
 }
 
 /// The arguments of `Register` and `RegisterOrUpdate`.
@@ -270,6 +297,15 @@ impl Call {
             "RemoveNotification" => {
                 let (app, tag) = body(message)?;
                 Self::RemoveNotification { app, tag }
+            }
+            "TransferSocket" => {
+                let (app, task, id, socket, options) = body::<(_, _, _, zbus::OwnedFd, _)>(message)?;
+                Self::TransferSocket(Box::new(Transferring { app, task, id, socket: socket.into(), options }))
+            }
+            "ListSockets" => Self::ListSockets(body(message)?),
+            "ReclaimSocket" => {
+                let (app, id) = body(message)?;
+                Self::ReclaimSocket { app, id }
             }
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })

@@ -62,6 +62,7 @@ impl Core {
             (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
             (Fact::MemoryPressure, true) => self.cancel_for_memory(),
             (Fact::ExternalPower, false) => self.cancel_maintenance(),
+            (Fact::Standby, false) => self.look_at_sockets(),
             _ => {}
         }
         self.cancel_on_condition_loss();
@@ -158,6 +159,7 @@ impl Core {
     fn spend(&mut self, id: TaskId) {
         self.tasks.get_mut(id).expect("it has fired").registration.standing = Standing::Spent;
         self.unlisten(id);
+        self.orphan_sockets(id);
         self.arm(id);
         self.persist_registration(id);
     }

@@ -269,9 +269,11 @@ impl Core {
         self.heard_of(host);
         let budget = self.budget(&self.tasks.get(id).expect("it waits").registration);
         let event = ActivationEvent::Launched { host, warm, deadline: self.now.boot + budget };
+        self.sockets.note_room(id);
         let activation = self.tasks.launch(id, event, self.now.boot).expect("it waits");
         let (instance, firing, attempt) = (activation.instance, activation.firing.clone(), activation.attempt);
         let throttled = activation.throttled;
+        let firing_socket = firing.socket;
         let registration = &self.tasks.get(id).expect("it runs").registration;
         let order = RunOrder {
             instance,
@@ -284,6 +286,7 @@ impl Core {
             attempt,
             throttled,
             budget,
+            brokered: firing_socket.and_then(|key| self.sockets.get(key)).cloned(),
         };
         self.look_soon(host);
         self.tasks.queue_anew(id);

@@ -87,6 +87,7 @@ impl Core {
         for id in tasks {
             self.leave(id, Unregistration::Uninstalled, Some(CancellationReason::Uninstall));
         }
+        self.close_sockets(app);
         self.forget_mail(app);
         self.forget_account(app);
         self.retire_outdated();

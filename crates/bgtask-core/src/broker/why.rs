@@ -8,6 +8,7 @@ mod remedy;
 use std::time::Duration;
 
 use super::schedule::Gate;
+use super::sockets::wakes_for_sockets;
 use super::{Core, Task};
 use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
@@ -121,7 +122,8 @@ impl Core {
             }
             None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
         };
-        [Some(sentence), self.half_blind(task), self.locked_out(registration)].into_iter().flatten().collect()
+        let sockets = wakes_for_sockets(trigger).then(|| self.say_sockets(registration.id));
+        [Some(sentence), self.half_blind(task), sockets, self.locked_out(registration)].into_iter().flatten().collect()
     }
 
     /// A timer fires on a tick that all share, or with a wake-up that it shares, and not always when it is due.

@@ -492,6 +492,11 @@ impl Broker {
                 durable.states.push((fact, state));
             }
             Change::DeleteState(fact) => durable.states.retain(|(other, _)| *other != fact),
+            Change::PutSocket(socket) => {
+                durable.sockets.retain(|its| its.key != socket.key);
+                durable.sockets.push(socket);
+            }
+            Change::DeleteSocket(key) => durable.sockets.retain(|its| its.key != key),
             Change::Record(event) => self.history.push(event),
         }
     }

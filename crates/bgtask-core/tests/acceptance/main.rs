@@ -40,6 +40,7 @@ mod servicing;
 mod session;
 mod sharing;
 mod sleep;
+mod sockets;
 mod sources;
 mod states;
 mod timers;

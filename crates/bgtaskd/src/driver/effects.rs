@@ -3,7 +3,7 @@
 use bgtask_convert::Program;
 use bgtask_core::{
     App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Limits, Now,
-    Outcome, Output, RunOrder, Unregistration,
+    Outcome, Output, Reply, RunOrder, Unregistration,
 };
 use bgtask_host::Running;
 use zbus::Message;
@@ -53,6 +53,7 @@ impl Driver {
             Output::Reply(id, decided) => {
                 let Some((client, message)) = self.asked.remove(&id) else { return };
                 let reply = match decided {
+                    Ok(Reply::Socket(socket)) => clients::given_back(&socket, self.sockets.give(socket.key), &message),
                     Ok(granted) => clients::reply(&granted, &message),
                     Err(refused) => Err(clients::refusal(&refused, &self.apps, Some(&message))),
                 };
@@ -66,6 +67,8 @@ impl Driver {
                 }
             }
             Output::DropSocket(key) => self.sockets.drop(key),
+            Output::WatchSocket(key) => self.sockets.watch(key),
+            Output::UnwatchSocket(key) => self.sockets.unwatch(key),
             Output::Freeze(host) => self.hosts.freeze(host),
             Output::Thaw(host) => self.hosts.thaw(host),
             Output::Throttled(host, instance, counts) => match bgtask_convert::throttled_call(instance, counts) {

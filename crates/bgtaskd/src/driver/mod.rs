@@ -16,7 +16,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::time::Duration;
 
-use bgtask_core::{ClientId, Core, HostId, Input, InstanceId, Now, Output, Refusal, Reply, Request, RequestId, Wake};
+use bgtask_core::{
+    ClientId, Core, HostId, Input, InstanceId, Now, Output, Readiness, Refusal, Reply, Request, RequestId, SocketKey,
+    Wake,
+};
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
 use bgtask_sources::{EventReport, PathReport, Report};
@@ -30,7 +33,7 @@ use self::doubts::Doubts;
 use self::notify::Notifier;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
-use crate::clients::{self, Answer, Asked, Clients};
+use crate::clients::{self, Answer, Asked, Clients, Transfer};
 use crate::consent::Consents;
 use crate::devices::Devices;
 use crate::failure::Failure;
@@ -145,6 +148,11 @@ impl Driver {
                     }
                 }
                 Came::Retry => {}
+                Came::Sockets(seen) => {
+                    for (key, readiness) in seen {
+                        self.handle(now, Input::SocketReady(key, readiness));
+                    }
+                }
             }
             self.finish_turn()?;
         }
@@ -170,6 +178,10 @@ impl Driver {
             Some((key, report)) = self.changes.recv() => return Ok(Came::Changes(key, report)),
             Some((key, report)) = self.events.recv() => return Ok(Came::Events(key, report)),
             Some((key, report)) = self.device_events.recv() => return Ok(Came::Device(key, report)),
+            seen = self.sockets.seen() => {
+                let seen = seen.map_err(|error| Failure::new("sockets cannot be watched", error))?;
+                return Ok(Came::Sockets(seen));
+            }
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -286,13 +298,35 @@ impl Driver {
                 self.reply(id, message, Ok(reply));
                 self.handle(now, Input::Attach { client: id, app, activates });
             }
+            Ok(Answer::Transfer(transfer)) => self.transfer_socket(now, id, message, transfer),
             Err(error) => self.reply(id, message, Err(error)),
+        }
+    }
+
+    /// A socket is handed over: the broker has it before the core hears of it.
+    fn transfer_socket(&mut self, now: Now, id: ClientId, message: &Message, transfer: Box<Transfer>) {
+        let Transfer { app, task, id: name, socket, options } = *transfer;
+        match self.sockets.keep(socket) {
+            Ok(kept) => {
+                let request = bgtask_convert::transfer_request(app, task, name, kept, options);
+                self.ask(now, id, message, request);
+            }
+            Err(error) => {
+                let kind = match error.kind() {
+                    std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
+                    _ => ErrorKind::LimitReached,
+                };
+                self.reply(id, message, Err(Error::new(kind, format!("the socket cannot be handed over: {error}"))));
+            }
         }
     }
 
     /// Asks the core, unless its answer could not be made durable now.
     fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) {
         if self.durable.retry().is_some() {
+            if let Request::TransferSocket(_, new) = &request {
+                self.sockets.drop(new.key);
+            }
             let text = "the broker cannot make anything durable now (its log says why): try again later";
             return self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
         }
@@ -439,6 +473,7 @@ enum Came {
     Wake,
     Retry,
     Idle,
+    Sockets(Vec<(SocketKey, Readiness)>),
 }
 
 async fn after(pause: Option<(Duration, Came)>) -> Came {

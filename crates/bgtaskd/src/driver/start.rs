@@ -1,13 +1,13 @@
 //! The first moments: places, store, hosts, doors, and the state the core starts from.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use bgtask_convert::Program;
-use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot};
+use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot, SocketKey, limits};
 use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig};
 use bgtask_log::Logs;
 use bgtask_manifest::App as Declared;
@@ -66,9 +66,9 @@ const PASSED_ON: &[&str] = &[
     "DBUS_SESSION_BUS_ADDRESS",
 ];
 
-/// How many files the broker may want open: a connection and a process for each client, and as many again for hosts, sources
-/// and the store as programs usually get for everything.
-const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + 1_024;
+/// How many files the broker may want open: a connection and a process for each client, the sockets that apps have handed over,
+/// and as many again for hosts, sources and the store as programs usually get for everything.
+const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + limits::MAX_SOCKETS as u64 + 1_024;
 
 /// The launcher's program, beside the broker's or where a package puts it.
 const LAUNCHER: &str = "bgtask-launcher";
@@ -122,7 +122,7 @@ impl Driver {
             listeners: Listeners::new(World::new("/"), world.clone(), seen, happened),
             devices: Devices::new(world.clone(), gone),
             inhibitor: Inhibitor::new(world.clone()),
-            sockets: Sockets::default(),
+            sockets: Sockets::new().map_err(|error| Failure::new("sockets cannot be watched", error))?,
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),
@@ -169,7 +169,15 @@ impl Driver {
         }
         self.handle(now, Input::AppInstalled(App::of_commands()));
         let gone = self.gone(&snapshot);
+        let lost = self.settle_sockets(&snapshot);
         self.handle(now, Input::Restore(Box::new(snapshot)));
+        if !lost.is_empty() {
+            tracing::warn!(
+                "{} sockets did not outlive the last broker: their tasks hear that they are closed",
+                lost.len()
+            );
+            self.handle(now, Input::SocketsGone(lost));
+        }
         for app in gone {
             self.handle(now, Input::AppRemoved(app));
         }
@@ -185,6 +193,16 @@ impl Driver {
             Failure::new("the store's content cannot be understood, it was left as it is", error)
         })?;
         Ok(loading.done())
+    }
+
+    /// Compares the sockets that the broker should have with those that it has; answers which got lost.
+    fn settle_sockets(&mut self, snapshot: &Snapshot) -> Vec<SocketKey> {
+        let carried = snapshot.activations.iter().filter_map(|(_, activation)| activation.firing.socket);
+        let known: HashSet<_> = carried.chain(snapshot.sockets.iter().map(|socket| socket.key)).collect();
+        self.sockets.continue_after(known.iter().map(|key| key.0).max().unwrap_or(0));
+        self.sockets.retain(&known);
+        let held = snapshot.sockets.iter().filter(|socket| socket.state.is_held());
+        self.sockets.missing(held.map(|socket| socket.key))
     }
 
     /// Apps whose manifest was removed while no broker ran. Access is not asked: it outlives the manifest (RE-8).
@@ -285,8 +303,9 @@ fn make_room_for_files() {
     }
     if wanted < OPEN_FILES {
         tracing::warn!(
-            "only {wanted} files may be open, too few for {} clients: raise the hard limit",
-            clients::MAX_CLIENTS
+            "only {wanted} files may be open, too few for {} clients and {} sockets: raise the hard limit",
+            clients::MAX_CLIENTS,
+            limits::MAX_SOCKETS
         );
     }
 }

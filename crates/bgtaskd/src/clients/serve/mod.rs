@@ -6,10 +6,12 @@ mod read;
 mod reply;
 mod standard;
 
-use bgtask_core::{AppId, Core, Now, Request};
+use std::os::fd::OwnedFd;
+
+use bgtask_core::{AppId, Core, Now, Request, TaskId};
 use bgtask_log::Logs;
 use bgtask_store::Store;
-use bgtask_wire::{Call, Error, ErrorKind, Standard};
+use bgtask_wire::{Call, Error, ErrorKind, Standard, TransferOptions, Transferring};
 use serde::Serialize;
 use zbus::{Message, Type};
 
@@ -21,7 +23,7 @@ use crate::calendars::Calendars;
 use crate::driver::Notify;
 use crate::places::Places;
 use crate::task_files::TaskFiles;
-pub(crate) use reply::{refusal, reply};
+pub(crate) use reply::{given_back, refusal, reply};
 
 /// What a call comes to.
 pub(crate) enum Answer {
@@ -42,6 +44,17 @@ pub(crate) enum Answer {
     Notify(AppId, Notify),
     /// The reply, and from now on these events.
     Watch(Scope, Message),
+    /// The reply is the core's, once the broker has the socket.
+    Transfer(Box<Transfer>),
+}
+
+/// A socket that is handed over.
+pub(crate) struct Transfer {
+    pub(crate) app: AppId,
+    pub(crate) task: TaskId,
+    pub(crate) id: String,
+    pub(crate) socket: OwnedFd,
+    pub(crate) options: TransferOptions,
 }
 
 /// What an answer is made from.
@@ -69,6 +82,11 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
         Call::RemoveNotification { app, tag } => Ok(Answer::Notify(asked.shows(&app)?, Notify::Remove(tag))),
         Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
+        Call::TransferSocket(given) => {
+            let Transferring { app, task, id, socket, options } = *given;
+            let (app, task) = (asked.identity.one(&app)?, ask::task_id(&task)?);
+            Ok(Answer::Transfer(Box::new(Transfer { app, task, id, socket, options })))
+        }
         Call::Standard(call) => standard::answer(&call, asked.core, message).map(Answer::Now),
         call => match asked.read(&call, message)? {
             Some(reply) => Ok(Answer::Now(reply)),
