@@ -140,6 +140,8 @@ pub struct AppVersion {
     pub version: Arc<str>,
     /// Whether the app is being updated to it: `ServicingComplete` is still owed (RE-6).
     pub servicing: bool,
+    /// When it was last seen to run by itself, within an hour; kept where it counts who is rarely used (TM-4).
+    pub used: Option<WallTime>,
 }
 
 /// How well a source works on this machine.

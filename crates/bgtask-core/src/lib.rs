@@ -44,7 +44,7 @@ mod time;
 
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
 pub use broker::{Core, Gate, GateReading, Why};
-pub use config::Config;
+pub use config::{Config, Stretch};
 pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
 pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, TaskId};

@@ -7,8 +7,9 @@ use bgtask_core::{
     DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate,
     Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, Notice, Outcome, Output, Pace, PathEvents,
     PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, Resource, Retry,
-    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject, SystemConditionType, SystemTriggerType,
-    TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
+    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Stretch, Subject, SystemConditionType,
+    SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake,
+    WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ record! {
     struct Account { window, cpu, network, borrowed_cpu, borrowed_network, period, energy }
     struct App { id, version, entry_points, classes, itself, applications, raises, commands }
     struct AppAccess { setting, grants }
-    struct AppVersion { version, servicing }
+    struct AppVersion { version, servicing, used }
     struct Budgets { window, cpu, network, pool_cpu, pool_network, memory, processes }
     struct CancelNotice { reason, budget, used, grace }
     struct Class { id, server }
@@ -31,7 +32,7 @@ record! {
     struct Completion { sequence, app, task, name, instance, at, outcome, progress }
     struct Config {
         wall_budget, long_wall_budget, idle_after, timer_tick, min_freshness, cancel_grace, warm_linger, max_warm_hosts,
-        max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0
+        max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0, stretch = Stretch::default()
     }
     struct EnergyUsage { percent, level, until }
     struct EntryPoint { name, server, types }
@@ -59,6 +60,7 @@ record! {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
         session
     }
+    struct Stretch { saving, rare, rare_after }
     struct TaskGroup { id, name }
     struct ThrottleCounts { cpu, network }
     struct Usage { cpu, io, memory_peak, network = None }

@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bgtask_core::Budgets;
-use bgtask_core::limits::MAX_FRESHNESS;
+use bgtask_core::limits::{MAX_FRESHNESS, MAX_STRETCH};
+use bgtask_core::{Budgets, Stretch};
 use serde::Deserialize;
 
 use crate::confinement::Confinement;
@@ -11,6 +11,8 @@ use crate::failure::Failure;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
 const MAX_SECONDS: u64 = 24 * 3_600;
+const MAX_DAYS: u64 = 366;
+const DAY: u64 = 24 * 3_600;
 const MAX_COUNT: usize = 1_024;
 const MAX_MIB: u64 = 1_024 * 1_024;
 const MAX_PROCESSES: u64 = 32_768;
@@ -28,6 +30,9 @@ struct File {
     idle_after_seconds: Option<NumberOrWord>,
     timer_tick_seconds: Option<u64>,
     min_freshness_minutes: Option<u32>,
+    stretch_saving: Option<u32>,
+    stretch_rare: Option<u32>,
+    rare_after_days: Option<u64>,
     cancel_grace_seconds: Option<u64>,
     warm_linger_seconds: Option<u64>,
     max_warm_hosts: Option<usize>,
@@ -107,6 +112,7 @@ impl File {
                 MAX_FRESHNESS,
                 default.min_freshness,
             )?,
+            stretch: self.stretch(default.stretch)?,
             cancel_grace: seconds("cancel_grace_seconds", self.cancel_grace_seconds, 1, default.cancel_grace)?,
             warm_linger: seconds("warm_linger_seconds", self.warm_linger_seconds, 0, default.warm_linger)?,
             max_warm_hosts: in_range("max_warm_hosts", self.max_warm_hosts, 0, MAX_COUNT, default.max_warm_hosts)?,
@@ -122,6 +128,15 @@ impl File {
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
         let confinement = Confinement::of(self.confinement.as_deref())?;
         Ok(Config { core, waiting_launchers, containment: self.containment, confinement })
+    }
+
+    fn stretch(&self, default: Stretch) -> Result<Stretch, String> {
+        let days = in_range("rare_after_days", self.rare_after_days, 1, MAX_DAYS, default.rare_after.as_secs() / DAY)?;
+        Ok(Stretch {
+            saving: in_range("stretch_saving", self.stretch_saving, 1, MAX_STRETCH, default.saving)?,
+            rare: in_range("stretch_rare", self.stretch_rare, 1, MAX_STRETCH, default.rare)?,
+            rare_after: Duration::from_secs(days * DAY),
+        })
     }
 
     fn budgets(&self, default: Budgets) -> Result<Budgets, String> {
@@ -224,6 +239,9 @@ mod tests {
         assert!(read("confinement = \"strict\"").is_err_and(|error| error.contains("\"best-effort\"")));
         assert!(read("confinement = \"off\"").is_ok_and(|config| config.confinement == Confinement::Off));
         assert!(read("min_freshness_minutes = 0").is_err_and(|error| error.contains("between 1 and 43199")));
+        assert!(read("stretch_saving = 97").is_err_and(|error| error.contains("between 1 and 96")));
+        assert!(read("stretch_rare = 0").is_err_and(|error| error.contains("between 1 and 96")));
+        assert!(read("rare_after_days = 0").is_err_and(|error| error.contains("between 1 and 366")));
         assert!(read("timer_tick_seconds = 0").is_err_and(|error| error.contains("timer_tick_seconds = 0")));
         assert!(read("idle_after_seconds = \"soon\"").is_err_and(|error| error.contains("\"never\"")));
         assert!(read("idle_after_seconds = 0").is_err_and(|error| error.contains("between 1 and 86400")));
@@ -241,7 +259,8 @@ mod tests {
                     warm_linger_seconds = 6\nmax_warm_hosts = 7\nmax_running = 8\nmax_attempts = 9\n\
                     budget_window_seconds = 10\ncpu_budget_seconds = 11\nnetwork_budget_mib = 12\n\
                     pool_cpu_seconds = 13\npool_network_mib = 14\nmemory_mib = 15\nmax_processes = \"unlimited\"\n\
-                    load_delay_seconds = 16\nmay_wake = true\n";
+                    load_delay_seconds = 16\nmay_wake = true\nstretch_saving = 17\nstretch_rare = 18\n\
+                    rare_after_days = 19\n";
         let file: File = toml::from_str(text).expect("known keys");
         let wanted = bgtask_core::Config {
             wall_budget: Duration::from_secs(1),
@@ -249,6 +268,7 @@ mod tests {
             idle_after: None,
             timer_tick: Duration::from_secs(3),
             min_freshness: 4,
+            stretch: Stretch { saving: 17, rare: 18, rare_after: Duration::from_secs(19 * DAY) },
             cancel_grace: Duration::from_secs(5),
             warm_linger: Duration::from_secs(6),
             max_warm_hosts: 7,
@@ -294,7 +314,7 @@ mod tests {
                 (unset(), 1, containment::Wanted::Auto)
             );
             assert_eq!(config.confinement, Confinement::BestEffort);
-            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 23, "every key is shown");
+            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 26, "every key is shown");
         }
     }
 }

@@ -24,6 +24,7 @@ mod servicing;
 mod sleep;
 mod state;
 mod stop;
+mod stretch;
 mod tables;
 mod timer;
 mod wakes;

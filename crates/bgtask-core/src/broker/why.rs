@@ -4,6 +4,7 @@ mod because;
 mod budget;
 mod reading;
 mod remedy;
+mod stretch;
 
 use std::time::Duration;
 
@@ -121,7 +122,8 @@ impl Core {
             }
             None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
         };
-        [Some(sentence), self.half_blind(task), self.locked_out(registration)].into_iter().flatten().collect()
+        let more = [self.say_stretched(registration, now), self.half_blind(task), self.locked_out(registration)];
+        [Some(sentence)].into_iter().chain(more).flatten().collect()
     }
 
     /// A timer fires on a tick that all share, or with a wake-up that it shares, and not always when it is due.

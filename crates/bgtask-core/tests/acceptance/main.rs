@@ -42,6 +42,7 @@ mod sharing;
 mod sleep;
 mod sources;
 mod states;
+mod stretch;
 mod timers;
 mod wake_ledger;
 mod wakes;

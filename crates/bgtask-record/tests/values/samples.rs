@@ -390,7 +390,7 @@ pub(crate) fn access() -> Vec<(AppId, AppAccess)> {
 }
 
 pub(crate) fn versions() -> Vec<(AppId, AppVersion)> {
-    let version = |servicing| AppVersion { version: "1.2".into(), servicing };
+    let version = |servicing| AppVersion { version: "1.2".into(), servicing, used: None };
     access().into_iter().take(2).map(|(app, _)| app).zip([version(true), version(false)]).collect()
 }
 
