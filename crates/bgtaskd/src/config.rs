@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bgtask_core::limits::{MAX_FRESHNESS, MAX_STRETCH};
 use bgtask_core::{Budgets, Stretch};
+use bgtask_host::{Priority, Scheduling};
 use serde::Deserialize;
 
 use crate::confinement::Confinement;
@@ -51,6 +52,8 @@ struct File {
     may_wake: Option<bool>,
     containment: containment::Wanted,
     confinement: Option<String>,
+    nice: Option<i32>,
+    scheduling: Option<String>,
 }
 
 /// A number, or the word for none.
@@ -71,6 +74,8 @@ pub(crate) struct Config {
     pub(crate) containment: containment::Wanted,
     /// Whether the tasks of apps run behind walls.
     pub(crate) confinement: Confinement,
+    /// How much hosts give way to everything else.
+    pub(crate) priority: Priority,
 }
 
 impl Config {
@@ -127,7 +132,18 @@ impl File {
         let most = bgtask_host::MAX_SPARES;
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
         let confinement = Confinement::of(self.confinement.as_deref())?;
-        Ok(Config { core, waiting_launchers, containment: self.containment, confinement })
+        let priority = self.priority()?;
+        Ok(Config { core, waiting_launchers, containment: self.containment, confinement, priority })
+    }
+
+    fn priority(&self) -> Result<Priority, String> {
+        let default = Priority::default();
+        let scheduling = match self.scheduling.as_deref() {
+            None => default.scheduling,
+            Some(word) => Scheduling::from_word(word)
+                .ok_or_else(|| format!("scheduling = {word:?}: it has to be \"normal\", \"batch\" or \"idle\""))?,
+        };
+        Ok(Priority { nice: in_range("nice", self.nice, 0, 19, default.nice)?, scheduling })
     }
 
     fn stretch(&self, default: Stretch) -> Result<Stretch, String> {
@@ -249,6 +265,10 @@ mod tests {
         assert!(read("network_budget_mib = 0").is_err_and(|error| error.contains("between 1 and 1048576")));
         assert!(read("max_processes = 40000").is_err_and(|error| error.contains("between 1 and 32768")));
         assert!(read("pool = \"off\"").is_err_and(|error| error.contains("\"conservative\"")));
+        assert!(read("nice = 20").is_err_and(|error| error.contains("between 0 and 19")));
+        assert!(read("scheduling = \"fifo\"").is_err_and(|error| error.contains("\"batch\"")));
+        let least = Priority { nice: 19, scheduling: Scheduling::Idle };
+        assert!(read("nice = 19\nscheduling = \"idle\"").is_ok_and(|config| config.priority == least));
         assert!(read("may_wake = 1").is_err_and(|error| error.contains("expected a boolean")));
     }
 
@@ -313,8 +333,8 @@ mod tests {
                 (config.core, config.waiting_launchers, config.containment),
                 (unset(), 1, containment::Wanted::Auto)
             );
-            assert_eq!(config.confinement, Confinement::BestEffort);
-            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 26, "every key is shown");
+            assert_eq!((config.confinement, config.priority), (Confinement::BestEffort, Priority::default()));
+            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 28, "every key is shown");
         }
     }
 }

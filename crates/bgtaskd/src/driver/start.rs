@@ -269,6 +269,7 @@ fn spawner(places: &Places, config: &Config, use_cgroups: bool) -> Result<Spawne
         spares: config.waiting_launchers,
         records: places.runtime.join("hosts"),
         walls: config.confinement.has_walls(),
+        priority: config.priority,
         use_cgroups,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
