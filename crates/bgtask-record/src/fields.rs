@@ -63,7 +63,7 @@ record! {
     struct Stretch { saving, rare, rare_after }
     struct TaskGroup { id, name }
     struct ThrottleCounts { cpu, network }
-    struct Usage { cpu, io, memory_peak, network = None }
+    struct Usage { cpu, io, memory_peak, network = None, processes = None }
     struct Used { wall, usage, wakes = 0 }
     struct Wake { at, why }
     struct Zone { identity, offset_seconds }

@@ -309,7 +309,7 @@ impl Core {
         self.outputs.push_back(Output::Retire(host));
     }
 
-    fn kill(&mut self, host: HostId) {
+    pub(super) fn kill(&mut self, host: HostId) {
         self.hosts.get_mut(host).expect("it is there").apply(HostEvent::Killed);
         self.outputs.push_back(Output::Kill(host));
     }

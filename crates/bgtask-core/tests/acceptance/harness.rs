@@ -513,7 +513,7 @@ impl Run {
 
     /// The same, with what was seen to be used.
     pub(crate) fn exits_after(&self, broker: &mut Broker, cpu: Duration, io: u64) {
-        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20), network: None });
+        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20), network: None, processes: None });
         broker.tell(Input::HostExited { host: self.host, exit: HostExit::Code(0), output_tail: String::new(), usage });
     }
 

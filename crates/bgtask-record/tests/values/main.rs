@@ -10,7 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bgtask_core::{AppVersion, Change, Completion, Config, Input, Output, Registration, Stretch, WallTime};
+use bgtask_core::{AppVersion, Change, Completion, Config, Input, Output, Registration, Stretch, Usage, WallTime};
 use bgtask_record::{Record, Row, row, snapshot};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -136,6 +136,7 @@ fn an_unknown_field_is_ignored_and_a_missing_optional_one_is_none() {
 fn later_fields_come_back() {
     let (_, version) = samples::versions().remove(0);
     returns(&[AppVersion { used: Some(WallTime::from_micros(-1_234_567)), ..version }]);
+    returns(&[Usage { processes: Some(257), ..Usage::default() }]);
     let stretch = Stretch { saving: 2, rare: 3, rare_after: Duration::from_secs(86_400) };
     returns(&[Config { stretch, ..samples::config() }]);
 }

@@ -356,7 +356,7 @@ fn event_kinds() -> Vec<EventKind> {
 }
 
 fn usage() -> Usage {
-    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20), network: None }
+    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20), network: None, processes: None }
 }
 
 fn used() -> [Option<Used>; 3] {

@@ -212,7 +212,11 @@ impl Driver {
                 }
             }
             Incoming::HostSilent(id, output_tail) => self.bury(now, id, output_tail),
-            Incoming::Count(id) => self.hosts.count(id),
+            Incoming::Count(host) => {
+                if let Some(usage) = self.hosts.crowd(host) {
+                    self.handle(now, Input::HostUsage { host, usage });
+                }
+            }
             Incoming::Started(host, started) => self.command_started(now, host, *started),
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
