@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::activation::Activation;
-use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, TaskId};
+use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, SocketKey, TaskId};
 use crate::model::access::{AccessSetting, AppAccess, BackgroundAccessRequestKind, Consent, Policy};
 use crate::model::app::App;
 use crate::model::budget::Account;
@@ -106,6 +106,8 @@ pub enum Input {
     Heard(TaskId, SourceStatus),
     /// The device that a task uses is gone (CA-8).
     DeviceGone(TaskId),
+    /// The caller that this instance serves has closed its end of the connection, or is gone.
+    CallerGone(InstanceId),
 }
 
 /// What the store held when the broker started.
@@ -267,6 +269,19 @@ pub enum Request {
     },
     /// The app has handled a completion.
     Acknowledge(AppId, u64),
+    /// `AppServiceConnection.OpenAsync`: somebody wants to be served by an app (HO-6).
+    OpenAppService {
+        /// Who asks; `None` is a program of the user that is no app.
+        caller: Option<AppId>,
+        /// Whose service.
+        app: AppId,
+        /// Its name.
+        service: String,
+        /// The task's end of the connection.
+        socket: SocketKey,
+        /// What the task hears of its caller.
+        details: Option<Details>,
+    },
 }
 
 /// How a host ended.

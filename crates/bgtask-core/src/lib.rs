@@ -53,7 +53,7 @@ pub use model::access::{
     AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,
     PolicyRule,
 };
-pub use model::app::{App, Class, EntryPoint, Server, Sharing, TaskType};
+pub use model::app::{App, AppService, Class, EntryPoint, Server, Sharing, TaskType};
 pub use model::budget::{
     Account, BackgroundTaskThrottleCounter, BudgetLeft, Budgets, EnergyLevel, EnergyUsage, Limits, Resource,
     ThrottleCounts,
@@ -70,7 +70,8 @@ pub use model::trigger::{
 };
 pub use model::words;
 pub use output::{
-    ApplicationTriggerResult, Change, DeviceTriggerResult, Notice, Output, Reply, RunOrder, Update, Wake, WakeReason,
+    AppServiceConnectionStatus, ApplicationTriggerResult, Change, DeviceTriggerResult, Notice, Output, Reply, RunOrder,
+    Update, Wake, WakeReason,
 };
 pub use refusal::{Limit, Refusal};
 pub use texts::Texts;

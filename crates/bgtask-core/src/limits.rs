@@ -52,6 +52,9 @@ pub const MAX_STRETCH: u32 = 96;
 /// Most questions for consent that wait for the user at the same time.
 pub const MAX_CONSENTS: usize = 64;
 
+/// Most connections that one app serves at the same time, those that wait included.
+pub const MAX_APP_SERVICE_CONNECTIONS: usize = 64;
+
 /// Most conditions of one registration.
 pub const MAX_CONDITIONS: usize = 16;
 /// Most sources that are watched at the same time: each value of a condition with a parameter has its own.

@@ -2,9 +2,9 @@ use std::fmt;
 
 use crate::ids::{AppId, ClassId, TaskId};
 use crate::limits::{
-    MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES,
-    MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROPERTIES,
-    MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
+    MAX_APP_SERVICE_CONNECTIONS, MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS,
+    MAX_CONSENTS, MAX_DETAILS_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES,
+    MAX_PATH_BYTES, MAX_PROPERTIES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
 
@@ -109,6 +109,8 @@ pub enum Limit {
     Properties,
     /// The name or the value of a property.
     PropertyBytes,
+    /// [`MAX_APP_SERVICE_CONNECTIONS`]
+    AppServiceConnections,
     /// [`MAX_CONSENTS`]
     Consents,
     /// [`MAX_ARGUMENTS`]
@@ -228,6 +230,10 @@ impl fmt::Display for Limit {
             Self::Sources => write!(
                 f,
                 "conditions stand on {MAX_SOURCES} different levels already: use values that other tasks use too, such as battery-above:50"
+            ),
+            Self::AppServiceConnections => write!(
+                f,
+                "the app serves {MAX_APP_SERVICE_CONNECTIONS} connections already, the most it may: close one that is done"
             ),
             Self::Consents => {
                 write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")

@@ -1,15 +1,15 @@
 //! The file format: every recorded type with the names of its fields.
 
 use bgtask_core::{
-    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice, CancellationReason, Cause, Change,
-    Class, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand,
-    DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate,
-    Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, Notice, Outcome, Output, Pace, PathEvents,
-    PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, Resource, Retry,
-    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Stretch, Subject, SystemConditionType,
-    SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake,
-    WakeReason, Zone,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppService, AppServiceConnectionStatus,
+    AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice,
+    CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
+    CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint,
+    Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration,
+    Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration,
+    Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Stretch,
+    Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration,
+    Update, Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use crate::json::{Record, RecordError, record};
 record! {
     struct Activation { instance, firing, attempt, failures = 0, not_before, message, throttled = ThrottleCounts::default(), started, state }
     struct Account { window, cpu, network, borrowed_cpu, borrowed_network, period, energy }
-    struct App { id, version, entry_points, classes, itself, applications, raises, commands }
+    struct App { id, version, entry_points, classes, itself, applications, raises, services = Vec::new(), commands }
+    struct AppService { name, entry, allow }
     struct AppAccess { setting, grants }
     struct AppVersion { version, servicing, used }
     struct Budgets { window, cpu, network, pool_cpu, pool_network, memory, processes }
@@ -166,6 +167,7 @@ record! {
         Happened { task, events, count, lost },
         Heard(task, status),
         DeviceGone(task),
+        CallerGone(instance),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -188,6 +190,7 @@ record! {
         PathBytes,
         CalendarBytes,
         Sources,
+        AppServiceConnections,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
@@ -225,6 +228,7 @@ record! {
         Deliver(client, notice),
         Progressed { task, instance, value, message },
         DropSocket(socket),
+        ForgetCaller(instance),
         Rouse(at),
         Wake(wake),
     }
@@ -260,6 +264,7 @@ record! {
         Running(instance),
         Acknowledged,
         Noted,
+        AppService { status, why, instance },
     }
     enum Resource { Cpu, Network }
     enum Report {
@@ -284,6 +289,7 @@ record! {
         Activate { app, demand, details },
         Raise { by, event },
         Acknowledge(app, sequence),
+        OpenAppService { caller, app, service, socket, details },
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
@@ -297,6 +303,7 @@ record! {
         MediaProcessing,
         CustomSystemEvent { id, recurrence },
         DeviceUse,
+        AppService { name },
         Event { class, properties, one_shot },
         Interval { every, pace, one_shot },
         Calendar { calendar, zone, catch_up, pace, one_shot },
@@ -345,6 +352,7 @@ names! {
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
     CancellationReason: CancellationReason::from_name,
     Condition: Condition::from_name,
+    AppServiceConnectionStatus: AppServiceConnectionStatus::from_name,
     DeviceTriggerResult: DeviceTriggerResult::from_name,
     EventClass: EventClass::from_name,
     Fact: Fact::from_name,

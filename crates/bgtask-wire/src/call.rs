@@ -122,6 +122,15 @@ pub enum Call {
         /// Which of its notifications.
         tag: String,
     },
+    /// `OpenAppService(sss)`
+    OpenAppService {
+        /// The caller's app.
+        app: String,
+        /// The app that is asked.
+        provider: String,
+        /// Which of its services.
+        service: String,
+    },
     /// A call every D-Bus object answers.
     Standard(Standard),
 }
@@ -270,6 +279,10 @@ impl Call {
             "RemoveNotification" => {
                 let (app, tag) = body(message)?;
                 Self::RemoveNotification { app, tag }
+            }
+            "OpenAppService" => {
+                let (app, provider, service) = body(message)?;
+                Self::OpenAppService { app, provider, service }
             }
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })

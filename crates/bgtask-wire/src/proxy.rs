@@ -140,6 +140,15 @@ pub trait Broker {
     /// Takes a notification of the app away.
     fn remove_notification(&self, app: &str, tag: &str) -> zbus::Result<()>;
 
+    /// Opens a connection to a service of another app: the `AppServiceConnectionStatus`, why, and where it is open the caller's
+    /// end of the connection and its lifeline.
+    fn open_app_service(
+        &self,
+        app: &str,
+        provider: &str,
+        service: &str,
+    ) -> zbus::Result<(u32, String, Vec<zbus::OwnedFd>)>;
+
     /// A task of the attached app reported progress.
     #[zbus(signal)]
     fn progress(&self, task: &str, instance: &str, value: u32) -> zbus::Result<()>;

@@ -1,6 +1,7 @@
 //! The core itself: one struct that owns the tables, one file for each thing that happens.
 
 mod access;
+mod app_service;
 mod budget;
 mod command;
 mod consent;
@@ -70,6 +71,8 @@ pub struct Core {
     accounts: Accounts,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
+    /// The activations that serve a caller, and their registrations.
+    connections: BTreeMap<InstanceId, TaskId>,
     /// The user's session this broker serves.
     session: Arc<str>,
     outputs: VecDeque<Output>,
@@ -101,6 +104,7 @@ impl Core {
             mailboxes: Mailboxes::default(),
             accounts: Accounts::default(),
             consents: BTreeMap::new(),
+            connections: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
             portions: Portions::default(),
@@ -161,6 +165,7 @@ impl Core {
             Input::Happened { task, events, count, lost } => self.happened(task, events, count, lost),
             Input::Heard(task, status) => self.heard(task, status),
             Input::DeviceGone(task) => self.device_gone(task),
+            Input::CallerGone(instance) => self.caller_gone(instance),
         }
         self.schedule();
         self.persist_dirty();
@@ -188,6 +193,9 @@ impl Core {
             Request::Activate { app, demand, details } => self.activate(&app, demand, details),
             Request::Raise { by, event } => self.raise(by.as_ref(), &event),
             Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
+            Request::OpenAppService { caller, app, service, socket, details } => {
+                self.open_app_service(caller.as_ref(), &app, &service, socket, details)
+            }
         })
     }
 

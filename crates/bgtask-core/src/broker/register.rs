@@ -35,7 +35,7 @@ impl Core {
         Ok(self.enter(app, new, None))
     }
 
-    fn enter(&mut self, app: &AppId, new: NewRegistration, before: Option<&Registration>) -> TaskId {
+    pub(super) fn enter(&mut self, app: &AppId, new: NewRegistration, before: Option<&Registration>) -> TaskId {
         let mut registration = self.made(app, new);
         if let Some(before) = before {
             inherit(&mut registration, before);
@@ -133,6 +133,7 @@ impl Core {
         if !listed {
             return Err(Refusal::UnknownTask(id));
         }
+        self.check_not_of_manifest(id)?;
         self.leave(id, Unregistration::Explicit { cancel }, cancel.then_some(CancellationReason::Abort));
         Ok(Reply::Unregistered)
     }
@@ -167,7 +168,9 @@ impl Core {
         let Some(task) = self.tasks.get(id) else { return };
         let waiting: Vec<_> = task.waiting.iter().map(|activation| activation.instance).collect();
         for instance in waiting {
-            self.tasks.end(instance, id);
+            if let Some(mut dropped) = self.tasks.end(instance, id) {
+                self.let_go(&mut dropped);
+            }
             self.record(id, Some(instance), EventKind::Dropped);
         }
         self.arm(id);

@@ -46,6 +46,10 @@ impl Core {
         let state = self.tasks.of_running(instance).expect("task_of found it").1.state;
         let outcome = match (state, message) {
             (ActivationState::Killing { .. }, _) => return,
+            // That its caller is gone is how most of them end.
+            (ActivationState::Cancelling { reason: CancellationReason::Abort, .. }, None) if self.serves(instance) => {
+                Outcome::Succeeded
+            }
             (ActivationState::Cancelling { reason, .. }, message) => Outcome::Cancelled { reason, message },
             (_, None) => Outcome::Succeeded,
             (_, Some(message)) => Outcome::TaskFailed { message },
@@ -255,9 +259,7 @@ impl Core {
         let (instance, progress) = (activation.instance, activation.state.progress());
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
-        if let Some(socket) = activation.firing.socket.take() {
-            self.outputs.push_back(Output::DropSocket(socket));
-        }
+        self.let_go(&mut activation);
         self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
         self.keep_completion(id, instance, outcome, progress);
     }

@@ -120,6 +120,7 @@ impl Core {
             None if matches!(trigger, Trigger::Calendar { .. }) && task.plans == 0 => {
                 format!("{it} waits for nothing: {trigger} never comes true again; {past}.")
             }
+            None if trigger.is_of_manifest() => format!("{it} waits for a caller; {past}."),
             None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
         };
         let more = [self.say_stretched(registration, now), self.half_blind(task), self.locked_out(registration)];
@@ -173,8 +174,8 @@ impl Core {
     }
 
     fn locked_out(&self, registration: &Registration) -> Option<String> {
-        let access = self.status_of(registration);
-        (!access.allows()).then(|| format!(" It may not run now: {}.", self.why_denied(registration, access)))
+        let access = self.denied(registration)?;
+        Some(format!(" It may not run now: {}.", self.why_denied(registration, access)))
     }
 
     fn say_active(&self, task: &Task, activation: &Activation, now: Now) -> (Option<WallTime>, String) {
@@ -278,6 +279,7 @@ fn fired(registration: &Registration, activation: &Activation, now: Now) -> Stri
     let ago = Spoken(now.wall - activation.firing.at);
     let trigger = capitalized(registration.trigger.to_string());
     match activation.firing.count {
+        _ if registration.trigger.is_of_manifest() => format!("{trigger} was opened {ago} ago"),
         _ if activation.firing.by_hand => "It was asked to run by hand".to_owned(),
         1 => format!("{trigger} fired {ago} ago"),
         count => format!("{trigger} fired {count} times, first {ago} ago"),

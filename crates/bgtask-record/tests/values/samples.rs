@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use bgtask_core::{
-    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice, CancellationReason, Cause, Change,
-    Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence,
-    DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass,
-    EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit, NewRegistration, Notice,
-    Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Refusal, Registration,
-    Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, SocketKey, SourceStatus,
-    Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, ThrottleCounts,
-    Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppService, AppServiceConnectionStatus,
+    AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice,
+    CancellationReason, Cause, Change, Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent,
+    CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage,
+    Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId,
+    LastRun, Limit, NewRegistration, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry,
+    PolicyRule, Properties, Refusal, Registration, Reply, Report, Request, RequestId, Resource, Retry, RunOrder,
+    Server, Sharing, Snapshot, SocketKey, SourceStatus, Standing, Subject, Support, SystemConditionType,
+    SystemTriggerType, TaskGroup, TaskId, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake,
+    WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -43,7 +44,8 @@ fn triggers() -> Vec<Trigger> {
         properties: if matches!(class.support(), Support::Heard { .. }) { properties() } else { Properties::new() },
         one_shot: class.word().is_empty(),
     });
-    systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).collect()
+    let service = Trigger::AppService { name: "org.example.photos.resize".into() };
+    systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).chain([service]).collect()
 }
 
 fn properties() -> Properties {
@@ -167,8 +169,13 @@ fn app() -> App {
         itself: Some(server("photos", Sharing::Together("".into()))),
         applications: vec!["Editor".into()],
         raises: vec!["org.example.jack".into()],
+        services: vec![service(Some(vec![app_id()])), service(None)],
         commands: None,
     }
+}
+
+fn service(allow: Option<Vec<AppId>>) -> AppService {
+    AppService { name: "org.example.photos.resize".into(), entry: Entry::InProcess, allow }
 }
 
 fn bare_app() -> App {
@@ -463,6 +470,11 @@ fn statuses() -> [SourceStatus; 3] {
     ]
 }
 
+fn open(caller: Option<AppId>, details: Option<Details>) -> Request {
+    let service = "org.example.photos.resize".to_owned();
+    Request::OpenAppService { caller, app: app_id(), service, socket: SocketKey(5), details }
+}
+
 fn requests() -> Vec<Request> {
     let (app, application, reason) = (app_id(), "Editor".to_owned(), "We sync \"all\" of it.".to_owned());
     let kind_of = |kind, standby| Request::RequestAccessKind {
@@ -495,6 +507,8 @@ fn requests() -> Vec<Request> {
         Request::Raise { by: None, event: "org.example.jack".into() },
         Request::Raise { by: Some(app.clone()), event: String::new() },
         Request::Acknowledge(app, u64::MAX),
+        open(Some(app_id()), Some(details())),
+        open(None, None),
     ]);
     all
 }
@@ -536,6 +550,7 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::Planned { task: TASK, at: None },
         Input::Happened { task: TASK, events: details(), count: 2, lost: 1 },
         Input::DeviceGone(TASK),
+        Input::CallerGone(INSTANCE),
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
@@ -571,6 +586,11 @@ fn replies() -> Vec<Reply> {
     all.extend(updates.map(|update| Reply::Updated(TASK, update)));
     all.extend(BackgroundAccessStatus::ALL.iter().map(|status| Reply::Access(*status)));
     all.extend(ApplicationTriggerResult::ALL.iter().map(|result| Reply::Activated(*result, "so".into())));
+    let opened = |status: &AppServiceConnectionStatus| {
+        let instance = (*status == AppServiceConnectionStatus::Success).then_some(INSTANCE);
+        Reply::AppService { status: *status, why: "so".into(), instance }
+    };
+    all.extend(AppServiceConnectionStatus::ALL.iter().map(opened));
     all.extend(DeviceTriggerResult::ALL.iter().map(|result| Reply::DeviceUse(*result, "so".into())));
     all
 }
@@ -597,6 +617,7 @@ fn refusals() -> Vec<Refusal> {
         Limit::PathBytes,
         Limit::CalendarBytes,
         Limit::Sources,
+        Limit::AppServiceConnections,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![
@@ -662,6 +683,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::Inhibit(INSTANCE),
         Output::Uninhibit(INSTANCE),
         Output::DropSocket(SocketKey(5)),
+        Output::ForgetCaller(INSTANCE),
         Output::Rouse(Some(BOOT)),
         Output::Rouse(None),
         Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },

@@ -73,6 +73,7 @@ impl Stage {
                 | Output::Uninhibit(_)
                 | Output::Rouse(_)
                 | Output::DropSocket(_)
+                | Output::ForgetCaller(_)
                 | Output::WatchDevice(..)
                 | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}

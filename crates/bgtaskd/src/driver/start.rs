@@ -24,6 +24,7 @@ use super::doubts::Doubts;
 use super::durable::Durable;
 use super::notify::Notifier;
 use super::{Driver, STORE_REST};
+use crate::app_services::AppServices;
 use crate::apps::{self, Apps};
 use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
@@ -123,6 +124,7 @@ impl Driver {
             devices: Devices::new(world.clone(), gone),
             inhibitor: Inhibitor::new(world.clone()),
             sockets: Sockets::default(),
+            app_services: AppServices::new(post.clone()),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),

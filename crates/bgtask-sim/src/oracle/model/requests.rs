@@ -88,6 +88,8 @@ impl Model {
                 self.progress_said(*instance, *value, message, owed)
             }
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
+            // No app offers services in the simulated world.
+            Request::OpenAppService { .. } => Answer::Refused,
         };
         owed.answer = Some((id, answer));
     }
