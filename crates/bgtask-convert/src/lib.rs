@@ -31,7 +31,7 @@ mod source;
 mod subject;
 
 pub use confinement::{Grounds, plan};
-pub use details::{details, device_of};
+pub use details::{details, device_of, service_details};
 pub use host::{cancel_call, run_call, task_failure, throttled_call};
 pub use info::{budget_info, listened_info, registration_of, setting_word, source_info, task_info, why_info};
 pub use manifest::{Program, cannot_run, core_app};

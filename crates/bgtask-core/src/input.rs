@@ -112,6 +112,8 @@ pub enum Input {
     SocketReady(SocketKey, Readiness),
     /// The driver has these sockets no more: it was started anew, and nobody has kept them for it.
     SocketsGone(Vec<SocketKey>),
+    /// The caller that this instance serves has closed its end of the connection, or is gone.
+    CallerGone(InstanceId),
 }
 
 /// What the store held when the broker started.
@@ -150,6 +152,8 @@ pub struct AppVersion {
     pub version: Arc<str>,
     /// Whether the app is being updated to it: `ServicingComplete` is still owed (RE-6).
     pub servicing: bool,
+    /// When it was last seen to run by itself, within an hour; kept where it counts who is rarely used (TM-4).
+    pub used: Option<WallTime>,
 }
 
 /// How well a source works on this machine.
@@ -273,6 +277,19 @@ pub enum Request {
     },
     /// The app has handled a completion.
     Acknowledge(AppId, u64),
+    /// `AppServiceConnection.OpenAsync`: somebody wants to be served by an app (HO-6).
+    OpenAppService {
+        /// Who asks; `None` is a program of the user that is no app.
+        caller: Option<AppId>,
+        /// Whose service.
+        app: AppId,
+        /// Its name.
+        service: String,
+        /// The task's end of the connection.
+        socket: SocketKey,
+        /// What the task hears of its caller.
+        details: Option<Details>,
+    },
     /// `TransferOwnership` of a socket. Where it is refused, [`Output::DropSocket`](crate::Output::DropSocket) follows.
     TransferSocket(AppId, NewSocket),
     /// An app takes a socket back (`AllSockets`, SOC-13).

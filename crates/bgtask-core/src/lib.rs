@@ -44,7 +44,7 @@ mod time;
 
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
 pub use broker::{Core, Gate, GateReading, Why};
-pub use config::Config;
+pub use config::{Config, Stretch};
 pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
 pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, SocketKey, TaskId};
@@ -53,7 +53,7 @@ pub use model::access::{
     AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,
     PolicyRule,
 };
-pub use model::app::{App, Class, EntryPoint, Server, Sharing, TaskType};
+pub use model::app::{App, AppService, Class, EntryPoint, Server, Sharing, TaskType};
 pub use model::budget::{
     Account, BackgroundTaskThrottleCounter, BudgetLeft, Budgets, EnergyLevel, EnergyUsage, Limits, Resource,
     ThrottleCounts,
@@ -74,7 +74,8 @@ pub use model::trigger::{
 };
 pub use model::words;
 pub use output::{
-    ApplicationTriggerResult, Change, DeviceTriggerResult, Notice, Output, Reply, RunOrder, Update, Wake, WakeReason,
+    AppServiceConnectionStatus, ApplicationTriggerResult, Change, DeviceTriggerResult, Notice, Output, Reply, RunOrder,
+    Update, Wake, WakeReason,
 };
 pub use refusal::{Limit, Refusal};
 pub use texts::Texts;

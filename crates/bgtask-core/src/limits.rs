@@ -44,8 +44,16 @@ pub const MAX_DETAILS_BYTES: usize = 65_536;
 /// The longest interval of a timer, in minutes: a little less than 30 days (TM-2).
 pub const MAX_FRESHNESS: u32 = 43_199;
 
+/// No interval becomes longer by being stretched (TM-4).
+pub const MAX_STRETCHED: Duration = Duration::from_secs(86_400);
+/// The most times as long as it was asked for that an interval may be made: the shortest one is a day long then.
+pub const MAX_STRETCH: u32 = 96;
+
 /// Most questions for consent that wait for the user at the same time.
 pub const MAX_CONSENTS: usize = 64;
+
+/// Most connections that one app serves at the same time, those that wait included.
+pub const MAX_APP_SERVICE_CONNECTIONS: usize = 64;
 
 /// Most conditions of one registration.
 pub const MAX_CONDITIONS: usize = 16;

@@ -125,6 +125,8 @@ pub enum Output {
     WatchSocket(SocketKey),
     /// Tell no more.
     UnwatchSocket(SocketKey),
+    /// The activation has ended, or never ran: look no longer whether its caller is gone.
+    ForgetCaller(InstanceId),
     /// Wake the machine then, if it sleeps; ordered whenever that changes, `None` is not at all.
     Rouse(Option<BootTime>),
     /// Nothing more to do until an input comes, or until then.
@@ -281,6 +283,15 @@ pub enum Reply {
     Transferred,
     /// The socket is the app's again: the driver gives it its descriptor.
     Socket(Box<Socket>),
+    /// What became of a connection to an app service.
+    AppService {
+        /// The answer.
+        status: AppServiceConnectionStatus,
+        /// Why.
+        why: String,
+        /// The activation that serves it, where it is open.
+        instance: Option<InstanceId>,
+    },
 }
 
 /// What `register_or_update` came to (D5).
@@ -319,6 +330,37 @@ windows_enum! {
         DeniedBySystem = 2,
         /// The battery is low.
         LowBattery = 3,
+    }
+}
+
+windows_enum! {
+    /// What became of a connection to an app service (`AppServiceConnectionStatus`). What only remote systems and online accounts
+    /// bring about is never answered.
+    AppServiceConnectionStatus {
+        /// It is open.
+        Success = 0,
+        /// The app is not installed.
+        AppNotInstalled = 1,
+        /// The app cannot run now: it is being updated, or the machine holds background work. Try again later.
+        AppUnavailable = 2,
+        /// The app has no such service.
+        AppServiceUnavailable = 3,
+        /// It is not open for another reason.
+        Unknown = 4,
+        /// The other machine cannot be reached.
+        RemoteSystemUnavailable = 5,
+        /// The service is not for other machines.
+        RemoteSystemNotSupportedByApp = 6,
+        /// The app's manifest does not allow the caller.
+        NotAuthorized = 7,
+        /// The account could not be authenticated.
+        AuthenticationError = 8,
+        /// There is no network.
+        NetworkNotAvailable = 9,
+        /// The user or the policy does not let the app run.
+        DisabledByPolicy = 10,
+        /// A service of the web cannot be reached.
+        WebServiceUnavailable = 11,
     }
 }
 

@@ -2,10 +2,10 @@ use std::fmt;
 
 use crate::ids::{AppId, ClassId, TaskId};
 use crate::limits::{
-    MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES,
-    MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROPERTIES,
-    MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOCKET_CONTEXT_BYTES, MAX_SOCKET_ID_BYTES, MAX_SOCKETS,
-    MAX_SOCKETS_PER_APP, MAX_SOURCES,
+    MAX_APP_SERVICE_CONNECTIONS, MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS,
+    MAX_CONSENTS, MAX_DETAILS_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES,
+    MAX_PATH_BYTES, MAX_PROPERTIES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOCKET_CONTEXT_BYTES,
+    MAX_SOCKET_ID_BYTES, MAX_SOCKETS, MAX_SOCKETS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
 
@@ -116,6 +116,8 @@ pub enum Limit {
     Properties,
     /// The name or the value of a property.
     PropertyBytes,
+    /// [`MAX_APP_SERVICE_CONNECTIONS`]
+    AppServiceConnections,
     /// [`MAX_CONSENTS`]
     Consents,
     /// [`MAX_ARGUMENTS`]
@@ -268,6 +270,10 @@ impl fmt::Display for Limit {
                 "the app has handed over {MAX_SOCKETS_PER_APP} sockets, the most one app may: take some back from all_sockets()"
             ),
             Self::Sockets => write!(f, "the broker keeps {MAX_SOCKETS} sockets, the most it keeps"),
+            Self::AppServiceConnections => write!(
+                f,
+                "the app serves {MAX_APP_SERVICE_CONNECTIONS} connections already, the most it may: close one that is done"
+            ),
             Self::Consents => {
                 write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")
             }

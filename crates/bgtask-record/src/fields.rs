@@ -1,16 +1,16 @@
 //! The file format: every recorded type with the names of its fields.
 
 use bgtask_core::{
-    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice, CancellationReason, Cause, Change,
-    Class, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand,
-    DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate,
-    Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, NewSocket, Notice, Outcome, Output, Pace,
-    PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Readiness, Refusal, Registration, Reply, Report, Request,
-    Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction,
-    SocketActivityTriggerReason, SocketKind, SocketState, SourceStatus, Standing, Subject, SystemConditionType,
-    SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake,
-    WakeReason, Zone,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppService, AppServiceConnectionStatus,
+    AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice,
+    CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
+    CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint,
+    Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration,
+    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Readiness,
+    Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
+    SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState, SourceStatus, Standing,
+    Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger,
+    Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -21,9 +21,10 @@ use crate::json::{Record, RecordError, record};
 record! {
     struct Activation { instance, firing, attempt, failures = 0, not_before, message, throttled = ThrottleCounts::default(), started, state }
     struct Account { window, cpu, network, borrowed_cpu, borrowed_network, period, energy }
-    struct App { id, version, entry_points, classes, itself, applications, raises, commands }
+    struct App { id, version, entry_points, classes, itself, applications, raises, services = Vec::new(), commands }
+    struct AppService { name, entry, allow }
     struct AppAccess { setting, grants }
-    struct AppVersion { version, servicing }
+    struct AppVersion { version, servicing, used }
     struct Budgets { window, cpu, network, pool_cpu, pool_network, memory, processes }
     struct CancelNotice { reason, budget, used, grace }
     struct Class { id, server }
@@ -33,7 +34,7 @@ record! {
     struct Completion { sequence, app, task, name, instance, at, outcome, progress }
     struct Config {
         wall_budget, long_wall_budget, idle_after, timer_tick, min_freshness, cancel_grace, warm_linger, max_warm_hosts,
-        max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0
+        max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0, stretch = Stretch::default()
     }
     struct EnergyUsage { percent, level, until }
     struct EntryPoint { name, server, types }
@@ -63,9 +64,10 @@ record! {
         sockets = Vec::new(), session
     }
     struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
+    struct Stretch { saving, rare, rare_after }
     struct TaskGroup { id, name }
     struct ThrottleCounts { cpu, network }
-    struct Usage { cpu, io, memory_peak, network = None }
+    struct Usage { cpu, io, memory_peak, network = None, processes = None }
     struct Used { wall, usage, wakes = 0 }
     struct Wake { at, why }
     struct Zone { identity, offset_seconds }
@@ -172,6 +174,7 @@ record! {
         DeviceGone(task),
         SocketReady(socket, readiness),
         SocketsGone(sockets),
+        CallerGone(instance),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -194,10 +197,7 @@ record! {
         PathBytes,
         CalendarBytes,
         Sources,
-        SocketIdBytes,
-        SocketContextBytes,
-        SocketsPerApp,
-        Sockets,
+    AppServiceConnections, SocketContextBytes, SocketIdBytes, Sockets, SocketsPerApp,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
@@ -237,6 +237,7 @@ record! {
         DropSocket(socket),
         WatchSocket(socket),
         UnwatchSocket(socket),
+        ForgetCaller(instance),
         Rouse(at),
         Wake(wake),
     }
@@ -277,6 +278,7 @@ record! {
         Noted,
         Transferred,
         Socket(socket),
+        AppService { status, why, instance },
     }
     enum Readiness { Readable, Closed }
     enum Resource { Cpu, Network }
@@ -304,6 +306,7 @@ record! {
         Acknowledge(app, sequence),
         TransferSocket(app, socket),
         ReclaimSocket { app, id },
+        OpenAppService { caller, app, service, socket, details },
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
@@ -318,6 +321,7 @@ record! {
         MediaProcessing,
         CustomSystemEvent { id, recurrence },
         DeviceUse,
+        AppService { name },
         Event { class, properties, one_shot },
         Interval { every, pace, one_shot },
         Calendar { calendar, zone, catch_up, pace, one_shot },
@@ -367,6 +371,7 @@ names! {
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
     CancellationReason: CancellationReason::from_name,
     Condition: Condition::from_name,
+    AppServiceConnectionStatus: AppServiceConnectionStatus::from_name,
     DeviceTriggerResult: DeviceTriggerResult::from_name,
     EventClass: EventClass::from_name,
     Fact: Fact::from_name,

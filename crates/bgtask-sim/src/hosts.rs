@@ -102,7 +102,8 @@ impl FakeHost {
     fn usage(&self) -> Usage {
         let memory_peak = self.is_command().then_some(1 << 20);
         let cpu = Duration::from_micros(u64::try_from(self.cpu.as_micros()).unwrap_or(u64::MAX));
-        Usage { cpu, io: self.io, memory_peak, network: (!self.is_command()).then_some(self.network) }
+        let network = (!self.is_command()).then_some(self.network);
+        Usage { cpu, io: self.io, memory_peak, network, processes: None }
     }
 }
 

@@ -123,6 +123,15 @@ pub enum Call {
         /// Which of its notifications.
         tag: String,
     },
+    /// `OpenAppService(sss)`
+    OpenAppService {
+        /// The caller's app.
+        app: String,
+        /// The app that is asked.
+        provider: String,
+        /// Which of its services.
+        service: String,
+    },
     /// A call every D-Bus object answers.
     Standard(Standard),
     /// `TransferSocket(sssha{sv})`
@@ -306,6 +315,10 @@ impl Call {
             "ReclaimSocket" => {
                 let (app, id) = body(message)?;
                 Self::ReclaimSocket { app, id }
+            }
+            "OpenAppService" => {
+                let (app, provider, service) = body(message)?;
+                Self::OpenAppService { app, provider, service }
             }
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod address;
+mod app_service;
 mod call;
 mod error;
 mod host;
@@ -16,6 +17,7 @@ mod socket;
 mod types;
 
 pub use address::{ADDRESS_VARIABLE, Address, InvalidAddress};
+pub use app_service::{AppServiceCall, app_service_names};
 pub use call::{Call, Registering, Standard, Transferring};
 pub use error::{Error, ErrorKind};
 pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
@@ -47,6 +49,8 @@ pub const MAX_ORDER_BYTES: usize = 1024 * 1024;
 pub mod xml {
     /// What the broker offers to apps and to the user.
     pub const BROKER: &str = include_str!("../xml/org.bgtask.Broker1.xml");
+    /// What both ends of a connection to an app service offer each other.
+    pub const APP_SERVICE: &str = include_str!("../xml/org.bgtask.AppService1.xml");
     /// What a host offers to the broker, on the socket it inherits.
     pub const HOST: &str = include_str!("../xml/org.bgtask.Host1.xml");
 }

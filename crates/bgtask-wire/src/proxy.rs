@@ -156,6 +156,14 @@ pub trait Broker {
 
     /// Takes a socket back.
     fn reclaim_socket(&self, app: &str, id: &str) -> zbus::Result<(zbus::OwnedFd, SocketInfo)>;
+    /// Opens a connection to a service of another app: the `AppServiceConnectionStatus`, why, and where it is open the caller's
+    /// end of the connection and its lifeline.
+    fn open_app_service(
+        &self,
+        app: &str,
+        provider: &str,
+        service: &str,
+    ) -> zbus::Result<(u32, String, Vec<zbus::OwnedFd>)>;
 
     /// A task of the attached app reported progress.
     #[zbus(signal)]

@@ -60,6 +60,7 @@ impl Core {
         }
         match (fact, value) {
             (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
+            (Fact::EnergySaver, false) => self.unstretch(),
             (Fact::MemoryPressure, true) => self.cancel_for_memory(),
             (Fact::ExternalPower, false) => self.cancel_maintenance(),
             (Fact::Standby, false) => self.look_at_sockets(),

@@ -1,6 +1,7 @@
 //! The core itself: one struct that owns the tables, one file for each thing that happens.
 
 mod access;
+mod app_service;
 mod budget;
 mod command;
 mod consent;
@@ -25,6 +26,7 @@ mod sleep;
 mod sockets;
 mod state;
 mod stop;
+mod stretch;
 mod tables;
 mod timer;
 mod wakes;
@@ -71,6 +73,8 @@ pub struct Core {
     sockets: Sockets,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
+    /// The activations that serve a caller, and their registrations.
+    connections: BTreeMap<InstanceId, TaskId>,
     /// The user's session this broker serves.
     session: Arc<str>,
     outputs: VecDeque<Output>,
@@ -103,6 +107,7 @@ impl Core {
             accounts: Accounts::default(),
             sockets: Sockets::default(),
             consents: BTreeMap::new(),
+            connections: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
             portions: Portions::default(),
@@ -166,6 +171,7 @@ impl Core {
             Input::DeviceGone(task) => self.device_gone(task),
             Input::SocketReady(key, readiness) => self.socket_ready(key, readiness),
             Input::SocketsGone(keys) => self.sockets_gone(keys),
+            Input::CallerGone(instance) => self.caller_gone(instance),
         }
         self.admit_sockets();
         self.schedule();
@@ -196,6 +202,9 @@ impl Core {
             Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
             Request::TransferSocket(app, new) => self.transfer_socket(&app, new),
             Request::ReclaimSocket { app, id } => self.reclaim_socket(&app, &id),
+            Request::OpenAppService { caller, app, service, socket, details } => {
+                self.open_app_service(caller.as_ref(), &app, &service, socket, details)
+            }
         })
     }
 

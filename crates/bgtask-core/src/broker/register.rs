@@ -36,7 +36,7 @@ impl Core {
         Ok(self.enter(app, new, None))
     }
 
-    fn enter(&mut self, app: &AppId, new: NewRegistration, before: Option<&Registration>) -> TaskId {
+    pub(super) fn enter(&mut self, app: &AppId, new: NewRegistration, before: Option<&Registration>) -> TaskId {
         let mut registration = self.made(app, new);
         if let Some(before) = before {
             inherit(&mut registration, before);
@@ -138,6 +138,7 @@ impl Core {
         if !listed {
             return Err(Refusal::UnknownTask(id));
         }
+        self.check_not_of_manifest(id)?;
         self.leave(id, Unregistration::Explicit { cancel }, cancel.then_some(CancellationReason::Abort));
         Ok(Reply::Unregistered)
     }
@@ -178,9 +179,8 @@ impl Core {
 
     /// Gives up an activation that waits.
     pub(super) fn drop_one(&mut self, id: TaskId, instance: crate::InstanceId) {
-        let dropped = self.tasks.end(instance, id);
-        if let Some(key) = dropped.and_then(|activation| activation.firing.socket) {
-            self.socket_ended(key);
+        if let Some(mut dropped) = self.tasks.end(instance, id) {
+            self.let_go(&mut dropped);
         }
         self.record(id, Some(instance), EventKind::Dropped);
     }

@@ -59,6 +59,9 @@ impl Core {
             return self.persist(Change::DeleteActivation(instance));
         }
         match activation.state {
+            _ if self.tasks.get(id).is_some_and(|task| task.registration.trigger.is_of_manifest()) => {
+                self.abandon_connection(id, activation);
+            }
             ActivationState::Waiting { .. } => {
                 self.tasks.wait(id, activation);
                 self.arm(id);

@@ -47,6 +47,10 @@ impl Core {
         let state = self.tasks.of_running(instance).expect("task_of found it").1.state;
         let outcome = match (state, message) {
             (ActivationState::Killing { .. }, _) => return,
+            // That its caller is gone is how most of them end.
+            (ActivationState::Cancelling { reason: CancellationReason::Abort, .. }, None) if self.serves(instance) => {
+                Outcome::Succeeded
+            }
             (ActivationState::Cancelling { reason, .. }, message) => Outcome::Cancelled { reason, message },
             (_, None) => Outcome::Succeeded,
             (_, Some(message)) => Outcome::TaskFailed { message },
@@ -261,9 +265,7 @@ impl Core {
         let (instance, progress) = (activation.instance, activation.state.progress());
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
-        if let Some(socket) = activation.firing.socket.take() {
-            self.socket_ended(socket);
-        }
+        self.let_go(&mut activation);
         self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
         self.keep_completion(id, instance, outcome, progress);
     }
@@ -329,7 +331,7 @@ impl Core {
         self.outputs.push_back(Output::Retire(host));
     }
 
-    fn kill(&mut self, host: HostId) {
+    pub(super) fn kill(&mut self, host: HostId) {
         self.hosts.get_mut(host).expect("it is there").apply(HostEvent::Killed);
         self.outputs.push_back(Output::Kill(host));
     }

@@ -154,12 +154,12 @@ impl Core {
         let Some(server) = app.server(&registration.entry) else {
             return Some(Gate::EntryPointGone);
         };
-        let access = self.apps.status(&app.id, &server.application, false);
-        if !access.allows() {
+        if let Some(access) = self.denied(registration) {
             return Some(Gate::Access(access));
         }
-        let held = self.held(task, access);
-        let running = !task.running.is_empty() && server.sharing != Sharing::Apart;
+        let held = self.held(task, self.status_of(registration));
+        let apart = server.sharing == Sharing::Apart || registration.trigger.is_of_manifest();
+        let running = !task.running.is_empty() && !apart;
         held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_load(task))
     }
 

@@ -63,6 +63,7 @@ pub(crate) fn app(name: &str, version: &str) -> App {
         itself: None,
         applications: Vec::new(),
         raises: Vec::new(),
+        services: vec![],
         commands: None,
     }
 }
@@ -518,7 +519,7 @@ impl Run {
 
     /// The same, with what was seen to be used.
     pub(crate) fn exits_after(&self, broker: &mut Broker, cpu: Duration, io: u64) {
-        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20), network: None });
+        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20), network: None, processes: None });
         broker.tell(Input::HostExited { host: self.host, exit: HostExit::Code(0), output_tail: String::new(), usage });
     }
 

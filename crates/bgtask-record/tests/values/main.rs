@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use bgtask_core::{Change, Completion, Config, Input, Output, Registration};
+use bgtask_core::{AppVersion, Change, Completion, Config, Input, Output, Registration, Stretch, Usage, WallTime};
 use bgtask_record::{Record, Row, row, snapshot};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -128,6 +129,16 @@ fn an_unknown_field_is_ignored_and_a_missing_optional_one_is_none() {
     json.as_object_mut().expect("an object").remove("progress");
     let read = Completion::from_json(&json).expect("it is readable");
     assert_eq!(read, Completion { progress: None, ..samples::completions().remove(0) });
+}
+
+/// What was added to them since they were frozen comes back too.
+#[test]
+fn later_fields_come_back() {
+    let (_, version) = samples::versions().remove(0);
+    returns(&[AppVersion { used: Some(WallTime::from_micros(-1_234_567)), ..version }]);
+    returns(&[Usage { processes: Some(257), ..Usage::default() }]);
+    let stretch = Stretch { saving: 2, rare: 3, rare_after: Duration::from_secs(86_400) };
+    returns(&[Config { stretch, ..samples::config() }]);
 }
 
 #[test]

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use bgtask_core::{
-    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice, CancellationReason, Cause, Change,
-    Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence,
-    DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass,
-    EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit, NewRegistration,
-    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties,
-    Readiness, Refusal, Registration, Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing,
-    Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey, SocketKind,
-    SocketState, SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId,
-    TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppService, AppServiceConnectionStatus,
+    AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice,
+    CancellationReason, Cause, Change, Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent,
+    CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage,
+    Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId,
+    LastRun, Limit, NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
+    PolicyEntry, PolicyRule, Properties, Readiness, Refusal, Registration, Reply, Report, Request, RequestId, Resource,
+    Retry, RunOrder, Server, Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction,
+    SocketActivityTriggerReason, SocketKey, SocketKind, SocketState, SourceStatus, Standing, Subject, Support,
+    SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, ThrottleCounts, Trigger, Unregistration,
+    Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -44,7 +45,8 @@ fn triggers() -> Vec<Trigger> {
         properties: if matches!(class.support(), Support::Heard { .. }) { properties() } else { Properties::new() },
         one_shot: class.word().is_empty(),
     });
-    systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).collect()
+    let service = Trigger::AppService { name: "org.example.photos.resize".into() };
+    systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).chain([service]).collect()
 }
 
 fn properties() -> Properties {
@@ -168,8 +170,13 @@ fn app() -> App {
         itself: Some(server("photos", Sharing::Together("".into()))),
         applications: vec!["Editor".into()],
         raises: vec!["org.example.jack".into()],
+        services: vec![service(Some(vec![app_id()])), service(None)],
         commands: None,
     }
+}
+
+fn service(allow: Option<Vec<AppId>>) -> AppService {
+    AppService { name: "org.example.photos.resize".into(), entry: Entry::InProcess, allow }
 }
 
 fn bare_app() -> App {
@@ -358,7 +365,7 @@ fn event_kinds() -> Vec<EventKind> {
 }
 
 fn usage() -> Usage {
-    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20), network: None }
+    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20), network: None, processes: None }
 }
 
 fn used() -> [Option<Used>; 3] {
@@ -392,7 +399,7 @@ pub(crate) fn access() -> Vec<(AppId, AppAccess)> {
 }
 
 pub(crate) fn versions() -> Vec<(AppId, AppVersion)> {
-    let version = |servicing| AppVersion { version: "1.2".into(), servicing };
+    let version = |servicing| AppVersion { version: "1.2".into(), servicing, used: None };
     access().into_iter().take(2).map(|(app, _)| app).zip([version(true), version(false)]).collect()
 }
 
@@ -427,7 +434,8 @@ pub(crate) fn changes() -> Vec<Change> {
 fn sockets() -> Vec<Socket> {
     let told = SocketActivityTriggerReason::ALL.iter().map(|reason| SocketState::Told { reason: *reason, held: true });
     let lost = SocketState::Told { reason: SocketActivityTriggerReason::SocketClosed, held: false };
-    let states = [SocketState::Watched, SocketState::Taken, SocketState::Kept, SocketState::Gone, lost].into_iter().chain(told);
+    let states =
+        [SocketState::Watched, SocketState::Taken, SocketState::Kept, SocketState::Gone, lost].into_iter().chain(told);
     let socket = |(number, state)| Socket {
         key: SocketKey(number),
         app: app_id(),
@@ -498,6 +506,11 @@ fn statuses() -> [SourceStatus; 3] {
     ]
 }
 
+fn open(caller: Option<AppId>, details: Option<Details>) -> Request {
+    let service = "org.example.photos.resize".to_owned();
+    Request::OpenAppService { caller, app: app_id(), service, socket: SocketKey(5), details }
+}
+
 fn requests() -> Vec<Request> {
     let (app, application, reason) = (app_id(), "Editor".to_owned(), "We sync \"all\" of it.".to_owned());
     let kind_of = |kind, standby| Request::RequestAccessKind {
@@ -532,6 +545,9 @@ fn requests() -> Vec<Request> {
         Request::Acknowledge(app.clone(), u64::MAX),
         Request::TransferSocket(app.clone(), new_socket()),
         Request::ReclaimSocket { app, id: "chat".into() },
+        Request::Acknowledge(app, u64::MAX),
+        open(Some(app_id()), Some(details())),
+        open(None, None),
     ]);
     all
 }
@@ -576,6 +592,7 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::SocketReady(SocketKey(5), Readiness::Readable),
         Input::SocketReady(SocketKey(5), Readiness::Closed),
         Input::SocketsGone(vec![SocketKey(5), SocketKey(u64::MAX)]),
+        Input::CallerGone(INSTANCE),
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
@@ -613,6 +630,11 @@ fn replies() -> Vec<Reply> {
     all.extend(updates.map(|update| Reply::Updated(TASK, update)));
     all.extend(BackgroundAccessStatus::ALL.iter().map(|status| Reply::Access(*status)));
     all.extend(ApplicationTriggerResult::ALL.iter().map(|result| Reply::Activated(*result, "so".into())));
+    let opened = |status: &AppServiceConnectionStatus| {
+        let instance = (*status == AppServiceConnectionStatus::Success).then_some(INSTANCE);
+        Reply::AppService { status: *status, why: "so".into(), instance }
+    };
+    all.extend(AppServiceConnectionStatus::ALL.iter().map(opened));
     all.extend(DeviceTriggerResult::ALL.iter().map(|result| Reply::DeviceUse(*result, "so".into())));
     all
 }
@@ -643,6 +665,7 @@ fn refusals() -> Vec<Refusal> {
         Limit::SocketContextBytes,
         Limit::SocketsPerApp,
         Limit::Sockets,
+        Limit::AppServiceConnections,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![
@@ -714,6 +737,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::DropSocket(SocketKey(5)),
         Output::WatchSocket(SocketKey(5)),
         Output::UnwatchSocket(SocketKey(5)),
+        Output::ForgetCaller(INSTANCE),
         Output::Rouse(Some(BOOT)),
         Output::Rouse(None),
         Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },

@@ -46,7 +46,9 @@ impl Stage {
         self.facts.values_mut().for_each(|fact| fact.told = None);
         self.zone_told = None;
         self.states.clear();
-        let seen = |app: &App| (app.id.clone(), AppVersion { version: Arc::clone(&app.version), servicing: false });
+        let seen = |app: &App| {
+            (app.id.clone(), AppVersion { version: Arc::clone(&app.version), servicing: false, used: None })
+        };
         let snapshot = Snapshot {
             registrations,
             activations,

@@ -75,6 +75,7 @@ impl Stage {
                 | Output::DropSocket(_)
                 | Output::WatchSocket(_)
                 | Output::UnwatchSocket(_)
+                | Output::ForgetCaller(_)
                 | Output::WatchDevice(..)
                 | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}

@@ -6,7 +6,9 @@ mod quiet;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bgtask_core::{AppId, Budgets, Change, ClientId, Config, Input, Notice, Now, Output, Policy, Snapshot, WallTime};
+use bgtask_core::{
+    AppId, Budgets, Change, ClientId, Config, Input, Notice, Now, Output, Policy, Snapshot, Stretch, WallTime,
+};
 
 use crate::apps;
 use crate::chance::Chance;
@@ -319,6 +321,7 @@ impl Simulation {
             | Output::Uninhibit(_)
             | Output::Rouse(_)
             | Output::DropSocket(_)
+            | Output::ForgetCaller(_)
             | Output::WatchSocket(_)
             | Output::UnwatchSocket(_) => {}
             Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
@@ -387,6 +390,7 @@ fn any_config(chance: &mut Chance) -> Config {
         idle_after: chance.percent(70).then(|| seconds(1 + chance.below(8))),
         timer_tick: seconds(*chance.pick(&[1, 20, 60, 900]).expect("four")),
         min_freshness: 1,
+        stretch: Stretch { saving: *chance.pick(&[1, 1, 3]).expect("three"), ..Stretch::default() },
         cancel_grace: seconds(chance.below(6)),
         warm_linger: seconds(chance.below(4) * 10),
         max_warm_hosts: chance.index(3),

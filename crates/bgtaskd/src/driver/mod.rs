@@ -5,6 +5,7 @@ mod doubts;
 mod durable;
 mod effects;
 mod notify;
+mod open;
 mod start;
 mod task_files;
 
@@ -31,6 +32,7 @@ use zbus::message::{Flags, Type as MessageType};
 
 use self::doubts::Doubts;
 use self::notify::Notifier;
+use crate::app_services::AppServices;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
 use crate::clients::{self, Answer, Asked, Clients, Transfer};
@@ -82,6 +84,7 @@ struct Driver {
     devices: Devices,
     inhibitor: Inhibitor,
     sockets: Sockets,
+    app_services: AppServices,
     doubts: Doubts,
     notifier: Notifier,
     task_files: TaskFiles,
@@ -226,7 +229,11 @@ impl Driver {
                 }
             }
             Incoming::HostSilent(id, output_tail) => self.bury(now, id, output_tail),
-            Incoming::Count(id) => self.hosts.count(id),
+            Incoming::Count(host) => {
+                if let Some(usage) = self.hosts.crowd(host) {
+                    self.handle(now, Input::HostUsage { host, usage });
+                }
+            }
             Incoming::Started(host, started) => self.command_started(now, host, *started),
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
@@ -242,6 +249,7 @@ impl Driver {
             Incoming::Consent(request, consent) => self.handle(now, Input::Consent(request, consent)),
             Incoming::Notified(client, message, shown) => self.notified(client, &message, shown),
             Incoming::Tried(tried) => self.tried(now, *tried),
+            Incoming::CallerGone(instance) => self.handle(now, Input::CallerGone(instance)),
             Incoming::Stop(why) => self.stop(now, why),
         }
     }
@@ -288,7 +296,8 @@ impl Driver {
         match answer {
             Ok(Answer::Now(reply)) => self.reply(id, message, Ok(reply)),
             Ok(Answer::Ask(request)) if self.doubts(id, message, &request) => {}
-            Ok(Answer::Ask(request)) => self.ask(now, id, message, request),
+            Ok(Answer::Ask(request)) => drop(self.ask(now, id, message, request)),
+            Ok(Answer::Open { caller, provider, service }) => self.open(now, id, message, (caller, provider, service)),
             Ok(Answer::Notify(app, what)) => self.notify(id, message, app, what),
             Ok(Answer::Watch(scope, reply)) => {
                 self.reply(id, message, Ok(reply));
@@ -306,7 +315,7 @@ impl Driver {
     /// A socket is handed over: the broker has it before the core hears of it.
     fn transfer_socket(&mut self, now: Now, id: ClientId, message: &Message, transfer: Box<Transfer>) {
         let Transfer { app, task, id: name, socket, options } = *transfer;
-        match self.sockets.keep(socket) {
+        match self.sockets.take_over(socket) {
             Ok(kept) => {
                 let request = bgtask_convert::transfer_request(app, task, name, kept, options);
                 self.ask(now, id, message, request);
@@ -322,18 +331,20 @@ impl Driver {
     }
 
     /// Asks the core, unless its answer could not be made durable now.
-    fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) {
+    fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) -> Option<RequestId> {
         if self.durable.retry().is_some() {
             if let Request::TransferSocket(_, new) = &request {
                 self.sockets.drop(new.key);
             }
             let text = "the broker cannot make anything durable now (its log says why): try again later";
-            return self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
+            self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
+            return None;
         }
         self.last_request += 1;
         let request_id = RequestId(self.last_request);
         self.asked.insert(request_id, (id, message.clone()));
         self.handle(now, Input::Request(request_id, request));
+        Some(request_id)
     }
 
     fn reply(&mut self, id: ClientId, message: &Message, reply: Result<Message, Error>) {

@@ -24,6 +24,7 @@ use super::doubts::Doubts;
 use super::durable::Durable;
 use super::notify::Notifier;
 use super::{Driver, STORE_REST};
+use crate::app_services::AppServices;
 use crate::apps::{self, Apps};
 use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
@@ -123,6 +124,7 @@ impl Driver {
             devices: Devices::new(world.clone(), gone),
             inhibitor: Inhibitor::new(world.clone()),
             sockets: Sockets::new().map_err(|error| Failure::new("sockets cannot be watched", error))?,
+            app_services: AppServices::new(post.clone()),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),
@@ -289,6 +291,7 @@ fn spawner(places: &Places, config: &Config, use_cgroups: bool) -> Result<Spawne
         spares: config.waiting_launchers,
         records: places.runtime.join("hosts"),
         walls: config.confinement.has_walls(),
+        priority: config.priority,
         use_cgroups,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))

@@ -27,7 +27,8 @@ pub(crate) struct Sockets {
 
 struct Held {
     socket: OwnedFd,
-    kind: SocketKind,
+    /// What it is, where it is one to be watched.
+    kind: Option<SocketKind>,
     watched: bool,
 }
 
@@ -50,12 +51,20 @@ impl Sockets {
         self.last = self.last.max(last);
     }
 
-    /// Takes one in.
+    /// Takes in one that is only kept until its task has it, and ends with the broker.
+    pub(crate) fn keep(&mut self, socket: OwnedFd) -> SocketKey {
+        self.last += 1;
+        let key = SocketKey(self.last);
+        self.held.insert(key, Held { socket, kind: None, watched: false });
+        key
+    }
+
+    /// Takes in one that can be watched, and outlives the broker where somebody keeps it.
     ///
     /// # Errors
     ///
     /// It is no socket that can be watched, or the system has no room.
-    pub(crate) fn keep(&mut self, socket: OwnedFd) -> io::Result<(SocketKey, SocketKind)> {
+    pub(crate) fn take_over(&mut self, socket: OwnedFd) -> io::Result<(SocketKey, SocketKind)> {
         let kind = kind_of(&socket)?;
         let key = SocketKey(self.last + 1);
         self.shelf.put(key, &socket);
@@ -69,7 +78,7 @@ impl Sockets {
 
     fn enter(&mut self, key: SocketKey, socket: OwnedFd, kind: SocketKind) -> io::Result<()> {
         self.watcher.add(key, &socket)?;
-        self.held.insert(key, Held { socket, kind, watched: false });
+        self.held.insert(key, Held { socket, kind: Some(kind), watched: false });
         Ok(())
     }
 
@@ -94,8 +103,10 @@ impl Sockets {
     /// The descriptor itself: from now on the broker has none.
     pub(crate) fn give(&mut self, key: SocketKey) -> Option<OwnedFd> {
         let held = self.held.remove(&key)?;
-        self.watcher.remove(&held.socket);
-        self.shelf.remove(key);
+        if held.kind.is_some() {
+            self.watcher.remove(&held.socket);
+            self.shelf.remove(key);
+        }
         Some(held.socket)
     }
 
@@ -106,7 +117,7 @@ impl Sockets {
 
     /// Tells once when there is something to see at it, which may be so already.
     pub(crate) fn watch(&mut self, key: SocketKey) {
-        let Some(held) = self.held.get_mut(&key) else { return };
+        let Some(held) = self.held.get_mut(&key).filter(|held| held.kind.is_some()) else { return };
         match self.watcher.arm(key, &held.socket) {
             Ok(()) => held.watched = true,
             Err(error) => tracing::error!("a socket cannot be watched: {error}"),
@@ -126,7 +137,7 @@ impl Sockets {
         seen.retain_mut(|(key, readiness)| {
             let Some(held) = self.held.get_mut(key) else { return false };
             // What is ready may have been told closed although something is left to read.
-            if *readiness == Readiness::Closed && kind::has_more(&held.socket, held.kind) {
+            if *readiness == Readiness::Closed && held.kind.is_some_and(|kind| kind::has_more(&held.socket, kind)) {
                 *readiness = Readiness::Readable;
             }
             std::mem::take(&mut held.watched)

@@ -269,7 +269,7 @@ impl Model {
             Input::HostStarted(host, instance) => self.started(*host, *instance),
             Input::HostProgress(host, instance, value) => self.progressed(*host, *instance, *value, owed),
             // Nothing is handed over in the simulated world.
-            Input::SocketTaken(..) => {}
+            Input::SocketTaken(..) | Input::CallerGone(_) => {}
             Input::HostFinished { host, instance, result, usage } => {
                 self.finished(*host, *instance, result, *usage, owed);
             }
@@ -334,6 +334,7 @@ impl Model {
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
             Output::DropSocket(key) | Output::WatchSocket(key) | Output::UnwatchSocket(key) => check(false, || format!("{key:?} was never handed over")),
+            Output::ForgetCaller(instance) => check(false, || format!("{instance} serves nobody")),
             Output::Freeze(host) => self.freezes(*host, owed),
             Output::Thaw(host) => self.thaws(*host, owed),
             Output::Throttled(host, instance, counts) => {

@@ -90,6 +90,8 @@ impl Model {
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
             // Nobody hands sockets over here.
             Request::TransferSocket(..) | Request::ReclaimSocket { .. } => Answer::Refused,
+            // No app offers services in the simulated world.
+            Request::OpenAppService { .. } => Answer::Refused,
         };
         owed.answer = Some((id, answer));
     }

@@ -40,6 +40,15 @@ pub(crate) enum Answer {
         /// The reply.
         reply: Message,
     },
+    /// The reply is the core's, and comes with the caller's end of a connection.
+    Open {
+        /// Who asks; `None` is a program of the user that is no app.
+        caller: Option<AppId>,
+        /// Whose service.
+        provider: AppId,
+        /// Its name.
+        service: String,
+    },
     /// The reply is the desktop's.
     Notify(AppId, Notify),
     /// The reply, and from now on these events.
@@ -80,6 +89,7 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
             Ok(Answer::Notify(asked.shows(&app)?, what))
         }
         Call::RemoveNotification { app, tag } => Ok(Answer::Notify(asked.shows(&app)?, Notify::Remove(tag))),
+        Call::OpenAppService { app, provider, service } => asked.open(&app, &provider, service),
         Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
         Call::TransferSocket(given) => {
@@ -103,6 +113,17 @@ impl Asked<'_> {
             Some(_) => Ok(app),
             None => Err(self.refused(&bgtask_core::Refusal::UnknownApp(app))),
         }
+    }
+
+    /// Anybody may ask: the manifest of the app that is asked decides (HO-6).
+    fn open(&self, app: &str, provider: &str, service: String) -> Result<Answer, Error> {
+        let provider =
+            AppId::new(provider).map_err(|error| Error::new(ErrorKind::InvalidArgument, error.to_string()))?;
+        let caller = match self.identity.scope(app)? {
+            Scope::App(app) => Some(app),
+            Scope::All => None,
+        };
+        Ok(Answer::Open { caller, provider, service })
     }
 
     /// BLD-9: an app that runs its tasks itself does so on the very connection on which it attached.

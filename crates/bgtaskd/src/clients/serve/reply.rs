@@ -5,13 +5,13 @@ use std::os::fd::OwnedFd;
 use bgtask_convert::{error_kind, socket_info};
 use bgtask_core::{Refusal, Reply, Socket, Update};
 use bgtask_wire::{Call, Error, ErrorKind};
-use zbus::Message;
+use zbus::{Fd, Message};
 
 use super::answered;
 use crate::apps::Apps;
 
-/// The reply to a request the core has granted.
-pub(crate) fn reply(decided: &Reply, message: &Message) -> Result<Message, Error> {
+/// The reply to a request the core has granted, with the descriptors that go with it.
+pub(crate) fn reply(decided: &Reply, message: &Message, ends: Vec<OwnedFd>) -> Result<Message, Error> {
     match decided {
         Reply::Registered(task) if is(message, "AddTask") => {
             answered(message, &(task.to_string(), update_word(Update::Registered)))
@@ -23,6 +23,10 @@ pub(crate) fn reply(decided: &Reply, message: &Message) -> Result<Message, Error
         Reply::Terminated(count) | Reply::Raised(count) => answered(message, count),
         Reply::Activated(result, why) => answered(message, &(result.number(), why)),
         Reply::DeviceUse(result, why) => answered(message, &(result.number(), why)),
+        Reply::AppService { status, why, .. } => {
+            let ends: Vec<_> = ends.into_iter().map(Fd::from).collect();
+            answered(message, &(status.number(), why, ends))
+        }
         Reply::Running(instance) => answered(message, &instance.to_string()),
         Reply::Access(_)
         | Reply::Unregistered
