@@ -4,7 +4,6 @@ mod harness;
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -12,7 +11,7 @@ use bgtask_wire::{
     AttachOptions, BrokerProxy, Error, ErrorKind, HostCall, HostSignal, InstanceInfo, RegisterOptions, host_names,
 };
 use futures_util::StreamExt as _;
-use harness::{Broker, Home, PATIENCE, User, eventually, kind};
+use harness::{Broker, Home, PATIENCE, User, eventually, kind, write_program};
 use rustix::process::{Pid, test_kill_process};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -36,8 +35,7 @@ fn script(home: &Home) -> PathBuf {
     let path = home.root("program");
     let text = "#!/bin/sh\nfor word; do echo \"$word\"; done > \"$BGTASK_APP_DATA/started\"\n\
                 env | grep ^BGTASK_ | sort >> \"$BGTASK_APP_DATA/started\"\n";
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&path, text);
     path
 }
 

@@ -4,10 +4,9 @@
 mod harness;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use harness::{Broker, Home, New};
+use harness::{Broker, Home, New, write_program};
 
 const APP: &str = "org.example.Confined";
 
@@ -21,8 +20,7 @@ fn home(script: &str, manifest: &str) -> Home {
     fs::write(home.root("declared/file"), "declared\n").unwrap();
     fs::write(home.root("secret"), "secret\n").unwrap();
     let script = script.replace("ROOT", home.root("").to_str().unwrap());
-    fs::write(&program, format!("#!/bin/sh\nexec >\"$BGTASK_APP_DATA/said\" 2>&1\n{script}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&program, &format!("#!/bin/sh\nexec >\"$BGTASK_APP_DATA/said\" 2>&1\n{script}\n"));
     let manifest = manifest.replace("ROOT", home.root("").to_str().unwrap());
     let task =
         format!("[[task]]\nentry_point = \"Tasks.Quick\"\ntypes = [\"systemEvent\"]\nexecutable = {program:?}\n");

@@ -1,6 +1,7 @@
 //! What a host hears and says, whether the broker started it or it is an app that runs by itself.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use bgtask_core::{CancelNotice, InstanceId, RunOrder, ThrottleCounts};
@@ -11,12 +12,12 @@ use zbus::message::Type as MessageType;
 use crate::details::{events, trigger_details};
 use crate::info::{class_id, entry_point, trigger_parts};
 
-/// The order to run an instance.
+/// The order to run an instance, with a copy of the descriptor that goes with it.
 ///
 /// # Errors
 ///
 /// What its trigger carries cannot be read: the store was edited.
-pub fn run_call(order: &RunOrder) -> zbus::Result<Message> {
+pub fn run_call(order: &RunOrder, socket: Option<OwnedFd>) -> zbus::Result<Message> {
     let details = match &order.firing.details {
         details if order.trigger.gathers() => Some(events(details.as_ref(), order.firing.lost)?),
         Some(details) => Some(trigger_details(details)?),
@@ -40,6 +41,7 @@ pub fn run_call(order: &RunOrder) -> zbus::Result<Message> {
         budget: micros(order.budget),
         throttled_cpu: Some(order.throttled.cpu).filter(|times| *times > 0),
         throttled_network: Some(order.throttled.network).filter(|times| *times > 0),
+        socket: socket.map(Into::into),
     };
     HostCall::Run(Box::new(info)).message()
 }
@@ -92,7 +94,7 @@ mod tests {
             entry,
             group: Some("sync".into()),
             trigger,
-            firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false },
+            firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false, socket: None },
             attempt: 2,
             budget: Duration::from_secs(25),
             throttled: ThrottleCounts { cpu: 3, network: 0 },
@@ -100,7 +102,7 @@ mod tests {
     }
 
     fn heard(order: &RunOrder) -> InstanceInfo {
-        let message = run_call(order).expect("it can be written");
+        let message = run_call(order, None).expect("it can be written");
         match HostCall::read(&message) {
             Ok(HostCall::Run(info)) => *info,
             other => panic!("{other:?}"),
@@ -132,7 +134,7 @@ mod tests {
     #[test]
     fn details_that_nobody_wrote_are_no_order() {
         let damaged = Details([9, 9, 9].into());
-        assert!(run_call(&order(Entry::InProcess, Trigger::Application, Some(damaged))).is_err());
+        assert!(run_call(&order(Entry::InProcess, Trigger::Application, Some(damaged)), None).is_err());
     }
 
     /// U-9: the notice has the numbers.

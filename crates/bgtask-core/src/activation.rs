@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::ids::{HostId, InstanceId};
+use crate::ids::{HostId, InstanceId, SocketKey};
 use crate::model::budget::ThrottleCounts;
 use crate::model::cancel::CancellationReason;
 use crate::model::trigger::Details;
@@ -43,6 +43,8 @@ pub struct Firing {
     pub lost: u32,
     /// The user asked for it by hand: conditions, energy saver and a pause do not hold it.
     pub by_hand: bool,
+    /// The descriptor that goes with it, until the task has taken it: such a firing is never one with another.
+    pub socket: Option<SocketKey>,
 }
 
 /// Where an activation stands. Each state carries what is only true in it.

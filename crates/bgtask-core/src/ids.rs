@@ -160,6 +160,11 @@ number! {
     RequestId
 }
 
+number! {
+    /// Names a descriptor that the driver holds, which an activation hands to its task. The driver gives the number.
+    SocketKey
+}
+
 /// The core's only source of identifiers: a stream of 64-bit numbers fixed by its seed.
 ///
 /// The algorithm is SplitMix64. Ids need to be distinct, not secret: who may use one is decided by the caller's app.

@@ -53,6 +53,8 @@ pub enum Input {
     HostStarted(HostId, InstanceId),
     /// A task reported progress.
     HostProgress(HostId, InstanceId, u32),
+    /// A task has taken the descriptor that its activation came with.
+    SocketTaken(HostId, InstanceId),
     /// A task is complete: `Err` has the task's own words.
     HostFinished {
         /// Where it ran.

@@ -47,7 +47,7 @@ pub use broker::{Core, Gate, GateReading, Why};
 pub use config::Config;
 pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
-pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, TaskId};
+pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, SocketKey, TaskId};
 pub use input::{AppVersion, HostExit, Input, Request, Snapshot, SourceStatus};
 pub use model::access::{
     AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,

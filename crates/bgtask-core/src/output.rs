@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::activation::{Activation, Firing};
 use crate::event::{CancelNotice, Event};
-use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, TaskId};
+use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, SocketKey, TaskId};
 use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
@@ -117,6 +117,8 @@ pub enum Output {
         /// Its words.
         message: Option<Arc<str>>,
     },
+    /// Close the broker's own copy of this descriptor: the task has taken it, or nobody will.
+    DropSocket(SocketKey),
     /// Wake the machine then, if it sleeps; ordered whenever that changes, `None` is not at all.
     Rouse(Option<BootTime>),
     /// Nothing more to do until an input comes, or until then.

@@ -36,7 +36,7 @@ record! {
     struct EnergyUsage { percent, level, until }
     struct EntryPoint { name, server, types }
     struct Event { at, app, task, name, instance, kind }
-    struct Firing { at, count, details, lost = 0, by_hand = false }
+    struct Firing { at, count, details, lost = 0, by_hand = false, socket = None }
     struct Grant { awake, standby }
     struct LastRun { at, ok }
     struct Limits { memory, processes }
@@ -156,6 +156,7 @@ record! {
         Detach(client),
         HostStarted(host, instance),
         HostProgress(host, instance, value),
+        SocketTaken(host, instance),
         HostFinished { host, instance, result, usage },
         HostUsage { host, usage },
         HostExited { host, exit, output_tail, usage },
@@ -221,6 +222,7 @@ record! {
         Kill(host),
         Deliver(client, notice),
         Progressed { task, instance, value, message },
+        DropSocket(socket),
         Rouse(at),
         Wake(wake),
     }

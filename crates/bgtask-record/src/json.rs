@@ -3,7 +3,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_core::{AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, RequestId, TaskId, WallTime};
+use bgtask_core::{
+    AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, RequestId, SocketKey, TaskId, WallTime,
+};
 use serde_json::{Map, Value};
 
 /// A core value that is written as JSON and read back.
@@ -321,6 +323,7 @@ macro_rules! wrapped {
 }
 wrapped! {
     HostId: u64, HostId, |id| id.0;
+    SocketKey: u64, SocketKey, |key| key.0;
     ClientId: u64, ClientId, |id| id.0;
     RequestId: u64, RequestId, |id| id.0;
     BootTime: u64, BootTime::from_micros, |time| time.as_micros();

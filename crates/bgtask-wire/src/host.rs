@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use zbus::message::Flags;
-use zbus::{DeserializeDict, Message, OwnedVariant, SerializeDict, Type};
+use zbus::{DeserializeDict, Message, OwnedFd, OwnedVariant, SerializeDict, Type};
 
 use crate::error::{Error, ErrorKind};
 
@@ -57,6 +57,8 @@ pub struct InstanceInfo {
     pub throttled_cpu: Option<u32>,
     /// The same for the network.
     pub throttled_network: Option<u32>,
+    /// The descriptor that goes with it: the broker has a copy, until it hears [`Took`](HostSignal::Took).
+    pub socket: Option<OwnedFd>,
 }
 
 /// The numbers of a cancellation (U-9), microseconds.
@@ -142,6 +144,8 @@ pub enum HostSignal {
     Started(String),
     /// `Progress(su)`
     Progress(String, u32),
+    /// `Took(s)`: the task of this instance has taken the descriptor that came with it.
+    Took(String),
 }
 
 impl HostSignal {
@@ -151,6 +155,7 @@ impl HostSignal {
         match header.member()?.as_str() {
             "Started" => message.body().deserialize().ok().map(Self::Started),
             "Progress" => message.body().deserialize().ok().map(|(instance, value)| Self::Progress(instance, value)),
+            "Took" => message.body().deserialize().ok().map(Self::Took),
             _ => None,
         }
     }
@@ -165,6 +170,7 @@ impl HostSignal {
         match self {
             Self::Started(instance) => signal("Started").build(instance),
             Self::Progress(instance, value) => signal("Progress").build(&(instance, value)),
+            Self::Took(instance) => signal("Took").build(instance),
         }
     }
 }

@@ -76,5 +76,6 @@ fn info() -> InstanceInfo {
         attempt: 1,
         throttled_cpu: None,
         throttled_network: None,
+        socket: None,
     }
 }

@@ -209,5 +209,6 @@ fn info(instance: &str) -> InstanceInfo {
         budget: 25_000_000,
         throttled_cpu: None,
         throttled_network: None,
+        socket: None,
     }
 }

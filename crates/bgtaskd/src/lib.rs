@@ -35,6 +35,7 @@ mod policy;
 mod ready;
 mod service_manager;
 mod session;
+mod sockets;
 mod sources;
 mod task_files;
 

@@ -1,9 +1,8 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Broker, Home, UserBus};
+use crate::harness::{Broker, Home, UserBus, write_program};
 
 /// Programs that the book's examples call and a test must not: each says how it was called.
 const HARMLESS: [&str; 8] = ["git", "mbsync", "notify-send", "paplay", "restic", "rsync", "xdg-open", "youtube-dl"];
@@ -25,9 +24,7 @@ impl World {
             fs::create_dir_all(dir(folder)).unwrap();
         }
         for name in HARMLESS {
-            let program = dir("bin").join(name);
-            fs::write(&program, "#!/bin/sh\necho \"${0##*/} $*\"\n").unwrap();
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            write_program(&dir("bin").join(name), "#!/bin/sh\necho \"${0##*/} $*\"\n");
         }
         machine(&home);
         let bus = UserBus::start(&home.world).await;

@@ -190,3 +190,10 @@ fn task(entry: &str, kind: &str, program: &Path) -> String {
 pub(crate) fn copy_program(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }
+
+/// Writes a script that can be run, likewise.
+pub(crate) fn write_program(path: &Path, text: &str) {
+    let script = "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\"";
+    let mut writer = Command::new("sh");
+    assert!(writer.args(["-c", script]).arg(path).arg(text).status().unwrap().success());
+}

@@ -20,7 +20,7 @@ mod user_bus;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub(crate) use app::{App, Listener, copy_program, progress};
+pub(crate) use app::{App, Listener, copy_program, progress, write_program};
 pub(crate) use broker::Broker;
 pub(crate) use home::Home;
 pub(crate) use leftovers::leftovers;

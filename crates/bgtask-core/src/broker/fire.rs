@@ -6,7 +6,7 @@ use super::tables::Occasion;
 use super::{Core, Task};
 use crate::activation::{Activation, Firing};
 use crate::event::{Cause, EventKind};
-use crate::ids::{AppId, TaskId};
+use crate::ids::{AppId, SocketKey, TaskId};
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::registration::Standing;
 use crate::model::trigger::{Details, SystemTriggerType, Trigger};
@@ -126,12 +126,13 @@ impl Core {
         let spent = trigger.one_shot() && !by_hand && task.registration.standing == Standing::Active;
         let cause = what.cause;
         let (instance, count) = match self.tasks.last_waiting_mut(id) {
-            Some(waiting) if what.details.is_none() || trigger.gathers() => {
+            Some(waiting) if waiting.firing.may_gather(&what, &trigger) => {
                 waiting.firing.gather(what);
                 (waiting.instance, waiting.firing.count)
             }
             _ => {
-                let mut firing = Firing { at: now, count: 0, details: None, lost: 0, by_hand: false };
+                let mut firing =
+                    Firing { at: now, count: 0, details: None, lost: 0, by_hand: false, socket: what.socket };
                 firing.gather(what);
                 let count = firing.count;
                 self.tasks.wait(id, Activation::new(new, firing, now));
@@ -197,11 +198,13 @@ pub(super) struct Occurrence {
     pub(super) cause: Cause,
     /// The user asked for it, whatever it would wait for.
     pub(super) by_hand: bool,
+    /// The descriptor that goes with it.
+    pub(super) socket: Option<SocketKey>,
 }
 
 impl Default for Occurrence {
     fn default() -> Self {
-        Self { details: None, count: 1, lost: 0, cause: Cause::World, by_hand: false }
+        Self { details: None, count: 1, lost: 0, cause: Cause::World, by_hand: false, socket: None }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::input::SourceStatus;
 use crate::limits::MAX_DETAILS_BYTES;
 use crate::model::registration::Standing;
 use crate::model::subject::Subject;
-use crate::model::trigger::Details;
+use crate::model::trigger::{Details, Trigger};
 use crate::output::Output;
 
 impl Core {
@@ -51,6 +51,13 @@ impl Core {
 }
 
 impl Firing {
+    /// Whether another occurrence is one with it: what carries nothing always is, events are gathered, and a descriptor goes to
+    /// a task of its own.
+    pub(super) fn may_gather(&self, more: &Occurrence, trigger: &Trigger) -> bool {
+        let apart = self.socket.is_some() || more.socket.is_some();
+        !apart && (more.details.is_none() || trigger.gathers())
+    }
+
     /// Takes in another occurrence. Events that find no room are counted as lost.
     pub(super) fn gather(&mut self, more: Occurrence) {
         self.count = self.count.saturating_add(more.count);

@@ -150,6 +150,7 @@ impl Core {
             Input::Detach(client) => self.detach(client),
             Input::HostStarted(host, instance) => self.host_started(host, instance),
             Input::HostProgress(host, instance, value) => self.host_progress(host, instance, value),
+            Input::SocketTaken(host, instance) => self.socket_taken(host, instance),
             Input::HostFinished { host, instance, result, usage } => self.host_finished(host, instance, result, usage),
             Input::HostUsage { host, usage } => self.host_used(host, usage),
             Input::HostExited { host, exit, output_tail, usage } => {

@@ -59,6 +59,17 @@ impl Core {
         self.settle(&app, spent);
     }
 
+    /// The task has taken the descriptor that came with its activation: from now on it is the task's own.
+    pub(super) fn socket_taken(&mut self, host: HostId, instance: InstanceId) {
+        let Some(id) = self.task_of(host, instance) else { return };
+        let taken = self.tasks.running_mut(instance).and_then(|activation| activation.firing.socket.take());
+        if let Some(socket) = taken {
+            self.tasks.touch(id, instance);
+            self.heard_of(host);
+            self.outputs.push_back(Output::DropSocket(socket));
+        }
+    }
+
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
     pub(super) fn host_exited(&mut self, host: HostId, exit: HostExit, output_tail: &str, usage: Option<Usage>) {
         let spent = usage.and_then(|usage| self.read_meter(host, usage));
@@ -244,6 +255,9 @@ impl Core {
         let (instance, progress) = (activation.instance, activation.state.progress());
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
+        if let Some(socket) = activation.firing.socket.take() {
+            self.outputs.push_back(Output::DropSocket(socket));
+        }
         self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
         self.keep_completion(id, instance, outcome, progress);
     }

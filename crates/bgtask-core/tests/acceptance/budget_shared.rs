@@ -150,7 +150,7 @@ fn q_6_what_is_critical_has_a_budget_of_its_own() {
     let task = broker.register(on(SystemTriggerType::ControlChannelReset, "Reset"));
     burn(&mut broker, seconds(30), &mut host);
     // No source of this version tells of it: a store of another may hold one that has fired.
-    let firing = Firing { at: broker.now.wall, count: 1, details: None, lost: 0, by_hand: false };
+    let firing = Firing { at: broker.now.wall, count: 1, details: None, lost: 0, by_hand: false, socket: None };
     let instance = InstanceId::from_random(7);
     let activation = Activation {
         instance,

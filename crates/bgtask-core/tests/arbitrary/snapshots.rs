@@ -25,7 +25,8 @@ pub(crate) fn snapshots() -> impl Strategy<Value = Snapshot> {
                 snapshot.registrations.push(stored(id, entry, new, standing));
             }
             if let Some(state) = state {
-                let firing = Firing { at: Now::ZERO.wall, count: attempt, details: None, lost: 0, by_hand: false };
+                let firing =
+                    Firing { at: Now::ZERO.wall, count: attempt, details: None, lost: 0, by_hand: false, socket: None };
                 let instance = InstanceId::from_random(u128::from(number));
                 snapshot.activations.push((id, activation(instance, firing.clone(), attempt, state)));
                 if next {

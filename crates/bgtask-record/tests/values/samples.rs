@@ -9,9 +9,9 @@ use bgtask_core::{
     DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass,
     EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit, NewRegistration, Notice,
     Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Refusal, Registration,
-    Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing,
-    Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, ThrottleCounts, Trigger,
-    Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
+    Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, SocketKey, SourceStatus,
+    Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, ThrottleCounts,
+    Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -130,7 +130,7 @@ fn zone() -> Zone {
 }
 
 fn firing() -> Firing {
-    Firing { at: WALL, count: u32::MAX, details: None, lost: 0, by_hand: false }
+    Firing { at: WALL, count: u32::MAX, details: None, lost: 0, by_hand: false, socket: None }
 }
 
 fn details() -> Details {
@@ -234,6 +234,7 @@ pub(crate) fn activations() -> Vec<Activation> {
             details: number.is_multiple_of(2).then(details),
             lost: u32::from(number == 2),
             by_hand: number == 3,
+            socket: (number == 2).then_some(SocketKey(5)),
             ..firing()
         },
         attempt: 3,
@@ -527,6 +528,7 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::Detach(ClientId(0)),
         Input::HostStarted(HOST, INSTANCE),
         Input::HostProgress(HOST, INSTANCE, u32::MAX),
+        Input::SocketTaken(HOST, INSTANCE),
         Input::HostFinished { host: HOST, instance: INSTANCE, result: Ok(()), usage: None },
         Input::HostFinished { host: HOST, instance: INSTANCE, result: Err(String::new()), usage: Some(usage()) },
         Input::HostUsage { host: HOST, usage: usage() },
@@ -659,6 +661,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::Throttled(HOST, INSTANCE, ThrottleCounts { cpu: 2, network: 1 }),
         Output::Inhibit(INSTANCE),
         Output::Uninhibit(INSTANCE),
+        Output::DropSocket(SocketKey(5)),
         Output::Rouse(Some(BOOT)),
         Output::Rouse(None),
         Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },

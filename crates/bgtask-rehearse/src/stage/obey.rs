@@ -72,6 +72,7 @@ impl Stage {
                 | Output::Inhibit(_)
                 | Output::Uninhibit(_)
                 | Output::Rouse(_)
+                | Output::DropSocket(_)
                 | Output::WatchDevice(..)
                 | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}

@@ -314,7 +314,11 @@ impl Simulation {
             Output::Deliver(client, notice) => self.deliver(client, &notice)?,
             Output::Freeze(host) => self.hosts.freeze(host, now),
             Output::Thaw(host) => self.hosts.thaw(host, now),
-            Output::Throttled(..) | Output::Inhibit(_) | Output::Uninhibit(_) | Output::Rouse(_) => {}
+            Output::Throttled(..)
+            | Output::Inhibit(_)
+            | Output::Uninhibit(_)
+            | Output::Rouse(_)
+            | Output::DropSocket(_) => {}
             Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
         }
         Ok(())

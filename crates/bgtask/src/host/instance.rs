@@ -1,8 +1,9 @@
 //! One activation as its task sees it.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bgtask_wire::InstanceInfo;
@@ -43,6 +44,34 @@ pub(crate) struct InstanceParts {
     pub(crate) event_id: Option<String>,
     pub(crate) details: ValueSet,
     pub(crate) throttles: Arc<Throttles>,
+    pub(crate) socket: Handed,
+}
+
+/// The descriptor that came with an activation, until the task takes it: it is the broker's as well till then, so that it
+/// outlives this process.
+#[derive(Default)]
+pub(crate) struct Handed {
+    socket: Mutex<Option<OwnedFd>>,
+    told: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Handed {
+    pub(crate) fn new(socket: Option<OwnedFd>) -> Self {
+        Self { socket: Mutex::new(socket), told: None }
+    }
+
+    /// Has it told when it is taken.
+    pub(crate) fn tell(&mut self, told: impl Fn() + Send + Sync + 'static) {
+        self.told = Some(Box::new(told));
+    }
+
+    fn take(&self) -> Option<OwnedFd> {
+        let taken = self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(_), Some(told)) = (&taken, &self.told) {
+            told();
+        }
+        taken
+    }
 }
 
 /// What was registered, as far as its task needs to know (RUN-6).
@@ -122,6 +151,12 @@ impl TaskInstance {
     /// cut for example, is run again (D7).
     pub fn attempt(&self) -> u32 {
         self.0.parts.attempt
+    }
+
+    /// The descriptor that came with the activation, once: from then on it is the task's own.
+    #[allow(dead_code, reason = "taken by what hands sockets over")]
+    pub(crate) fn take_socket(&self) -> Option<OwnedFd> {
+        self.0.parts.socket.take()
     }
 
     /// How often the activation was suspended because its app had used up what it may use in the background, and went on when
@@ -270,6 +305,7 @@ impl InstanceParts {
             event_id: info.event_id,
             details,
             throttles: Arc::new(Throttles::new(info.throttled_cpu.unwrap_or(0), info.throttled_network.unwrap_or(0))),
+            socket: Handed::new(info.socket.map(Into::into)),
         })
     }
 }

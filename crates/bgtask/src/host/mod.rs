@@ -65,8 +65,8 @@ pub use cancel::CancelNotice;
 pub(crate) use cancel::Cancellation;
 pub(crate) use channel::inherited;
 pub(crate) use entries::{Activated, Entries};
-pub(crate) use instance::InstanceParts;
 pub use instance::{BackgroundTaskDeferral, RegisteredTask, TaskInstance};
+pub(crate) use instance::{Handed, InstanceParts};
 #[cfg(feature = "testing")]
 pub(crate) use outbox::Channel;
 pub use outbox::{MAX_QUEUED_PROGRESS, PROGRESS_INTERVAL};

@@ -58,6 +58,13 @@ impl Outbox {
         self.filled.notify_one();
     }
 
+    /// The task has taken the descriptor that came with its activation.
+    pub(super) fn took(&self, instance: InstanceId) {
+        if let Ok(message) = HostSignal::Took(instance.to_string()).message() {
+            self.send(message);
+        }
+    }
+
     pub(super) fn progress(&self, instance: InstanceId, value: u32) {
         let mut queue = self.lock();
         let same = queue.iter_mut().filter_map(|item| match item {

@@ -117,9 +117,13 @@ impl Server {
 
     fn start(&mut self, info: InstanceInfo, call: &Message) -> Result<(), Error> {
         let entry = self.entries.find(&info)?;
-        let parts = self.check(info)?;
+        let mut parts = self.check(info)?;
         let (id, budget, throttles) = (parts.instance_id, parts.budget, Arc::clone(&parts.throttles));
         let cancellation = Arc::new(Cancellation::default());
+        parts.socket.tell({
+            let outbox = Arc::clone(&self.outbox);
+            move || outbox.took(id)
+        });
         let instance = TaskInstance::new(parts, Arc::clone(&cancellation), self.data_dir.clone(), {
             let outbox = Arc::clone(&self.outbox);
             move |value| outbox.progress(id, value)

@@ -114,6 +114,7 @@ fn info(entry_point: &str) -> InstanceInfo {
         budget: 25_000_000,
         throttled_cpu: None,
         throttled_network: None,
+        socket: None,
     }
 }
 

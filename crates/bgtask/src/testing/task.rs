@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::host::{
-    BackgroundTask, BlockingTask, CANCEL_GRACE, CancelNotice, Cancellation, Entry, InstanceParts, RegisteredTask,
-    TaskInstance, blocking_entry, entry, run_to_end,
+    BackgroundTask, BlockingTask, CANCEL_GRACE, CancelNotice, Cancellation, Entry, Handed, InstanceParts,
+    RegisteredTask, TaskInstance, blocking_entry, entry, run_to_end,
 };
 use crate::throttle::Throttles;
 use crate::{BackgroundTaskCancellationReason, InstanceId, PropertyValue, TaskId, ValueSet};
@@ -225,6 +225,7 @@ impl TaskTest {
             event_id: None,
             details: self.details.clone(),
             throttles: Arc::new(Throttles::new(self.throttled.0, self.throttled.1)),
+            socket: Handed::default(),
         }
     }
 }

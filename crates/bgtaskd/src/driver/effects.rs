@@ -65,6 +65,7 @@ impl Driver {
                     tracing::error!("the machine cannot be woken for a task: {error}");
                 }
             }
+            Output::DropSocket(key) => self.sockets.drop(key),
             Output::Freeze(host) => self.hosts.freeze(host),
             Output::Thaw(host) => self.hosts.thaw(host),
             Output::Throttled(host, instance, counts) => match bgtask_convert::throttled_call(instance, counts) {
@@ -79,7 +80,8 @@ impl Driver {
         if let Entry::Command(command) = &order.entry {
             return self.run_command(host, order, command);
         }
-        match bgtask_convert::run_call(order) {
+        let socket = order.firing.socket.and_then(|key| self.sockets.lend(key));
+        match bgtask_convert::run_call(order, socket) {
             Ok(call) => {
                 if self.hosts.begin(host, order.instance, &call) {
                     self.tell(host, call);

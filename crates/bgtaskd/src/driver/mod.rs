@@ -42,6 +42,7 @@ use crate::options::Options;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
 use crate::service_manager::Watchdog;
+use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::task_files::TaskFiles;
 use clock::Clock;
@@ -77,6 +78,7 @@ struct Driver {
     listeners: Listeners,
     devices: Devices,
     inhibitor: Inhibitor,
+    sockets: Sockets,
     doubts: Doubts,
     notifier: Notifier,
     task_files: TaskFiles,
@@ -315,6 +317,9 @@ impl Driver {
             MessageType::Signal => match HostSignal::read(message) {
                 Some(HostSignal::Started(instance)) => {
                     instance.parse().ok().map(|instance| Input::HostStarted(host, instance))
+                }
+                Some(HostSignal::Took(instance)) => {
+                    instance.parse().ok().map(|instance| Input::SocketTaken(host, instance))
                 }
                 Some(HostSignal::Progress(instance, value)) => {
                     instance.parse().ok().map(|instance| Input::HostProgress(host, instance, value))

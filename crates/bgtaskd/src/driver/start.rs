@@ -42,6 +42,7 @@ use crate::places::Places;
 use crate::policy::{self, Policies};
 use crate::service_manager::{self, Watchdog};
 use crate::session;
+use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::task_files::{self, TaskFiles};
 
@@ -121,6 +122,7 @@ impl Driver {
             listeners: Listeners::new(World::new("/"), world.clone(), seen, happened),
             devices: Devices::new(world.clone(), gone),
             inhibitor: Inhibitor::new(world.clone()),
+            sockets: Sockets::default(),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),

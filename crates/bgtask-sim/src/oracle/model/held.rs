@@ -113,7 +113,7 @@ impl Model {
     }
 
     fn wait(&mut self, instance: InstanceId, task: TaskId) {
-        let firing = Firing { at: self.now.wall, count: 0, details: None, lost: 0, by_hand: false };
+        let firing = Firing { at: self.now.wall, count: 0, details: None, lost: 0, by_hand: false, socket: None };
         self.places += 1;
         let (told, place) = (Vec::new(), self.places);
         let (given, attempt, failures, not_before) = (false, 1, 0, None);

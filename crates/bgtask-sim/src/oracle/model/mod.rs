@@ -268,6 +268,8 @@ impl Model {
             }
             Input::HostStarted(host, instance) => self.started(*host, *instance),
             Input::HostProgress(host, instance, value) => self.progressed(*host, *instance, *value, owed),
+            // Nothing is handed over in the simulated world.
+            Input::SocketTaken(..) => {}
             Input::HostFinished { host, instance, result, usage } => {
                 self.finished(*host, *instance, result, *usage, owed);
             }
@@ -331,6 +333,7 @@ impl Model {
                 self.missing.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
+            Output::DropSocket(key) => check(false, || format!("{key:?} was never handed over")),
             Output::Freeze(host) => self.freezes(*host, owed),
             Output::Thaw(host) => self.thaws(*host, owed),
             Output::Throttled(host, instance, counts) => {

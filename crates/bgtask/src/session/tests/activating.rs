@@ -36,6 +36,7 @@ impl Client {
             budget: 600_000_000,
             throttled_cpu: None,
             throttled_network: None,
+            socket: None,
         };
         self.connection.send(&HostCall::Run(Box::new(info)).message().unwrap()).await.unwrap();
         instance

@@ -89,7 +89,7 @@ impl Processes {
     }
 
     pub(super) fn run(&mut self, host: HostId, order: &RunOrder) {
-        let call = run_call(order).expect("what the core keeps was written by this broker");
+        let call = run_call(order, None).expect("what the core keeps was written by this broker");
         if let Some(process) = self.alive.get_mut(&host) {
             process.unanswered.insert(call.primary_header().serial_num().get(), order.instance);
             let _ = process.calls.send(call);
@@ -168,6 +168,7 @@ impl Processes {
             return Some(match HostSignal::read(&message)? {
                 HostSignal::Started(instance) => Input::HostStarted(host, instance.parse().ok()?),
                 HostSignal::Progress(instance, value) => Input::HostProgress(host, instance.parse().ok()?, value),
+                HostSignal::Took(instance) => Input::SocketTaken(host, instance.parse().ok()?),
             });
         }
         let answered = message.header().reply_serial()?.get();
@@ -254,12 +255,12 @@ mod tests {
             entry: Entry::Component("x".repeat(limits::MAX_ENTRY_POINT_BYTES).into()),
             group: Some("x".repeat(limits::MAX_GROUP_BYTES).into()),
             trigger,
-            firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false },
+            firing: Firing { at: WallTime::from_micros(7), count: 1, details, lost: 0, by_hand: false, socket: None },
             attempt: 1,
             budget: Duration::from_secs(25),
             throttled: bgtask_core::ThrottleCounts::default(),
         };
-        let bytes = run_call(&order).expect("it can be written").data().len();
+        let bytes = run_call(&order, None).expect("it can be written").data().len();
         assert!((MAX_MESSAGE_BYTES..=MAX_ORDER_BYTES).contains(&bytes), "{bytes}");
     }
 }
