@@ -80,7 +80,7 @@ pub enum Report {
         /// A URI.
         uri: String,
     },
-    /// The other side has closed the channel.
+    /// The channel is closed, here or by the other side.
     Closed {
         /// Which channel.
         channel: String,

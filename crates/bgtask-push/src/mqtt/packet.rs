@@ -131,6 +131,14 @@ pub(super) fn disconnect(out: &mut Vec<u8>, reason: u8, session_expiry: Option<u
 /// The first packet in `bytes` and how long it is; `None` where it is not complete.
 pub(super) fn read(bytes: &[u8]) -> Result<Option<(Packet, usize)>, Malformed> {
     let Some((first, rest)) = bytes.split_first() else { return Ok(None) };
+    // Whoever speaks another protocol is known by the first byte, and not waited for.
+    if !matches!(first, 0x20 | 0x30..=0x3f | 0x40 | 0x90 | 0xb0 | 0xd0 | 0xe0) {
+        return Err(Malformed(format!(
+            "a packet of type {} with the flags {}, which no server sends",
+            first >> 4,
+            first & 0xf
+        )));
+    }
     let Some((length, after)) = length(rest)? else { return Ok(None) };
     if length > MAX_PACKET_BYTES {
         return Err(Malformed(format!(
@@ -143,23 +151,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(Packet, usize)>, Malformed> {
 }
 
 fn read_body(first: u8, mut body: Reader<'_>) -> Result<Packet, Malformed> {
-    Ok(match (first >> 4, first & 0xf) {
-        (2, 0) => {
+    Ok(match first >> 4 {
+        2 => {
             let (flags, reason) = (body.byte()?, body.byte()?);
             Packet::ConnAck { session_present: flags & 1 == 1, reason, properties: body.properties()? }
         }
-        (3, flags) => Packet::Publish(Box::new(read_publish(flags, body)?)),
-        (4, 0) => Packet::PubAck { id: body.id()?, reason: body.optional_byte(), properties: body.last_properties()? },
-        (9, 0) => {
+        3 => Packet::Publish(Box::new(read_publish(first & 0xf, body)?)),
+        4 => Packet::PubAck { id: body.id()?, reason: body.optional_byte(), properties: body.last_properties()? },
+        9 => {
             let (id, properties) = (body.id()?, body.properties()?);
             Packet::SubAck { id, reasons: body.0.to_vec(), properties }
         }
-        (11, 0) => Packet::UnsubAck { id: body.id()? },
-        (13, 0) => Packet::PingResp,
-        (14, 0) => Packet::Disconnect { reason: body.optional_byte(), properties: body.last_properties()? },
-        (kind, flags) => {
-            return Err(Malformed(format!("a packet of type {kind} with the flags {flags}, which no server sends")));
-        }
+        11 => Packet::UnsubAck { id: body.id()? },
+        13 => Packet::PingResp,
+        _ => Packet::Disconnect { reason: body.optional_byte(), properties: body.last_properties()? },
     })
 }
 

@@ -78,7 +78,7 @@ impl Session {
         loop {
             let begun = Instant::now();
             match self.once(&mut unacknowledged).await {
-                End::Closed => return,
+                End::Closed => return self.closed().await,
                 End::Lost(trouble) => {
                     tracing::info!(channel = self.channel, "push: {trouble}");
                     let lasting = trouble.lasting;
@@ -95,6 +95,11 @@ impl Session {
                 }
             }
         }
+    }
+
+    async fn closed(&self) {
+        let report = Report::Closed { channel: self.channel.clone(), why: "it was closed here".into() };
+        self.report(report).await;
     }
 
     async fn report(&self, report: Report) -> bool {
@@ -114,6 +119,7 @@ impl Session {
                     Some(Order::Close) => {
                         // What the server still keeps of it ends by its expiry, where it cannot be told now.
                         let _told = self.forget().await;
+                        self.closed().await;
                         return false;
                     }
                     None => return false,

@@ -40,7 +40,7 @@ fn publish(number: u16) -> Vec<u8> {
 async fn a_server_that_does_not_keep_to_the_protocol_is_left_and_said() {
     let flood: Vec<u8> = (1..=MAX_UNACKNOWLEDGED + 1).flat_map(publish).collect();
     for (after_subscribing, part) in [
-        (vec![0x30, 0xff, 0xff, 0x7f], "64"),
+        (vec![0x30, 0xff, 0xff, 0x7f], "65536 are the most"),
         (vec![0x34, 5, 0, 1, b't', 0, 1], "QoS 2"),
         (flood, "without an acknowledgement"),
         (vec![0x20, 3, 0, 0, 0], "nothing asked for"),

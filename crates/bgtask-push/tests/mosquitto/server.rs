@@ -32,7 +32,7 @@ impl Mosquitto {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut config = format!(
             "listener {port} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_queued_messages 0\n\
-             max_queued_bytes 0\nmax_inflight_messages 0\nallow_anonymous {}\n",
+             max_queued_bytes 0\nmax_inflight_messages 1000\nallow_anonymous {}\n",
             folder.display(),
             wanted.user.is_none()
         );
