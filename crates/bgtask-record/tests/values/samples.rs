@@ -545,7 +545,6 @@ fn requests() -> Vec<Request> {
         Request::Acknowledge(app.clone(), u64::MAX),
         Request::TransferSocket(app.clone(), new_socket()),
         Request::ReclaimSocket { app, id: "chat".into() },
-        Request::Acknowledge(app, u64::MAX),
         open(Some(app_id()), Some(details())),
         open(None, None),
     ]);
