@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use zbus::{Message, OwnedVariant, Type};
 
 use crate::error::{Error, ErrorKind};
-use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TriggerInfo};
+use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOrder, TriggerInfo};
 use crate::{BROKER_INTERFACE, BROKER_PATH};
 
 /// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".
@@ -122,6 +122,17 @@ pub enum Call {
         /// Which of its notifications.
         tag: String,
     },
+    /// `CreateTransfer(sa{sv})`
+    CreateTransfer(String, Box<TransferOrder>),
+    /// `ControlTransfer(ss)`
+    ControlTransfer {
+        /// Which.
+        transfer: String,
+        /// `pause`, `resume`, `cancel` or `forget`.
+        what: String,
+    },
+    /// `ListTransfers(s)`
+    ListTransfers(String),
     /// A call every D-Bus object answers.
     Standard(Standard),
 }
@@ -271,6 +282,15 @@ impl Call {
                 let (app, tag) = body(message)?;
                 Self::RemoveNotification { app, tag }
             }
+            "CreateTransfer" => {
+                let (app, order) = body(message)?;
+                Self::CreateTransfer(app, Box::new(order))
+            }
+            "ControlTransfer" => {
+                let (transfer, what) = body(message)?;
+                Self::ControlTransfer { transfer, what }
+            }
+            "ListTransfers" => Self::ListTransfers(body(message)?),
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })
     }

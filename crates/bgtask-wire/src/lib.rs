@@ -13,6 +13,7 @@ mod error;
 mod host;
 mod proxy;
 mod socket;
+mod transfer;
 mod types;
 
 pub use address::{ADDRESS_VARIABLE, Address, InvalidAddress};
@@ -21,10 +22,11 @@ pub use error::{Error, ErrorKind};
 pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
 pub use proxy::BrokerProxy;
 pub use socket::PeerSocket;
+pub use transfer::TransferStatus;
 pub use types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, TriggerInfo,
-    WhyInfo,
+    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, TransferInfo,
+    TransferOrder, TriggerInfo, WhyInfo,
 };
 
 /// The broker's name on a session bus.

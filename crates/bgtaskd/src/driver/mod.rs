@@ -7,6 +7,7 @@ mod effects;
 mod notify;
 mod start;
 mod task_files;
+mod transfers;
 
 pub(crate) use self::doubts::Tried;
 pub(crate) use self::notify::Notify;
@@ -45,6 +46,7 @@ use crate::service_manager::Watchdog;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::task_files::TaskFiles;
+use crate::transfers::Transfers;
 use clock::Clock;
 use durable::Durable;
 
@@ -82,6 +84,7 @@ struct Driver {
     doubts: Doubts,
     notifier: Notifier,
     task_files: TaskFiles,
+    transfers: Transfers,
     policies: Policies,
     consents: Consents,
     places: Places,
@@ -269,6 +272,7 @@ impl Driver {
             logs: &self.logs,
             calendars: &self.calendars,
             task_files: &self.task_files,
+            transfers: &self.transfers,
             identity: &client.identity,
             door: client.door,
         };
@@ -278,6 +282,7 @@ impl Driver {
             Ok(Answer::Ask(request)) if self.doubts(id, message, &request) => {}
             Ok(Answer::Ask(request)) => self.ask(now, id, message, request),
             Ok(Answer::Notify(app, what)) => self.notify(id, message, app, what),
+            Ok(Answer::Transfer(wanted)) => self.transfer_for(now, id, message, wanted),
             Ok(Answer::Watch(scope, reply)) => {
                 self.reply(id, message, Ok(reply));
                 self.clients.watch(id, scope);
@@ -409,6 +414,7 @@ impl Driver {
                 self.untidy.get_or_insert(STORE_REST);
                 effects::log(&event);
                 self.put_away_after(&event);
+                self.transfer_went_on(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));

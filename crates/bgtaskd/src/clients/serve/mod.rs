@@ -5,6 +5,7 @@ mod describe;
 mod read;
 mod reply;
 mod standard;
+mod transfers;
 
 use bgtask_core::{AppId, Core, Now, Request};
 use bgtask_log::Logs;
@@ -21,7 +22,9 @@ use crate::calendars::Calendars;
 use crate::driver::Notify;
 use crate::places::Places;
 use crate::task_files::TaskFiles;
+use crate::transfers::Transfers;
 pub(crate) use reply::{refusal, reply};
+pub(crate) use transfers::{Control, Transferring};
 
 /// What a call comes to.
 pub(crate) enum Answer {
@@ -40,6 +43,8 @@ pub(crate) enum Answer {
     },
     /// The reply is the desktop's.
     Notify(AppId, Notify),
+    /// The reply is the driver's.
+    Transfer(Transferring),
     /// The reply, and from now on these events.
     Watch(Scope, Message),
 }
@@ -54,6 +59,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) logs: &'a Logs,
     pub(crate) calendars: &'a Calendars,
     pub(crate) task_files: &'a TaskFiles,
+    pub(crate) transfers: &'a Transfers,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }
@@ -68,6 +74,8 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
         }
         Call::RemoveNotification { app, tag } => Ok(Answer::Notify(asked.shows(&app)?, Notify::Remove(tag))),
         Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
+        Call::CreateTransfer(app, order) => asked.create_transfer(&app, *order).map(Answer::Transfer),
+        Call::ControlTransfer { transfer, what } => asked.control_transfer(&transfer, &what).map(Answer::Transfer),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
         Call::Standard(call) => standard::answer(&call, asked.core, message).map(Answer::Now),
         call => match asked.read(&call, message)? {
