@@ -26,6 +26,7 @@ mod news;
 mod notification;
 mod refusal;
 mod register;
+mod socket;
 mod source;
 mod subject;
 
@@ -38,5 +39,6 @@ pub use news::{energy_info, event_info, event_text, notice_message, outcome_info
 pub use notification::notification;
 pub use refusal::error_kind;
 pub use register::new_registration;
+pub use socket::{socket_info, transfer_request};
 pub use source::{core_status, fact_of, source_of};
 pub use subject::{check_subject, subject};

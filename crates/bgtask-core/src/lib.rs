@@ -44,11 +44,11 @@ mod time;
 
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
 pub use broker::{Core, Gate, GateReading, Why};
-pub use config::Config;
+pub use config::{Config, Stretch};
 pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
 pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, SocketKey, TaskId};
-pub use input::{AppVersion, HostExit, Input, Request, Snapshot, SourceStatus};
+pub use input::{AppVersion, HostExit, Input, NewSocket, Request, Snapshot, SourceStatus};
 pub use model::access::{
     AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,
     PolicyRule,
@@ -64,6 +64,10 @@ pub use model::condition::{Condition, Levels, SystemConditionType};
 pub use model::fact::{BackgroundWorkCost, DayWindow, Fact, Report, Zone};
 pub use model::outcome::{Completion, Outcome};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};
+pub use model::socket::{
+    IllegalSocketEvent, Readiness, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason,
+    SocketEvent, SocketKind, SocketState,
+};
 pub use model::subject::{EventClass, Properties, Subject, Support};
 pub use model::trigger::{
     CustomSystemEventTriggerRecurrence, Demand, Details, Pace, PathEvents, PathWatch, SystemTriggerType, Trigger,

@@ -10,6 +10,7 @@ use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
 use crate::model::registration::{Entry, Registration};
+use crate::model::socket::Socket;
 use crate::model::subject::Subject;
 use crate::model::trigger::{Details, Trigger};
 use crate::model::windows_enum;
@@ -119,6 +120,11 @@ pub enum Output {
     },
     /// Close the broker's own copy of this descriptor: the task has taken it, or nobody will.
     DropSocket(SocketKey),
+    /// Tell once of a socket that there is something to read or to accept, or that it is closed, without reading, by
+    /// [`Input::SocketReady`](crate::Input::SocketReady): at once, where it is so already. Ordered again, it is looked at again.
+    WatchSocket(SocketKey),
+    /// Tell no more.
+    UnwatchSocket(SocketKey),
     /// The activation has ended, or never ran: look no longer whether its caller is gone.
     ForgetCaller(InstanceId),
     /// Wake the machine then, if it sleeps; ordered whenever that changes, `None` is not at all.
@@ -191,6 +197,10 @@ pub enum Change {
     PutAccount(AppId, Account),
     /// Remove.
     DeleteAccount(AppId),
+    /// Insert or replace, by its key.
+    PutSocket(Socket),
+    /// Remove.
+    DeleteSocket(SocketKey),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
@@ -218,6 +228,8 @@ pub struct RunOrder {
     pub throttled: ThrottleCounts,
     /// How long it may run.
     pub budget: Duration,
+    /// What the broker knows of the socket that comes with the firing, where an app has handed it over.
+    pub brokered: Option<Socket>,
 }
 
 /// What an attached client hears.
@@ -267,6 +279,10 @@ pub enum Reply {
     Acknowledged,
     /// The progress is noted.
     Noted,
+    /// The socket is the broker's now.
+    Transferred,
+    /// The socket is the app's again: the driver gives it its descriptor.
+    Socket(Box<Socket>),
     /// What became of a connection to an app service.
     AppService {
         /// The answer.
@@ -382,6 +398,8 @@ pub enum WakeReason {
     Refill,
     /// A task has been held long enough because the processors are busy.
     Load(TaskId),
+    /// The keep-alive time of a socket is over.
+    KeepAlive(TaskId),
     /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
     More,
 }

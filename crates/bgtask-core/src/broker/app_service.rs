@@ -74,7 +74,9 @@ impl Core {
 
     /// An activation has come to its end: what was held for it is held no more.
     pub(super) fn let_go(&mut self, activation: &mut Activation) {
-        self.outputs.extend(activation.firing.socket.take().map(Output::DropSocket));
+        if let Some(socket) = activation.firing.socket.take() {
+            self.socket_ended(socket);
+        }
         if self.connections.remove(&activation.instance).is_some() {
             self.outputs.push_back(Output::ForgetCaller(activation.instance));
         }

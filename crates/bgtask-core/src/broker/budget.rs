@@ -75,6 +75,7 @@ impl Core {
             io: total.io.max(before.io),
             memory_peak: total.memory_peak,
             network: total.network.map(|network| network.max(before.network.unwrap_or(0))),
+            processes: total.processes,
         };
         host.meter.used = used;
         let background = matches!(host.kind, HostKind::Launched(_));

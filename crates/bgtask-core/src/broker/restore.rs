@@ -38,6 +38,7 @@ impl Core {
         for (id, activation) in activations {
             self.resume(id, activation);
         }
+        self.restore_sockets(snapshot.sockets);
         let tasks: Vec<_> = self.tasks.iter().map(|task| task.registration.id).collect();
         tasks.into_iter().for_each(|id| self.tidy(id));
         self.settle_sources();

@@ -15,6 +15,7 @@ use crate::model::cancel::CancellationReason;
 use crate::model::command::{Usage, Used};
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
+use crate::model::socket::SocketEvent;
 use crate::output::Output;
 
 const SIGTERM: i32 = 15;
@@ -66,12 +67,16 @@ impl Core {
     /// The task has taken the descriptor that came with its activation: from now on it is the task's own.
     pub(super) fn socket_taken(&mut self, host: HostId, instance: InstanceId) {
         let Some(id) = self.task_of(host, instance) else { return };
-        let taken = self.tasks.running_mut(instance).and_then(|activation| activation.firing.socket.take());
-        if let Some(socket) = taken {
+        let Some(activation) = self.tasks.running_mut(instance) else { return };
+        let Some(socket) = activation.firing.socket else { return };
+        if self.sockets.get(socket).is_none() {
+            activation.firing.socket = None;
             self.tasks.touch(id, instance);
-            self.heard_of(host);
-            self.outputs.push_back(Output::DropSocket(socket));
+        } else if self.step_socket(socket, SocketEvent::Taken).is_none() {
+            return;
         }
+        self.heard_of(host);
+        self.outputs.push_back(Output::DropSocket(socket));
     }
 
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
@@ -167,6 +172,7 @@ impl Core {
             }
         }
         self.refill();
+        self.expire_sockets();
         self.sample_silent();
         self.look_at_usage();
         self.expire_timers(&beside_timers);
@@ -325,7 +331,7 @@ impl Core {
         self.outputs.push_back(Output::Retire(host));
     }
 
-    fn kill(&mut self, host: HostId) {
+    pub(super) fn kill(&mut self, host: HostId) {
         self.hosts.get_mut(host).expect("it is there").apply(HostEvent::Killed);
         self.outputs.push_back(Output::Kill(host));
     }

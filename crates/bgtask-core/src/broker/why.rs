@@ -4,10 +4,12 @@ mod because;
 mod budget;
 mod reading;
 mod remedy;
+mod stretch;
 
 use std::time::Duration;
 
 use super::schedule::Gate;
+use super::sockets::wakes_for_sockets;
 use super::{Core, Task};
 use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
@@ -122,7 +124,10 @@ impl Core {
             None if trigger.is_of_manifest() => format!("{it} waits for a caller; {past}."),
             None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
         };
-        [Some(sentence), self.half_blind(task), self.locked_out(registration)].into_iter().flatten().collect()
+        let sockets = wakes_for_sockets(trigger).then(|| self.say_sockets(registration.id));
+        let more =
+            [self.say_stretched(registration, now), self.half_blind(task), sockets, self.locked_out(registration)];
+        [Some(sentence)].into_iter().chain(more).flatten().collect()
     }
 
     /// A timer fires on a tick that all share, or with a wake-up that it shares, and not always when it is due.

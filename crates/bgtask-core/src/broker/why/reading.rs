@@ -15,8 +15,8 @@ use crate::time::{Now, Spoken, WallTime};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateReading {
     /// Its name: a condition's name (of a command: its word), `Manifest`, `Access`, `EnergySaver`, `ExternalPower`,
-    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, of a command `Paused`, `Backoff` and `Running`, and `Standby`
-    /// and `Load` while they are closed.
+    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, of a command `Paused`, `Backoff` and `Running`, `Standby`
+    /// and `Load` while they are closed, and `Interval` while that of its timer is stretched.
     pub name: String,
     /// Whether it lets the task through.
     pub open: bool,
@@ -53,6 +53,7 @@ impl Core {
         if matches!(registration.trigger, Trigger::Maintenance { .. }) {
             readings.push(self.level_reading("ExternalPower", Fact::ExternalPower, |on| on));
         }
+        readings.extend(self.stretch_reading(registration, now));
         readings.extend(heard_reading(task));
         readings.push(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
         readings.extend(self.budget_readings(registration, now));

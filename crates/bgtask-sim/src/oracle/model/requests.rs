@@ -88,6 +88,8 @@ impl Model {
                 self.progress_said(*instance, *value, message, owed)
             }
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
+            // Nobody hands sockets over here.
+            Request::TransferSocket(..) | Request::ReclaimSocket { .. } => Answer::Refused,
             // No app offers services in the simulated world.
             Request::OpenAppService { .. } => Answer::Refused,
         };

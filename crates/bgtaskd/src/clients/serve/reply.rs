@@ -2,9 +2,9 @@
 
 use std::os::fd::OwnedFd;
 
-use bgtask_convert::error_kind;
-use bgtask_core::{Refusal, Reply, Update};
-use bgtask_wire::{Call, Error};
+use bgtask_convert::{error_kind, socket_info};
+use bgtask_core::{Refusal, Reply, Socket, Update};
+use bgtask_wire::{Call, Error, ErrorKind};
 use zbus::{Fd, Message};
 
 use super::answered;
@@ -28,10 +28,21 @@ pub(crate) fn reply(decided: &Reply, message: &Message, ends: Vec<OwnedFd>) -> R
             answered(message, &(status.number(), why, ends))
         }
         Reply::Running(instance) => answered(message, &instance.to_string()),
-        Reply::Access(_) | Reply::Unregistered | Reply::Set | Reply::Acknowledged | Reply::Noted => {
-            answered(message, &())
-        }
+        Reply::Access(_)
+        | Reply::Unregistered
+        | Reply::Set
+        | Reply::Acknowledged
+        | Reply::Noted
+        | Reply::Transferred => answered(message, &()),
+        Reply::Socket(_) => unreachable!("it goes with its descriptor, by `given_back`"),
     }
+}
+
+/// The reply with a socket that is its app's again.
+pub(crate) fn given_back(socket: &Socket, descriptor: Option<OwnedFd>, message: &Message) -> Result<Message, Error> {
+    let lost = || Error::new(ErrorKind::SocketNotFound, format!("the broker has lost the socket {:?}", socket.id));
+    let descriptor = zbus::OwnedFd::from(descriptor.ok_or_else(lost)?);
+    answered(message, &(descriptor, socket_info(socket)))
 }
 
 fn is(message: &Message, name: &str) -> bool {
