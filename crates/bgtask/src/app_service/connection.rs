@@ -137,13 +137,22 @@ impl AppServiceConnection {
         super::request::read_answer(&answer)
     }
 
-    /// The next message of the other end (`RequestReceived`); `None` once the connection is closed and none is left.
+    /// The next message of the other end (`RequestReceived`); `None` once the connection is closed and none is left, and for a task
+    /// that was told to stop.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
     pub async fn next_request(&self) -> Option<AppServiceRequest> {
-        self.requests.lock().await.recv().await
+        let next = async { self.requests.lock().await.recv().await };
+        match &self.cancellation {
+            None => next.await,
+            Some(cancellation) => tokio::select! {
+                biased;
+                _ = cancellation.cancelled() => None,
+                next = next => next,
+            },
+        }
     }
 
     /// Waits until the connection is closed, and says why (`ServiceClosed`).
