@@ -92,6 +92,7 @@ mod events;
 mod group;
 pub mod host;
 mod ids;
+pub mod network;
 pub mod notify;
 mod registration;
 mod session;
@@ -132,7 +133,7 @@ pub use trigger::{
     GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
     MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, SensorDataThresholdTrigger,
     SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType,
-    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, StorageLibraryChange,
+    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, SocketActivityTrigger, StorageLibraryChange,
     StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType, StorageLibraryContentChangedTrigger, StoreChange,
     StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger, ToastHistoryChangedType,
     ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail, ToastNotificationHistoryChangedTrigger,

@@ -460,6 +460,7 @@ fn new_socket() -> NewSocket {
         context: Details([1, 2].into()),
         keep_alive: Some(Duration::from_secs(60)),
         action: SocketActivityConnectedStandbyAction::Wake,
+        again: Some(SocketKey(4)),
     }
 }
 
@@ -545,7 +546,6 @@ fn requests() -> Vec<Request> {
         Request::Acknowledge(app.clone(), u64::MAX),
         Request::TransferSocket(app.clone(), new_socket()),
         Request::ReclaimSocket { app, id: "chat".into() },
-        Request::Acknowledge(app, u64::MAX),
         open(Some(app_id()), Some(details())),
         open(None, None),
     ]);

@@ -154,7 +154,6 @@ impl TaskInstance {
     }
 
     /// The descriptor that came with the activation, once: from then on it is the task's own.
-    #[allow(dead_code, reason = "taken by what hands sockets over")]
     pub(crate) fn take_socket(&self) -> Option<OwnedFd> {
         self.0.parts.socket.take()
     }
