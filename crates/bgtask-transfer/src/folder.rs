@@ -15,6 +15,8 @@ const MAX_FILE_BYTES: u64 = 128 * 1024;
 
 const ORDER: &str = "order.json";
 const STATE: &str = "state.json";
+/// An empty file that is there while its owner wants it to rest.
+const PAUSED: &str = "paused";
 
 /// The folder of all transfers of a user.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Kept {
     pub order: Order,
     /// How far it is.
     pub state: State,
+    /// Whether its owner wants it to rest.
+    pub paused: bool,
 }
 
 impl Folder {
@@ -85,7 +89,23 @@ impl Folder {
     ///
     /// There is none, or what is there cannot be read.
     pub fn get(&self, id: TransferId) -> Result<Kept, FolderError> {
-        Ok(Kept { order: read(&self.of(id), ORDER)?, state: self.state(id)? })
+        let paused = self.of(id).join(PAUSED).exists();
+        Ok(Kept { order: read(&self.of(id), ORDER)?, state: self.state(id)?, paused })
+    }
+
+    /// Keeps whether its owner wants it to rest; it is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn set_paused(&self, id: TransferId, paused: bool) -> Result<(), FolderError> {
+        let folder = self.of(id);
+        let path = folder.join(PAUSED);
+        let set = if paused { File::create(&path).map(drop) } else { fs::remove_file(&path) };
+        match set {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FolderError::new("write", &path, error)),
+            _ => sync(&folder),
+        }
     }
 
     /// How far one is; one that has not begun is at its beginning.
@@ -194,9 +214,13 @@ mod tests {
         let order = order();
         folder.put(&order).unwrap();
         let state = State { done: 7, phase: Phase::Failed, ..State::default() };
-        assert_eq!(folder.all().unwrap().0, [Kept { order: order.clone(), state: State::default() }]);
+        assert_eq!(folder.all().unwrap().0, [Kept { order: order.clone(), state: State::default(), paused: false }]);
         folder.keep(order.id, &state).unwrap();
-        assert_eq!(folder.all().unwrap().0, [Kept { order: order.clone(), state }]);
+        folder.set_paused(order.id, true).unwrap();
+        folder.set_paused(order.id, true).unwrap();
+        assert_eq!(folder.all().unwrap().0, [Kept { order: order.clone(), state, paused: true }]);
+        folder.set_paused(order.id, false).unwrap();
+        assert!(!folder.get(order.id).unwrap().paused);
         let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(folder.of(order.id)), 0o700);
         assert_eq!(mode(folder.of(order.id).join(ORDER)), 0o600, "an order may have a password in its headers");

@@ -4,7 +4,9 @@ use std::os::fd::OwnedFd;
 use zbus::{Message, OwnedVariant, Type};
 
 use crate::error::{Error, ErrorKind};
-use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOptions, TriggerInfo};
+use crate::types::{
+    AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOptions, TransferOrder, TriggerInfo,
+};
 use crate::{BROKER_INTERFACE, BROKER_PATH};
 
 /// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".
@@ -132,6 +134,17 @@ pub enum Call {
         /// Which of its services.
         service: String,
     },
+    /// `CreateTransfer(sa{sv})`
+    CreateTransfer(String, Box<TransferOrder>),
+    /// `ControlTransfer(ss)`
+    ControlTransfer {
+        /// Which.
+        transfer: String,
+        /// `pause`, `resume`, `cancel` or `forget`.
+        what: String,
+    },
+    /// `ListTransfers(s)`
+    ListTransfers(String),
     /// A call every D-Bus object answers.
     Standard(Standard),
     /// `TransferSocket(sssha{sv})`
@@ -320,6 +333,15 @@ impl Call {
                 let (app, provider, service) = body(message)?;
                 Self::OpenAppService { app, provider, service }
             }
+            "CreateTransfer" => {
+                let (app, order) = body(message)?;
+                Self::CreateTransfer(app, Box::new(order))
+            }
+            "ControlTransfer" => {
+                let (transfer, what) = body(message)?;
+                Self::ControlTransfer { transfer, what }
+            }
+            "ListTransfers" => Self::ListTransfers(body(message)?),
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })
     }

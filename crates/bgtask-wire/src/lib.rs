@@ -14,6 +14,7 @@ mod error;
 mod host;
 mod proxy;
 mod socket;
+mod transfer;
 mod types;
 
 pub use address::{ADDRESS_VARIABLE, Address, InvalidAddress};
@@ -23,10 +24,11 @@ pub use error::{Error, ErrorKind};
 pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
 pub use proxy::BrokerProxy;
 pub use socket::PeerSocket;
+pub use transfer::TransferStatus;
 pub use types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
     NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SocketInfo, SourceInfo, TaskFileInfo, TaskInfo,
-    TransferOptions, TriggerInfo, WhyInfo,
+    TransferInfo, TransferOptions, TransferOrder, TriggerInfo, WhyInfo,
 };
 
 /// The broker's name on a session bus.

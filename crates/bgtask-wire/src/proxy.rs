@@ -5,7 +5,7 @@ use zbus::OwnedVariant;
 use crate::types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, HistoryInfo, HistoryQuery,
     NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SocketInfo, SourceInfo, TaskFileInfo, TaskInfo,
-    TransferOptions, WhyInfo,
+    TransferInfo, TransferOptions, TransferOrder, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -164,6 +164,14 @@ pub trait Broker {
         provider: &str,
         service: &str,
     ) -> zbus::Result<(u32, String, Vec<zbus::OwnedFd>)>;
+    /// Orders a background transfer, durable before it answers; answers its id.
+    fn create_transfer(&self, app: &str, order: TransferOrder) -> zbus::Result<String>;
+
+    /// Pauses, resumes or cancels a background transfer, or forgets one that is over.
+    fn control_transfer(&self, transfer: &str, what: &str) -> zbus::Result<()>;
+
+    /// The background transfers of an app, or of all, oldest first.
+    fn list_transfers(&self, app: &str) -> zbus::Result<Vec<TransferInfo>>;
 
     /// A task of the attached app reported progress.
     #[zbus(signal)]
@@ -187,6 +195,10 @@ pub trait Broker {
     /// A watched task has come further.
     #[zbus(signal)]
     fn progressed(&self, progress: ProgressInfo) -> zbus::Result<()>;
+
+    /// A watched background transfer has come further, or changed its status.
+    #[zbus(signal)]
+    fn transfer_changed(&self, transfer: TransferInfo) -> zbus::Result<()>;
 
     /// A watched state change.
     #[zbus(signal)]

@@ -39,6 +39,7 @@ mod session;
 mod sockets;
 mod sources;
 mod task_files;
+mod transfers;
 
 use std::process::ExitCode;
 

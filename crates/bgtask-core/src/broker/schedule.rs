@@ -11,7 +11,7 @@ use crate::event::EventKind;
 use crate::host::HostEvent;
 use crate::ids::{AppId, HostId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
-use crate::model::app::Sharing;
+use crate::model::app::{App, Sharing};
 use crate::model::budget::{Budgets, Limits, Resource};
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
@@ -102,6 +102,10 @@ impl Core {
             let critical = self.tasks.critical().find(|id| self.gate(*id).is_none());
             let urgent = critical.or_else(|| self.most_urgent());
             let candidates = self.tasks.open().filter_map(|(app, queue)| {
+                let most = self.apps.get(app).map_or(usize::MAX, App::slots);
+                if occupancy.get(app).is_some_and(|slots| *slots >= most) {
+                    return None;
+                }
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
                 let (slots, turn) = (occupancy.get(app).copied().unwrap_or(0), self.turns.get(app).copied());
                 Some(((slots, turn, place), id))

@@ -31,10 +31,33 @@ impl App {
     /// The id under which the user's own commands are registered.
     pub const COMMANDS: &str = "org.bgtask.Commands";
 
+    /// The id under which background transfers are carried (NW-7): each is a command that the broker itself gives.
+    pub const TRANSFERS: &str = "org.bgtask.Transfers";
+
+    /// The apps that every broker has, without a manifest.
+    pub const BUILT_IN: [&str; 2] = [Self::COMMANDS, Self::TRANSFERS];
+
+    /// How many transfers are carried at the same time: they may take days, and others want to run, too.
+    pub const MAX_TRANSFERS_AT_ONCE: usize = 4;
+
     /// The app that every broker has: the user's own commands. It need not ask for access.
     pub fn of_commands() -> Self {
+        Self::built_in(Self::COMMANDS)
+    }
+
+    /// The app that carries background transfers, which every broker has, too.
+    pub fn of_transfers() -> Self {
+        Self::built_in(Self::TRANSFERS)
+    }
+
+    /// How many of its tasks may run at the same time, where that is less than the machine may.
+    pub(crate) fn slots(&self) -> usize {
+        if self.id.as_str() == Self::TRANSFERS { Self::MAX_TRANSFERS_AT_ONCE } else { usize::MAX }
+    }
+
+    fn built_in(id: &str) -> Self {
         Self {
-            id: AppId::new(Self::COMMANDS).expect("it is an app id"),
+            id: AppId::new(id).expect("it is an app id"),
             version: "1".into(),
             entry_points: Vec::new(),
             classes: Vec::new(),

@@ -413,6 +413,7 @@ fn any_budgets(chance: &mut Chance) -> Budgets {
         network: chance.percent(30).then(|| chance.below(1_000_000)),
         pool_cpu: if chance.percent(50) { chance.millis(10_000) } else { Duration::ZERO },
         pool_network: if chance.percent(50) { chance.below(500_000) } else { 0 },
-        ..Budgets::default()
+        memory: chance.percent(30).then(|| (2 + chance.below(100)) << 20),
+        processes: chance.percent(50).then(|| 2 + u32::try_from(chance.below(100)).unwrap_or(0)),
     }
 }

@@ -31,6 +31,7 @@ impl Driver {
                 if let Some((registration, _)) = self.core.task(task) {
                     self.clients.announce_progress(registration, instance, value, message.as_ref());
                 }
+                self.transfer_progressed(task);
             }
             Output::Adopt { host, client } => {
                 if let Some(process) = self.clients.process(client) {
@@ -144,8 +145,9 @@ impl Driver {
     }
 
     fn run_command(&mut self, host: HostId, order: &RunOrder, command: &Command) {
-        let given =
-            Given::new(&self.places, &self.logs, order, command, self.environment.command(), self.environment.home());
+        let (env, home) = (self.environment.command(), self.environment.home());
+        let own = self.transfers.walls(command).filter(|_| self.environment.has_walls());
+        let given = Given::new(&self.places, &self.logs, order, command, env, home, own);
         if let Err(why) = given.and_then(|given| self.hosts.run_command(host, given)) {
             let exit = HostExit::NotStarted(why);
             self.follow_ups.push_back(Input::HostExited { host, exit, output_tail: String::new(), usage: None });
@@ -156,7 +158,7 @@ impl Driver {
 
     /// A command that is gone leaves nothing; one that another replaced left that what it had.
     pub(super) fn put_away_after(&self, event: &Event) {
-        if event.app.as_str() != App::COMMANDS
+        if !App::BUILT_IN.contains(&event.app.as_str())
             || !matches!(event.kind, EventKind::Unregistered(Unregistration::Explicit { .. }))
         {
             return;

@@ -8,6 +8,7 @@ mod notify;
 mod open;
 mod start;
 mod task_files;
+mod transfers;
 
 pub(crate) use self::doubts::Tried;
 pub(crate) use self::notify::Notify;
@@ -35,7 +36,7 @@ use self::notify::Notifier;
 use crate::app_services::AppServices;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
-use crate::clients::{self, Answer, Asked, Clients, Transfer};
+use crate::clients::{self, Answer, Asked, Clients, HandOver};
 use crate::consent::Consents;
 use crate::devices::Devices;
 use crate::failure::Failure;
@@ -50,6 +51,7 @@ use crate::service_manager::Watchdog;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::task_files::TaskFiles;
+use crate::transfers::Transfers;
 use clock::Clock;
 use durable::Durable;
 
@@ -88,6 +90,7 @@ struct Driver {
     doubts: Doubts,
     notifier: Notifier,
     task_files: TaskFiles,
+    transfers: Transfers,
     policies: Policies,
     consents: Consents,
     places: Places,
@@ -289,6 +292,7 @@ impl Driver {
             logs: &self.logs,
             calendars: &self.calendars,
             task_files: &self.task_files,
+            transfers: &self.transfers,
             identity: &client.identity,
             door: client.door,
         };
@@ -299,6 +303,7 @@ impl Driver {
             Ok(Answer::Ask(request)) => drop(self.ask(now, id, message, request)),
             Ok(Answer::Open { caller, provider, service }) => self.open(now, id, message, (caller, provider, service)),
             Ok(Answer::Notify(app, what)) => self.notify(id, message, app, what),
+            Ok(Answer::Transfer(wanted)) => self.transfer_for(now, id, message, wanted),
             Ok(Answer::Watch(scope, reply)) => {
                 self.reply(id, message, Ok(reply));
                 self.clients.watch(id, scope);
@@ -307,14 +312,14 @@ impl Driver {
                 self.reply(id, message, Ok(reply));
                 self.handle(now, Input::Attach { client: id, app, activates });
             }
-            Ok(Answer::Transfer(transfer)) => self.transfer_socket(now, id, message, transfer),
+            Ok(Answer::HandOver(transfer)) => self.transfer_socket(now, id, message, transfer),
             Err(error) => self.reply(id, message, Err(error)),
         }
     }
 
     /// A socket is handed over: the broker has it before the core hears of it.
-    fn transfer_socket(&mut self, now: Now, id: ClientId, message: &Message, transfer: Box<Transfer>) {
-        let Transfer { app, task, id: name, socket, options } = *transfer;
+    fn transfer_socket(&mut self, now: Now, id: ClientId, message: &Message, transfer: Box<HandOver>) {
+        let HandOver { app, task, id: name, socket, options } = *transfer;
         match self.sockets.take_over(socket) {
             Ok(kept) => {
                 let request = bgtask_convert::transfer_request(app, task, name, kept, options);
@@ -454,6 +459,7 @@ impl Driver {
                 self.untidy.get_or_insert(STORE_REST);
                 effects::log(&event);
                 self.put_away_after(&event);
+                self.transfer_went_on(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));

@@ -46,6 +46,7 @@ use crate::session;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::task_files::{self, TaskFiles};
+use crate::transfers::Transfers;
 
 /// The variables of the broker's own environment that a host gets, if set; and every `LC_*`.
 const PASSED_ON: &[&str] = &[
@@ -108,6 +109,7 @@ impl Driver {
         let world = World::new(&options.sysroot);
         let centre = world.notifications();
         centre.keep_in(&places.runtime);
+        let transfers = Transfers::read(places.transfers(), places.socket())?;
         let mut driver = Self {
             core: Core::new(config.core, seed),
             durable: Durable::new(store),
@@ -128,6 +130,7 @@ impl Driver {
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),
+            transfers,
             environment: Environment::of(&places, config.confinement),
             inbox,
             reports,
@@ -170,6 +173,7 @@ impl Driver {
             self.handle(now, input);
         }
         self.handle(now, Input::AppInstalled(App::of_commands()));
+        self.handle(now, Input::AppInstalled(App::of_transfers()));
         let gone = self.gone(&snapshot);
         let lost = self.settle_sockets(&snapshot);
         self.handle(now, Input::Restore(Box::new(snapshot)));
@@ -184,6 +188,7 @@ impl Driver {
             self.handle(now, Input::AppRemoved(app));
         }
         self.read_task_files(now);
+        self.restore_transfers(now);
         self.finish_turn()
     }
 
@@ -215,7 +220,7 @@ impl Driver {
         registered
             .chain(unread)
             .chain(seen)
-            .filter(|app| app.as_str() != App::COMMANDS && self.apps.is_gone(app))
+            .filter(|app| !App::BUILT_IN.contains(&app.as_str()) && self.apps.is_gone(app))
             .cloned()
             .collect()
     }
@@ -252,6 +257,11 @@ impl Environment {
 
     pub(super) fn command(&self) -> Vec<(OsString, OsString)> {
         self.commands.clone()
+    }
+
+    /// Whether programs run behind walls here.
+    pub(super) fn has_walls(&self) -> bool {
+        self.walls.are_there()
     }
 
     /// The user's home folder, or what there is.

@@ -333,7 +333,9 @@ impl Model {
                 self.missing.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
-            Output::DropSocket(key) | Output::WatchSocket(key) | Output::UnwatchSocket(key) => check(false, || format!("{key:?} was never handed over")),
+            Output::DropSocket(key) | Output::WatchSocket(key) | Output::UnwatchSocket(key) => {
+                check(false, || format!("{key:?} was never handed over"))
+            }
             Output::ForgetCaller(instance) => check(false, || format!("{instance} serves nobody")),
             Output::Freeze(host) => self.freezes(*host, owed),
             Output::Thaw(host) => self.thaws(*host, owed),

@@ -5,13 +5,14 @@ mod describe;
 mod read;
 mod reply;
 mod standard;
+mod transfers;
 
 use std::os::fd::OwnedFd;
 
 use bgtask_core::{AppId, Core, Now, Request, TaskId};
 use bgtask_log::Logs;
 use bgtask_store::Store;
-use bgtask_wire::{Call, Error, ErrorKind, Standard, TransferOptions, Transferring};
+use bgtask_wire::{Call, Error, ErrorKind, Standard, TransferOptions};
 use serde::Serialize;
 use zbus::{Message, Type};
 
@@ -23,7 +24,9 @@ use crate::calendars::Calendars;
 use crate::driver::Notify;
 use crate::places::Places;
 use crate::task_files::TaskFiles;
+use crate::transfers::Transfers;
 pub(crate) use reply::{given_back, refusal, reply};
+pub(crate) use transfers::{Control, Transferring};
 
 /// What a call comes to.
 pub(crate) enum Answer {
@@ -51,14 +54,16 @@ pub(crate) enum Answer {
     },
     /// The reply is the desktop's.
     Notify(AppId, Notify),
+    /// The reply is the driver's.
+    Transfer(Transferring),
     /// The reply, and from now on these events.
     Watch(Scope, Message),
     /// The reply is the core's, once the broker has the socket.
-    Transfer(Box<Transfer>),
+    HandOver(Box<HandOver>),
 }
 
 /// A socket that is handed over.
-pub(crate) struct Transfer {
+pub(crate) struct HandOver {
     pub(crate) app: AppId,
     pub(crate) task: TaskId,
     pub(crate) id: String,
@@ -76,6 +81,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) logs: &'a Logs,
     pub(crate) calendars: &'a Calendars,
     pub(crate) task_files: &'a TaskFiles,
+    pub(crate) transfers: &'a Transfers,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }
@@ -91,11 +97,13 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
         Call::RemoveNotification { app, tag } => Ok(Answer::Notify(asked.shows(&app)?, Notify::Remove(tag))),
         Call::OpenAppService { app, provider, service } => asked.open(&app, &provider, service),
         Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
+        Call::CreateTransfer(app, order) => asked.create_transfer(&app, *order).map(Answer::Transfer),
+        Call::ControlTransfer { transfer, what } => asked.control_transfer(&transfer, &what).map(Answer::Transfer),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
         Call::TransferSocket(given) => {
-            let Transferring { app, task, id, socket, options } = *given;
+            let bgtask_wire::Transferring { app, task, id, socket, options } = *given;
             let (app, task) = (asked.identity.one(&app)?, ask::task_id(&task)?);
-            Ok(Answer::Transfer(Box::new(Transfer { app, task, id, socket, options })))
+            Ok(Answer::HandOver(Box::new(HandOver { app, task, id, socket, options })))
         }
         Call::Standard(call) => standard::answer(&call, asked.core, message).map(Answer::Now),
         call => match asked.read(&call, message)? {

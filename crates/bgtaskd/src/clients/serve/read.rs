@@ -56,6 +56,7 @@ impl Asked<'_> {
                 answered(message, &sources.chain(listened.into_values()).collect::<Vec<_>>())
             }
             Call::ListApps => answered(message, &self.list_apps()),
+            Call::ListTransfers(app) => answered(message, &self.list_transfers(app)?),
             Call::ListTaskFiles => answered(message, &self.list_task_files()?),
             Call::ListSockets(app) => {
                 let scope = self.identity.scope(app)?;
