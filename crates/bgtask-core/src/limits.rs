@@ -52,6 +52,9 @@ pub const MAX_STRETCH: u32 = 96;
 /// Most questions for consent that wait for the user at the same time.
 pub const MAX_CONSENTS: usize = 64;
 
+/// Most connections that one app serves at the same time, those that wait included.
+pub const MAX_APP_SERVICE_CONNECTIONS: usize = 64;
+
 /// Most conditions of one registration.
 pub const MAX_CONDITIONS: usize = 16;
 /// Most sources that are watched at the same time: each value of a condition with a parameter has its own.
@@ -68,6 +71,19 @@ pub const MAX_PER_TURN: usize = 32;
 pub const MAX_APPS: usize = 4_096;
 /// Most completions kept for one app that does not fetch them; beyond it the oldest is given up, which the history records.
 pub const MAX_COMPLETIONS_PER_APP: usize = 1_024;
+/// Most activations with a socket that wait for one registration: what happens to others waits where it is.
+pub const MAX_SOCKET_FIRINGS: usize = 64;
+/// Longest id of a socket, in bytes.
+pub const MAX_SOCKET_ID_BYTES: usize = 255;
+/// Longest context of a socket, in bytes. Windows states none.
+pub const MAX_SOCKET_CONTEXT_BYTES: usize = 4_096;
+/// Most sockets that one app has handed over.
+pub const MAX_SOCKETS_PER_APP: usize = 16_384;
+/// Most sockets that the broker keeps.
+pub const MAX_SOCKETS: usize = 32_768;
+/// The shortest keep-alive time of a socket; the longest is [`MAX_INTERVAL`].
+pub const MIN_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// Longest error text of a task, in bytes; a longer one is cut.
 pub const MAX_ERROR_BYTES: usize = 4_096;
 /// Longest kept tail of what a host wrote before it died, in bytes.

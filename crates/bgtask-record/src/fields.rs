@@ -1,15 +1,16 @@
 //! The file format: every recorded type with the names of its fields.
 
 use bgtask_core::{
-    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice, CancellationReason, Cause, Change,
-    Class, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand,
-    DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate,
-    Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, Notice, Outcome, Output, Pace, PathEvents,
-    PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, Resource, Retry,
-    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Stretch, Subject, SystemConditionType,
-    SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake,
-    WakeReason, Zone,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppService, AppServiceConnectionStatus,
+    AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice,
+    CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
+    CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint,
+    Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration,
+    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Readiness,
+    Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
+    SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState, SourceStatus, Standing,
+    Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger,
+    Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::json::{Record, RecordError, record};
 record! {
     struct Activation { instance, firing, attempt, failures = 0, not_before, message, throttled = ThrottleCounts::default(), started, state }
     struct Account { window, cpu, network, borrowed_cpu, borrowed_network, period, energy }
-    struct App { id, version, entry_points, classes, itself, applications, raises, commands }
+    struct App { id, version, entry_points, classes, itself, applications, raises, services = Vec::new(), commands }
+    struct AppService { name, entry, allow }
     struct AppAccess { setting, grants }
     struct AppVersion { version, servicing, used }
     struct Budgets { window, cpu, network, pool_cpu, pool_network, memory, processes }
@@ -44,6 +46,7 @@ record! {
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
+    struct NewSocket { key, task, id, kind, context, keep_alive, action }
     struct Pace { accuracy, jitter, wake = false }
     struct PathEvents { created, changed, written, deleted, moved }
     struct PathWatch { path, recursive, on, settle }
@@ -54,12 +57,13 @@ record! {
         due, counted_in, standing, paused = false, last, fresh_since, overdue = false
     }
     struct Retry { times, backoff }
-    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, throttled, budget }
+    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, throttled, budget, brokered = None }
     struct Server { program, application, sharing, budget }
     struct Snapshot {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
-        session
+        sockets = Vec::new(), session
     }
+    struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
     struct Stretch { saving, rare, rare_after }
     struct TaskGroup { id, name }
     struct ThrottleCounts { cpu, network }
@@ -98,6 +102,8 @@ record! {
         DeleteState(fact),
         PutAccount(app, account),
         DeleteAccount(app),
+        PutSocket(socket),
+        DeleteSocket(socket),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
@@ -166,6 +172,9 @@ record! {
         Happened { task, events, count, lost },
         Heard(task, status),
         DeviceGone(task),
+        SocketReady(socket, readiness),
+        SocketsGone(sockets),
+        CallerGone(instance),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -188,6 +197,7 @@ record! {
         PathBytes,
         CalendarBytes,
         Sources,
+    AppServiceConnections, SocketContextBytes, SocketIdBytes, Sockets, SocketsPerApp,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
@@ -225,6 +235,9 @@ record! {
         Deliver(client, notice),
         Progressed { task, instance, value, message },
         DropSocket(socket),
+        WatchSocket(socket),
+        UnwatchSocket(socket),
+        ForgetCaller(instance),
         Rouse(at),
         Wake(wake),
     }
@@ -245,6 +258,9 @@ record! {
         TaskTypeNotDeclared { app, entry_point, wanted },
         NotSupported { what, why, help },
         LimitReached(limit),
+        SocketIdTaken(id),
+        UnknownSocket(id),
+        SocketInUse(id),
     }
     enum Reply {
         Registered(task),
@@ -260,7 +276,11 @@ record! {
         Running(instance),
         Acknowledged,
         Noted,
+        Transferred,
+        Socket(socket),
+        AppService { status, why, instance },
     }
+    enum Readiness { Readable, Closed }
     enum Resource { Cpu, Network }
     enum Report {
         TimeZone { zone, previous_offset_seconds },
@@ -284,9 +304,13 @@ record! {
         Activate { app, demand, details },
         Raise { by, event },
         Acknowledge(app, sequence),
+        TransferSocket(app, socket),
+        ReclaimSocket { app, id },
+        OpenAppService { caller, app, service, socket, details },
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
+    enum SocketState { Watched, Told { reason, held }, Taken, Kept, Gone }
     enum Standing { Active, Spent, Unregistered }
     enum Subject { Path(watch), Events { class, properties } }
     enum Trigger {
@@ -297,6 +321,7 @@ record! {
         MediaProcessing,
         CustomSystemEvent { id, recurrence },
         DeviceUse,
+        AppService { name },
         Event { class, properties, one_shot },
         Interval { every, pace, one_shot },
         Calendar { calendar, zone, catch_up, pace, one_shot },
@@ -318,6 +343,7 @@ record! {
         Usage(host),
         Refill,
         Load(task),
+        KeepAlive(task),
         More,
     }
 }
@@ -345,9 +371,13 @@ names! {
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
     CancellationReason: CancellationReason::from_name,
     Condition: Condition::from_name,
+    AppServiceConnectionStatus: AppServiceConnectionStatus::from_name,
     DeviceTriggerResult: DeviceTriggerResult::from_name,
     EventClass: EventClass::from_name,
     Fact: Fact::from_name,
+    SocketActivityConnectedStandbyAction: SocketActivityConnectedStandbyAction::from_name,
+    SocketActivityTriggerReason: SocketActivityTriggerReason::from_name,
+    SocketKind: SocketKind::from_name,
     SystemConditionType: SystemConditionType::from_name,
     SystemTriggerType: SystemTriggerType::from_name,
     TaskType: |name| Some(TaskType::from_name(name)),

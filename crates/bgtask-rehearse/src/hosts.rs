@@ -1,7 +1,6 @@
 //! Programs that only take their time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bgtask_core::{HostExit, HostId, Input, InstanceId, Usage};
 

@@ -86,7 +86,8 @@ impl Core {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
-        if task.registration.entry.command().is_some() {
+        // Nobody registered it who could want to know.
+        if task.registration.entry.command().is_some() || task.registration.trigger.is_of_manifest() {
             return;
         }
         let heard = self.apps.get(&task.registration.app).is_some() || !self.begun;

@@ -15,6 +15,7 @@ use crate::model::cancel::CancellationReason;
 use crate::model::command::{Usage, Used};
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
+use crate::model::socket::SocketEvent;
 use crate::output::Output;
 
 const SIGTERM: i32 = 15;
@@ -46,6 +47,10 @@ impl Core {
         let state = self.tasks.of_running(instance).expect("task_of found it").1.state;
         let outcome = match (state, message) {
             (ActivationState::Killing { .. }, _) => return,
+            // That its caller is gone is how most of them end.
+            (ActivationState::Cancelling { reason: CancellationReason::Abort, .. }, None) if self.serves(instance) => {
+                Outcome::Succeeded
+            }
             (ActivationState::Cancelling { reason, .. }, message) => Outcome::Cancelled { reason, message },
             (_, None) => Outcome::Succeeded,
             (_, Some(message)) => Outcome::TaskFailed { message },
@@ -62,12 +67,16 @@ impl Core {
     /// The task has taken the descriptor that came with its activation: from now on it is the task's own.
     pub(super) fn socket_taken(&mut self, host: HostId, instance: InstanceId) {
         let Some(id) = self.task_of(host, instance) else { return };
-        let taken = self.tasks.running_mut(instance).and_then(|activation| activation.firing.socket.take());
-        if let Some(socket) = taken {
+        let Some(activation) = self.tasks.running_mut(instance) else { return };
+        let Some(socket) = activation.firing.socket else { return };
+        if self.sockets.get(socket).is_none() {
+            activation.firing.socket = None;
             self.tasks.touch(id, instance);
-            self.heard_of(host);
-            self.outputs.push_back(Output::DropSocket(socket));
+        } else if self.step_socket(socket, SocketEvent::Taken).is_none() {
+            return;
         }
+        self.heard_of(host);
+        self.outputs.push_back(Output::DropSocket(socket));
     }
 
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
@@ -163,6 +172,7 @@ impl Core {
             }
         }
         self.refill();
+        self.expire_sockets();
         self.sample_silent();
         self.look_at_usage();
         self.expire_timers(&beside_timers);
@@ -255,9 +265,7 @@ impl Core {
         let (instance, progress) = (activation.instance, activation.state.progress());
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
-        if let Some(socket) = activation.firing.socket.take() {
-            self.outputs.push_back(Output::DropSocket(socket));
-        }
+        self.let_go(&mut activation);
         self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
         self.keep_completion(id, instance, outcome, progress);
     }

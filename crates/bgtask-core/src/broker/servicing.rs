@@ -21,6 +21,7 @@ impl Core {
             self.note_lock_screen();
             self.version_seen(&id);
             self.begin_to_count_use(&id);
+            self.settle_app_services(&id);
             self.retire_outdated();
             self.refresh_gates();
         }
@@ -34,6 +35,7 @@ impl Core {
         for app in installed {
             self.version_seen(&app);
             self.begin_to_count_use(&app);
+            self.settle_app_services(&app);
         }
         self.refresh_gates();
     }
@@ -91,6 +93,7 @@ impl Core {
         for id in tasks {
             self.leave(id, Unregistration::Uninstalled, Some(CancellationReason::Uninstall));
         }
+        self.close_sockets(app);
         self.forget_mail(app);
         self.forget_account(app);
         self.retire_outdated();

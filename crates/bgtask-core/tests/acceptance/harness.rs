@@ -63,6 +63,7 @@ pub(crate) fn app(name: &str, version: &str) -> App {
         itself: None,
         applications: Vec::new(),
         raises: Vec::new(),
+        services: vec![],
         commands: None,
     }
 }
@@ -492,6 +493,11 @@ impl Broker {
                 durable.states.push((fact, state));
             }
             Change::DeleteState(fact) => durable.states.retain(|(other, _)| *other != fact),
+            Change::PutSocket(socket) => {
+                durable.sockets.retain(|its| its.key != socket.key);
+                durable.sockets.push(socket);
+            }
+            Change::DeleteSocket(key) => durable.sockets.retain(|its| its.key != key),
             Change::Record(event) => self.history.push(event),
         }
     }

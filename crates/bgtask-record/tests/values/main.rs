@@ -246,6 +246,7 @@ fn samples_as_rows() -> Vec<(String, String, String)> {
     changes.extend(sample.versions.into_iter().map(|(app, version)| C::PutVersion(app, version)));
     changes.extend(sample.zone.map(C::PutZone));
     changes.extend(sample.states.into_iter().map(|(fact, state)| C::PutState(fact, state)));
+    changes.extend(sample.sockets.into_iter().map(C::PutSocket));
     changes.extend(sample.accounts.into_iter().map(|(app, account)| C::PutAccount(app, account)));
     changes.extend([C::PutSequence(sample.last_sequence), C::PutSwitchedOff(sample.switched_off)]);
     let rows = changes.iter().map(row).map(|row| match row {

@@ -61,6 +61,7 @@ impl Stage {
             states: Vec::new(),
             session: session(self.lives),
             accounts: Vec::new(),
+            sockets: Vec::new(),
         };
         self.inbox.push_back(Input::Policy(self.setting.policy.clone()));
         self.inbox.extend(self.setting.apps.iter().cloned().map(Input::AppInstalled));

@@ -320,7 +320,10 @@ impl Simulation {
             | Output::Inhibit(_)
             | Output::Uninhibit(_)
             | Output::Rouse(_)
-            | Output::DropSocket(_) => {}
+            | Output::DropSocket(_)
+            | Output::ForgetCaller(_)
+            | Output::WatchSocket(_)
+            | Output::UnwatchSocket(_) => {}
             Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
         }
         Ok(())

@@ -78,6 +78,7 @@ pub(super) fn app(name: &str) -> App {
         itself: None,
         applications: Vec::new(),
         raises: Vec::new(),
+        services: vec![],
         commands: None,
     }
 }

@@ -38,7 +38,12 @@ impl Core {
         if !is_command(registration) {
             readings.push(self.manifest_reading(registration));
         }
-        readings.push(reading("Access", access.allows(), access.to_string(), &self.apps.decided_by(&registration.app)));
+        readings.push(reading(
+            "Access",
+            self.denied(registration).is_none(),
+            access.to_string(),
+            &self.apps.decided_by(&registration.app),
+        ));
         if is_command(registration) {
             let paused = registration.paused;
             readings.push(reading("Paused", !paused, paused.to_string(), "the user"));

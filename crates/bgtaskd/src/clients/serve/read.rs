@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bgtask_core::{AppId, Registration, TaskId};
+use bgtask_core::{AppId, Registration, Socket, SocketState, TaskId};
 use bgtask_store::HISTORY_PAGE_MAX;
 use bgtask_wire::{
     AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
 };
 use zbus::Message;
 
-use bgtask_convert::{budget_info, energy_info, listened_info, source_info, task_info, why_info};
+use bgtask_convert::{budget_info, energy_info, listened_info, socket_info, source_info, task_info, why_info};
 
 use super::ask::task_id;
 use super::describe::{app_info, history_info};
@@ -56,7 +56,17 @@ impl Asked<'_> {
                 answered(message, &sources.chain(listened.into_values()).collect::<Vec<_>>())
             }
             Call::ListApps => answered(message, &self.list_apps()),
+            Call::ListTransfers(app) => answered(message, &self.list_transfers(app)?),
             Call::ListTaskFiles => answered(message, &self.list_task_files()?),
+            Call::ListSockets(app) => {
+                let scope = self.identity.scope(app)?;
+                let its = |socket: &&Socket| match &scope {
+                    Scope::All => true,
+                    Scope::App(app) => socket.app == *app,
+                };
+                let there = |socket: &&Socket| socket.state != SocketState::Taken;
+                answered(message, &self.core.sockets().filter(its).filter(there).map(socket_info).collect::<Vec<_>>())
+            }
             _ => return Ok(None),
         };
         reply.map(Some)
