@@ -95,6 +95,7 @@ mod events;
 mod group;
 pub mod host;
 mod ids;
+pub mod network;
 pub mod notify;
 mod registration;
 mod session;
@@ -139,7 +140,7 @@ pub use trigger::{
     GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
     MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, SensorDataThresholdTrigger,
     SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType,
-    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, StorageLibraryChange,
+    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, SocketActivityTrigger, StorageLibraryChange,
     StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType, StorageLibraryContentChangedTrigger, StoreChange,
     StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger, ToastHistoryChangedType,
     ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail, ToastNotificationHistoryChangedTrigger,
