@@ -9,6 +9,7 @@ use crate::model::budget::Account;
 use crate::model::command::Usage;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::outcome::Completion;
+use crate::model::push::{Push, PushChannel};
 use crate::model::registration::{NewRegistration, Registration};
 use crate::model::trigger::{Demand, Details};
 use crate::time::WallTime;
@@ -106,6 +107,29 @@ pub enum Input {
     Heard(TaskId, SourceStatus),
     /// The device that a task uses is gone (CA-8).
     DeviceGone(TaskId),
+    /// Push: a channel has this address.
+    ChannelOpened {
+        /// Whose.
+        app: AppId,
+        /// What to send to.
+        uri: Arc<str>,
+    },
+    /// A channel cannot be opened now.
+    ChannelRefused {
+        /// Whose.
+        app: AppId,
+        /// Why not.
+        why: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// Messages have arrived on a channel, the oldest first.
+    Pushed {
+        /// Whose.
+        app: AppId,
+        /// Which.
+        messages: Vec<Push>,
+    },
 }
 
 /// What the store held when the broker started.
@@ -131,6 +155,8 @@ pub struct Snapshot {
     pub states: Vec<(Fact, Arc<str>)>,
     /// What each app has used of its budget.
     pub accounts: Vec<(AppId, Account)>,
+    /// The channels for push messages.
+    pub channels: Vec<PushChannel>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }
@@ -265,6 +291,10 @@ pub enum Request {
     },
     /// The app has handled a completion.
     Acknowledge(AppId, u64),
+    /// `CreatePushNotificationChannelForApplicationAsync`: the same again is a longer life.
+    CreatePushChannel(AppId),
+    /// `PushNotificationChannel.Close`.
+    ClosePushChannel(AppId),
 }
 
 /// How a host ended.

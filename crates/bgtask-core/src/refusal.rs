@@ -4,7 +4,7 @@ use crate::ids::{AppId, ClassId, TaskId};
 use crate::limits::{
     MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES,
     MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROPERTIES,
-    MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
+    MAX_PUSH_CHANNELS, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
 
@@ -121,6 +121,8 @@ pub enum Limit {
     CalendarBytes,
     /// [`MAX_SOURCES`]
     Sources,
+    /// [`MAX_PUSH_CHANNELS`]
+    PushChannels,
 }
 
 impl fmt::Display for Refusal {
@@ -229,6 +231,9 @@ impl fmt::Display for Limit {
                 f,
                 "conditions stand on {MAX_SOURCES} different levels already: use values that other tasks use too, such as battery-above:50"
             ),
+            Self::PushChannels => {
+                write!(f, "{MAX_PUSH_CHANNELS} apps have a channel for push messages, the most there may be: close one")
+            }
             Self::Consents => {
                 write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")
             }

@@ -6,9 +6,10 @@ use bgtask_core::{
     Class, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand,
     DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate,
     Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, Notice, Outcome, Output, Pace, PathEvents,
-    PathWatch, Policy, PolicyEntry, PolicyRule, Refusal, Registration, Reply, Report, Request, Resource, Retry,
-    RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject, SystemConditionType, SystemTriggerType,
-    TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
+    PathWatch, Policy, PolicyEntry, PolicyRule, Push, PushChannel, Refusal, Registration, Reply, Report, Request,
+    Resource, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject, SystemConditionType,
+    SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake,
+    WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ record! {
     struct PathWatch { path, recursive, on, settle }
     struct Policy { default, apps }
     struct PolicyEntry { rule, file, budget = 100 }
+    struct Push { line, ticket }
+    struct PushChannel { app, uri, expires }
     struct Registration {
         id, app, name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group, registered_at,
         due, counted_in, standing, paused = false, last, fresh_since, overdue = false
@@ -56,7 +59,7 @@ record! {
     struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, throttled, budget }
     struct Server { program, application, sharing, budget }
     struct Snapshot {
-        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
+        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(), channels = Vec::new(),
         session
     }
     struct TaskGroup { id, name }
@@ -96,6 +99,8 @@ record! {
         DeleteState(fact),
         PutAccount(app, account),
         DeleteAccount(app),
+        PutChannel(channel),
+        DeleteChannel(app),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
@@ -164,6 +169,9 @@ record! {
         Happened { task, events, count, lost },
         Heard(task, status),
         DeviceGone(task),
+        ChannelOpened { app, uri },
+        ChannelRefused { app, why, help },
+        Pushed { app, messages },
     }
     enum Limit {
         RegistrationsPerApp,
@@ -186,6 +194,7 @@ record! {
         PathBytes,
         CalendarBytes,
         Sources,
+        PushChannels,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
@@ -224,6 +233,9 @@ record! {
         Progressed { task, instance, value, message },
         DropSocket(socket),
         Rouse(at),
+        OpenChannel(app),
+        CloseChannel(app),
+        AcknowledgePushes(app, tickets),
         Wake(wake),
     }
     enum Refusal {
@@ -258,6 +270,8 @@ record! {
         Running(instance),
         Acknowledged,
         Noted,
+        Channel(channel),
+        ChannelClosed,
     }
     enum Resource { Cpu, Network }
     enum Report {
@@ -282,6 +296,8 @@ record! {
         Activate { app, demand, details },
         Raise { by, event },
         Acknowledge(app, sequence),
+        CreatePushChannel(app),
+        ClosePushChannel(app),
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }

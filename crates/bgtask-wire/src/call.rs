@@ -122,6 +122,12 @@ pub enum Call {
         /// Which of its notifications.
         tag: String,
     },
+    /// `CreatePushChannel(s)`
+    CreatePushChannel(String),
+    /// `ClosePushChannel(s)`
+    ClosePushChannel(String),
+    /// `ListPushChannels(s)`
+    ListPushChannels(String),
     /// A call every D-Bus object answers.
     Standard(Standard),
 }
@@ -271,6 +277,9 @@ impl Call {
                 let (app, tag) = body(message)?;
                 Self::RemoveNotification { app, tag }
             }
+            "CreatePushChannel" => Self::CreatePushChannel(body(message)?),
+            "ClosePushChannel" => Self::ClosePushChannel(body(message)?),
+            "ListPushChannels" => Self::ListPushChannels(body(message)?),
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })
     }

@@ -23,8 +23,8 @@ pub use proxy::BrokerProxy;
 pub use socket::PeerSocket;
 pub use types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, TriggerInfo,
-    WhyInfo,
+    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo,
+    TriggerInfo, WhyInfo,
 };
 
 /// The broker's name on a session bus.

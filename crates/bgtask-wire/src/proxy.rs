@@ -4,7 +4,8 @@ use zbus::OwnedVariant;
 
 use crate::types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, WhyInfo,
+    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo,
+    WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -139,6 +140,15 @@ pub trait Broker {
 
     /// Takes a notification of the app away.
     fn remove_notification(&self, app: &str, tag: &str) -> zbus::Result<()>;
+
+    /// The channel for push messages of an app: its address, and when it expires.
+    fn create_push_channel(&self, app: &str) -> zbus::Result<(String, i64)>;
+
+    /// Gives it up.
+    fn close_push_channel(&self, app: &str) -> zbus::Result<()>;
+
+    /// The channels of an app, or of all apps.
+    fn list_push_channels(&self, app: &str) -> zbus::Result<Vec<PushChannelInfo>>;
 
     /// A task of the attached app reported progress.
     #[zbus(signal)]

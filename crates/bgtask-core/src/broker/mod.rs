@@ -16,6 +16,7 @@ mod listen;
 mod load;
 mod look;
 mod portions;
+mod push;
 mod register;
 mod restore;
 mod run;
@@ -47,6 +48,7 @@ use crate::refusal::Refusal;
 use crate::time::{BootTime, Now};
 use consent::Asked;
 use portions::Portions;
+use push::Channels;
 use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Task, Tasks};
 
 pub use schedule::Gate;
@@ -67,6 +69,7 @@ pub struct Core {
     facts: Facts,
     mailboxes: Mailboxes,
     accounts: Accounts,
+    channels: Channels,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
     /// The user's session this broker serves.
@@ -99,6 +102,7 @@ impl Core {
             facts: Facts::default(),
             mailboxes: Mailboxes::default(),
             accounts: Accounts::default(),
+            channels: Channels::default(),
             consents: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
@@ -160,8 +164,14 @@ impl Core {
             Input::Happened { task, events, count, lost } => self.happened(task, events, count, lost),
             Input::Heard(task, status) => self.heard(task, status),
             Input::DeviceGone(task) => self.device_gone(task),
+            Input::ChannelOpened { app, uri } => self.channel_opened(app, uri),
+            Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
+            Input::Pushed { app, messages } => self.pushed(app, messages),
         }
         self.schedule();
+        while self.take_in_pushes() {
+            self.schedule();
+        }
         self.persist_dirty();
         self.settle_rouse();
     }
@@ -187,6 +197,8 @@ impl Core {
             Request::Activate { app, demand, details } => self.activate(&app, demand, details),
             Request::Raise { by, event } => self.raise(by.as_ref(), &event),
             Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
+            Request::CreatePushChannel(app) => return self.create_push_channel(id, app),
+            Request::ClosePushChannel(app) => Ok(self.close_push_channel(&app)),
         })
     }
 

@@ -89,6 +89,7 @@ impl Core {
         }
         self.forget_mail(app);
         self.forget_account(app);
+        self.close_channel(app);
         self.retire_outdated();
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgtask_core::{
-    Account, Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, Registration,
-    Snapshot, TaskId, Zone,
+    Account, Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, PushChannel,
+    Registration, Snapshot, TaskId, Zone,
 };
 
 #[derive(Default)]
@@ -20,6 +20,7 @@ pub(crate) struct Store {
     zone: Option<Zone>,
     pub(crate) accounts: BTreeMap<AppId, Account>,
     pub(crate) states: BTreeMap<Fact, Arc<str>>,
+    channels: BTreeMap<AppId, PushChannel>,
     sessions: u32,
 }
 
@@ -49,6 +50,7 @@ impl Store {
             zone: self.zone.clone(),
             states: self.states.clone().into_iter().collect(),
             accounts: self.accounts.clone().into_iter().collect(),
+            channels: self.channels.values().cloned().collect(),
             session: (self.sessions / 3).to_string().into(),
         }
     }
@@ -66,6 +68,8 @@ impl Store {
             }
             Change::PutAccount(app, account) => drop(self.accounts.insert(app, account)),
             Change::DeleteAccount(app) => drop(self.accounts.remove(&app)),
+            Change::PutChannel(channel) => drop(self.channels.insert(channel.app.clone(), channel)),
+            Change::DeleteChannel(app) => drop(self.channels.remove(&app)),
             Change::DeleteActivation(instance) => drop(self.activations.remove(&instance)),
             Change::PutCompletion(completion) => {
                 assert_ne!(completion.app.as_str(), App::COMMANDS, "nobody fetches the completions of commands");

@@ -8,10 +8,10 @@ use bgtask_core::{
     Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence,
     DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass,
     EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit, NewRegistration, Notice,
-    Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Refusal, Registration,
-    Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, SocketKey, SourceStatus,
-    Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, ThrottleCounts,
-    Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
+    Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Push, PushChannel,
+    PushTicket, Refusal, Registration, Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing,
+    Snapshot, SocketKey, SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup,
+    TaskId, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -413,6 +413,9 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::PutZone(zone()),
         Change::DeleteZone,
         Change::DeleteAccount(app_id()),
+        Change::PutChannel(PushChannel { uri: None, ..channel() }),
+        Change::PutChannel(channel()),
+        Change::DeleteChannel(app_id()),
         Change::DeleteState(Fact::OnlineAccounts),
         Change::DeleteState(Fact::DefaultAccount),
     ]);
@@ -445,7 +448,16 @@ pub(crate) fn snapshot() -> Snapshot {
         states: states(),
         session: "".into(),
         accounts: accounts(),
+        channels: vec![channel()],
     }
+}
+
+fn channel() -> PushChannel {
+    PushChannel { app: app_id(), uri: Some("mqtt://h/bgtask/m/a".into()), expires: WALL }
+}
+
+fn pushes() -> Vec<Push> {
+    vec![Push { line: Some(details()), ticket: Some(PushTicket(7)) }, Push { line: None, ticket: None }]
 }
 
 fn policies() -> [Policy; 2] {
@@ -494,7 +506,9 @@ fn requests() -> Vec<Request> {
         Request::Activate { app: app.clone(), demand: Demand::DeviceUse, details: Some(details()) },
         Request::Raise { by: None, event: "org.example.jack".into() },
         Request::Raise { by: Some(app.clone()), event: String::new() },
-        Request::Acknowledge(app, u64::MAX),
+        Request::Acknowledge(app.clone(), u64::MAX),
+        Request::CreatePushChannel(app.clone()),
+        Request::ClosePushChannel(app),
     ]);
     all
 }
@@ -536,6 +550,9 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::Planned { task: TASK, at: None },
         Input::Happened { task: TASK, events: details(), count: 2, lost: 1 },
         Input::DeviceGone(TASK),
+        Input::ChannelOpened { app: app_id(), uri: "mqtt://h/bgtask/m/a".into() },
+        Input::ChannelRefused { app: app_id(), why: "away".into(), help: "wait".into() },
+        Input::Pushed { app: app_id(), messages: pushes() },
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
@@ -566,6 +583,8 @@ fn replies() -> Vec<Reply> {
         Reply::Running(INSTANCE),
         Reply::Acknowledged,
         Reply::Noted,
+        Reply::Channel(channel()),
+        Reply::ChannelClosed,
     ];
     let updates = [Update::Registered, Update::Unchanged, Update::Replaced];
     all.extend(updates.map(|update| Reply::Updated(TASK, update)));
@@ -597,6 +616,7 @@ fn refusals() -> Vec<Refusal> {
         Limit::PathBytes,
         Limit::CalendarBytes,
         Limit::Sources,
+        Limit::PushChannels,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![
@@ -664,6 +684,9 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::DropSocket(SocketKey(5)),
         Output::Rouse(Some(BOOT)),
         Output::Rouse(None),
+        Output::OpenChannel(app_id()),
+        Output::CloseChannel(app_id()),
+        Output::AcknowledgePushes(app_id(), vec![PushTicket(7), PushTicket(u64::MAX)]),
         Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },
         Output::Plan { task: TASK, calendar: "0 3 * * *".into(), zone: Some("Asia/Tokyo".into()), after: WALL },
         Output::Unlisten(TASK),

@@ -58,6 +58,7 @@ impl Stage {
             zone,
             states: Vec::new(),
             session: session(self.lives),
+            channels: Vec::new(),
             accounts: Vec::new(),
         };
         self.inbox.push_back(Input::Policy(self.setting.policy.clone()));

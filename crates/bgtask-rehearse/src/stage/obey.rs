@@ -73,6 +73,9 @@ impl Stage {
                 | Output::Uninhibit(_)
                 | Output::Rouse(_)
                 | Output::DropSocket(_)
+                | Output::OpenChannel(_)
+                | Output::CloseChannel(_)
+                | Output::AcknowledgePushes(..)
                 | Output::WatchDevice(..)
                 | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}

@@ -318,6 +318,9 @@ impl Simulation {
             | Output::Inhibit(_)
             | Output::Uninhibit(_)
             | Output::Rouse(_)
+            | Output::OpenChannel(_)
+            | Output::CloseChannel(_)
+            | Output::AcknowledgePushes(..)
             | Output::DropSocket(_) => {}
             Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
         }

@@ -8,6 +8,7 @@ mod device;
 mod event;
 mod location;
 mod notification;
+mod push;
 mod sensor;
 mod smart_card;
 mod sms;
@@ -43,6 +44,7 @@ pub use notification::{
     ToastHistoryChangedType, ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail,
     ToastNotificationHistoryChangedTrigger, ToastNotificationHistoryChangedTriggerDetail,
 };
+pub use push::{PushNotificationTrigger, RawNotification};
 pub use sensor::{SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails};
 pub use smart_card::{SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType};
 pub use sms::{SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails};
@@ -151,6 +153,8 @@ triggers! {
     ToastNotificationAction(ToastNotificationActionTrigger),
     /// A notification of the app that appears or goes.
     ToastNotificationHistoryChanged(ToastNotificationHistoryChangedTrigger),
+    /// A message that a server pushes.
+    PushNotification(PushNotificationTrigger),
     /// A text message.
     SmsMessageReceived(SmsMessageReceivedTrigger),
     /// The border of an area.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use bgtask_core::{ClientId, Core, HostId, Input, InstanceId, Now, Output, Refusal, Reply, Request, RequestId, Wake};
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
-use bgtask_sources::{EventReport, PathReport, Report};
+use bgtask_sources::{EventReport, PathReport, Report, SourceKind};
 use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -41,6 +41,7 @@ use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
+use crate::push::Push;
 use crate::service_manager::Watchdog;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
@@ -81,6 +82,7 @@ struct Driver {
     sockets: Sockets,
     doubts: Doubts,
     notifier: Notifier,
+    push: Push,
     task_files: TaskFiles,
     policies: Policies,
     consents: Consents,
@@ -91,6 +93,7 @@ struct Driver {
     changes: mpsc::Receiver<(u128, PathReport)>,
     events: mpsc::Receiver<(u128, EventReport)>,
     device_events: mpsc::Receiver<(u128, EventReport)>,
+    push_reports: mpsc::Receiver<bgtask_push::Report>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Calls whose answer is the core's.
     asked: HashMap<RequestId, (ClientId, Message)>,
@@ -130,6 +133,9 @@ impl Driver {
                 }
                 Came::Idle => self.tidy(),
                 Came::Report(report) => {
+                    if lets_connect(&report) {
+                        self.push.nudge();
+                    }
                     let input = self.sources.input(report);
                     self.handle(now, input);
                 }
@@ -138,6 +144,9 @@ impl Driver {
                 }
                 Came::Events(key, report) => {
                     self.listeners.came(key, report).into_iter().for_each(|input| self.handle(now, input));
+                }
+                Came::Push(report) => {
+                    self.push.came(report).into_iter().for_each(|input| self.handle(now, input));
                 }
                 Came::Device(key, report) => {
                     if let Some(input) = self.devices.came(key, &report) {
@@ -170,6 +179,8 @@ impl Driver {
             Some((key, report)) = self.changes.recv() => return Ok(Came::Changes(key, report)),
             Some((key, report)) = self.events.recv() => return Ok(Came::Events(key, report)),
             Some((key, report)) = self.device_events.recv() => return Ok(Came::Device(key, report)),
+            // Whoever is flooded hears its hosts and clients nevertheless.
+            Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -269,6 +280,7 @@ impl Driver {
             logs: &self.logs,
             calendars: &self.calendars,
             task_files: &self.task_files,
+            push: &self.push,
             identity: &client.identity,
             door: client.door,
         };
@@ -435,10 +447,16 @@ enum Came {
     Changes(u128, PathReport),
     Events(u128, EventReport),
     Device(u128, EventReport),
+    Push(bgtask_push::Report),
     Inbox,
     Wake,
     Retry,
     Idle,
+}
+
+/// Whether a server may be reached that could not be before.
+fn lets_connect(report: &Report) -> bool {
+    matches!(report, Report::Level(SourceKind::Internet, true) | Report::Level(SourceKind::Standby, false))
 }
 
 async fn after(pause: Option<(Duration, Came)>) -> Came {

@@ -40,6 +40,7 @@ use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::Places;
 use crate::policy::{self, Policies};
+use crate::push::Push;
 use crate::service_manager::{self, Watchdog};
 use crate::session;
 use crate::sockets::Sockets;
@@ -95,6 +96,7 @@ impl Driver {
         let (seen, changes) = mpsc::channel(MAX_WAITING);
         let (happened, events) = mpsc::channel(MAX_WAITING);
         let (gone, device_events) = mpsc::channel(MAX_WAITING);
+        let (push, push_reports) = Push::new(config.push.clone(), &places.state)?;
         let use_cgroups = containment::settle(config.containment, places.private).await?;
         let hosts = Hosts::new(spawner(&places, &config, use_cgroups)?, post.clone());
         make_room_for_files();
@@ -125,6 +127,7 @@ impl Driver {
             sockets: Sockets::default(),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
+            push,
             task_files: TaskFiles::new(places.task_files()),
             environment: Environment::of(&places, config.confinement),
             inbox,
@@ -132,6 +135,7 @@ impl Driver {
             changes,
             events,
             device_events,
+            push_reports,
             recorder,
             asked: HashMap::new(),
             last_request: 0,

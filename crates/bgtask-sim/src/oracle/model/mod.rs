@@ -287,6 +287,8 @@ impl Model {
             }
             Input::Heard(..) => {}
             Input::DeviceGone(task) => self.device_gone(*task, owed),
+            // The simulator has no server that pushes.
+            Input::ChannelOpened { .. } | Input::ChannelRefused { .. } | Input::Pushed { .. } => {}
             Input::SourceStatus(fact, SourceStatus::Missing { .. }) if self.watched.contains(fact) => {
                 self.missing.insert(*fact);
                 self.end_what_lost_its_condition(owed);
@@ -332,6 +334,9 @@ impl Model {
                 self.levels.remove(fact);
                 self.missing.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
+            }
+            Output::OpenChannel(_) | Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {
+                Err(format!("nobody asked for {output:?}"))
             }
             Output::DropSocket(key) => check(false, || format!("{key:?} was never handed over")),
             Output::Freeze(host) => self.freezes(*host, owed),

@@ -88,6 +88,8 @@ impl Model {
                 self.progress_said(*instance, *value, message, owed)
             }
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
+            // The simulator has no server that pushes.
+            Request::CreatePushChannel(_) | Request::ClosePushChannel(_) => Answer::Refused,
         };
         owed.answer = Some((id, answer));
     }

@@ -73,6 +73,8 @@ impl Asked<'_> {
                 Request::ReportProgress { instance, value, message }
             }
             Call::Acknowledge(app, sequence) => Request::Acknowledge(one(&app)?, sequence),
+            Call::CreatePushChannel(app) => Request::CreatePushChannel(one(&app)?),
+            Call::ClosePushChannel(app) => Request::ClosePushChannel(one(&app)?),
             other => unreachable!("answered before: {other:?}"),
         })
     }

@@ -20,6 +20,7 @@ use crate::apps::Apps;
 use crate::calendars::Calendars;
 use crate::driver::Notify;
 use crate::places::Places;
+use crate::push::Push;
 use crate::task_files::TaskFiles;
 pub(crate) use reply::{refusal, reply};
 
@@ -54,6 +55,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) logs: &'a Logs,
     pub(crate) calendars: &'a Calendars,
     pub(crate) task_files: &'a TaskFiles,
+    pub(crate) push: &'a Push,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }

@@ -22,9 +22,15 @@ pub(crate) fn reply(decided: &Reply, message: &Message) -> Result<Message, Error
         Reply::Activated(result, why) => answered(message, &(result.number(), why)),
         Reply::DeviceUse(result, why) => answered(message, &(result.number(), why)),
         Reply::Running(instance) => answered(message, &instance.to_string()),
-        Reply::Access(_) | Reply::Unregistered | Reply::Set | Reply::Acknowledged | Reply::Noted => {
-            answered(message, &())
+        Reply::Channel(channel) => {
+            answered(message, &(channel.uri.as_deref().unwrap_or_default(), channel.expires.as_micros()))
         }
+        Reply::ChannelClosed
+        | Reply::Access(_)
+        | Reply::Unregistered
+        | Reply::Set
+        | Reply::Acknowledged
+        | Reply::Noted => answered(message, &()),
     }
 }
 
