@@ -103,8 +103,7 @@ impl Push {
     /// How well messages to an app arrive.
     pub(crate) fn status(&self, app: &AppId) -> SourceStatus {
         match self.channels.get(app) {
-            None => SourceStatus::Degraded {
-                how: "push messages".into(),
+            None => SourceStatus::Missing {
                 why: "the app has no channel, so nobody can send it any".into(),
                 help: format!("have it create one, or run `bgtask push open {app}`"),
             },
