@@ -97,6 +97,10 @@ impl Session {
         }
     }
 
+    fn opened(&self) -> Report {
+        Report::Opened { channel: self.channel.clone(), uri: self.uri.clone() }
+    }
+
     async fn closed(&self) {
         let report = Report::Closed { channel: self.channel.clone(), why: "it was closed here".into() };
         self.report(report).await;
@@ -143,6 +147,9 @@ impl Session {
         if !welcome.session_present {
             // It will not send those again, and their numbers are free.
             unacknowledged.by_number.clear();
+        } else if !self.report(self.opened()).await {
+            // Its messages come at once, before the subscription is confirmed.
+            return Err(End::Closed);
         }
         packet::subscribe(connection.out(), SUBSCRIPTION, &self.topics);
         connection.flush().await?;
@@ -213,8 +220,7 @@ impl Session {
                     }));
                 }
                 let status = Status::Connected { how: format!("subscribed to {}", self.uri) };
-                let opened = Report::Opened { channel: self.channel.clone(), uri: self.uri.clone() };
-                for report in [opened, Report::Status { channel: self.channel.clone(), status }] {
+                for report in [self.opened(), Report::Status { channel: self.channel.clone(), status }] {
                     if !self.report(report).await {
                         return Err(End::Closed);
                     }

@@ -71,6 +71,8 @@ impl EventDetails for RawNotification {
         let text = |value: &PropertyValue| if let PropertyValue::Str(text) = value { Some(text.clone()) } else { None };
         let headers = headers.iter().filter_map(|(name, value)| Some((name.to_owned(), text(value)?))).collect();
         let content_bytes = if content.is_empty() { bytes } else { content.clone().into_bytes() };
-        Some(Self { content, content_bytes, channel_id: event.word("channel")?, headers })
+        let says_something =
+            ["content", "bytes"].iter().any(|field| event.fields().iter().any(|(name, _)| name == *field));
+        says_something.then(|| Self { content, content_bytes, channel_id: event.text("channel"), headers })
     }
 }
