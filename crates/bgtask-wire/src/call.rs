@@ -371,6 +371,10 @@ fn read_standard(interface: &str, member: &str, path: &str, message: &Message) -
 
 fn body<T: for<'de> serde::Deserialize<'de> + Type>(message: &Message) -> Result<T, Error> {
     message.body().deserialize().map_err(|error| {
+        // The reader takes a copy of each descriptor.
+        if let zbus::wire::Error::InputOutput(error) = &error {
+            return Error::new(ErrorKind::LimitReached, format!("the broker cannot take the descriptor: {error}"));
+        }
         let header = message.header();
         let member = header.member().map(ToString::to_string).unwrap_or_default();
         let (wanted, found) = (T::SIGNATURE.to_string_no_parens(), message.body().signature().to_string_no_parens());

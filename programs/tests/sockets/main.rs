@@ -4,4 +4,6 @@
 mod harness;
 
 mod hand_over;
+mod hostile;
+mod lives;
 mod stage;
