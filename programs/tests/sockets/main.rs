@@ -7,3 +7,4 @@ mod hand_over;
 mod hostile;
 mod lives;
 mod stage;
+mod tls;
