@@ -80,6 +80,7 @@
 #![warn(missing_docs)]
 
 mod access;
+pub mod app_service;
 mod application_data;
 mod builder;
 mod cancellation;
@@ -105,6 +106,10 @@ mod windows_enum;
 mod work_cost;
 
 pub use access::{BackgroundAccessRequestKind, BackgroundAccessStatus, BackgroundExecutionManager};
+pub use app_service::{
+    AppServiceClosedStatus, AppServiceConnection, AppServiceConnectionStatus, AppServiceFailure, AppServiceRequest,
+    AppServiceResponseStatus, AppServiceTriggerDetails, MAX_UNANSWERED_REQUESTS,
+};
 pub use application_data::ApplicationData;
 pub use builder::{BackgroundTaskBuilder, RegistrationUpdate};
 pub use cancellation::BackgroundTaskCancellationReason;

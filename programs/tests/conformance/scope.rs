@@ -30,6 +30,7 @@ pub(crate) const FAMILIES: [(&str, u32); 32] = [
     ("AC", 11),
     ("GR", 5),
     ("HO", 6),
+    ("Q", 25),
     // The samples of Windows: what they share, then the steps of each.
     ("S16.0", 7),
     ("S16.1", 9),
