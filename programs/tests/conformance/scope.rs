@@ -21,6 +21,7 @@ pub(crate) const FAMILIES: [(&str, u32); 32] = [
     ("LIF", 7),
     ("DIA", 8),
     ("POL", 11),
+    ("SOC", 18),
     // How the service behaves.
     ("LC", 19),
     ("CA", 12),
