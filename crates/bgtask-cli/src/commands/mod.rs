@@ -27,6 +27,7 @@ mod simulate;
 mod sources;
 mod stop;
 mod top;
+mod transfers;
 mod trigger;
 mod ui;
 mod unregister;
@@ -83,6 +84,7 @@ pub(crate) enum Command {
     Apps(apps::Args),
     Access(access::Args),
     Sources(sources::Args),
+    Transfers(transfers::Args),
     #[command(subcommand)]
     Manifest(manifest::Manifest),
     Replay(replay::Args),
@@ -135,6 +137,7 @@ impl Command {
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
             Self::Access(args) => access::run(args, target, screen).await,
             Self::Sources(args) => sources::run(args, &target.connect().await?, screen).await,
+            Self::Transfers(args) => transfers::run(args, target, screen).await,
             Self::Manifest(command) => command.run(screen),
             Self::Replay(args) => replay::run(args, screen),
             Self::Demo(_) => demo::run(screen).await,
@@ -172,6 +175,7 @@ impl Command {
             Self::Apps(args) => args.format.json,
             Self::Access(args) => args.format.json,
             Self::Sources(args) => args.format.json,
+            Self::Transfers(args) => args.format.json,
             Self::Manifest(command) => command.format().json,
             Self::Replay(args) => args.format.json,
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,

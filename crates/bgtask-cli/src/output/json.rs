@@ -2,7 +2,10 @@
 //!
 //! This is a promise: keys may be added, none goes away or changes its meaning. `docs/cli.md` shows it.
 
-use bgtask_wire::{AppInfo, EventInfo, GateInfo, HistoryInfo, ProgressInfo, SourceInfo, TaskInfo, WhyInfo};
+use bgtask_wire::{
+    AppInfo, EventInfo, GateInfo, HistoryInfo, ProgressInfo, SourceInfo, TaskInfo, TransferInfo, TransferStatus,
+    WhyInfo,
+};
 use serde_json::{Value, json};
 
 use super::time::rfc3339;
@@ -43,6 +46,29 @@ pub(crate) fn task(task: &TaskInfo) -> Value {
         "last_ok": task.last_ok,
         "fresh_since": task.fresh_since.map(rfc3339),
         "overdue": task.overdue,
+    })
+}
+
+pub(crate) fn transfer(transfer: &TransferInfo) -> Value {
+    let status = TransferStatus::from_number(transfer.status);
+    json!({
+        "id": transfer.id,
+        "app": transfer.app,
+        "kind": transfer.kind,
+        "uri": transfer.uri,
+        "file": transfer.file,
+        "status": transfer.status,
+        "status_name": status.map(|status| status.to_string()),
+        "done": transfer.done,
+        "total": transfer.total,
+        "why": transfer.why,
+        "answer": transfer.answer,
+        "cost": transfer.cost,
+        "priority": transfer.priority,
+        "group": transfer.group,
+        "completion_group": transfer.completion_group,
+        "created": rfc3339(transfer.created),
+        "task": transfer.task,
     })
 }
 
