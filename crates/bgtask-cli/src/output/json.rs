@@ -66,7 +66,6 @@ pub(crate) fn transfer(transfer: &TransferInfo) -> Value {
         "cost": transfer.cost,
         "priority": transfer.priority,
         "group": transfer.group,
-        "completion_group": transfer.completion_group,
         "created": rfc3339(transfer.created),
         "task": transfer.task,
     })

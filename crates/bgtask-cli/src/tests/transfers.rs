@@ -1,5 +1,6 @@
 //! `bgtask transfers`, against a broker that answers from a script.
 
+use super::bgtask;
 use super::script::ask;
 
 #[test]
@@ -27,7 +28,7 @@ fn a_file_that_is_there_is_not_replaced_unless_that_is_said() {
     let file = dir.path().join("film.mkv");
     std::fs::write(&file, "").unwrap();
     let order = ["transfers", "add", "https://example.org/film.mkv", file.to_str().unwrap()];
-    let ran = ask(&order);
+    let ran = bgtask(&[&["--root", "/nowhere"], &order[..]].concat());
     assert!(ran.exit == 1 && ran.err.contains("--force"), "{ran:?}");
     let ran = ask(&[&order[..], &["--force"]].concat());
     assert!(ran.exit == 0 && ran.out.contains("9c3f6d0e"), "{ran:?}");
@@ -40,7 +41,7 @@ fn what_cannot_be_ordered_is_said_before_anybody_is_asked() {
         (&["transfers", "add", "https://example.org/none", "--header", "x"], "Name: value"),
         (&["transfers", "add", "https://example.org/none", "--upload"], "FILE"),
     ] {
-        let ran = ask(words);
+        let ran = bgtask(&[&["--root", "/nowhere"], words].concat());
         assert!(ran.exit == 2 && ran.err.contains(says), "{words:?}: {ran:?}");
     }
 }

@@ -23,7 +23,6 @@ pub(crate) fn order(app: &str, info: TransferOrder, now: Now) -> Result<Order, E
     order.cost = by_number(COSTS, cost, "BackgroundTransferCostPolicy: 0 Default, 1 UnrestrictedOnly, 2 Always")?;
     order.priority = by_number(PRIORITIES, priority, "BackgroundTransferPriority: 0 Default, 1 High, 2 Low")?;
     order.group = info.group.unwrap_or_default();
-    order.completion_group = info.completion_group.unwrap_or_default();
     order.sha256 = info.sha256.map(|sum| sum.parse()).transpose().map_err(|error| invalid(&error))?;
     order.created = now.wall.as_micros();
     order.check().map_err(|error| invalid(&error))?;
@@ -69,7 +68,6 @@ pub(crate) fn describe(transfer: &Transfer, core: &Core, now: Now) -> TransferIn
         cost: number_of(COSTS, order.cost),
         priority: number_of(PRIORITIES, order.priority),
         group: order.group.clone(),
-        completion_group: order.completion_group.clone(),
         created: order.created,
         task: transfer.task.map(|task| task.to_string()),
     }

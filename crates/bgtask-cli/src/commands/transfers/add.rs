@@ -1,10 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use bgtask_wire::{BrokerProxy, TransferOrder};
+use bgtask_wire::TransferOrder;
 use serde_json::json;
 
 use super::Format;
 use super::follow::Follower;
+use crate::connection::Target;
 use crate::failure::{Exit, Failure};
 use crate::find::{quoted, short_id};
 use crate::output::Screen;
@@ -54,13 +55,9 @@ pub(super) struct Args {
     wait: bool,
 }
 
-pub(super) async fn run(
-    args: &Args,
-    format: &Format,
-    broker: &BrokerProxy<'_>,
-    screen: &mut Screen<'_>,
-) -> Result<(), Failure> {
+pub(super) async fn run(args: &Args, format: &Format, target: &Target, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let order = args.order()?;
+    let broker = &target.connect().await?;
     let file = order.file.clone();
     let follower = if args.wait { Some(Follower::new(broker).await?) } else { None };
     let id = broker.create_transfer(&args.app, order).await?;

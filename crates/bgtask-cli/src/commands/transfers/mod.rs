@@ -62,10 +62,13 @@ struct Which {
 }
 
 pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let (broker, format) = (target.connect().await?, &args.format);
+    let format = &args.format;
+    if let Some(Order::Add(add)) = &args.order {
+        return add::run(add, format, target, screen).await;
+    }
+    let broker = target.connect().await?;
     match &args.order {
-        None | Some(Order::List) => list::run(format, &broker, screen).await,
-        Some(Order::Add(add)) => add::run(add, format, &broker, screen).await,
+        None | Some(Order::List | Order::Add(_)) => list::run(format, &broker, screen).await,
         Some(Order::Pause(which)) => tell("pause", "it rests", which, format, &broker, screen).await,
         Some(Order::Resume(which)) => tell("resume", "it goes on", which, format, &broker, screen).await,
         Some(Order::Cancel(which)) => tell("cancel", "it was ended", which, format, &broker, screen).await,
