@@ -55,6 +55,7 @@ const VERSION: &str = "version";
 const ZONE: &str = "zone";
 const STATE: &str = "state";
 const ACCOUNT: &str = "account";
+const SOCKET: &str = "socket";
 
 /// The row of a change.
 pub fn row(change: &Change) -> Row {
@@ -80,6 +81,8 @@ pub fn row(change: &Change) -> Row {
         Change::DeleteState(fact) => Row::Delete { kind: STATE, key: fact.name().into_owned() },
         Change::PutAccount(app, account) => put(ACCOUNT, app.to_string(), account.to_json()),
         Change::DeleteAccount(app) => Row::Delete { kind: ACCOUNT, key: app.to_string() },
+        Change::PutSocket(socket) => put(SOCKET, sequence_key(socket.key.0), socket.to_json()),
+        Change::DeleteSocket(key) => Row::Delete { kind: SOCKET, key: sequence_key(key.0) },
         Change::Record(event) => Row::History(history(event)),
     }
 }
@@ -129,6 +132,7 @@ impl Loading {
             SWITCHED_OFF => snapshot.switched_off = Record::from_json(&json)?,
             VERSION => snapshot.versions.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             ACCOUNT => snapshot.accounts.push((Record::from_json(&of())?, Record::from_json(&json)?)),
+            SOCKET => snapshot.sockets.push(Record::from_json(&json)?),
             ZONE => snapshot.zone = Some(Record::from_json(&json)?),
             STATE => snapshot.states.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             _ => return Err(RecordError::new("no such kind of row is known")),
@@ -145,6 +149,7 @@ impl Loading {
         snapshot.access.sort_by(|(one, _), (other, _)| one.cmp(other));
         snapshot.versions.sort_by(|(one, _), (other, _)| one.cmp(other));
         snapshot.accounts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        snapshot.sockets.sort_by_key(|socket| socket.key);
         snapshot.states.sort_by_key(|(fact, _)| *fact);
         snapshot
     }

@@ -1,9 +1,12 @@
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
 use zbus::{Message, OwnedVariant, Type};
 
 use crate::error::{Error, ErrorKind};
-use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOrder, TriggerInfo};
+use crate::types::{
+    AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOptions, TransferOrder, TriggerInfo,
+};
 use crate::{BROKER_INTERFACE, BROKER_PATH};
 
 /// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".
@@ -122,6 +125,15 @@ pub enum Call {
         /// Which of its notifications.
         tag: String,
     },
+    /// `OpenAppService(sss)`
+    OpenAppService {
+        /// The caller's app.
+        app: String,
+        /// The app that is asked.
+        provider: String,
+        /// Which of its services.
+        service: String,
+    },
     /// `CreateTransfer(sa{sv})`
     CreateTransfer(String, Box<TransferOrder>),
     /// `ControlTransfer(ss)`
@@ -135,6 +147,32 @@ pub enum Call {
     ListTransfers(String),
     /// A call every D-Bus object answers.
     Standard(Standard),
+    /// `TransferSocket(sssha{sv})`
+    TransferSocket(Box<Transferring>),
+    /// `ListSockets(s)`
+    ListSockets(String),
+    /// `ReclaimSocket(ss)`
+    ReclaimSocket {
+        /// The app.
+        app: String,
+        /// Its name for the socket.
+        id: String,
+    },
+}
+
+/// The arguments of `TransferSocket`.
+#[derive(Debug)]
+pub struct Transferring {
+    /// The app.
+    pub app: String,
+    /// The registration to tell.
+    pub task: String,
+    /// The app's name for the socket.
+    pub id: String,
+    /// The socket.
+    pub socket: OwnedFd,
+    /// What else there is to say.
+    pub options: TransferOptions,
 }
 
 /// The arguments of `Register` and `RegisterOrUpdate`.
@@ -281,6 +319,19 @@ impl Call {
             "RemoveNotification" => {
                 let (app, tag) = body(message)?;
                 Self::RemoveNotification { app, tag }
+            }
+            "TransferSocket" => {
+                let (app, task, id, socket, options) = body::<(_, _, _, zbus::OwnedFd, _)>(message)?;
+                Self::TransferSocket(Box::new(Transferring { app, task, id, socket: socket.into(), options }))
+            }
+            "ListSockets" => Self::ListSockets(body(message)?),
+            "ReclaimSocket" => {
+                let (app, id) = body(message)?;
+                Self::ReclaimSocket { app, id }
+            }
+            "OpenAppService" => {
+                let (app, provider, service) = body(message)?;
+                Self::OpenAppService { app, provider, service }
             }
             "CreateTransfer" => {
                 let (app, order) = body(message)?;

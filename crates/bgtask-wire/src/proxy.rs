@@ -4,8 +4,8 @@ use zbus::OwnedVariant;
 
 use crate::types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo, TransferInfo,
-    TransferOrder, WhyInfo,
+    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SocketInfo, SourceInfo, TaskFileInfo, TaskInfo,
+    TransferInfo, TransferOptions, TransferOrder, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -141,6 +141,29 @@ pub trait Broker {
     /// Takes a notification of the app away.
     fn remove_notification(&self, app: &str, tag: &str) -> zbus::Result<()>;
 
+    /// Hands a socket over to the broker, for a task with a `SocketActivityTrigger`; durable before it answers.
+    fn transfer_socket(
+        &self,
+        app: &str,
+        task: &str,
+        id: &str,
+        socket: zbus::Fd<'_>,
+        options: TransferOptions,
+    ) -> zbus::Result<()>;
+
+    /// The sockets that the broker has of an app.
+    fn list_sockets(&self, app: &str) -> zbus::Result<Vec<SocketInfo>>;
+
+    /// Takes a socket back.
+    fn reclaim_socket(&self, app: &str, id: &str) -> zbus::Result<(zbus::OwnedFd, SocketInfo)>;
+    /// Opens a connection to a service of another app: the `AppServiceConnectionStatus`, why, and where it is open the caller's
+    /// end of the connection and its lifeline.
+    fn open_app_service(
+        &self,
+        app: &str,
+        provider: &str,
+        service: &str,
+    ) -> zbus::Result<(u32, String, Vec<zbus::OwnedFd>)>;
     /// Orders a background transfer, durable before it answers; answers its id.
     fn create_transfer(&self, app: &str, order: TransferOrder) -> zbus::Result<String>;
 

@@ -298,6 +298,39 @@ pub struct NotificationInfo {
     pub reply: Option<String>,
 }
 
+/// What is said of a socket that is handed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct TransferOptions {
+    /// What its task gets along with it (SOC-11); default nothing.
+    pub context: Option<Vec<u8>>,
+    /// How long it is waited before the task runs although nothing came, microseconds; default for ever (SOC-12).
+    pub keep_alive: Option<u64>,
+    /// Whether what arrives wakes the machine from its sleep; default `false` (SOC-5).
+    pub wake: Option<bool>,
+}
+
+/// A socket that an app has handed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct SocketInfo {
+    /// Whose it is.
+    pub app: String,
+    /// The app's name for it.
+    pub id: String,
+    /// The registration that is told.
+    pub task: String,
+    /// A `SocketActivityKind` by number: 1 listener, 2 datagram, 3 stream.
+    pub kind: u32,
+    /// What came along with it.
+    pub context: Vec<u8>,
+    /// `watched`, `told`, `lost` or `kept`: the broker waits, its task waits or runs, the same without the socket, or nobody
+    /// took it.
+    pub state: String,
+    /// How long it is waited before the task runs although nothing came, microseconds.
+    pub keep_alive: Option<u64>,
+}
+
 /// Why a task is where it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod app_services;
 mod apps;
 mod calendars;
 mod clients;

@@ -1,6 +1,7 @@
 //! The core itself: one struct that owns the tables, one file for each thing that happens.
 
 mod access;
+mod app_service;
 mod budget;
 mod command;
 mod consent;
@@ -22,8 +23,10 @@ mod run;
 mod schedule;
 mod servicing;
 mod sleep;
+mod sockets;
 mod state;
 mod stop;
+mod stretch;
 mod tables;
 mod timer;
 mod wakes;
@@ -47,7 +50,7 @@ use crate::refusal::Refusal;
 use crate::time::{BootTime, Now};
 use consent::Asked;
 use portions::Portions;
-use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Task, Tasks};
+use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -67,8 +70,11 @@ pub struct Core {
     facts: Facts,
     mailboxes: Mailboxes,
     accounts: Accounts,
+    sockets: Sockets,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
+    /// The activations that serve a caller, and their registrations.
+    connections: BTreeMap<InstanceId, TaskId>,
     /// The user's session this broker serves.
     session: Arc<str>,
     outputs: VecDeque<Output>,
@@ -99,7 +105,9 @@ impl Core {
             facts: Facts::default(),
             mailboxes: Mailboxes::default(),
             accounts: Accounts::default(),
+            sockets: Sockets::default(),
             consents: BTreeMap::new(),
+            connections: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
             portions: Portions::default(),
@@ -123,6 +131,7 @@ impl Core {
         }
         if now.wall + CLOCK_NOISE < unset {
             self.clock_set_back(unset);
+            self.keep_alives_anew();
             self.accounts_set_back();
         }
         self.begin_turn(matches!(input, Input::Tick));
@@ -160,7 +169,11 @@ impl Core {
             Input::Happened { task, events, count, lost } => self.happened(task, events, count, lost),
             Input::Heard(task, status) => self.heard(task, status),
             Input::DeviceGone(task) => self.device_gone(task),
+            Input::SocketReady(key, readiness) => self.socket_ready(key, readiness),
+            Input::SocketsGone(keys) => self.sockets_gone(keys),
+            Input::CallerGone(instance) => self.caller_gone(instance),
         }
+        self.admit_sockets();
         self.schedule();
         self.persist_dirty();
         self.settle_rouse();
@@ -187,6 +200,11 @@ impl Core {
             Request::Activate { app, demand, details } => self.activate(&app, demand, details),
             Request::Raise { by, event } => self.raise(by.as_ref(), &event),
             Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
+            Request::TransferSocket(app, new) => self.transfer_socket(&app, new),
+            Request::ReclaimSocket { app, id } => self.reclaim_socket(&app, &id),
+            Request::OpenAppService { caller, app, service, socket, details } => {
+                self.open_app_service(caller.as_ref(), &app, &service, socket, details)
+            }
         })
     }
 
@@ -348,6 +366,7 @@ impl Core {
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
         let by_time =
             self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake()).chain(self.next_portion());
+        let by_time = by_time.chain(self.keep_alive_wake());
         running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 

@@ -21,6 +21,8 @@ pub struct App {
     pub applications: Vec<Arc<str>>,
     /// The custom events it may raise.
     pub raises: Vec<Arc<str>>,
+    /// What it does for other apps.
+    pub services: Vec<AppService>,
     /// How commands run: only in [`App::commands`].
     pub commands: Option<Server>,
 }
@@ -62,6 +64,7 @@ impl App {
             itself: None,
             applications: Vec::new(),
             raises: Vec::new(),
+            services: Vec::new(),
             commands: Some(Server {
                 program: "command".into(),
                 application: "".into(),
@@ -96,6 +99,25 @@ pub struct EntryPoint {
     pub server: Server,
     /// The task types it may be registered with (MA-1).
     pub types: Vec<TaskType>,
+}
+
+/// One declared app service (HO-6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppService {
+    /// The name by which callers ask for it.
+    pub name: Arc<str>,
+    /// Who serves a connection.
+    pub entry: Entry,
+    /// The apps that may connect besides the app itself; `None` is every program of the user.
+    pub allow: Option<Vec<AppId>>,
+}
+
+impl AppService {
+    /// Whether that caller may connect to the service of this app; a caller without an app is a program of the user.
+    pub(crate) fn allows(&self, app: &AppId, caller: Option<&AppId>) -> bool {
+        let named = |allowed: &Vec<AppId>| caller.is_some_and(|caller| caller == app || allowed.contains(caller));
+        self.allow.as_ref().is_none_or(named)
+    }
 }
 
 /// One declared class.

@@ -9,6 +9,7 @@ pub(crate) mod condition;
 pub(crate) mod fact;
 pub(crate) mod outcome;
 pub(crate) mod registration;
+pub(crate) mod socket;
 pub(crate) mod subject;
 pub(crate) mod trigger;
 pub mod words;

@@ -73,6 +73,9 @@ impl Stage {
                 | Output::Uninhibit(_)
                 | Output::Rouse(_)
                 | Output::DropSocket(_)
+                | Output::WatchSocket(_)
+                | Output::UnwatchSocket(_)
+                | Output::ForgetCaller(_)
                 | Output::WatchDevice(..)
                 | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}

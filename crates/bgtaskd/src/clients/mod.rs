@@ -20,7 +20,7 @@ pub(crate) use bus::SessionBus;
 pub(crate) use entrance::{Entrance, MAX_CLIENTS};
 pub(crate) use identity::{Identity, Process};
 pub(crate) use peer::listen;
-pub(crate) use serve::{Answer, Asked, Control, Transferring, answer, answered, refusal, reply};
+pub(crate) use serve::{Answer, Asked, Control, HandOver, Transferring, answer, answered, given_back, refusal, reply};
 
 use crate::hosts::AppProcess;
 

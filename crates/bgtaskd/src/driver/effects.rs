@@ -3,7 +3,7 @@
 use bgtask_convert::Program;
 use bgtask_core::{
     App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Limits, Now,
-    Outcome, Output, RunOrder, Unregistration,
+    Outcome, Output, Reply, RunOrder, Unregistration,
 };
 use bgtask_host::Running;
 use zbus::Message;
@@ -52,9 +52,11 @@ impl Driver {
             Output::Unwatch(fact) => self.sources.unwatch(fact),
             Output::Deliver(client, notice) => self.clients.deliver(client, &notice),
             Output::Reply(id, decided) => {
+                let ends = self.app_services.decided(id, decided.as_ref().ok());
                 let Some((client, message)) = self.asked.remove(&id) else { return };
                 let reply = match decided {
-                    Ok(granted) => clients::reply(&granted, &message),
+                    Ok(Reply::Socket(socket)) => clients::given_back(&socket, self.sockets.give(socket.key), &message),
+                    Ok(granted) => clients::reply(&granted, &message, ends),
                     Err(refused) => Err(clients::refusal(&refused, &self.apps, Some(&message))),
                 };
                 self.reply(client, &message, reply);
@@ -67,6 +69,9 @@ impl Driver {
                 }
             }
             Output::DropSocket(key) => self.sockets.drop(key),
+            Output::WatchSocket(key) => self.sockets.watch(key),
+            Output::UnwatchSocket(key) => self.sockets.unwatch(key),
+            Output::ForgetCaller(instance) => self.app_services.forget(instance),
             Output::Freeze(host) => self.hosts.freeze(host),
             Output::Thaw(host) => self.hosts.thaw(host),
             Output::Throttled(host, instance, counts) => match bgtask_convert::throttled_call(instance, counts) {

@@ -1,13 +1,13 @@
 //! The first moments: places, store, hosts, doors, and the state the core starts from.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use bgtask_convert::Program;
-use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot};
+use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot, SocketKey, limits};
 use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig};
 use bgtask_log::Logs;
 use bgtask_manifest::App as Declared;
@@ -24,6 +24,7 @@ use super::doubts::Doubts;
 use super::durable::Durable;
 use super::notify::Notifier;
 use super::{Driver, STORE_REST};
+use crate::app_services::AppServices;
 use crate::apps::{self, Apps};
 use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
@@ -67,9 +68,9 @@ const PASSED_ON: &[&str] = &[
     "DBUS_SESSION_BUS_ADDRESS",
 ];
 
-/// How many files the broker may want open: a connection and a process for each client, and as many again for hosts, sources
-/// and the store as programs usually get for everything.
-const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + 1_024;
+/// How many files the broker may want open: a connection and a process for each client, the sockets that apps have handed over,
+/// and as many again for hosts, sources and the store as programs usually get for everything.
+const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + limits::MAX_SOCKETS as u64 + 1_024;
 
 /// The launcher's program, beside the broker's or where a package puts it.
 const LAUNCHER: &str = "bgtask-launcher";
@@ -124,7 +125,8 @@ impl Driver {
             listeners: Listeners::new(World::new("/"), world.clone(), seen, happened),
             devices: Devices::new(world.clone(), gone),
             inhibitor: Inhibitor::new(world.clone()),
-            sockets: Sockets::default(),
+            sockets: Sockets::new().map_err(|error| Failure::new("sockets cannot be watched", error))?,
+            app_services: AppServices::new(post.clone()),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             task_files: TaskFiles::new(places.task_files()),
@@ -173,7 +175,15 @@ impl Driver {
         self.handle(now, Input::AppInstalled(App::of_commands()));
         self.handle(now, Input::AppInstalled(App::of_transfers()));
         let gone = self.gone(&snapshot);
+        let lost = self.settle_sockets(&snapshot);
         self.handle(now, Input::Restore(Box::new(snapshot)));
+        if !lost.is_empty() {
+            tracing::warn!(
+                "{} sockets did not outlive the last broker: their tasks hear that they are closed",
+                lost.len()
+            );
+            self.handle(now, Input::SocketsGone(lost));
+        }
         for app in gone {
             self.handle(now, Input::AppRemoved(app));
         }
@@ -190,6 +200,16 @@ impl Driver {
             Failure::new("the store's content cannot be understood, it was left as it is", error)
         })?;
         Ok(loading.done())
+    }
+
+    /// Compares the sockets that the broker should have with those that it has; answers which got lost.
+    fn settle_sockets(&mut self, snapshot: &Snapshot) -> Vec<SocketKey> {
+        let carried = snapshot.activations.iter().filter_map(|(_, activation)| activation.firing.socket);
+        let known: HashSet<_> = carried.chain(snapshot.sockets.iter().map(|socket| socket.key)).collect();
+        self.sockets.continue_after(known.iter().map(|key| key.0).max().unwrap_or(0));
+        self.sockets.retain(&known);
+        let held = snapshot.sockets.iter().filter(|socket| socket.state.is_held());
+        self.sockets.missing(held.map(|socket| socket.key))
     }
 
     /// Apps whose manifest was removed while no broker ran. Access is not asked: it outlives the manifest (RE-8).
@@ -281,6 +301,7 @@ fn spawner(places: &Places, config: &Config, use_cgroups: bool) -> Result<Spawne
         spares: config.waiting_launchers,
         records: places.runtime.join("hosts"),
         walls: config.confinement.has_walls(),
+        priority: config.priority,
         use_cgroups,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
@@ -293,7 +314,8 @@ fn make_room_for_files() {
     if current.is_some_and(|current| current < wanted) {
         let _at_most_as_many = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
-    if wanted < OPEN_FILES {
+    // Whoever hands over a socket for which there is no room hears it.
+    if wanted < OPEN_FILES - limits::MAX_SOCKETS as u64 {
         tracing::warn!(
             "only {wanted} files may be open, too few for {} clients: raise the hard limit",
             clients::MAX_CLIENTS

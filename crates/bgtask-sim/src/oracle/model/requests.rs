@@ -88,6 +88,10 @@ impl Model {
                 self.progress_said(*instance, *value, message, owed)
             }
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
+            // Nobody hands sockets over here.
+            Request::TransferSocket(..) | Request::ReclaimSocket { .. } => Answer::Refused,
+            // No app offers services in the simulated world.
+            Request::OpenAppService { .. } => Answer::Refused,
         };
         owed.answer = Some((id, answer));
     }

@@ -73,6 +73,7 @@ impl Asked<'_> {
                 Request::ReportProgress { instance, value, message }
             }
             Call::Acknowledge(app, sequence) => Request::Acknowledge(one(&app)?, sequence),
+            Call::ReclaimSocket { app, id } => Request::ReclaimSocket { app: one(&app)?, id },
             other => unreachable!("answered before: {other:?}"),
         })
     }
