@@ -9,6 +9,7 @@ use super::{FILM, Server, Stage};
 
 async fn stage() -> (Stage, App) {
     let (home, app) = Home::with_sample();
+    std::fs::create_dir_all(home.root("films")).unwrap();
     (Stage::on(home, Server::start(FILM)).await, app)
 }
 
@@ -16,7 +17,7 @@ fn last(lines: &[Value]) -> &Value {
     lines.last().expect("it said something")
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_app_hears_how_far_its_download_is_and_that_it_is_done() {
     let (stage, app) = stage().await;
     let file = stage.home.data(SAMPLE).join("film.mkv");
@@ -26,7 +27,7 @@ async fn an_app_hears_how_far_its_download_is_and_that_it_is_done() {
     assert!(stage.user.broker.list_transfers("").await.unwrap().is_empty(), "its end was heard, so it is forgotten");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn nw_7_an_app_attaches_in_another_life_to_what_outlived_it_and_its_broker() {
     let (stage, app) = stage().await;
     stage.server.flaws([Flaw::StallAfter(1_000_000)]);
@@ -43,7 +44,7 @@ async fn nw_7_an_app_attaches_in_another_life_to_what_outlived_it_and_its_broker
     assert!(stage.user.broker.list_transfers("").await.unwrap().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_app_hears_why_its_download_failed_and_what_was_wrong_with_its_order() {
     let (stage, app) = stage().await;
     stage.server.flaws([Flaw::Status(404, None)]);
@@ -60,7 +61,7 @@ async fn an_app_hears_why_its_download_failed_and_what_was_wrong_with_its_order(
 }
 
 /// What another ends, an app that waits hears of.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_download_that_is_cancelled_from_outside_ends_its_wait() {
     let (stage, app) = stage().await;
     stage.server.flaws([Flaw::StallAfter(1_000_000)]);
