@@ -457,6 +457,28 @@ pub struct OutcomeInfo {
     pub at: i64,
 }
 
+/// A channel for push messages.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct PushChannelInfo {
+    /// The app.
+    pub app: String,
+    /// What to send to; none until it is known.
+    pub uri: Option<String>,
+    /// When it expires, microseconds since the Unix epoch.
+    pub expires: i64,
+    /// `available` or `degraded`.
+    pub status: String,
+    /// By what means messages arrive.
+    pub how: Option<String>,
+    /// Why none arrive now.
+    pub why: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// How many messages are held because there is no room for them: their server keeps those that follow.
+    pub held: u64,
+}
+
 /// One source of facts and how well it works here.
 #[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]

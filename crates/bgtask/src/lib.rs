@@ -61,6 +61,7 @@
 //! | places | [`LocationTrigger`], [`GeovisitTrigger`] | [`GeofenceStateChangeReport`], [`GeovisitStateChange`] |
 //! | sensors | [`SensorDataThresholdTrigger`] | [`SensorDataThresholdTriggerDetails`] |
 //! | Bluetooth | [`BluetoothLEAdvertisementWatcherTrigger`], [`GattCharacteristicNotificationTrigger`] | [`BluetoothLEAdvertisement`], [`GattCharacteristicNotification`] |
+//! | messages of a server | [`PushNotificationTrigger`] | [`RawNotification`] |
 //! | smart cards | [`SmartCardTrigger`] | [`SmartCardTriggerDetails`] |
 //! | calendars, contacts | [`AppointmentStoreNotificationTrigger`], [`ContactStoreNotificationTrigger`] | [`StoreChange`] |
 //! | systemd, and anything on a message bus | [`UnitStateTrigger`], [`DBusSignalTrigger`] | [`UnitStateEvent`], [`DBusSignalEvent`] |
@@ -95,6 +96,7 @@ pub mod host;
 mod ids;
 pub mod network;
 pub mod notify;
+mod push;
 mod registration;
 mod session;
 pub mod storage;
@@ -122,6 +124,7 @@ pub use event_args::{BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEve
 pub use events::{EventDetails, TriggerEvent, TriggerEvents};
 pub use group::BackgroundTaskRegistrationGroup;
 pub use ids::{InstanceId, TaskId};
+pub use push::{PushNotificationChannel, PushNotificationChannelManager};
 pub use registration::BackgroundTaskRegistration;
 pub use session::{
     BROKER_WAIT, CALL_TIMEOUT, EventRegistrationToken, MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, act_for,
@@ -137,14 +140,14 @@ pub use trigger::{
     DeviceWatcherEventKind, DeviceWatcherTrigger, GattCharacteristicNotification,
     GattCharacteristicNotificationTrigger, GeofenceState, GeofenceStateChangeReport, GeovisitStateChange,
     GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
-    MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, SensorDataThresholdTrigger,
-    SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType,
-    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, SocketActivityTrigger, StorageLibraryChange,
-    StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType, StorageLibraryContentChangedTrigger, StoreChange,
-    StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger, ToastHistoryChangedType,
-    ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail, ToastNotificationHistoryChangedTrigger,
-    ToastNotificationHistoryChangedTriggerDetail, Trigger, TriggerResponse, UnitManager, UnitState, UnitStateEvent,
-    UnitStateTrigger, VisitMonitoringScope, VisitStateChange,
+    MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, PushNotificationTrigger, RawNotification,
+    SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails,
+    SmartCardTriggerType, SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, SocketActivityTrigger,
+    StorageLibraryChange, StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType,
+    StorageLibraryContentChangedTrigger, StoreChange, StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger,
+    ToastHistoryChangedType, ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail,
+    ToastNotificationHistoryChangedTrigger, ToastNotificationHistoryChangedTriggerDetail, Trigger, TriggerResponse,
+    UnitManager, UnitState, UnitStateEvent, UnitStateTrigger, VisitMonitoringScope, VisitStateChange,
 };
 pub use uuid::Uuid;
 pub use value::{Char16, MAX_SET_DEPTH, MAX_VALUE_SET_BYTES, Point, PropertyValue, Rect, Size, ValueSet, WrongType};

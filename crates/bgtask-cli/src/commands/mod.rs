@@ -18,6 +18,7 @@ mod manifest;
 mod next;
 mod pause;
 mod progress;
+mod push;
 mod raise;
 mod replay;
 mod report;
@@ -79,6 +80,7 @@ pub(crate) enum Command {
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
+    Push(push::Args),
     Raise(raise::Args),
     Stop(stop::Args),
     Apps(apps::Args),
@@ -132,6 +134,7 @@ impl Command {
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
+            Self::Push(args) => push::run(args, &target.connect().await?, screen).await,
             Self::Raise(args) => raise::run(args, &target.connect().await?, screen).await,
             Self::Stop(args) => stop::run(args, &target.connect().await?, screen).await,
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
@@ -170,6 +173,7 @@ impl Command {
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
+            Self::Push(args) => args.format.json,
             Self::Raise(args) => args.format.json,
             Self::Stop(args) => args.format.json,
             Self::Apps(args) => args.format.json,
