@@ -15,7 +15,7 @@ pub fn transfer_request(
     app: AppId,
     task: TaskId,
     id: String,
-    (key, kind): (SocketKey, SocketKind),
+    (key, kind, again): (SocketKey, SocketKind, Option<SocketKey>),
     options: TransferOptions,
 ) -> Request {
     use SocketActivityConnectedStandbyAction as Action;
@@ -27,6 +27,7 @@ pub fn transfer_request(
         context: Details(options.context.unwrap_or_default().into()),
         keep_alive: options.keep_alive.map(Duration::from_micros),
         action: if options.wake == Some(true) { Action::Wake } else { Action::DoNotWake },
+        again,
     };
     Request::TransferSocket(app, new)
 }

@@ -11,6 +11,8 @@ use bgtask_sources::Subject;
 /// As [`subject`].
 pub fn check_subject(trigger: &Trigger, app: &AppId) -> Result<(), String> {
     match trigger {
+        // Its sockets are handed over, and no source listens.
+        Trigger::Event { class: EventClass::SocketActivity, .. } => Ok(()),
         Trigger::Event { class, properties, .. } if matches!(class.support(), Support::Heard { .. }) => {
             subject(*class, properties, Some(app)).map(drop)
         }

@@ -318,6 +318,8 @@ pub struct NewSocket {
     pub keep_alive: Option<Duration>,
     /// Whether what arrives wakes the machine.
     pub action: SocketActivityConnectedStandbyAction,
+    /// The number of another descriptor of the same socket that the driver has.
+    pub again: Option<SocketKey>,
 }
 
 /// How a host ended.

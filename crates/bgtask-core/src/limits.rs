@@ -78,9 +78,9 @@ pub const MAX_SOCKET_ID_BYTES: usize = 255;
 /// Longest context of a socket, in bytes. Windows states none.
 pub const MAX_SOCKET_CONTEXT_BYTES: usize = 4_096;
 /// Most sockets that one app has handed over.
-pub const MAX_SOCKETS_PER_APP: usize = 16_384;
+pub const MAX_SOCKETS_PER_APP: usize = 12_288;
 /// Most sockets that the broker keeps.
-pub const MAX_SOCKETS: usize = 32_768;
+pub const MAX_SOCKETS: usize = 16_384;
 /// The shortest keep-alive time of a socket; the longest is [`MAX_INTERVAL`].
 pub const MIN_KEEP_ALIVE: Duration = Duration::from_secs(1);
 

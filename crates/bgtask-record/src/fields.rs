@@ -46,7 +46,7 @@ record! {
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
-    struct NewSocket { key, task, id, kind, context, keep_alive, action }
+    struct NewSocket { key, task, id, kind, context, keep_alive, action, again = None }
     struct Pace { accuracy, jitter, wake = false }
     struct PathEvents { created, changed, written, deleted, moved }
     struct PathWatch { path, recursive, on, settle }

@@ -80,6 +80,7 @@
 #![warn(missing_docs)]
 
 mod access;
+pub mod app_service;
 mod application_data;
 mod builder;
 mod cancellation;
@@ -92,6 +93,7 @@ mod events;
 mod group;
 pub mod host;
 mod ids;
+pub mod network;
 pub mod notify;
 mod registration;
 mod session;
@@ -104,6 +106,10 @@ mod windows_enum;
 mod work_cost;
 
 pub use access::{BackgroundAccessRequestKind, BackgroundAccessStatus, BackgroundExecutionManager};
+pub use app_service::{
+    AppServiceClosedStatus, AppServiceConnection, AppServiceConnectionStatus, AppServiceFailure, AppServiceRequest,
+    AppServiceResponseStatus, AppServiceTriggerDetails, MAX_UNANSWERED_REQUESTS,
+};
 pub use application_data::ApplicationData;
 pub use builder::{BackgroundTaskBuilder, RegistrationUpdate};
 pub use cancellation::BackgroundTaskCancellationReason;
@@ -132,7 +138,7 @@ pub use trigger::{
     GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
     MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, SensorDataThresholdTrigger,
     SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType,
-    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, StorageLibraryChange,
+    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, SocketActivityTrigger, StorageLibraryChange,
     StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType, StorageLibraryContentChangedTrigger, StoreChange,
     StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger, ToastHistoryChangedType,
     ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail, ToastNotificationHistoryChangedTrigger,

@@ -105,6 +105,10 @@ impl Core {
                     let failed = (!orderly).then_some(Outcome::CommandFailed { exit, output_tail });
                     Outcome::Cancelled { reason, message: failed.map(|failed| failed.to_string()) }
                 }
+                // That is why its caller is gone, as often as not.
+                ActivationState::Cancelling { reason: CancellationReason::Abort, .. } if self.serves(instance) => {
+                    Outcome::HostFailed { exit, output_tail }
+                }
                 ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
                     Outcome::Killed { reason, output_tail }
                 }
@@ -139,10 +143,11 @@ impl Core {
             return false;
         };
         let id = task.registration.id;
+        let by_its_caller = notice.reason == CancellationReason::Abort && self.serves(instance);
         self.tasks.running_mut(instance).expect("just seen").state = state;
         self.tasks.touch(id, instance);
         if let Some(host) = self.hosts.get_mut(host) {
-            host.worn |= matches!(host.kind, HostKind::Launched(_));
+            host.worn |= matches!(host.kind, HostKind::Launched(_)) && !by_its_caller;
         }
         self.record(id, Some(instance), EventKind::Cancelled(notice));
         self.outputs.push_back(Output::Cancel(host, instance, notice));

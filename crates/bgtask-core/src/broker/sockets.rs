@@ -34,6 +34,7 @@ impl Core {
 
     /// `TransferOwnership`. A socket that is refused is the caller's own affair: the broker closes its copy.
     pub(super) fn transfer_socket(&mut self, app: &AppId, new: NewSocket) -> Result<Reply, Refusal> {
+        self.note_taken(app, &new);
         if let Err(refusal) = self.check_socket(app, &new) {
             self.outputs.push_back(Output::DropSocket(new.key));
             return Err(refusal);
@@ -54,6 +55,15 @@ impl Core {
         self.sockets.insert(socket);
         self.outputs.push_back(Output::WatchSocket(new.key));
         Ok(Reply::Transferred)
+    }
+
+    /// Who hands over the very socket that its task was told of has taken it: word of that goes another way and may come later.
+    fn note_taken(&mut self, app: &AppId, new: &NewSocket) {
+        let Some(key) = new.again else { return };
+        let own = self.sockets.get(key).is_some_and(|socket| socket.app == *app);
+        if own && self.step_socket(key, SocketEvent::Taken).is_some() {
+            self.outputs.push_back(Output::DropSocket(key));
+        }
     }
 
     fn check_socket(&self, app: &AppId, new: &NewSocket) -> Result<(), Refusal> {
@@ -87,6 +97,10 @@ impl Core {
                 why: "Linux wakes no sleeping machine for a single connection (SOC-5)".into(),
                 help: "hand it over with DoNotWake: its task runs when the machine is awake again".into(),
             });
+        }
+        let known = new.again.and_then(|key| self.sockets.get(key));
+        if let Some(known) = known.filter(|known| known.app == *app && known.state.is_held()) {
+            return invalid(format!("the socket was handed over already, as {:?}: take it back first", known.id));
         }
         if self.sockets.named(app, &new.id).is_some() {
             return Err(Refusal::SocketIdTaken(new.id.clone()));

@@ -165,6 +165,19 @@ fn the_end_of_the_caller_is_that_of_the_instance() {
     run.finishes(&mut broker, Ok(()));
     assert_eq!(broker.last_outcome(), Outcome::Succeeded, "that is how most of them end");
     broker.tell(Input::CallerGone(instance));
+    connect(&mut broker, 2);
+    assert_eq!(serving(&mut broker).host, run.host, "its process is as good as before");
+}
+
+/// Whoever serves nobody any more because he died is not said to have been told first.
+#[test]
+fn d8_a_caller_that_leaves_because_its_instance_died_is_not_the_reason() {
+    let mut broker = broker();
+    let instance = connect(&mut broker, 1);
+    let run = serving(&mut broker);
+    broker.tell(Input::CallerGone(instance));
+    broker.exits(run.host, HostExit::Code(3));
+    assert!(matches!(broker.last_outcome(), Outcome::HostFailed { exit: HostExit::Code(3), .. }));
 }
 
 #[test]

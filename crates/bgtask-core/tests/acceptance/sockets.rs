@@ -30,6 +30,7 @@ fn socket(key: SocketKey, task: TaskId) -> NewSocket {
         context: Details(b"room 7".as_slice().into()),
         keep_alive: None,
         action: SocketActivityConnectedStandbyAction::DoNotWake,
+        again: None,
     }
 }
 
@@ -93,6 +94,30 @@ fn nw_2_soc_11_the_task_gets_the_socket_with_its_context_and_has_to_hand_it_over
     assert_eq!((state(&broker, CHAT), state(&broker, SocketKey(2))), (None, Some(SocketState::Watched)));
     readable(&mut broker, SocketKey(2));
     broker.expect_run("Chat");
+}
+
+/// That a task has taken its socket is said on another way than that it is handed over again: the second may come first.
+#[test]
+fn a_socket_that_comes_back_before_word_that_it_was_taken_was_taken() {
+    let (mut broker, task) = watching();
+    readable(&mut broker, CHAT);
+    let run = broker.expect_run("Chat");
+    run.started(&mut broker);
+    let again = NewSocket { id: "socket 1".into(), again: Some(CHAT), ..socket(SocketKey(2), task) };
+    hand_over(&mut broker, again).expect("it is the same one");
+    assert_eq!(about_sockets(&mut broker), [Output::DropSocket(CHAT), Output::WatchSocket(SocketKey(2))]);
+    takes(&run, &mut broker);
+    assert_eq!(about_sockets(&mut broker), [], "the late word is nothing");
+    run.finishes(&mut broker, Ok(()));
+    assert_eq!((state(&broker, CHAT), state(&broker, SocketKey(2))), (None, Some(SocketState::Watched)));
+}
+
+#[test]
+fn one_socket_is_not_watched_for_two() {
+    let (mut broker, task) = watching();
+    let twice = NewSocket { again: Some(CHAT), ..socket(SocketKey(2), task) };
+    let refusal = hand_over(&mut broker, twice).expect_err("it is watched").to_string();
+    assert!(refusal.contains("socket 1"), "{refusal}");
 }
 
 /// SOC-15: a packet for streams and datagrams, a connection for a listener.

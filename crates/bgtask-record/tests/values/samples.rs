@@ -460,6 +460,7 @@ fn new_socket() -> NewSocket {
         context: Details([1, 2].into()),
         keep_alive: Some(Duration::from_secs(60)),
         action: SocketActivityConnectedStandbyAction::Wake,
+        again: Some(SocketKey(4)),
     }
 }
 

@@ -11,6 +11,7 @@ mod notification;
 mod sensor;
 mod smart_card;
 mod sms;
+mod socket;
 mod storage;
 mod system;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use notification::{
 pub use sensor::{SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails};
 pub use smart_card::{SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType};
 pub use sms::{SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails};
+pub use socket::SocketActivityTrigger;
 pub use storage::{
     KnownLibrary, StorageLibraryChange, StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType,
     StorageLibraryContentChangedTrigger,
@@ -151,6 +153,8 @@ triggers! {
     ToastNotificationAction(ToastNotificationActionTrigger),
     /// A notification of the app that appears or goes.
     ToastNotificationHistoryChanged(ToastNotificationHistoryChangedTrigger),
+    /// What arrives at a socket that was handed over.
+    SocketActivity(SocketActivityTrigger),
     /// A text message.
     SmsMessageReceived(SmsMessageReceivedTrigger),
     /// The border of an area.

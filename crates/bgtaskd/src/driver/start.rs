@@ -314,11 +314,11 @@ fn make_room_for_files() {
     if current.is_some_and(|current| current < wanted) {
         let _at_most_as_many = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
-    if wanted < OPEN_FILES {
+    // Whoever hands over a socket for which there is no room hears it.
+    if wanted < OPEN_FILES - limits::MAX_SOCKETS as u64 {
         tracing::warn!(
-            "only {wanted} files may be open, too few for {} clients and {} sockets: raise the hard limit",
-            clients::MAX_CLIENTS,
-            limits::MAX_SOCKETS
+            "only {wanted} files may be open, too few for {} clients: raise the hard limit",
+            clients::MAX_CLIENTS
         );
     }
 }

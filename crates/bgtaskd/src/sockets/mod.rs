@@ -10,6 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
 
+use rustix::net::sockopt::socket_cookie;
+
 use bgtask_core::{Readiness, SocketKey, SocketKind};
 
 use self::kind::kind_of;
@@ -20,6 +22,8 @@ use self::watcher::Watcher;
 /// Descriptors by their keys. How many there are is bounded by the core, which knows each of them.
 pub(crate) struct Sockets {
     held: HashMap<SocketKey, Held>,
+    /// Those that can be watched, by the kernel's number for the socket: several descriptors may be of one.
+    by_cookie: HashMap<u64, SocketKey>,
     watcher: Watcher,
     shelf: Shelf,
     last: u64,
@@ -27,15 +31,21 @@ pub(crate) struct Sockets {
 
 struct Held {
     socket: OwnedFd,
-    /// What it is, where it is one to be watched.
-    kind: Option<SocketKind>,
+    /// What it is, where it is one to be watched, and the kernel's number for it.
+    kind: Option<(SocketKind, u64)>,
     watched: bool,
 }
 
 impl Sockets {
     /// With those that the service manager has kept for this broker.
     pub(crate) fn new() -> io::Result<Self> {
-        let mut sockets = Self { held: HashMap::new(), watcher: Watcher::new()?, shelf: Shelf::new(), last: 0 };
+        let mut sockets = Self {
+            held: HashMap::new(),
+            by_cookie: HashMap::new(),
+            watcher: Watcher::new()?,
+            shelf: Shelf::new(),
+            last: 0,
+        };
         for (key, socket) in sockets.shelf.take() {
             sockets.last = sockets.last.max(key.0);
             if let Err(error) = kind_of(&socket).and_then(|kind| sockets.enter(key, socket, kind)) {
@@ -59,13 +69,15 @@ impl Sockets {
         key
     }
 
-    /// Takes in one that can be watched, and outlives the broker where somebody keeps it.
+    /// Takes in one that can be watched, and outlives the broker where somebody keeps it. Answers its key, its kind, and the key of
+    /// another descriptor of the same socket.
     ///
     /// # Errors
     ///
     /// It is no socket that can be watched, or the system has no room.
-    pub(crate) fn take_over(&mut self, socket: OwnedFd) -> io::Result<(SocketKey, SocketKind)> {
+    pub(crate) fn take_over(&mut self, socket: OwnedFd) -> io::Result<(SocketKey, SocketKind, Option<SocketKey>)> {
         let kind = kind_of(&socket)?;
+        let again = self.by_cookie.get(&socket_cookie(&socket)?).copied();
         let key = SocketKey(self.last + 1);
         self.shelf.put(key, &socket);
         if let Err(error) = self.enter(key, socket, kind) {
@@ -73,12 +85,14 @@ impl Sockets {
             return Err(error);
         }
         self.last = key.0;
-        Ok((key, kind))
+        Ok((key, kind, again))
     }
 
     fn enter(&mut self, key: SocketKey, socket: OwnedFd, kind: SocketKind) -> io::Result<()> {
+        let cookie = socket_cookie(&socket)?;
         self.watcher.add(key, &socket)?;
-        self.held.insert(key, Held { socket, kind: Some(kind), watched: false });
+        self.by_cookie.insert(cookie, key);
+        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false });
         Ok(())
     }
 
@@ -103,7 +117,10 @@ impl Sockets {
     /// The descriptor itself: from now on the broker has none.
     pub(crate) fn give(&mut self, key: SocketKey) -> Option<OwnedFd> {
         let held = self.held.remove(&key)?;
-        if held.kind.is_some() {
+        if let Some((_, cookie)) = held.kind {
+            if self.by_cookie.get(&cookie) == Some(&key) {
+                self.by_cookie.remove(&cookie);
+            }
             self.watcher.remove(&held.socket);
             self.shelf.remove(key);
         }
@@ -137,7 +154,8 @@ impl Sockets {
         seen.retain_mut(|(key, readiness)| {
             let Some(held) = self.held.get_mut(key) else { return false };
             // What is ready may have been told closed although something is left to read.
-            if *readiness == Readiness::Closed && held.kind.is_some_and(|kind| kind::has_more(&held.socket, kind)) {
+            if *readiness == Readiness::Closed && held.kind.is_some_and(|(kind, _)| kind::has_more(&held.socket, kind))
+            {
                 *readiness = Readiness::Readable;
             }
             std::mem::take(&mut held.watched)

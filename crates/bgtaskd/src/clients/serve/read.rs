@@ -101,7 +101,9 @@ impl Asked<'_> {
             Scope::All => None,
             Scope::App(app) => Some(app),
         };
-        self.core.registrations(app).into_iter().map(|registration| self.described(registration)).collect()
+        // What the manifest registers is not among what the app has registered.
+        let listed = |its: &&Registration| app.is_none() || !its.trigger.is_of_manifest();
+        self.core.registrations(app).into_iter().filter(listed).map(|its| self.described(its)).collect()
     }
 
     fn task(&self, task: &str) -> Result<TaskInfo, Error> {
