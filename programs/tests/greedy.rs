@@ -90,7 +90,7 @@ async fn a_hog_loses_its_task() {
     assert!(watched || kept, "{}", line.text);
 }
 
-/// A host that has become a crowd is ended with all of it. Where the kernel keeps it small, it never becomes one.
+/// a host that has become a crowd is ended with all of it. Where the kernel keeps it small, it never becomes one.
 #[tokio::test]
 async fn a_breeder_is_ended_or_kept_small() {
     let (home, _broker, user) = begin("max_processes = 40\ncancel_grace_seconds = 1\n").await;
@@ -102,6 +102,8 @@ async fn a_breeder_is_ended_or_kept_small() {
     })
     .await;
     if user.words(&task).await.ends_with("completed") {
+        let line = user.line(&task, "completed", 1).await;
+        assert!(line.text.contains("ResourceRevocation"), "{}", line.text);
         let log = home.log();
         assert!(log.contains("processes and threads, the most is 40"), "{log}");
     }

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bgtask_core::{Details, Limit, limits};
-use bgtask_wire::{Error, ErrorKind};
+use bgtask_core::{AppId, Details, Limit, limits};
+use bgtask_wire::{Error, ErrorKind, app_service_names};
 use serde_json::{Map, Value};
 use zbus::wire::serialized::{Context, Data};
 use zbus::wire::{Endian, to_bytes};
-use zbus::{OwnedVariant, Variant};
+use zbus::{OwnedVariant, Str, Variant};
 
 /// The arguments of a trigger as the core keeps them; none at all is nothing carried.
 ///
@@ -34,6 +34,18 @@ pub fn details(given: HashMap<String, OwnedVariant>) -> Result<Option<Details>, 
         return Err(Error::new(ErrorKind::LimitReached, text));
     }
     Ok(Some(Details(data.bytes().into())))
+}
+
+/// What the task of an app service hears of its caller; one without an app is a program of the user.
+///
+/// # Errors
+///
+/// The name of the service is too long.
+pub fn service_details(caller: Option<&AppId>, service: &str) -> Result<Option<Details>, Error> {
+    let text = |text: &str| OwnedVariant::from(Str::from(text.to_owned()));
+    let mut told = HashMap::from([(app_service_names::SERVICE.to_owned(), text(service))]);
+    told.extend(caller.map(|app| (app_service_names::CALLER.to_owned(), text(app.as_str()))));
+    details(told)
 }
 
 /// The same on the way to the task.

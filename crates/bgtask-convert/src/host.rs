@@ -11,6 +11,7 @@ use zbus::message::Type as MessageType;
 
 use crate::details::{events, trigger_details};
 use crate::info::{class_id, entry_point, trigger_parts};
+use crate::socket::socket_details;
 
 /// The order to run an instance, with a copy of the descriptor that goes with it.
 ///
@@ -21,7 +22,7 @@ pub fn run_call(order: &RunOrder, socket: Option<OwnedFd>) -> zbus::Result<Messa
     let details = match &order.firing.details {
         details if order.trigger.gathers() => Some(events(details.as_ref(), order.firing.lost)?),
         Some(details) => Some(trigger_details(details)?),
-        None => None,
+        None => order.brokered.as_ref().map(socket_details).transpose()?,
     };
     let parts = trigger_parts(&order.trigger);
     let info = InstanceInfo {
@@ -98,6 +99,7 @@ mod tests {
             attempt: 2,
             budget: Duration::from_secs(25),
             throttled: ThrottleCounts { cpu: 3, network: 0 },
+            brokered: None,
         }
     }
 

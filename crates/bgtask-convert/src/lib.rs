@@ -26,11 +26,12 @@ mod news;
 mod notification;
 mod refusal;
 mod register;
+mod socket;
 mod source;
 mod subject;
 
 pub use confinement::{Grounds, plan};
-pub use details::{details, device_of};
+pub use details::{details, device_of, service_details};
 pub use host::{cancel_call, run_call, task_failure, throttled_call};
 pub use info::{
     budget_info, listened_info, push_channel_info, registration_of, setting_word, source_info, task_info, why_info,
@@ -40,5 +41,6 @@ pub use news::{energy_info, event_info, event_text, notice_message, outcome_info
 pub use notification::notification;
 pub use refusal::error_kind;
 pub use register::new_registration;
+pub use socket::{socket_info, transfer_request};
 pub use source::{core_status, fact_of, source_of};
 pub use subject::{check_subject, subject};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bgtask_core::{AppId, Class, Entry, EntryPoint, Server, Sharing, TaskType};
+use bgtask_core::{AppId, AppService, Class, Entry, EntryPoint, Server, Sharing, TaskType};
 use bgtask_manifest::App;
 
 /// An installed app. A manifest names several places for a program; the first that `is_there` is taken, or the first of all,
@@ -17,6 +17,7 @@ pub fn core_app(id: &AppId, app: &App, is_there: fn(&Path) -> bool) -> bgtask_co
         itself: itself(app, is_there),
         applications: app.applications.iter().skip(1).map(|id| id.as_str().into()).collect(),
         raises: app.raises.iter().map(|event| event.as_str().into()).collect(),
+        services: app.app_services.iter().map(service).collect(),
         commands: None,
     }
 }
@@ -44,6 +45,14 @@ fn entry_point(entry: &bgtask_manifest::EntryPoint, is_there: fn(&Path) -> bool)
         server: Server { program, application: application(entry.application.as_deref()), sharing, budget: entry.wall },
         types: entry.types.iter().map(|kind| TaskType::from_name(kind.name())).collect(),
     }
+}
+
+/// HO-6: one that names no entry point is served by the app itself. What is no app id allows nobody, and was found when the
+/// manifest was read.
+fn service(service: &bgtask_manifest::DeclaredAppService) -> AppService {
+    let entry = service.entry_point.as_deref().map_or(Entry::InProcess, |name| Entry::Component(name.into()));
+    let named = || service.allow.iter().filter_map(|app| AppId::new(app).ok()).collect();
+    AppService { name: service.name.as_str().into(), entry, allow: (!service.allow_all).then(named) }
 }
 
 /// BLD-11: one program serves its classes side by side, as a server does on Windows.

@@ -17,6 +17,9 @@ pub const fn error_kind(refusal: &Refusal) -> ErrorKind {
         Refusal::NotSupported { .. } => ErrorKind::NotSupported,
         Refusal::NameTaken(_) => ErrorKind::NameTaken,
         Refusal::LimitReached(_) => ErrorKind::LimitReached,
+        Refusal::SocketIdTaken(_) => ErrorKind::SocketIdTaken,
+        Refusal::UnknownSocket(_) => ErrorKind::SocketNotFound,
+        Refusal::SocketInUse(_) => ErrorKind::SocketInUse,
         Refusal::Stopping => ErrorKind::StoreUnavailable,
     }
 }

@@ -16,6 +16,8 @@ pub struct Config {
     pub timer_tick: Duration,
     /// The shortest interval of a timer, in minutes (TM-2: 15).
     pub min_freshness: u32,
+    /// How much longer the intervals of apps become (TM-4); by default they do not.
+    pub stretch: Stretch,
     /// How long it may take to stop after that (CA-3, D10: 5 s); then its host is killed.
     pub cancel_grace: Duration,
     /// How long a host may linger for the next activation after its work is done; zero ends it at once.
@@ -46,6 +48,7 @@ impl Default for Config {
             idle_after: Some(Duration::from_secs(120)),
             timer_tick: Duration::from_secs(900),
             min_freshness: 15,
+            stretch: Stretch::default(),
             cancel_grace: Duration::from_secs(5),
             warm_linger: Duration::from_secs(30),
             max_warm_hosts: 8,
@@ -57,5 +60,23 @@ impl Default for Config {
             may_wake: false,
             machine: 0,
         }
+    }
+}
+
+/// By how much the intervals of `TimeTrigger` and `MaintenanceTrigger` are stretched (TM-4): each is so many times as long, but
+/// none becomes longer than [`MAX_STRETCHED`](crate::limits::MAX_STRETCHED) by it. Where several apply, the largest does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// While the user saves energy; 1 is not at all.
+    pub saving: u32,
+    /// Of an app that is rarely used and not always allowed; 1 is not at all.
+    pub rare: u32,
+    /// An app is rarely used that has not run by itself for so long.
+    pub rare_after: Duration,
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self { saving: 1, rare: 1, rare_after: Duration::from_secs(14 * 86_400) }
     }
 }

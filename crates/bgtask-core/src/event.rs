@@ -152,6 +152,7 @@ impl fmt::Display for EventKind {
                 Unregistration::Uninstalled => "unregistered: the app was removed",
             }),
             Self::Fired { cause: Cause::Hand, .. } => f.write_str("asked to run by hand"),
+            Self::Fired { trigger: Trigger::AppService { name }, .. } => write!(f, "a caller connected to {name}"),
             Self::Fired { trigger, count: 1, .. } => write!(f, "{trigger} fired"),
             Self::Fired { trigger, count, .. } => {
                 write!(f, "{trigger} fired, {count} firings are held as one")
@@ -175,7 +176,9 @@ impl fmt::Display for EventKind {
             Self::Interrupted { attempt } => {
                 write!(f, "interrupted by the end of the broker, waits for attempt {attempt}")
             }
-            Self::Dropped => f.write_str("dropped before it ran: the task was unregistered or cancelled"),
+            Self::Dropped => f.write_str(
+                "dropped before it ran: the task was unregistered or cancelled, or nobody waits for it any more",
+            ),
             Self::Completed { outcome, progress: None, .. } => write!(f, "{outcome}"),
             Self::Completed { outcome, progress: Some(progress), .. } => {
                 write!(f, "{outcome} (last progress {progress})")

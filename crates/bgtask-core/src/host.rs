@@ -96,7 +96,11 @@ pub struct Activity {
 
 impl Activity {
     pub(crate) const fn at(now: BootTime) -> Self {
-        Self { until: now, usage: Usage { cpu: Duration::ZERO, io: 0, memory_peak: None, network: None }, asked: false }
+        Self {
+            until: now,
+            usage: Usage { cpu: Duration::ZERO, io: 0, memory_peak: None, network: None, processes: None },
+            asked: false,
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::activation::Activation;
-use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, TaskId};
+use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, SocketKey, TaskId};
 use crate::model::access::{AccessSetting, AppAccess, BackgroundAccessRequestKind, Consent, Policy};
 use crate::model::app::App;
 use crate::model::budget::Account;
@@ -11,6 +12,7 @@ use crate::model::fact::{Fact, Report, Zone};
 use crate::model::outcome::Completion;
 use crate::model::push::{Push, PushChannel};
 use crate::model::registration::{NewRegistration, Registration};
+use crate::model::socket::{Readiness, Socket, SocketActivityConnectedStandbyAction, SocketKind};
 use crate::model::trigger::{Demand, Details};
 use crate::time::WallTime;
 
@@ -130,6 +132,12 @@ pub enum Input {
         /// Which.
         messages: Vec<Push>,
     },
+    /// Something was seen at a socket that is watched, for the first time since it was ordered.
+    SocketReady(SocketKey, Readiness),
+    /// The driver has these sockets no more: it was started anew, and nobody has kept them for it.
+    SocketsGone(Vec<SocketKey>),
+    /// The caller that this instance serves has closed its end of the connection, or is gone.
+    CallerGone(InstanceId),
 }
 
 /// What the store held when the broker started.
@@ -157,6 +165,8 @@ pub struct Snapshot {
     pub accounts: Vec<(AppId, Account)>,
     /// The channels for push messages.
     pub channels: Vec<PushChannel>,
+    /// The sockets that apps have handed over.
+    pub sockets: Vec<Socket>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }
@@ -168,6 +178,8 @@ pub struct AppVersion {
     pub version: Arc<str>,
     /// Whether the app is being updated to it: `ServicingComplete` is still owed (RE-6).
     pub servicing: bool,
+    /// When it was last seen to run by itself, within an hour; kept where it counts who is rarely used (TM-4).
+    pub used: Option<WallTime>,
 }
 
 /// How well a source works on this machine.
@@ -295,6 +307,49 @@ pub enum Request {
     CreatePushChannel(AppId),
     /// `PushNotificationChannel.Close`.
     ClosePushChannel(AppId),
+    /// `AppServiceConnection.OpenAsync`: somebody wants to be served by an app (HO-6).
+    OpenAppService {
+        /// Who asks; `None` is a program of the user that is no app.
+        caller: Option<AppId>,
+        /// Whose service.
+        app: AppId,
+        /// Its name.
+        service: String,
+        /// The task's end of the connection.
+        socket: SocketKey,
+        /// What the task hears of its caller.
+        details: Option<Details>,
+    },
+    /// `TransferOwnership` of a socket. Where it is refused, [`Output::DropSocket`](crate::Output::DropSocket) follows.
+    TransferSocket(AppId, NewSocket),
+    /// An app takes a socket back (`AllSockets`, SOC-13).
+    ReclaimSocket {
+        /// Whose.
+        app: AppId,
+        /// The app's name for it.
+        id: String,
+    },
+}
+
+/// A socket that is handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSocket {
+    /// The driver's number for its descriptor.
+    pub key: SocketKey,
+    /// The registration to tell.
+    pub task: TaskId,
+    /// The app's name for it.
+    pub id: String,
+    /// What it is.
+    pub kind: SocketKind,
+    /// What is given along.
+    pub context: Details,
+    /// How long it is waited before the task runs although nothing came.
+    pub keep_alive: Option<Duration>,
+    /// Whether what arrives wakes the machine.
+    pub action: SocketActivityConnectedStandbyAction,
+    /// The number of another descriptor of the same socket that the driver has.
+    pub again: Option<SocketKey>,
 }
 
 /// How a host ended.

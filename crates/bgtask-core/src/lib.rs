@@ -44,16 +44,16 @@ mod time;
 
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
 pub use broker::{Core, Gate, GateReading, Why};
-pub use config::Config;
+pub use config::{Config, Stretch};
 pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
 pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, PushTicket, RequestId, SocketKey, TaskId};
-pub use input::{AppVersion, HostExit, Input, Request, Snapshot, SourceStatus};
+pub use input::{AppVersion, HostExit, Input, NewSocket, Request, Snapshot, SourceStatus};
 pub use model::access::{
     AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,
     PolicyRule,
 };
-pub use model::app::{App, Class, EntryPoint, Server, Sharing, TaskType};
+pub use model::app::{App, AppService, Class, EntryPoint, Server, Sharing, TaskType};
 pub use model::budget::{
     Account, BackgroundTaskThrottleCounter, BudgetLeft, Budgets, EnergyLevel, EnergyUsage, Limits, Resource,
     ThrottleCounts,
@@ -65,13 +65,18 @@ pub use model::fact::{BackgroundWorkCost, DayWindow, Fact, Report, Zone};
 pub use model::outcome::{Completion, Outcome};
 pub use model::push::{Push, PushChannel};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};
+pub use model::socket::{
+    IllegalSocketEvent, Readiness, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason,
+    SocketEvent, SocketKind, SocketState,
+};
 pub use model::subject::{EventClass, Properties, Subject, Support};
 pub use model::trigger::{
     CustomSystemEventTriggerRecurrence, Demand, Details, Pace, PathEvents, PathWatch, SystemTriggerType, Trigger,
 };
 pub use model::words;
 pub use output::{
-    ApplicationTriggerResult, Change, DeviceTriggerResult, Notice, Output, Reply, RunOrder, Update, Wake, WakeReason,
+    AppServiceConnectionStatus, ApplicationTriggerResult, Change, DeviceTriggerResult, Notice, Output, Reply, RunOrder,
+    Update, Wake, WakeReason,
 };
 pub use refusal::{Limit, Refusal};
 pub use texts::Texts;

@@ -44,8 +44,16 @@ pub const MAX_DETAILS_BYTES: usize = 65_536;
 /// The longest interval of a timer, in minutes: a little less than 30 days (TM-2).
 pub const MAX_FRESHNESS: u32 = 43_199;
 
+/// No interval becomes longer by being stretched (TM-4).
+pub const MAX_STRETCHED: Duration = Duration::from_secs(86_400);
+/// The most times as long as it was asked for that an interval may be made: the shortest one is a day long then.
+pub const MAX_STRETCH: u32 = 96;
+
 /// Most questions for consent that wait for the user at the same time.
 pub const MAX_CONSENTS: usize = 64;
+
+/// Most connections that one app serves at the same time, those that wait included.
+pub const MAX_APP_SERVICE_CONNECTIONS: usize = 64;
 
 /// Most conditions of one registration.
 pub const MAX_CONDITIONS: usize = 16;
@@ -63,6 +71,19 @@ pub const MAX_PER_TURN: usize = 32;
 pub const MAX_APPS: usize = 4_096;
 /// Most completions kept for one app that does not fetch them; beyond it the oldest is given up, which the history records.
 pub const MAX_COMPLETIONS_PER_APP: usize = 1_024;
+/// Most activations with a socket that wait for one registration: what happens to others waits where it is.
+pub const MAX_SOCKET_FIRINGS: usize = 64;
+/// Longest id of a socket, in bytes.
+pub const MAX_SOCKET_ID_BYTES: usize = 255;
+/// Longest context of a socket, in bytes. Windows states none.
+pub const MAX_SOCKET_CONTEXT_BYTES: usize = 4_096;
+/// Most sockets that one app has handed over.
+pub const MAX_SOCKETS_PER_APP: usize = 12_288;
+/// Most sockets that the broker keeps.
+pub const MAX_SOCKETS: usize = 16_384;
+/// The shortest keep-alive time of a socket; the longest is [`MAX_INTERVAL`].
+pub const MIN_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// Longest error text of a task, in bytes; a longer one is cut.
 pub const MAX_ERROR_BYTES: usize = 4_096;
 /// Longest kept tail of what a host wrote before it died, in bytes.

@@ -11,6 +11,7 @@ use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
 use crate::model::push::PushChannel;
 use crate::model::registration::{Entry, Registration};
+use crate::model::socket::Socket;
 use crate::model::subject::Subject;
 use crate::model::trigger::{Details, Trigger};
 use crate::model::windows_enum;
@@ -120,6 +121,13 @@ pub enum Output {
     },
     /// Close the broker's own copy of this descriptor: the task has taken it, or nobody will.
     DropSocket(SocketKey),
+    /// Tell once of a socket that there is something to read or to accept, or that it is closed, without reading, by
+    /// [`Input::SocketReady`](crate::Input::SocketReady): at once, where it is so already. Ordered again, it is looked at again.
+    WatchSocket(SocketKey),
+    /// Tell no more.
+    UnwatchSocket(SocketKey),
+    /// The activation has ended, or never ran: look no longer whether its caller is gone.
+    ForgetCaller(InstanceId),
     /// Wake the machine then, if it sleeps; ordered whenever that changes, `None` is not at all.
     Rouse(Option<BootTime>),
     /// Open the channel of this app, or go on with it; the answer is an [`Input::ChannelOpened`](crate::Input::ChannelOpened).
@@ -200,6 +208,10 @@ pub enum Change {
     PutChannel(PushChannel),
     /// Remove.
     DeleteChannel(AppId),
+    /// Insert or replace, by its key.
+    PutSocket(Socket),
+    /// Remove.
+    DeleteSocket(SocketKey),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
@@ -227,6 +239,8 @@ pub struct RunOrder {
     pub throttled: ThrottleCounts,
     /// How long it may run.
     pub budget: Duration,
+    /// What the broker knows of the socket that comes with the firing, where an app has handed it over.
+    pub brokered: Option<Socket>,
 }
 
 /// What an attached client hears.
@@ -280,6 +294,19 @@ pub enum Reply {
     Channel(PushChannel),
     /// There is none any more.
     ChannelClosed,
+    /// The socket is the broker's now.
+    Transferred,
+    /// The socket is the app's again: the driver gives it its descriptor.
+    Socket(Box<Socket>),
+    /// What became of a connection to an app service.
+    AppService {
+        /// The answer.
+        status: AppServiceConnectionStatus,
+        /// Why.
+        why: String,
+        /// The activation that serves it, where it is open.
+        instance: Option<InstanceId>,
+    },
 }
 
 /// What `register_or_update` came to (D5).
@@ -321,6 +348,37 @@ windows_enum! {
     }
 }
 
+windows_enum! {
+    /// What became of a connection to an app service (`AppServiceConnectionStatus`). What only remote systems and online accounts
+    /// bring about is never answered.
+    AppServiceConnectionStatus {
+        /// It is open.
+        Success = 0,
+        /// The app is not installed.
+        AppNotInstalled = 1,
+        /// The app cannot run now: it is being updated, or the machine holds background work. Try again later.
+        AppUnavailable = 2,
+        /// The app has no such service.
+        AppServiceUnavailable = 3,
+        /// It is not open for another reason.
+        Unknown = 4,
+        /// The other machine cannot be reached.
+        RemoteSystemUnavailable = 5,
+        /// The service is not for other machines.
+        RemoteSystemNotSupportedByApp = 6,
+        /// The app's manifest does not allow the caller.
+        NotAuthorized = 7,
+        /// The account could not be authenticated.
+        AuthenticationError = 8,
+        /// There is no network.
+        NetworkNotAvailable = 9,
+        /// The user or the policy does not let the app run.
+        DisabledByPolicy = 10,
+        /// A service of the web cannot be reached.
+        WebServiceUnavailable = 11,
+    }
+}
+
 /// When the core wants to be called again, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wake {
@@ -355,6 +413,8 @@ pub enum WakeReason {
     Refill,
     /// A task has been held long enough because the processors are busy.
     Load(TaskId),
+    /// The keep-alive time of a socket is over.
+    KeepAlive(TaskId),
     /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
     More,
 }

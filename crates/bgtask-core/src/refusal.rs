@@ -2,9 +2,10 @@ use std::fmt;
 
 use crate::ids::{AppId, ClassId, TaskId};
 use crate::limits::{
-    MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS, MAX_CONSENTS, MAX_DETAILS_BYTES,
-    MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROPERTIES,
-    MAX_PUSH_CHANNELS, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOURCES,
+    MAX_APP_SERVICE_CONNECTIONS, MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS,
+    MAX_CONSENTS, MAX_DETAILS_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES,
+    MAX_PATH_BYTES, MAX_PROPERTIES, MAX_PUSH_CHANNELS, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
+    MAX_SOCKET_CONTEXT_BYTES, MAX_SOCKET_ID_BYTES, MAX_SOCKETS, MAX_SOCKETS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
 
@@ -76,6 +77,12 @@ pub enum Refusal {
     },
     /// A bound was reached.
     LimitReached(Limit),
+    /// The app has handed over a socket of that id (SOC-10).
+    SocketIdTaken(String),
+    /// The broker has no socket of that id for the app.
+    UnknownSocket(String),
+    /// The task of the socket runs with it.
+    SocketInUse(String),
 }
 
 /// A bound a request can reach.
@@ -109,6 +116,8 @@ pub enum Limit {
     Properties,
     /// The name or the value of a property.
     PropertyBytes,
+    /// [`MAX_APP_SERVICE_CONNECTIONS`]
+    AppServiceConnections,
     /// [`MAX_CONSENTS`]
     Consents,
     /// [`MAX_ARGUMENTS`]
@@ -123,6 +132,14 @@ pub enum Limit {
     Sources,
     /// [`MAX_PUSH_CHANNELS`]
     PushChannels,
+    /// [`MAX_SOCKET_ID_BYTES`]
+    SocketIdBytes,
+    /// [`MAX_SOCKET_CONTEXT_BYTES`]
+    SocketContextBytes,
+    /// [`MAX_SOCKETS_PER_APP`]
+    SocketsPerApp,
+    /// [`MAX_SOCKETS`]
+    Sockets,
 }
 
 impl fmt::Display for Refusal {
@@ -184,6 +201,20 @@ impl fmt::Display for Refusal {
                 write!(f, "{what} is not supported here: {why}; {help}")
             }
             Self::LimitReached(limit) => write!(f, "{limit}"),
+            Self::SocketIdTaken(id) => write!(
+                f,
+                "the app has handed over a socket {id:?} already: choose another id, or take that one back from all_sockets() first"
+            ),
+            Self::UnknownSocket(id) => write!(
+                f,
+                "the broker has no socket {id:?} of this app: it was taken back, or its task has it; all_sockets() lists those there are"
+            ),
+            Self::SocketInUse(id) => {
+                write!(
+                    f,
+                    "the task of the socket {id:?} runs with it now: ask again when that has ended, or take it there"
+                )
+            }
         }
     }
 }
@@ -234,6 +265,20 @@ impl fmt::Display for Limit {
             Self::PushChannels => {
                 write!(f, "{MAX_PUSH_CHANNELS} apps have a channel for push messages, the most there may be: close one")
             }
+            Self::SocketIdBytes => write!(f, "the socket's id is longer than {MAX_SOCKET_ID_BYTES} bytes"),
+            Self::SocketContextBytes => write!(
+                f,
+                "the socket's context is longer than {MAX_SOCKET_CONTEXT_BYTES} bytes: keep it in the app's data folder, and its name here"
+            ),
+            Self::SocketsPerApp => write!(
+                f,
+                "the app has handed over {MAX_SOCKETS_PER_APP} sockets, the most one app may: take some back from all_sockets()"
+            ),
+            Self::Sockets => write!(f, "the broker keeps {MAX_SOCKETS} sockets, the most it keeps"),
+            Self::AppServiceConnections => write!(
+                f,
+                "the app serves {MAX_APP_SERVICE_CONNECTIONS} connections already, the most it may: close one that is done"
+            ),
             Self::Consents => {
                 write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")
             }

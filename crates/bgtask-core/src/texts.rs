@@ -25,6 +25,7 @@ impl Texts {
         }
         match trigger {
             Trigger::CustomSystemEvent { id, .. } => self.share(id),
+            Trigger::AppService { name } => self.share(name),
             Trigger::Calendar { calendar, zone, .. } => {
                 self.share(calendar);
                 zone.iter_mut().for_each(|zone| self.share(zone));

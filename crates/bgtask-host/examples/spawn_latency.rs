@@ -137,6 +137,7 @@ fn spawner(launcher: Option<PathBuf>, spares: usize, walls: bool) -> Spawner {
         spares,
         records: std::env::temp_dir().join(format!("spawn_latency-{}-{spares}-{walls}", std::process::id())),
         walls,
+        priority: bgtask_host::Priority::default(),
         use_cgroups: true,
     })
     .unwrap()

@@ -127,6 +127,7 @@ fn spawner() -> Spawner {
         spares: 1,
         records: std::env::temp_dir().join(format!("spawn_rate-{}", std::process::id())),
         walls: false,
+        priority: bgtask_host::Priority::default(),
         use_cgroups: std::env::var_os("NO_CGROUPS").is_none(),
     })
     .unwrap()

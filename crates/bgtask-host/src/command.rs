@@ -19,6 +19,7 @@ use rustix::process::{Rlimit, getegid, geteuid, getpriority_process};
 use crate::cgroup::Cgroup;
 use crate::host::{Host, Place};
 use crate::ledger::Record;
+use crate::priority::NICE;
 use crate::raw::{self, Birthplace, Child, Image, Network, Resource, SpawnError, Step};
 use crate::search::{self, SHELL, c_string};
 use crate::spec::{absolute, passable, variable};
@@ -26,9 +27,6 @@ use crate::{Containment, HostError, MAX_PAYLOAD, MAX_SPEC_BYTES, Spawner, launch
 
 /// The number of the first descriptor that a command is given besides 0 to 2.
 pub const FIRST_DESCRIPTOR: u32 = 3;
-
-/// The nice value of a host, and of a command that is to be nice, unless the broker's own is higher.
-pub const NICE: i32 = 10;
 
 /// What a command is to run, and how.
 #[derive(Debug)]

@@ -21,16 +21,16 @@ use std::process::{Command, exit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send};
-use rustix::process::{Resource, Rlimit, chdir, getppid, getpriority_process, setpriority_process, setrlimit, setsid};
+use rustix::process::{Resource, Rlimit, chdir, getppid, setrlimit, setsid};
 use rustix::thread::{sched_getaffinity, sched_setaffinity, set_no_new_privs};
 
 use bgtask_confine::{Plan, Prepared};
 
 use crate::message::{self, Failure, Stage};
-use crate::raw::DiskPriority;
+use crate::priority::Priority;
 use crate::spare::{BELL, BELL_WITH_WALLS};
 use crate::spec::{HostSpec, MAX_PAYLOAD, MAX_SPEC_BYTES};
-use crate::{NICE, host, raw, search};
+use crate::{host, raw, search};
 
 /// The exit status of a launcher that failed, as a shell has it for a command it cannot run.
 pub(crate) const FAILED: i32 = 127;
@@ -71,7 +71,8 @@ pub fn main() -> ! {
         Ok(control) => control,
         Err(error) => give_up(&error),
     };
-    let prepared = confine().and_then(|()| receive_bell(&control)).and_then(|bell| {
+    let priority = Priority::from_arguments(&std::env::args_os().collect::<Vec<_>>());
+    let prepared = confine(priority).and_then(|()| receive_bell(&control)).and_then(|bell| {
         let prepared = bell.as_ref().is_some_and(|bell| bell.walls).then(prepare).transpose()?;
         wait(&control, bell.as_ref().map(|bell| &bell.bell)).map(|()| prepared)
     });
@@ -99,25 +100,16 @@ fn control_socket() -> io::Result<OwnedFd> {
 }
 
 /// All confinement that no task has a say in.
-fn confine() -> Result<(), Failure> {
+fn confine(priority: Priority) -> Result<(), Failure> {
     let failed = |errno: rustix::io::Errno| failure(Stage::Confine, errno);
     setsid().map_err(failed)?;
     set_no_new_privs(true).map_err(failed)?;
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, nothing).map_err(failed)?;
     chdir("/").map_err(failed)?;
-    give_way();
+    priority.assume();
     volunteer_for_oom();
     Ok(())
-}
-
-/// What runs in the background gives way to what its user does. Where the kernel refuses, it is as before.
-fn give_way() {
-    let own = getpriority_process(None).unwrap_or_default();
-    let _refused = setpriority_process(None, own.max(NICE));
-    // Where processors are shared out between sessions, only this one's own value counts between them.
-    let _unsupported = fs::write("/proc/self/autogroup", NICE.to_string());
-    raw::set_disk_priority(DiskPriority::Low);
 }
 
 /// A preference, not a protection: a container without a writable `/proc` does without.

@@ -34,7 +34,7 @@
 //! | session | its own, without a terminal |
 //! | signals | every disposition default, none blocked |
 //! | open files | as many as the broker might open when its [`Spawner`] was made |
-//! | priority | a nice value of [`NICE`]; last in line for the disk |
+//! | priority | that of its [`Priority`]; last in line for the disk |
 //! | privileges | `no_new_privs`; no core dumps; first in line for the OOM killer; the user's umask |
 //!
 //! # What a command finds
@@ -82,6 +82,7 @@ mod limits;
 mod memfd;
 mod message;
 mod network;
+mod priority;
 mod raw;
 mod search;
 mod session;
@@ -92,7 +93,7 @@ mod tail;
 mod usage;
 
 pub use cgroup::tree_of;
-pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NICE, NOT_EXECUTED, Prepared, Running};
+pub use command::{CommandSpec, FIRST_DESCRIPTOR, MemoryBound, NOT_EXECUTED, Prepared, Running};
 pub use delegation::{may_make_cgroups, step_aside};
 pub use error::{Blame, HostError};
 pub use host::{Closing, Exit, Host, KILL_WAIT};
@@ -100,6 +101,7 @@ pub use ledger::LEFTOVER_WAIT;
 pub use limits::{Keeper, Keepers, Limits};
 pub use memfd::sealed;
 pub use network::{MAX_CONNECTIONS, NetworkMeter};
+pub use priority::{NICE, Priority, Scheduling};
 pub use rustix::process::Signal;
 pub use session::session_of;
 pub use spare::{Launch, Start};

@@ -17,6 +17,7 @@ use crate::command::Home;
 use crate::host::{Host, Place};
 use crate::ledger::{Ledger, Record};
 use crate::limits::{Keepers, Limits};
+use crate::priority::Priority;
 use crate::raw::{self, Birthplace, Image, SpawnError, Step};
 use crate::spare::{Launch, Seats, Spare, channel, pipes};
 use crate::{HostError, HostSpec, MAX_PAYLOAD, launcher, message};
@@ -41,6 +42,8 @@ pub struct SpawnerConfig {
     /// Whether launchers prepare walls while they wait: whether most hosts will be confined ([`HostSpec::confine`]). The others
     /// are launched all the same, but wait for a launcher to start.
     pub walls: bool,
+    /// How much hosts give way to everything else.
+    pub priority: Priority,
     /// Whether to look for a cgroup at all. `false` is for tests of the other way.
     pub use_cgroups: bool,
 }
@@ -100,7 +103,8 @@ impl Spawner {
         if config.spares > MAX_SPARES {
             return Err(HostError::TooMany { what: "waiting launchers", count: config.spares, max: MAX_SPARES });
         }
-        let image = image(&config)?;
+        let launcher_args = [config.launcher_args.as_slice(), &config.priority.arguments()].concat();
+        let image = image(&config.launcher, &launcher_args)?;
         let ledger = Ledger::open(&config.records)?;
         let tree = match config.use_cgroups {
             true => RecordedTree::create(&ledger),
@@ -119,7 +123,7 @@ impl Spawner {
             walls: config.walls,
             image,
             launcher: config.launcher,
-            launcher_args: config.launcher_args,
+            launcher_args,
             tree,
             containment,
             ledger,
@@ -362,16 +366,16 @@ fn nothing() -> Result<OwnedFd, HostError> {
     File::open(PATH).map(OwnedFd::from).map_err(|error| HostError::environment("open", PATH, error))
 }
 
-fn image(config: &SpawnerConfig) -> Result<Image, HostError> {
-    if !config.launcher.is_absolute() {
-        return Err(HostError::NotAbsolute { what: "launcher", path: config.launcher.clone() });
+fn image(launcher: &Path, args: &[OsString]) -> Result<Image, HostError> {
+    if !launcher.is_absolute() {
+        return Err(HostError::NotAbsolute { what: "launcher", path: launcher.to_owned() });
     }
     let passable = |text: &OsStr| {
         CString::new(text.as_bytes())
             .map_err(|_| HostError::Unpassable { what: "launcher", text: text.to_string_lossy().into_owned() })
     };
-    let program = passable(config.launcher.as_os_str())?;
-    let args = config.launcher_args.iter().map(|arg| passable(arg));
+    let program = passable(launcher.as_os_str())?;
+    let args = args.iter().map(|arg| passable(arg));
     let args = std::iter::once(Ok(program.clone())).chain(args);
     Ok(Image { args: args.collect::<Result<_, _>>()?, programs: vec![program], ..Image::default() })
 }
@@ -393,6 +397,7 @@ mod tests {
             spares: 0,
             records: records.path().to_owned(),
             walls: false,
+            priority: Priority::default(),
             use_cgroups: true,
         });
         (spawner.unwrap(), records)

@@ -16,7 +16,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match *args {
-        ["launcher"] => launcher::main(),
+        ["launcher", ..] => launcher::main(),
         ["probe", ..] => probe(),
         ["escape", world, pid, port] => escape::escape(Path::new(world), pid.parse().unwrap(), port.parse().unwrap()),
         ["stage", world, use_cgroups, required] => {
@@ -144,6 +144,7 @@ fn spawner(records: &Path, walls: bool, use_cgroups: bool) -> Spawner {
         spares: 1,
         records: records.to_owned(),
         walls,
+        priority: bgtask_host::Priority::default(),
         use_cgroups,
     })
     .unwrap()

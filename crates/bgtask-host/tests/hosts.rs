@@ -8,8 +8,8 @@ use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
 use bgtask_host::{
-    Blame, Containment, Exit, HostError, HostSpec, Limits, MAX_PAYLOAD, MAX_SPARES, MAX_SPEC_BYTES, NICE, Signal,
-    Spawner, TAIL_BYTES, Tail,
+    Blame, Containment, Exit, HostError, HostSpec, Limits, MAX_PAYLOAD, MAX_SPARES, MAX_SPEC_BYTES, NICE, Priority,
+    Scheduling, Signal, Spawner, TAIL_BYTES, Tail,
 };
 use common::{Place, config, exit, is_alive, kill_and_close, read_all, read_line, sh, started, testbed, wait_readable};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -79,6 +79,17 @@ fn a_host_gives_way_to_everybody_else() {
         if let Some(autogroup) = lines.next().filter(|_| rustix::process::geteuid().is_root()) {
             assert!(autogroup.ends_with(&format!("nice {NICE}")), "{autogroup}");
         }
+    }
+}
+
+/// The owner of the machine may have it give way more, or less.
+#[test]
+fn a_host_has_the_priority_that_its_spawner_was_given() {
+    let tell = "nice; awk '{ print $41 }' /proc/self/stat";
+    for (scheduling, policy) in [(Scheduling::Normal, 0), (Scheduling::Batch, 3), (Scheduling::Idle, 5)] {
+        let mut place = Place::with_priority(Priority { nice: 15, scheduling });
+        let (_, _, text) = place.run(&sh(tell));
+        assert_eq!(text, format!("15\n{policy}\n"));
     }
 }
 

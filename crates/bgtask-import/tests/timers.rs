@@ -186,7 +186,17 @@ fn intervals_count_from_start_to_start_and_that_is_said() {
     let boot = import("OnBootSec=5min", run);
     assert_eq!(boot.tasks[0].task.registration.trigger, Trigger::SessionStart { one_shot: false });
     said(&boot, "OnBootSec=");
-    said(&import("OnCalendar=daily\nWakeSystem=yes", run), "WakeSystem=");
+    for (timer, wakes) in [("WakeSystem=yes", true), ("WakeSystem=no", false)] {
+        for when in ["OnCalendar=daily", "OnUnitActiveSec=1d"] {
+            let import = import(&format!("{when}\n{timer}"), run);
+            let pace = import.tasks[0].task.registration.trigger.pace().expect("it fires by time");
+            assert_eq!(pace.wake, wakes, "{when} {timer}");
+            assert_eq!(
+                import.tasks[0].differences.iter().chain(&import.common).any(|it| it.what == "WakeSystem="),
+                wakes
+            );
+        }
+    }
     said(&import("OnCalendar=daily\nRandomizedDelaySec=2d", run), "RandomizedDelaySec=");
 }
 

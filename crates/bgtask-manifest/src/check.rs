@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::appx::namespace;
 use crate::diagnostic::{Diagnostic, Findings, quoted};
-use crate::model::{BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest};
+use crate::model::{AppService, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest};
 use crate::places::{Field, Places, Section};
 use crate::program::{self, Refused};
 use crate::suggest::did_you_mean;
@@ -26,6 +26,12 @@ pub const MAX_EVENT_ID_BYTES: usize = 255;
 pub const MAX_LISTED: usize = 512;
 /// Most files and folders of `[sandbox]`, those to read and those to write together.
 pub const MAX_FOLDERS: usize = 64;
+/// Most app services of one app.
+pub const MAX_APP_SERVICES: usize = 64;
+/// Longest name of an app service, in characters.
+pub const MAX_APP_SERVICE_NAME_CHARS: usize = 255;
+/// Most apps that one app service allows by name.
+pub const MAX_ALLOWED_CALLERS: usize = 64;
 /// Longest time a task may ask for, in seconds.
 pub const MAX_WALL_SECONDS: i64 = 24 * 3_600;
 /// Most numbers of a version.
@@ -49,6 +55,7 @@ pub(crate) fn check(manifest: &Manifest, places: &Places, findings: &mut Finding
     for (index, server) in manifest.com_servers.iter().enumerate() {
         checker.server(index, server);
     }
+    checker.app_services(manifest);
     for (index, capability) in manifest.capabilities.iter().enumerate() {
         checker.capability(index, capability);
     }
@@ -108,12 +115,15 @@ impl Checker<'_> {
             (Section::Event, manifest.raises.len(), "events"),
         ];
         for (section, count, what) in counts {
-            if count > MAX_LISTED {
-                let message = format!("the manifest lists {count} {what}");
-                let error =
-                    Diagnostic::error("manifest/too-many", message).help(format!("at most {MAX_LISTED} are allowed"));
-                self.report(error, section, MAX_LISTED, Field::Whole);
-            }
+            self.count(section, count, MAX_LISTED, what);
+        }
+        self.count(Section::AppService, manifest.app_services.len(), MAX_APP_SERVICES, "app services");
+    }
+
+    fn count(&mut self, section: Section, count: usize, most: usize, what: &str) {
+        if count > most {
+            let error = Diagnostic::error("manifest/too-many", format!("the manifest lists {count} {what}"));
+            self.report(error.help(format!("at most {most} are allowed")), section, most, Field::Whole);
         }
     }
 
@@ -169,7 +179,9 @@ impl Checker<'_> {
     fn task(&mut self, index: usize, task: &BackgroundTask) {
         self.entry_point(index, task);
         self.types(index, task);
-        self.server_name(index, task);
+        self.server_name(Section::Task, index, task.server_name.as_deref());
+        let shared = task.server_name.is_some() || task.resource_group.is_some();
+        self.sharing(Section::Task, index, task.supports_multiple_instances && shared);
         self.wall_seconds(Section::Task, index, task.wall_seconds);
         self.length(Section::Task, index, "resource_group", task.resource_group.as_deref(), MAX_VALUE_BYTES);
         self.executable(Section::Task, index, task.executable.as_deref());
@@ -255,29 +267,75 @@ impl Checker<'_> {
         Some(Diagnostic::note("manifest/type-namespace", message).help(format!("write {element} with xmlns {home:?}")))
     }
 
-    /// MA-5, Q-23, HO-5.
-    fn server_name(&mut self, index: usize, task: &BackgroundTask) {
-        let named = task.server_name.as_deref();
-        if let Some(name) = named
-            && !is_server_name(name)
-        {
-            let message = format!("the server name {} is not allowed", quoted(name));
-            let help = format!("use 1 to {MAX_SERVER_NAME_CHARS} letters and digits, a letter first");
-            self.report(
-                Diagnostic::error("MA-5", message).help(help),
-                Section::Task,
-                index,
-                Field::Named("server_name"),
-            );
-        }
-        if task.supports_multiple_instances && (named.is_some() || task.resource_group.is_some()) {
+    /// MA-5, Q-23.
+    fn server_name(&mut self, section: Section, index: usize, named: Option<&str>) {
+        let Some(name) = named.filter(|name| !is_server_name(name)) else { return };
+        let error = Diagnostic::error("MA-5", format!("the server name {} is not allowed", quoted(name)));
+        let help = format!("use 1 to {MAX_SERVER_NAME_CHARS} letters and digits, a letter first");
+        self.report(error.help(help), section, index, Field::Named("server_name"));
+    }
+
+    /// HO-5.
+    fn sharing(&mut self, section: Section, index: usize, both: bool) {
+        if both {
             let message = "a process for every firing excludes a process that is shared";
             let help = self.word(
                 "keep either supports_multiple_instances or server_name and resource_group",
                 "keep either SupportsMultipleInstances or ServerName and ResourceGroup",
             );
-            let field = Field::Named("supports_multiple_instances");
-            self.report(Diagnostic::error("HO-5", message).help(help), Section::Task, index, field);
+            let error = Diagnostic::error("HO-5", message).help(help);
+            self.report(error, section, index, Field::Named("supports_multiple_instances"));
+        }
+    }
+
+    /// HO-6.
+    fn app_services(&mut self, manifest: &Manifest) {
+        let mut seen = HashMap::new();
+        for (index, service) in manifest.app_services.iter().enumerate() {
+            self.app_service(index, service);
+            let twice = service.name.as_deref().is_some_and(|name| seen.insert(name, index).is_some());
+            if twice {
+                let error = Diagnostic::error("HO-6", "this app service is declared more than once");
+                let help = "give each a name of its own";
+                self.report(error.help(help), Section::AppService, index, Field::Named("name"));
+            }
+            if manifest.program_of_service(service).is_none() {
+                let warning = Diagnostic::warning("manifest/no-program", "no program serves this app service");
+                let help = self.word("add executable to [app]", "add Executable to Application");
+                self.report(warning.help(help), Section::AppService, index, Field::Whole);
+            }
+        }
+    }
+
+    fn app_service(&mut self, index: usize, service: &AppService) {
+        const SECTION: Section = Section::AppService;
+        match service.name.as_deref() {
+            Some(name) if is_service_name(name) => {}
+            Some(name) => {
+                let error = Diagnostic::error("HO-6", format!("{} is no name of an app service", quoted(name)));
+                self.report(error.help(SERVICE_NAME_HELP), SECTION, index, Field::Named("name"));
+            }
+            None => {
+                let name = self.word("name", "Name");
+                let error = Diagnostic::error("HO-6", format!("this app service has no {name}"));
+                self.report(error.help(SERVICE_NAME_HELP), SECTION, index, Field::Whole);
+            }
+        }
+        if service.entry_point.as_deref() == Some("") {
+            let error = Diagnostic::error("HO-6", "the entry point of this app service is empty");
+            let help = "name one, or leave it out for the app itself to serve it";
+            self.report(error.help(help), SECTION, index, Field::Named("entry_point"));
+        }
+        self.length(SECTION, index, "entry_point", service.entry_point.as_deref(), MAX_ENTRY_POINT_BYTES);
+        self.executable(SECTION, index, service.executable.as_deref());
+        self.server_name(SECTION, index, service.server_name.as_deref());
+        self.sharing(SECTION, index, service.supports_multiple_instances && service.server_name.is_some());
+        self.wall_seconds(SECTION, index, service.wall_seconds);
+        self.count(SECTION, service.allow.len(), MAX_ALLOWED_CALLERS, "apps that one service allows");
+        for (position, app) in service.allow.iter().enumerate().filter(|(_, app)| *app != "*" && !is_app_id(app)) {
+            let error = Diagnostic::error("HO-6", format!("{} is no app that could be allowed", quoted(app)));
+            let help = "name app ids, such as \"org.example.Mail\", or \"*\" for every program";
+            self.report(error.help(help), SECTION, index, Field::Item(position));
         }
     }
 
@@ -370,6 +428,9 @@ const APP_ID_HELP: &str =
     "an app id is 1 to 255 letters, digits, '.', '_' and '-', with no '.' at either end, such as org.example.Photos";
 const CLASS_ID_HELP: &str = "write a UUID, such as 87654321-1234-1234-1234-1234567890ae";
 
+const SERVICE_NAME_HELP: &str =
+    "name it as \"org.example.photos.resize\": 1 to 255 letters, digits, '.', '_' and '-', with no '.' at either end";
+
 /// The tasks that run inside their app on Windows, and therefore name its program (MA-3).
 fn runs_in_the_app(task: &BackgroundTask) -> bool {
     let inside = [TaskType::ControlChannel, TaskType::PushNotification].map(TaskType::name);
@@ -387,6 +448,11 @@ fn is_app_id(name: &str) -> bool {
 fn is_version(version: &str) -> bool {
     version.split('.').count() <= MAX_VERSION_PARTS
         && version.split('.').all(|part| part.parse::<u32>().is_ok_and(|_| !part.starts_with('+')))
+}
+
+/// Callers write it, and it is shown to people: as an app id is.
+fn is_service_name(name: &str) -> bool {
+    name.len() <= MAX_APP_SERVICE_NAME_CHARS && is_app_id(name)
 }
 
 fn is_server_name(name: &str) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::check::{check, class_id};
 use crate::diagnostic::{Diagnostic, Findings, Severity, quoted};
 use crate::lines::lines_to_add;
-use crate::model::{BackgroundTask, ComServer, Form, Manifest, Sandbox};
+use crate::model::{self, BackgroundTask, ComServer, Form, Manifest, Sandbox};
 use crate::places::Places;
 use crate::program::{candidates, split_arguments};
 use crate::task_type::TaskType;
@@ -31,6 +31,8 @@ pub struct App {
     pub entry_points: Vec<EntryPoint>,
     /// The programs that serve class ids.
     pub class_servers: Vec<ClassServer>,
+    /// What it does for other apps.
+    pub app_services: Vec<AppService>,
     /// The names of what the app may use, as written (MA-6).
     pub capabilities: Vec<String>,
     /// The custom events it may raise.
@@ -48,7 +50,8 @@ pub struct EntryPoint {
     pub application: Option<String>,
     /// The files its program may be, in the order to try them. Empty if it cannot run here.
     pub executables: Vec<PathBuf>,
-    /// The types it declares, without those nobody knows.
+    /// The types it declares, without those nobody knows. One that only serves an [`AppService`] has none: nothing can be
+    /// registered with it.
     pub types: Vec<TaskType>,
     /// The named server it shares with others: at most one instance of that server runs (MA-5).
     pub server_name: Option<String>,
@@ -60,6 +63,19 @@ pub struct EntryPoint {
     pub wall: Option<Duration>,
     /// Why it cannot run here, as one sentence without a final stop, if it cannot.
     pub cannot_run: Option<String>,
+}
+
+/// What an app does for other apps (HO-6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppService {
+    /// The name by which callers ask for it.
+    pub name: String,
+    /// The entry point that serves a connection, which is among [`App::entry_points`]; `None` for the app itself.
+    pub entry_point: Option<String>,
+    /// The apps that may connect besides the app itself.
+    pub allow: Vec<String>,
+    /// Whether every program of the user may connect.
+    pub allow_all: bool,
 }
 
 /// A program that serves class ids (BLD-11, HO-3).
@@ -171,6 +187,7 @@ pub fn declare(manifest: &Manifest, base: &Path) -> Result<App, Vec<Diagnostic>>
         executables: manifest.program_of_application(None).map(|written| programs.files(written)).unwrap_or_default(),
         entry_points: entry_points(&programs),
         class_servers: manifest.com_servers.iter().map(|server| class_server(&programs, server)).collect(),
+        app_services: manifest.app_services.iter().filter_map(app_service).collect(),
         capabilities: manifest.capabilities.iter().filter_map(|capability| capability.name.clone()).collect(),
         raises: manifest.raises.clone(),
         sandbox: manifest.sandbox.clone(),
@@ -246,10 +263,14 @@ impl Programs<'_> {
 
     /// The files that may host a task, or why there are none.
     fn of_task(&self, task: &BackgroundTask) -> Result<Vec<PathBuf>, String> {
-        let Some(written) = self.manifest.program_of(task) else {
-            return Err("neither the task nor its application names an executable".to_owned());
-        };
-        self.some_files(written)
+        self.written(self.manifest.program_of(task))
+    }
+
+    fn written(&self, program: Option<&str>) -> Result<Vec<PathBuf>, String> {
+        match program {
+            Some(written) => self.some_files(written),
+            None => Err("neither the task nor its application names an executable".to_owned()),
+        }
     }
 }
 
@@ -277,7 +298,46 @@ fn entry_points(programs: &Programs<'_>) -> Vec<EntryPoint> {
             None => entry_points.push(found),
         }
     }
+    for service in &programs.manifest.app_services {
+        let Some(found) = entry_point_of_service(programs, service) else { continue };
+        if entry_points.iter().all(|known| known.name != found.name) {
+            entry_points.push(found);
+        }
+    }
     entry_points
+}
+
+fn entry_point_of_service(programs: &Programs<'_>, service: &model::AppService) -> Option<EntryPoint> {
+    let name = service.entry_point.clone()?;
+    let (executables, cannot_run) = split(programs.written(programs.manifest.program_of_service(service)));
+    Some(EntryPoint {
+        name,
+        application: programs.other_application(service.application_id.as_ref()),
+        executables,
+        types: Vec::new(),
+        server_name: service.server_name.clone(),
+        resource_group: None,
+        supports_multiple_instances: service.supports_multiple_instances,
+        wall: wall(service.wall_seconds),
+        cannot_run,
+    })
+}
+
+fn app_service(service: &model::AppService) -> Option<AppService> {
+    Some(AppService {
+        name: service.name.clone()?,
+        entry_point: service.entry_point.clone(),
+        allow: service.allow.iter().filter(|app| *app != "*").cloned().collect(),
+        allow_all: service.allow.iter().any(|app| app == "*"),
+    })
+}
+
+/// The files of a program, or why there are none.
+fn split(program: Result<Vec<PathBuf>, String>) -> (Vec<PathBuf>, Option<String>) {
+    match program {
+        Ok(files) => (files, None),
+        Err(why) => (Vec::new(), Some(why)),
+    }
 }
 
 fn entry_point(programs: &Programs<'_>, task: &BackgroundTask) -> Option<EntryPoint> {
@@ -287,10 +347,7 @@ fn entry_point(programs: &Programs<'_>, task: &BackgroundTask) -> Option<EntryPo
         Some(_) => programs.of_task(task),
         None => Err("it is a JavaScript page, and there is no host for those".to_owned()),
     };
-    let (executables, cannot_run) = match program {
-        Ok(files) => (files, None),
-        Err(why) => (Vec::new(), Some(why)),
-    };
+    let (executables, cannot_run) = split(program);
     Some(EntryPoint {
         name: name.clone(),
         application: programs.other_application(task.application_id.as_ref()),
@@ -320,10 +377,7 @@ fn known_types(task: &BackgroundTask) -> Vec<TaskType> {
 
 fn class_server(programs: &Programs<'_>, server: &ComServer) -> ClassServer {
     let written = server.executable.as_deref().unwrap_or_default();
-    let (executables, cannot_run) = match programs.some_files(written) {
-        Ok(files) => (files, None),
-        Err(why) => (Vec::new(), Some(why)),
-    };
+    let (executables, cannot_run) = split(programs.some_files(written));
     ClassServer {
         ids: server.classes.iter().filter_map(|class| class_id(class)).collect(),
         application: programs.other_application(server.application_id.as_ref()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Application, BackgroundTask, Capability, ComServer, Form, Manifest, Package};
+use crate::model::{AppService, Application, BackgroundTask, Capability, ComServer, Form, Manifest, Package};
 
 impl Manifest {
     /// The manifest as JSON: lists in document order, values as written, `null` for what is absent.
@@ -18,6 +18,10 @@ impl Manifest {
     ///     "wall_seconds": null, "types": [{"type": "timer", "namespace": "http://…"}]
     ///   }],
     ///   "com_servers": [{"application_id": "…", "executable": "…", "arguments": "…", "wall_seconds": null, "classes": ["…"]}],
+    ///   "app_services": [{
+    ///     "application_id": "…", "name": "…", "entry_point": "…", "executable": null, "server_name": null,
+    ///     "supports_multiple_instances": false, "wall_seconds": null, "allow": ["*"]
+    ///   }],
     ///   "capabilities": [{"element": "Capability", "name": "internetClient"}],
     ///   "sandbox": {"read": ["~/Music"], "write": [], "none": false}
     /// }
@@ -38,6 +42,7 @@ impl Manifest {
             "applications": self.applications.iter().map(application).collect::<Value>(),
             "background_tasks": self.background_tasks.iter().map(task).collect::<Value>(),
             "com_servers": self.com_servers.iter().map(server).collect::<Value>(),
+            "app_services": self.app_services.iter().map(app_service).collect::<Value>(),
             "capabilities": self.capabilities.iter().map(capability).collect::<Value>(),
             "sandbox": { "read": self.sandbox.read, "write": self.sandbox.write, "none": self.sandbox.none },
         })
@@ -85,6 +90,19 @@ fn server(server: &ComServer) -> Value {
         "arguments": server.arguments,
         "wall_seconds": server.wall_seconds,
         "classes": server.classes,
+    })
+}
+
+fn app_service(service: &AppService) -> Value {
+    json!({
+        "application_id": service.application_id,
+        "name": service.name,
+        "entry_point": service.entry_point,
+        "executable": service.executable,
+        "server_name": service.server_name,
+        "supports_multiple_instances": service.supports_multiple_instances,
+        "wall_seconds": service.wall_seconds,
+        "allow": service.allow,
     })
 }
 

@@ -56,15 +56,16 @@ use std::path::Path;
 
 pub use appx::{MAX_XML_ATTRIBUTES, MAX_XML_DEPTH, MAX_XML_NAMESPACES, MAX_XML_NODES, namespace};
 pub use check::{
-    MAX_APP_ID_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_FOLDERS, MAX_LISTED, MAX_SERVER_NAME_CHARS,
-    MAX_TYPES_PER_TASK, MAX_VALUE_BYTES, MAX_VERSION_PARTS, MAX_WALL_SECONDS,
+    MAX_ALLOWED_CALLERS, MAX_APP_ID_BYTES, MAX_APP_SERVICE_NAME_CHARS, MAX_APP_SERVICES, MAX_ENTRY_POINT_BYTES,
+    MAX_EVENT_ID_BYTES, MAX_FOLDERS, MAX_LISTED, MAX_SERVER_NAME_CHARS, MAX_TYPES_PER_TASK, MAX_VALUE_BYTES,
+    MAX_VERSION_PARTS, MAX_WALL_SECONDS,
 };
-pub use declare::{App, ClassServer, EntryPoint, NotDeclared, declare};
+pub use declare::{App, AppService as DeclaredAppService, ClassServer, EntryPoint, NotDeclared, declare};
 pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
 pub use lines::lines_to_add;
 pub use model::{
-    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
-    Sandbox,
+    APP_SERVICE, AppService, Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form,
+    Manifest, Package, Sandbox,
 };
 pub use read::{MAX_MANIFEST_BYTES, ReadError, read};
 pub use task_type::TaskType;

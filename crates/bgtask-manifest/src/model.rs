@@ -3,6 +3,9 @@
 /// The category of every background-task extension (MA-1).
 pub const BACKGROUND_TASKS: &str = "windows.backgroundTasks";
 
+/// The category of every app-service extension (HO-6).
+pub const APP_SERVICE: &str = "windows.appService";
+
 /// Which of the two manifest forms a text has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
@@ -27,6 +30,8 @@ pub struct Manifest {
     pub background_tasks: Vec<BackgroundTask>,
     /// The programs that serve class ids (BLD-11, HO-3).
     pub com_servers: Vec<ComServer>,
+    /// What the app does for other apps (HO-6).
+    pub app_services: Vec<AppService>,
     /// What the app may use (MA-6).
     pub capabilities: Vec<Capability>,
     /// The custom events the app may raise; always empty in `Package.appxmanifest`, which has no word for it.
@@ -40,7 +45,16 @@ impl Manifest {
     ///
     /// A task under `Package/Extensions` takes the first application that names one.
     pub fn program_of<'a>(&'a self, task: &'a BackgroundTask) -> Option<&'a str> {
-        task.executable.as_deref().or_else(|| self.program_of_application(task.application_id.as_deref()))
+        self.named_or_of(task.executable.as_deref(), task.application_id.as_deref())
+    }
+
+    /// The same of an app service.
+    pub fn program_of_service<'a>(&'a self, service: &'a AppService) -> Option<&'a str> {
+        self.named_or_of(service.executable.as_deref(), service.application_id.as_deref())
+    }
+
+    fn named_or_of<'a>(&'a self, named: Option<&'a str>, application: Option<&str>) -> Option<&'a str> {
+        named.or_else(|| self.program_of_application(application))
     }
 
     /// The program of the application with this id, or of the first one that names any.
@@ -137,6 +151,28 @@ pub struct ComServer {
     pub wall_seconds: Option<i64>,
     /// The class ids as written.
     pub classes: Vec<String>,
+}
+
+/// One app service: `[[app_service]]`, or a `uap:AppService` (HO-6).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppService {
+    /// The [`Application::id`] it stands under; `None` under `Package/Extensions`.
+    pub application_id: Option<String>,
+    /// The name by which callers ask for it.
+    pub name: Option<String>,
+    /// The entry point that serves a connection; the app itself where there is none.
+    pub entry_point: Option<String>,
+    /// The program that hosts it, where not that of its application.
+    pub executable: Option<String>,
+    /// The named server it shares with tasks (MA-5).
+    pub server_name: Option<String>,
+    /// Whether every connection gets a process of its own (HO-5).
+    pub supports_multiple_instances: bool,
+    /// As [`BackgroundTask::wall_seconds`].
+    pub wall_seconds: Option<i64>,
+    /// The apps that may connect, besides the app itself; `*` is every program of the user. What a `Package.appxmanifest`
+    /// offers is for all, as on Windows.
+    pub allow: Vec<String>,
 }
 
 /// One entry of `capabilities`, or any child of `Package/Capabilities`.

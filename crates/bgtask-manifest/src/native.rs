@@ -6,13 +6,13 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Findings, quoted};
 use crate::model::{
-    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
-    Sandbox,
+    AppService, Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest,
+    Package, Sandbox,
 };
 use crate::places::{Field, Places, Section};
 use crate::suggest::did_you_mean;
 
-const TOP: &[&str] = &["app", "task", "class", "sandbox"];
+const TOP: &[&str] = &["app", "task", "class", "app_service", "sandbox"];
 const SANDBOX: &[&str] = &["read", "write", "none"];
 const APP: &[&str] = &["id", "version", "executable", "publisher", "display_name", "capabilities", "raises"];
 const TASK: &[&str] = &[
@@ -25,6 +25,8 @@ const TASK: &[&str] = &[
     "wall_seconds",
 ];
 const CLASS: &[&str] = &["id", "executable", "arguments", "wall_seconds"];
+const APP_SERVICE: &[&str] =
+    &["name", "entry_point", "executable", "allow", "server_name", "supports_multiple_instances", "wall_seconds"];
 
 /// The model of a text; `None` if it is no TOML, which is then among the findings.
 pub(crate) fn read(text: &str, findings: &mut Findings, places: &mut Places) -> Option<Manifest> {
@@ -67,12 +69,14 @@ impl Reader<'_> {
         let id = application.id.clone();
         let tasks = self.tables(top, "task", "[[task]]");
         let classes = self.tables(top, "class", "[[class]]");
+        let services = self.tables(top, "app_service", "[[app_service]]");
         Manifest {
             form: Form::Toml,
             package,
             applications: app.is_some().then_some(application).into_iter().collect(),
             background_tasks: tasks.iter().enumerate().map(|(i, table)| self.task(i, table, &id)).collect(),
             com_servers: classes.iter().enumerate().map(|(i, table)| self.class(i, table, &id)).collect(),
+            app_services: services.iter().enumerate().map(|(i, table)| self.app_service(i, table, &id)).collect(),
             capabilities,
             raises,
             sandbox: self.sandbox(top),
@@ -164,15 +168,43 @@ impl Reader<'_> {
             wall_seconds: self.wall_seconds(table, Section::Task, index),
             types: Vec::new(),
         };
-        if let Some((multiple, span)) = self.flag(table, "supports_multiple_instances") {
-            self.places.set(Section::Task, index, Field::Named("supports_multiple_instances"), span);
-            task.supports_multiple_instances = multiple;
-        }
+        task.supports_multiple_instances = self.multiple_instances(table, Section::Task, index);
         for (name, span) in self.texts(table, "types") {
             self.places.set(Section::Task, index, Field::Item(task.types.len()), span);
             task.types.push(DeclaredType { name: Some(name), namespace: None });
         }
         task
+    }
+
+    fn app_service(&mut self, index: usize, table: &Table<'_>, application_id: &Option<String>) -> AppService {
+        const SECTION: Section = Section::AppService;
+        self.only_known_keys(table, APP_SERVICE);
+        self.places.set(SECTION, index, Field::Whole, table.span.clone());
+        let mut field = |key| self.field(table, key, SECTION, index, key);
+        let (name, entry_point) = (field("name"), field("entry_point"));
+        let (executable, server_name) = (field("executable"), field("server_name"));
+        let mut allow = Vec::new();
+        for (app, span) in self.texts(table, "allow") {
+            self.places.set(SECTION, index, Field::Item(allow.len()), span);
+            allow.push(app);
+        }
+        AppService {
+            application_id: application_id.clone(),
+            name,
+            entry_point,
+            executable,
+            server_name,
+            supports_multiple_instances: self.multiple_instances(table, SECTION, index),
+            wall_seconds: self.wall_seconds(table, SECTION, index),
+            allow,
+        }
+    }
+
+    fn multiple_instances(&mut self, table: &Table<'_>, section: Section, index: usize) -> bool {
+        const KEY: &str = "supports_multiple_instances";
+        let Some((multiple, span)) = self.flag(table, KEY) else { return false };
+        self.places.set(section, index, Field::Named(KEY), span);
+        multiple
     }
 
     fn class(&mut self, index: usize, table: &Table<'_>, application_id: &Option<String>) -> ComServer {

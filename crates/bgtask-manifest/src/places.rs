@@ -10,6 +10,7 @@ pub(crate) enum Section {
     Application,
     Task,
     Server,
+    AppService,
     Capability,
     Event,
     /// A file or folder of `[sandbox]`, those to read first.

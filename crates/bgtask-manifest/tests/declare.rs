@@ -188,3 +188,25 @@ fn a_missing_type_of_another_namespace_brings_its_namespace() {
         "<uap:Task xmlns:uap=\"http://schemas.microsoft.com/appx/manifest/uap/windows10\" Type=\"phoneCall\" />\n";
     assert_eq!(line, expected);
 }
+
+/// HO-6: an app service leads to the entry point that serves it, which has the program of its application and no type:
+/// nothing can be registered with it.
+#[test]
+fn ho_6_an_app_service_has_an_entry_point_and_says_who_may_connect() {
+    let text = "[app]\nid = \"org.example.A\"\nversion = \"1\"\nexecutable = \"a\"\n\
+                [[task]]\nentry_point = \"Tasks.Sync\"\ntypes = [\"timer\"]\nexecutable = \"sync\"\n\
+                [[app_service]]\nname = \"a.resize\"\nentry_point = \"Services.Resize\"\nallow = [\"org.example.B\"]\n\
+                [[app_service]]\nname = \"a.sync\"\nentry_point = \"Tasks.Sync\"\nallow = [\"*\"]\n\
+                [[app_service]]\nname = \"a.inside\"\n";
+    let app = parse("bgtask.toml", text.as_bytes()).declare(Path::new("/opt/a")).unwrap();
+    let [resize, sync, inside] = &app.app_services[..] else { panic!("{:#?}", app.app_services) };
+    assert_eq!((resize.name.as_str(), resize.entry_point.as_deref()), ("a.resize", Some("Services.Resize")));
+    assert_eq!((&resize.allow[..], resize.allow_all), (&["org.example.B".to_owned()][..], false));
+    assert_eq!((sync.allow.len(), sync.allow_all), (0, true));
+    assert_eq!((inside.entry_point.as_deref(), inside.allow_all), (None, false), "the app itself, for itself");
+
+    let served = app.entry_point("Services.Resize").unwrap();
+    assert_eq!((&served.types[..], &served.executables[..]), (&[][..], &[Path::new("/opt/a/a").to_owned()][..]));
+    assert!(app.require("Services.Resize", "TimeTrigger").is_err());
+    assert_eq!(app.entry_point("Tasks.Sync").unwrap().executables, [Path::new("/opt/a/sync")], "that of the task");
+}

@@ -23,7 +23,7 @@ fn the_example_is_sound_and_uses_every_table() {
     let parsed = parse("bgtask.toml", example.as_bytes());
     assert_eq!(parsed.diagnostics, []);
     let app = parsed.declare(Path::new("/usr/share/bgtask/apps")).unwrap();
-    assert_eq!((app.form, app.entry_points.len(), app.class_servers.len()), (Form::Toml, 2, 1));
+    assert_eq!((app.form, app.entry_points.len(), app.class_servers.len()), (Form::Toml, 3, 1));
     assert_eq!(app.executables[1], Path::new("/usr/bin/photos"));
 }
 

@@ -52,6 +52,16 @@ fn a_full_manifest_is_read_as_written() {
             "wall_seconds": null,
             "classes": ["87654321-1234-1234-1234-1234567890AE"],
         }],
+        "app_services": [{
+            "application_id": "org.example.Photos",
+            "name": "org.example.photos.resize",
+            "entry_point": "Services.Resize",
+            "executable": null,
+            "server_name": null,
+            "supports_multiple_instances": false,
+            "wall_seconds": 60,
+            "allow": ["org.example.Mail"],
+        }],
         "sandbox": {"read": [], "write": [], "none": false},
         "capabilities": [
             {"element": "Capability", "name": "internetClient"},

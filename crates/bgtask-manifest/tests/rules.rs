@@ -1,8 +1,8 @@
 //! The rules of a manifest, one test for each, and every bound hit.
 
 use bgtask_manifest::{
-    Diagnostic, MAX_APP_ID_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_LISTED, MAX_SERVER_NAME_CHARS,
-    MAX_TYPES_PER_TASK, MAX_VALUE_BYTES, Severity, parse,
+    Diagnostic, MAX_ALLOWED_CALLERS, MAX_APP_ID_BYTES, MAX_APP_SERVICES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES,
+    MAX_LISTED, MAX_SERVER_NAME_CHARS, MAX_TYPES_PER_TASK, MAX_VALUE_BYTES, Severity, parse,
 };
 
 /// What is found in a Windows manifest with these extensions.
@@ -249,4 +249,38 @@ fn lists_are_bounded() {
     };
     assert_eq!(tasks(MAX_LISTED), []);
     expect(&tasks(MAX_LISTED + 1), Severity::Error, "manifest/too-many", "lists 513 tasks");
+}
+
+#[test]
+fn ho_6_an_app_service_has_a_name_of_its_own_and_names_apps() {
+    let service = |lines: &str| toml(&format!("[[app_service]]\n{lines}"));
+    assert_eq!(service("name = \"a.resize\""), []);
+    expect(&service("entry_point = \"S\""), Severity::Error, "HO-6", "this app service has no name");
+    for name in ["", "a b", ".a", &"a".repeat(256)] {
+        expect(&service(&format!("name = {name:?}")), Severity::Error, "HO-6", "no name of an app service");
+    }
+    expect(
+        &service("name = \"a\"\nentry_point = \"\""),
+        Severity::Error,
+        "HO-6",
+        "entry point of this app service is empty",
+    );
+    expect(&service("name = \"a\"\nallow = [\"*\", \"a/b\"]"), Severity::Error, "HO-6", "no app that could be allowed");
+    let twice = service("name = \"a\"\n[[app_service]]\nname = \"a\"");
+    expect(&twice, Severity::Error, "HO-6", "declared more than once");
+    let both = service("name = \"a\"\nserver_name = \"S\"\nsupports_multiple_instances = true");
+    expect(&both, Severity::Error, "HO-5", "excludes a process that is shared");
+}
+
+#[test]
+fn app_services_and_those_they_allow_are_bounded() {
+    let services = |count: usize| (0..count).map(|n| format!("[[app_service]]\nname = \"a{n}\"\n")).collect::<String>();
+    assert_eq!(toml(&services(MAX_APP_SERVICES)), []);
+    let [found] = &toml(&services(MAX_APP_SERVICES + 1))[..] else { panic!("not one finding") };
+    assert!(found.to_string().contains("65 app services"), "{found}");
+    let allowing =
+        |count: usize| toml(&format!("[[app_service]]\nname = \"a\"\nallow = [{}]", "\"a.b\",".repeat(count)));
+    assert_eq!(allowing(MAX_ALLOWED_CALLERS), []);
+    let [found] = &allowing(MAX_ALLOWED_CALLERS + 1)[..] else { panic!("not one finding") };
+    assert!(found.to_string().contains("65 apps that one service allows"), "{found}");
 }

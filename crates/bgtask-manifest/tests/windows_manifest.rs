@@ -68,6 +68,16 @@ fn a_windows_10_manifest_is_read_as_written() {
             },
         ],
         "com_servers": [],
+        "app_services": [{
+            "application_id": "App",
+            "name": "com.example.gallery",
+            "entry_point": "Tasks.Service",
+            "executable": null,
+            "server_name": "GalleryHost",
+            "supports_multiple_instances": false,
+            "wall_seconds": null,
+            "allow": ["*"],
+        }],
         "sandbox": {"read": [], "write": [], "none": false},
         "capabilities": [
             {"element": "Capability", "name": "internetClient"},
@@ -198,4 +208,16 @@ fn other_xml_is_refused_with_the_root_it_has() {
         assert_eq!(codes(&parsed), [(Severity::Error, "manifest/not-a-package")], "{other}");
         assert!(parsed.manifest.is_none());
     }
+}
+
+/// HO-6: what an app offers to others, for whoever asks, as on Windows; without an entry point the app itself serves it.
+#[test]
+fn ho_6_app_services_are_read_from_their_extensions() {
+    let manifest = read(HOSTING);
+    let [inventory, inside] = &manifest.app_services[..] else { panic!("{:#?}", manifest.app_services) };
+    assert_eq!(inventory.name.as_deref(), Some("com.example.inventory"));
+    assert_eq!(inventory.entry_point.as_deref(), Some("Services.Inventory"));
+    assert_eq!((inventory.application_id.as_deref(), inventory.supports_multiple_instances), (Some("App"), true));
+    assert_eq!(inventory.allow, ["*"]);
+    assert_eq!((inside.name.as_deref(), inside.entry_point.as_deref()), (Some("com.example.inside"), None));
 }

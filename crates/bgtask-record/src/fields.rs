@@ -1,15 +1,16 @@
 //! The file format: every recorded type with the names of its fields.
 
 use bgtask_core::{
-    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice, CancellationReason, Cause, Change,
-    Class, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence, Demand,
-    DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate,
-    Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration, Notice, Outcome, Output, Pace, PathEvents,
-    PathWatch, Policy, PolicyEntry, PolicyRule, Push, PushChannel, Refusal, Registration, Reply, Report, Request,
-    Resource, Retry, RunOrder, Server, Sharing, Snapshot, SourceStatus, Standing, Subject, SystemConditionType,
-    SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake,
-    WakeReason, Zone,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppService, AppServiceConnectionStatus,
+    AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice,
+    CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
+    CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint,
+    Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration,
+    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Push,
+    PushChannel, Readiness, Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing,
+    Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState,
+    SourceStatus, Standing, Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType,
+    ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -20,9 +21,10 @@ use crate::json::{Record, RecordError, record};
 record! {
     struct Activation { instance, firing, attempt, failures = 0, not_before, message, throttled = ThrottleCounts::default(), started, state }
     struct Account { window, cpu, network, borrowed_cpu, borrowed_network, period, energy }
-    struct App { id, version, entry_points, classes, itself, applications, raises, commands }
+    struct App { id, version, entry_points, classes, itself, applications, raises, services = Vec::new(), commands }
+    struct AppService { name, entry, allow }
     struct AppAccess { setting, grants }
-    struct AppVersion { version, servicing }
+    struct AppVersion { version, servicing, used }
     struct Budgets { window, cpu, network, pool_cpu, pool_network, memory, processes }
     struct CancelNotice { reason, budget, used, grace }
     struct Class { id, server }
@@ -32,7 +34,7 @@ record! {
     struct Completion { sequence, app, task, name, instance, at, outcome, progress }
     struct Config {
         wall_budget, long_wall_budget, idle_after, timer_tick, min_freshness, cancel_grace, warm_linger, max_warm_hosts,
-        max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0
+        max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0, stretch = Stretch::default()
     }
     struct EnergyUsage { percent, level, until }
     struct EntryPoint { name, server, types }
@@ -44,6 +46,7 @@ record! {
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
+    struct NewSocket { key, task, id, kind, context, keep_alive, action, again = None }
     struct Pace { accuracy, jitter, wake = false }
     struct PathEvents { created, changed, written, deleted, moved }
     struct PathWatch { path, recursive, on, settle }
@@ -56,15 +59,17 @@ record! {
         due, counted_in, standing, paused = false, last, fresh_since, overdue = false
     }
     struct Retry { times, backoff }
-    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, throttled, budget }
+    struct RunOrder { instance, task, name, entry, group, trigger, firing, attempt, throttled, budget, brokered = None }
     struct Server { program, application, sharing, budget }
     struct Snapshot {
-        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(), channels = Vec::new(),
-        session
+        registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
+        sockets = Vec::new(), channels = Vec::new(), session
     }
+    struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
+    struct Stretch { saving, rare, rare_after }
     struct TaskGroup { id, name }
     struct ThrottleCounts { cpu, network }
-    struct Usage { cpu, io, memory_peak, network = None }
+    struct Usage { cpu, io, memory_peak, network = None, processes = None }
     struct Used { wall, usage, wakes = 0 }
     struct Wake { at, why }
     struct Zone { identity, offset_seconds }
@@ -101,6 +106,8 @@ record! {
         DeleteAccount(app),
         PutChannel(channel),
         DeleteChannel(app),
+        PutSocket(socket),
+        DeleteSocket(socket),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
@@ -172,6 +179,9 @@ record! {
         ChannelOpened { app, uri },
         ChannelRefused { app, why, help },
         Pushed { app, messages },
+        SocketReady(socket, readiness),
+        SocketsGone(sockets),
+        CallerGone(instance),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -195,6 +205,7 @@ record! {
         CalendarBytes,
         Sources,
         PushChannels,
+    AppServiceConnections, SocketContextBytes, SocketIdBytes, Sockets, SocketsPerApp,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
@@ -232,6 +243,9 @@ record! {
         Deliver(client, notice),
         Progressed { task, instance, value, message },
         DropSocket(socket),
+        WatchSocket(socket),
+        UnwatchSocket(socket),
+        ForgetCaller(instance),
         Rouse(at),
         OpenChannel(app),
         CloseChannel(app),
@@ -255,6 +269,9 @@ record! {
         TaskTypeNotDeclared { app, entry_point, wanted },
         NotSupported { what, why, help },
         LimitReached(limit),
+        SocketIdTaken(id),
+        UnknownSocket(id),
+        SocketInUse(id),
     }
     enum Reply {
         Registered(task),
@@ -272,7 +289,11 @@ record! {
         Noted,
         Channel(channel),
         ChannelClosed,
+        Transferred,
+        Socket(socket),
+        AppService { status, why, instance },
     }
+    enum Readiness { Readable, Closed }
     enum Resource { Cpu, Network }
     enum Report {
         TimeZone { zone, previous_offset_seconds },
@@ -298,9 +319,13 @@ record! {
         Acknowledge(app, sequence),
         CreatePushChannel(app),
         ClosePushChannel(app),
+        TransferSocket(app, socket),
+        ReclaimSocket { app, id },
+        OpenAppService { caller, app, service, socket, details },
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
+    enum SocketState { Watched, Told { reason, held }, Taken, Kept, Gone }
     enum Standing { Active, Spent, Unregistered }
     enum Subject { Path(watch), Events { class, properties } }
     enum Trigger {
@@ -311,6 +336,7 @@ record! {
         MediaProcessing,
         CustomSystemEvent { id, recurrence },
         DeviceUse,
+        AppService { name },
         Event { class, properties, one_shot },
         Interval { every, pace, one_shot },
         Calendar { calendar, zone, catch_up, pace, one_shot },
@@ -332,6 +358,7 @@ record! {
         Usage(host),
         Refill,
         Load(task),
+        KeepAlive(task),
         More,
     }
 }
@@ -359,9 +386,13 @@ names! {
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
     CancellationReason: CancellationReason::from_name,
     Condition: Condition::from_name,
+    AppServiceConnectionStatus: AppServiceConnectionStatus::from_name,
     DeviceTriggerResult: DeviceTriggerResult::from_name,
     EventClass: EventClass::from_name,
     Fact: Fact::from_name,
+    SocketActivityConnectedStandbyAction: SocketActivityConnectedStandbyAction::from_name,
+    SocketActivityTriggerReason: SocketActivityTriggerReason::from_name,
+    SocketKind: SocketKind::from_name,
     SystemConditionType: SystemConditionType::from_name,
     SystemTriggerType: SystemTriggerType::from_name,
     TaskType: |name| Some(TaskType::from_name(name)),

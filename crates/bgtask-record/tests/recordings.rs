@@ -23,6 +23,7 @@ fn story() -> Vec<(Now, Input)> {
         itself: None,
         applications: vec![],
         raises: vec![],
+        services: vec![],
         commands: None,
     };
     let new = NewRegistration {

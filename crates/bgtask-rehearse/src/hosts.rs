@@ -1,7 +1,6 @@
 //! Programs that only take their time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bgtask_core::{HostExit, HostId, Input, InstanceId, Usage};
 
@@ -61,8 +60,7 @@ impl Hosts {
     pub(crate) fn sample(&self, host: HostId, now: i64) -> Input {
         let of_host = self.running.range((host, FIRST)..).take_while(|((its, _), _)| *its == host);
         let busy = of_host.map(|(_, work)| now.saturating_sub(work.began)).max().unwrap_or(0);
-        let usage =
-            Usage { cpu: Duration::ZERO, io: u64::try_from(busy).unwrap_or(0), memory_peak: None, network: None };
+        let usage = Usage { io: u64::try_from(busy).unwrap_or(0), ..Usage::default() };
         Input::HostUsage { host, usage }
     }
 

@@ -102,6 +102,7 @@ fn tiles(totals: &Totals) -> String {
         (span(totals.wall), "wall time".to_owned()),
         (totals.memory_peak.map_or_else(|| "not seen".to_owned(), amount), "memory peak".to_owned()),
         (seen(amount(totals.io)), "read and written".to_owned()),
+        (seen(span(Duration::from_secs_f64(totals.energy))), "energy, in time of a processor".to_owned()),
         (short_number(totals.wakeups), "wake-ups of the machine".to_owned()),
     ];
     let mut html = "<div class=\"tiles\" id=\"totals\">".to_owned();

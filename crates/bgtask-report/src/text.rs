@@ -64,6 +64,14 @@ fn summary(totals: &Totals) -> Vec<String> {
     } else {
         lines.push(format!("{} of wall time; what it used of the machine was not seen", span(totals.wall)));
     }
+    if totals.energy > 0.0 {
+        let energy = Duration::from_secs_f64(totals.energy);
+        let suspended = match totals.suspensions {
+            0 => String::new(),
+            times => format!(", {} for want of budget", counted(times as usize, "suspension")),
+        };
+        lines.push(format!("as much energy as {} of a processor takes{suspended}", span(energy)));
+    }
     lines.push(format!("{} of the machine, {}", wakeups(totals.wakeups), counted(totals.firings as usize, "firing")));
     lines.extend(spreads(totals));
     lines

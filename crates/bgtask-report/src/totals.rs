@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bgtask_core::limits::{ENERGY_OF_A_SECOND, ENERGY_OF_A_WAKE};
 use bgtask_core::{Cause, EventKind, Outcome, Used};
 
 /// What one task, one app or one day came to.
@@ -35,6 +36,12 @@ pub struct Totals {
     pub cpu: Duration,
     /// Bytes read and written by all tries of which it is known.
     pub io: u64,
+    /// Bytes sent and received by all tries of which it is known.
+    pub network: u64,
+    /// What all that took of energy, and the wake-ups of timers, weighed against seconds of a processor.
+    pub energy: f64,
+    /// How often one was suspended because its app had used up its budget.
+    pub suspensions: u64,
     /// The most bytes of memory that one try had, where it is known.
     pub memory_peak: Option<u64>,
     /// Of how many tries processor time and bytes are known.
@@ -82,6 +89,7 @@ impl Totals {
                     let part = 1.0 / f64::from(*shared.max(&1));
                     self.wakeups += part;
                     self.timer_wakeups += part;
+                    self.energy += part * in_seconds(ENERGY_OF_A_WAKE);
                     self.timer_firings += 1;
                     self.shared_firings += u64::from(*shared > 1);
                 }
@@ -98,6 +106,7 @@ impl Totals {
             EventKind::Interrupted { .. } => self.interrupted += 1,
             EventKind::Missed { .. } => self.missed += 1,
             EventKind::Dropped => self.dropped += 1,
+            EventKind::Suspended { .. } => self.suspensions += 1,
             _ => {}
         }
     }
@@ -111,9 +120,16 @@ impl Totals {
             self.measured += 1;
             self.cpu += usage.cpu;
             self.io = self.io.saturating_add(usage.io);
+            self.network = self.network.saturating_add(usage.network.unwrap_or(0));
+            self.energy += in_seconds(usage.energy());
             self.memory_peak = self.memory_peak.max(usage.memory_peak);
         }
     }
+}
+
+/// A weight of energy in seconds of a processor.
+fn in_seconds(weight: u64) -> f64 {
+    weight as f64 / ENERGY_OF_A_SECOND as f64
 }
 
 /// Many durations, of which the middle and the far end are asked for.

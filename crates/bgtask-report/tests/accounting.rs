@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use bgtask_core::{Cause, EventKind, Outcome, WallTime};
+use bgtask_core::{Cause, EventKind, Outcome, Resource, Usage, Used, WallTime};
 use bgtask_report::{Report, account, json, page, text, top};
 use common::*;
 use jiff::tz::TimeZone;
@@ -53,6 +53,28 @@ fn every_try_costs_and_only_the_first_start_ends_the_waiting() {
     assert_eq!((totals.io, totals.memory_peak, totals.measured), (1024, Some(70), 2));
     assert_eq!(totals.waits.sorted(), [Duration::from_secs(20)]);
     assert_eq!(totals.durations.sorted(), [Duration::from_secs(5), Duration::from_secs(10)]);
+}
+
+/// POL-1, POL-6: the weights of energy, and suspensions.
+#[test]
+fn energy_is_what_was_used_and_woke_the_machine_and_suspensions_are_counted() {
+    let task = teller("org.example.App", "task", 1);
+    let mut story = Story::new();
+    let instance = Some(story.instance());
+    story.tell(&task, NOON, instance, fired(Cause::Timer { shared: 2 }));
+    story.tell(&task, NOON, instance, started(1));
+    let suspended = EventKind::Suspended { resource: Resource::Cpu, until: WallTime::from_micros(NOON) };
+    story.tell(&task, NOON + SECOND, instance, suspended);
+    story.tell(&task, NOON + SECOND, instance, EventKind::Released);
+    let usage = Usage { cpu: Duration::from_secs(2), io: 64 << 20, network: Some(16 << 20), ..Usage::default() };
+    let used = Some(Used { wall: Duration::from_secs(3), usage: Some(usage), wakes: 4_000 });
+    story.tell(&task, NOON + 3 * SECOND, instance, completed(Outcome::Succeeded, used));
+    let report = accounted(story);
+    let totals = &report.totals;
+    assert_eq!((totals.network, totals.suspensions), (16 << 20, 1));
+    assert_eq!(totals.energy, 5.025, "2 s, 1 s for the bytes, 2 s for the traffic, half of a wake-up of its timer");
+    let line = "as much energy as 5.0 s of a processor takes, 1 suspension for want of budget";
+    assert!(text(&report).contains(line), "{}", text(&report));
 }
 
 #[test]

@@ -148,6 +148,7 @@ fn app(name: &str) -> App {
         itself: None,
         applications: Vec::new(),
         raises: Vec::new(),
+        services: vec![],
         commands: None,
     }
 }

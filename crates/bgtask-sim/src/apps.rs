@@ -56,6 +56,7 @@ pub(crate) fn app(id: AppId, version: u64) -> App {
         classes: if version == 4 { vec![] } else { classes },
         itself: (version != 2).then(|| server("itself", "")),
         applications: vec![EDITOR.into()],
+        services: vec![],
         commands: None,
         raises: if id.as_str() == NAMES[0] { vec![EVENTS[0].into()] } else { vec![] },
         id,

@@ -100,9 +100,13 @@ impl FakeHost {
 
     /// What it has used, which is told; a kernel counts microseconds.
     fn usage(&self) -> Usage {
-        let memory_peak = self.is_command().then_some(1 << 20);
+        // One that is greedy becomes larger and more with the time it works.
+        let worked = u32::try_from(self.cpu.saturating_sub(START_UP).as_millis()).unwrap_or(u32::MAX);
+        let size = if self.is_command() { 0 } else { u64::from(worked) };
+        let memory_peak = Some((1 + size / 20) << 20);
+        let processes = self.client.is_none().then_some(1 + worked / 50);
         let cpu = Duration::from_micros(u64::try_from(self.cpu.as_micros()).unwrap_or(u64::MAX));
-        Usage { cpu, io: self.io, memory_peak, network: (!self.is_command()).then_some(self.network) }
+        Usage { cpu, io: self.io, memory_peak, network: (!self.is_command()).then_some(self.network), processes }
     }
 }
 

@@ -81,6 +81,8 @@ pub enum Bug {
     ChargesHalf,
     /// Nobody sees that a command uses the processor.
     OverlooksTheProcessor,
+    /// Nobody sees how large a host is, and how many processes.
+    OverlooksTheSize,
     /// A new session is not noticed.
     MissesTheSession,
     /// Facts with a parameter are read the wrong way round.
@@ -136,6 +138,7 @@ impl Bug {
         Self::ForgetsTheSuccess,
         Self::ChargesHalf,
         Self::OverlooksTheProcessor,
+        Self::OverlooksTheSize,
         Self::MissesTheSession,
         Self::ReadsFactsBackwards,
         Self::MissesTheSetBack,
@@ -173,6 +176,9 @@ impl Bug {
                 Input::HostExited { usage: Some(usage), .. } | Input::HostFinished { usage: Some(usage), .. },
             ) => usage.cpu /= 2,
             (Self::OverlooksTheProcessor, Input::HostUsage { usage, .. }) => usage.cpu = std::time::Duration::ZERO,
+            (Self::OverlooksTheSize, Input::HostUsage { usage, .. }) => {
+                (usage.memory_peak, usage.processes) = (None, None);
+            }
             (Self::ReadsFactsBackwards, Input::Report(Report::Level(Fact::BatteryAbove(_), value))) => *value = !*value,
             (_, Input::Restore(snapshot)) => self.misremember(snapshot),
             _ => {}

@@ -143,6 +143,7 @@ pub fn trigger_word(trigger: &Trigger) -> String {
         Trigger::Application => "application".to_owned(),
         Trigger::MediaProcessing => "media-processing".to_owned(),
         Trigger::DeviceUse => "device-use".to_owned(),
+        Trigger::AppService { name } => format!("app-service:{name}"),
         Trigger::Event { class, properties, .. } => event_word(*class, properties),
         Trigger::CustomSystemEvent { id, .. } => format!("event:{id}"),
         Trigger::Interval { every, .. } => format!("every:{}", duration_word(*every)),

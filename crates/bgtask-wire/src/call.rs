@@ -1,9 +1,12 @@
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
 use zbus::{Message, OwnedVariant, Type};
 
 use crate::error::{Error, ErrorKind};
-use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TriggerInfo};
+use crate::types::{
+    AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOptions, TransferOrder, TriggerInfo,
+};
 use crate::{BROKER_INTERFACE, BROKER_PATH};
 
 /// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".
@@ -128,8 +131,54 @@ pub enum Call {
     ClosePushChannel(String),
     /// `ListPushChannels(s)`
     ListPushChannels(String),
+    /// `OpenAppService(sss)`
+    OpenAppService {
+        /// The caller's app.
+        app: String,
+        /// The app that is asked.
+        provider: String,
+        /// Which of its services.
+        service: String,
+    },
+    /// `CreateTransfer(sa{sv})`
+    CreateTransfer(String, Box<TransferOrder>),
+    /// `ControlTransfer(ss)`
+    ControlTransfer {
+        /// Which.
+        transfer: String,
+        /// `pause`, `resume`, `cancel` or `forget`.
+        what: String,
+    },
+    /// `ListTransfers(s)`
+    ListTransfers(String),
     /// A call every D-Bus object answers.
     Standard(Standard),
+    /// `TransferSocket(sssha{sv})`
+    TransferSocket(Box<Transferring>),
+    /// `ListSockets(s)`
+    ListSockets(String),
+    /// `ReclaimSocket(ss)`
+    ReclaimSocket {
+        /// The app.
+        app: String,
+        /// Its name for the socket.
+        id: String,
+    },
+}
+
+/// The arguments of `TransferSocket`.
+#[derive(Debug)]
+pub struct Transferring {
+    /// The app.
+    pub app: String,
+    /// The registration to tell.
+    pub task: String,
+    /// The app's name for the socket.
+    pub id: String,
+    /// The socket.
+    pub socket: OwnedFd,
+    /// What else there is to say.
+    pub options: TransferOptions,
 }
 
 /// The arguments of `Register` and `RegisterOrUpdate`.
@@ -280,6 +329,28 @@ impl Call {
             "CreatePushChannel" => Self::CreatePushChannel(body(message)?),
             "ClosePushChannel" => Self::ClosePushChannel(body(message)?),
             "ListPushChannels" => Self::ListPushChannels(body(message)?),
+            "TransferSocket" => {
+                let (app, task, id, socket, options) = body::<(_, _, _, zbus::OwnedFd, _)>(message)?;
+                Self::TransferSocket(Box::new(Transferring { app, task, id, socket: socket.into(), options }))
+            }
+            "ListSockets" => Self::ListSockets(body(message)?),
+            "ReclaimSocket" => {
+                let (app, id) = body(message)?;
+                Self::ReclaimSocket { app, id }
+            }
+            "OpenAppService" => {
+                let (app, provider, service) = body(message)?;
+                Self::OpenAppService { app, provider, service }
+            }
+            "CreateTransfer" => {
+                let (app, order) = body(message)?;
+                Self::CreateTransfer(app, Box::new(order))
+            }
+            "ControlTransfer" => {
+                let (transfer, what) = body(message)?;
+                Self::ControlTransfer { transfer, what }
+            }
+            "ListTransfers" => Self::ListTransfers(body(message)?),
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })
     }

@@ -58,6 +58,14 @@ kinds! {
     UnknownMethod = "org.freedesktop.DBus.Error.UnknownMethod",
     /// The caller: the arguments are of other types.
     InvalidSignature = "org.freedesktop.DBus.Error.InvalidArgs",
+    /// The caller: it has handed over a socket of that id already.
+    SocketIdTaken = "org.bgtask.Error.SocketIdTaken",
+    /// The caller: the descriptor is no socket that can be handed over.
+    SocketWrongKind = "org.bgtask.Error.SocketWrongKind",
+    /// The caller: the broker has no socket of that id for the app.
+    SocketNotFound = "org.bgtask.Error.SocketNotFound",
+    /// The caller: the socket's task runs with it now.
+    SocketInUse = "org.bgtask.Error.SocketInUse",
     /// Neither: the reply is none of the above, or did not come.
     Other = "org.bgtask.Error.Failed",
 }

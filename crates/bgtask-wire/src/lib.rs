@@ -8,23 +8,27 @@
 #![warn(missing_docs)]
 
 mod address;
+mod app_service;
 mod call;
 mod error;
 mod host;
 mod proxy;
 mod socket;
+mod transfer;
 mod types;
 
 pub use address::{ADDRESS_VARIABLE, Address, InvalidAddress};
-pub use call::{Call, Registering, Standard};
+pub use app_service::{AppServiceCall, app_service_names};
+pub use call::{Call, Registering, Standard, Transferring};
 pub use error::{Error, ErrorKind};
 pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
 pub use proxy::BrokerProxy;
 pub use socket::PeerSocket;
+pub use transfer::TransferStatus;
 pub use types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo,
-    TriggerInfo, WhyInfo,
+    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SocketInfo, SourceInfo,
+    TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, TriggerInfo, WhyInfo,
 };
 
 /// The broker's name on a session bus.
@@ -47,6 +51,8 @@ pub const MAX_ORDER_BYTES: usize = 1024 * 1024;
 pub mod xml {
     /// What the broker offers to apps and to the user.
     pub const BROKER: &str = include_str!("../xml/org.bgtask.Broker1.xml");
+    /// What both ends of a connection to an app service offer each other.
+    pub const APP_SERVICE: &str = include_str!("../xml/org.bgtask.AppService1.xml");
     /// What a host offers to the broker, on the socket it inherits.
     pub const HOST: &str = include_str!("../xml/org.bgtask.Host1.xml");
 }

@@ -4,8 +4,8 @@ use zbus::OwnedVariant;
 
 use crate::types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SourceInfo, TaskFileInfo, TaskInfo,
-    WhyInfo,
+    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SocketInfo, SourceInfo,
+    TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -149,6 +149,37 @@ pub trait Broker {
 
     /// The channels of an app, or of all apps.
     fn list_push_channels(&self, app: &str) -> zbus::Result<Vec<PushChannelInfo>>;
+    /// Hands a socket over to the broker, for a task with a `SocketActivityTrigger`; durable before it answers.
+    fn transfer_socket(
+        &self,
+        app: &str,
+        task: &str,
+        id: &str,
+        socket: zbus::Fd<'_>,
+        options: TransferOptions,
+    ) -> zbus::Result<()>;
+
+    /// The sockets that the broker has of an app.
+    fn list_sockets(&self, app: &str) -> zbus::Result<Vec<SocketInfo>>;
+
+    /// Takes a socket back.
+    fn reclaim_socket(&self, app: &str, id: &str) -> zbus::Result<(zbus::OwnedFd, SocketInfo)>;
+    /// Opens a connection to a service of another app: the `AppServiceConnectionStatus`, why, and where it is open the caller's
+    /// end of the connection and its lifeline.
+    fn open_app_service(
+        &self,
+        app: &str,
+        provider: &str,
+        service: &str,
+    ) -> zbus::Result<(u32, String, Vec<zbus::OwnedFd>)>;
+    /// Orders a background transfer, durable before it answers; answers its id.
+    fn create_transfer(&self, app: &str, order: TransferOrder) -> zbus::Result<String>;
+
+    /// Pauses, resumes or cancels a background transfer, or forgets one that is over.
+    fn control_transfer(&self, transfer: &str, what: &str) -> zbus::Result<()>;
+
+    /// The background transfers of an app, or of all, oldest first.
+    fn list_transfers(&self, app: &str) -> zbus::Result<Vec<TransferInfo>>;
 
     /// A task of the attached app reported progress.
     #[zbus(signal)]
@@ -172,6 +203,10 @@ pub trait Broker {
     /// A watched task has come further.
     #[zbus(signal)]
     fn progressed(&self, progress: ProgressInfo) -> zbus::Result<()>;
+
+    /// A watched background transfer has come further, or changed its status.
+    #[zbus(signal)]
+    fn transfer_changed(&self, transfer: TransferInfo) -> zbus::Result<()>;
 
     /// A watched state change.
     #[zbus(signal)]

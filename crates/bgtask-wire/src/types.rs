@@ -213,6 +213,72 @@ pub struct TaskFileInfo {
     pub problem: Option<String>,
 }
 
+/// What is to be transferred in the background.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct TransferOrder {
+    /// Its id, a UUID, where the caller gives it one: the same order twice is one transfer.
+    pub id: Option<String>,
+    /// `download` or `upload`.
+    pub kind: String,
+    /// From where or where to: `http` or `https`.
+    pub uri: String,
+    /// The file on this machine: an absolute path.
+    pub file: String,
+    /// The method of the request; default `GET` for a download and `PUT` for an upload.
+    pub method: Option<String>,
+    /// Headers, besides those of HTTP itself.
+    pub headers: Option<Vec<(String, String)>>,
+    /// A `BackgroundTransferCostPolicy` by number; default 0.
+    pub cost: Option<u32>,
+    /// A `BackgroundTransferPriority` by number; default 0.
+    pub priority: Option<u32>,
+    /// The group it belongs to.
+    pub group: Option<String>,
+    /// The completion group it counts for (NEI-4).
+    pub completion_group: Option<String>,
+    /// The SHA-256 that a download has to have, in hexadecimal digits.
+    pub sha256: Option<String>,
+}
+
+/// A background transfer as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct TransferInfo {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub app: String,
+    /// `download` or `upload`.
+    pub kind: String,
+    /// From where or where to.
+    pub uri: String,
+    /// The file on this machine.
+    pub file: String,
+    /// Its `BackgroundTransferStatus` by number.
+    pub status: u32,
+    /// Bytes that have gone over the network and count.
+    pub done: u64,
+    /// Of how many, where that is known.
+    pub total: Option<u64>,
+    /// Why it is where it is, for a person.
+    pub why: String,
+    /// What the server answered last, as HTTP numbers it.
+    pub answer: Option<u32>,
+    /// Its `BackgroundTransferCostPolicy` by number.
+    pub cost: u32,
+    /// Its `BackgroundTransferPriority` by number.
+    pub priority: u32,
+    /// The group it belongs to; empty is none.
+    pub group: String,
+    /// The completion group it counts for; empty is none.
+    pub completion_group: String,
+    /// When it was ordered, microseconds since the Unix epoch.
+    pub created: i64,
+    /// The task that carries it, until it is over.
+    pub task: Option<String>,
+}
+
 /// A notification that an app shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict", deny_unknown_fields)]
@@ -234,6 +300,39 @@ pub struct NotificationInfo {
     /// What stands where people write an answer, if they may and the desktop can take one. The answer is the action
     /// `inline-reply`.
     pub reply: Option<String>,
+}
+
+/// What is said of a socket that is handed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct TransferOptions {
+    /// What its task gets along with it (SOC-11); default nothing.
+    pub context: Option<Vec<u8>>,
+    /// How long it is waited before the task runs although nothing came, microseconds; default for ever (SOC-12).
+    pub keep_alive: Option<u64>,
+    /// Whether what arrives wakes the machine from its sleep; default `false` (SOC-5).
+    pub wake: Option<bool>,
+}
+
+/// A socket that an app has handed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct SocketInfo {
+    /// Whose it is.
+    pub app: String,
+    /// The app's name for it.
+    pub id: String,
+    /// The registration that is told.
+    pub task: String,
+    /// A `SocketActivityKind` by number: 1 listener, 2 datagram, 3 stream.
+    pub kind: u32,
+    /// What came along with it.
+    pub context: Vec<u8>,
+    /// `watched`, `told`, `lost` or `kept`: the broker waits, its task waits or runs, the same without the socket, or nobody
+    /// took it.
+    pub state: String,
+    /// How long it is waited before the task runs although nothing came, microseconds.
+    pub keep_alive: Option<u64>,
 }
 
 /// Why a task is where it is.

@@ -113,6 +113,30 @@ impl Error {
         self.0.kind == Kind::Settings
     }
 
+    /// The caller: the app has handed over a socket of that id already.
+    #[must_use]
+    pub fn is_socket_id_taken(&self) -> bool {
+        self.refused(ErrorKind::SocketIdTaken)
+    }
+
+    /// The caller: the socket is of another kind than was asked for, or is none that can be handed over.
+    #[must_use]
+    pub fn is_wrong_kind(&self) -> bool {
+        self.refused(ErrorKind::SocketWrongKind)
+    }
+
+    /// The broker has no such socket: it was taken already, taken back, or lost.
+    #[must_use]
+    pub fn is_socket_not_found(&self) -> bool {
+        self.refused(ErrorKind::SocketNotFound)
+    }
+
+    /// The socket's task runs with it: it can be taken back when that has ended.
+    #[must_use]
+    pub fn is_socket_in_use(&self) -> bool {
+        self.refused(ErrorKind::SocketInUse)
+    }
+
     fn refused(&self, kind: ErrorKind) -> bool {
         self.0.kind == Kind::Refused(kind)
     }
@@ -128,6 +152,18 @@ impl Error {
 
     pub(crate) fn limit(message: impl Into<String>) -> Self {
         Self::new(Kind::Refused(ErrorKind::LimitReached), message.into())
+    }
+
+    pub(crate) fn not_supported(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused(ErrorKind::NotSupported), message.into())
+    }
+
+    pub(crate) fn wrong_kind(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused(ErrorKind::SocketWrongKind), message.into())
+    }
+
+    pub(crate) fn socket_not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused(ErrorKind::SocketNotFound), message.into())
     }
 
     pub(crate) fn protocol(message: impl fmt::Display) -> Self {
@@ -212,6 +248,10 @@ mod tests {
         assert!(refused(ErrorKind::NotSupported).is_not_supported());
         assert!(refused(ErrorKind::LimitReached).is_limit_reached());
         assert!(refused(ErrorKind::StoreUnavailable).is_store_unavailable());
+        assert!(refused(ErrorKind::SocketIdTaken).is_socket_id_taken());
+        assert!(refused(ErrorKind::SocketWrongKind).is_wrong_kind());
+        assert!(refused(ErrorKind::SocketNotFound).is_socket_not_found());
+        assert!(refused(ErrorKind::SocketInUse).is_socket_in_use());
         assert!(!refused(ErrorKind::StoreUnavailable).is_no_broker());
         assert_eq!(refused(ErrorKind::Other).to_string(), "words of the broker");
         assert_eq!(size_of::<Error>(), size_of::<usize>());

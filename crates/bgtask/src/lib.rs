@@ -81,6 +81,7 @@
 #![warn(missing_docs)]
 
 mod access;
+pub mod app_service;
 mod application_data;
 mod builder;
 mod cancellation;
@@ -93,6 +94,7 @@ mod events;
 mod group;
 pub mod host;
 mod ids;
+pub mod network;
 pub mod notify;
 mod push;
 mod registration;
@@ -106,6 +108,10 @@ mod windows_enum;
 mod work_cost;
 
 pub use access::{BackgroundAccessRequestKind, BackgroundAccessStatus, BackgroundExecutionManager};
+pub use app_service::{
+    AppServiceClosedStatus, AppServiceConnection, AppServiceConnectionStatus, AppServiceFailure, AppServiceRequest,
+    AppServiceResponseStatus, AppServiceTriggerDetails, MAX_UNANSWERED_REQUESTS,
+};
 pub use application_data::ApplicationData;
 pub use builder::{BackgroundTaskBuilder, RegistrationUpdate};
 pub use cancellation::BackgroundTaskCancellationReason;
@@ -135,12 +141,12 @@ pub use trigger::{
     GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
     MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, PushNotificationTrigger, RawNotification,
     SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails,
-    SmartCardTriggerType, SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, StorageLibraryChange,
-    StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType, StorageLibraryContentChangedTrigger, StoreChange,
-    StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger, ToastHistoryChangedType,
-    ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail, ToastNotificationHistoryChangedTrigger,
-    ToastNotificationHistoryChangedTriggerDetail, Trigger, TriggerResponse, UnitManager, UnitState, UnitStateEvent,
-    UnitStateTrigger, VisitMonitoringScope, VisitStateChange,
+    SmartCardTriggerType, SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, SocketActivityTrigger,
+    StorageLibraryChange, StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType,
+    StorageLibraryContentChangedTrigger, StoreChange, StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger,
+    ToastHistoryChangedType, ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail,
+    ToastNotificationHistoryChangedTrigger, ToastNotificationHistoryChangedTriggerDetail, Trigger, TriggerResponse,
+    UnitManager, UnitState, UnitStateEvent, UnitStateTrigger, VisitMonitoringScope, VisitStateChange,
 };
 pub use uuid::Uuid;
 pub use value::{Char16, MAX_SET_DEPTH, MAX_VALUE_SET_BYTES, Point, PropertyValue, Rect, Size, ValueSet, WrongType};

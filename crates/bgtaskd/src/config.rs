@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bgtask_core::Budgets;
-use bgtask_core::limits::MAX_FRESHNESS;
+use bgtask_core::limits::{MAX_FRESHNESS, MAX_STRETCH};
+use bgtask_core::{Budgets, Stretch};
+use bgtask_host::{Priority, Scheduling};
 use bgtask_push::mqtt::{Credentials, Server, Trust};
 use serde::Deserialize;
 
@@ -13,6 +14,8 @@ use crate::push::ITS_OWN;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
 const MAX_SECONDS: u64 = 24 * 3_600;
+const MAX_DAYS: u64 = 366;
+const DAY: u64 = 24 * 3_600;
 const MAX_COUNT: usize = 1_024;
 const MAX_MIB: u64 = 1_024 * 1_024;
 const MAX_PROCESSES: u64 = 32_768;
@@ -30,6 +33,9 @@ struct File {
     idle_after_seconds: Option<NumberOrWord>,
     timer_tick_seconds: Option<u64>,
     min_freshness_minutes: Option<u32>,
+    stretch_saving: Option<u32>,
+    stretch_rare: Option<u32>,
+    rare_after_days: Option<u64>,
     cancel_grace_seconds: Option<u64>,
     warm_linger_seconds: Option<u64>,
     max_warm_hosts: Option<usize>,
@@ -48,6 +54,8 @@ struct File {
     may_wake: Option<bool>,
     containment: containment::Wanted,
     confinement: Option<String>,
+    nice: Option<i32>,
+    scheduling: Option<String>,
     push: PushFile,
 }
 
@@ -94,6 +102,8 @@ pub(crate) struct Config {
     pub(crate) confinement: Confinement,
     /// Where push messages come from.
     pub(crate) push: Option<Server>,
+    /// How much hosts give way to everything else.
+    pub(crate) priority: Priority,
 }
 
 impl Config {
@@ -135,6 +145,7 @@ impl File {
                 MAX_FRESHNESS,
                 default.min_freshness,
             )?,
+            stretch: self.stretch(default.stretch)?,
             cancel_grace: seconds("cancel_grace_seconds", self.cancel_grace_seconds, 1, default.cancel_grace)?,
             warm_linger: seconds("warm_linger_seconds", self.warm_linger_seconds, 0, default.warm_linger)?,
             max_warm_hosts: in_range("max_warm_hosts", self.max_warm_hosts, 0, MAX_COUNT, default.max_warm_hosts)?,
@@ -149,8 +160,28 @@ impl File {
         let most = bgtask_host::MAX_SPARES;
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
         let confinement = Confinement::of(self.confinement.as_deref())?;
+        let priority = self.priority()?;
         let push = self.push.mqtt.map(MqttFile::server).transpose()?;
-        Ok(Config { core, waiting_launchers, containment: self.containment, confinement, push })
+        Ok(Config { core, waiting_launchers, containment: self.containment, confinement, priority, push })
+    }
+
+    fn priority(&self) -> Result<Priority, String> {
+        let default = Priority::default();
+        let scheduling = match self.scheduling.as_deref() {
+            None => default.scheduling,
+            Some(word) => Scheduling::from_word(word)
+                .ok_or_else(|| format!("scheduling = {word:?}: it has to be \"normal\", \"batch\" or \"idle\""))?,
+        };
+        Ok(Priority { nice: in_range("nice", self.nice, 0, 19, default.nice)?, scheduling })
+    }
+
+    fn stretch(&self, default: Stretch) -> Result<Stretch, String> {
+        let days = in_range("rare_after_days", self.rare_after_days, 1, MAX_DAYS, default.rare_after.as_secs() / DAY)?;
+        Ok(Stretch {
+            saving: in_range("stretch_saving", self.stretch_saving, 1, MAX_STRETCH, default.saving)?,
+            rare: in_range("stretch_rare", self.stretch_rare, 1, MAX_STRETCH, default.rare)?,
+            rare_after: Duration::from_secs(days * DAY),
+        })
     }
 
     fn budgets(&self, default: Budgets) -> Result<Budgets, String> {
@@ -184,11 +215,11 @@ impl MqttFile {
             (self.machine.as_deref().unwrap_or(ITS_OWN), self.prefix.as_deref().unwrap_or("bgtask"));
         let server = Server::at(&self.server, machine).and_then(|server| server.with_prefix(prefix));
         let mut server = server.map_err(|error| format!("[push.mqtt]: {error}"))?;
-        let least = |key, value, most, default: Duration| in_range(key, value, 1, most, default.as_secs());
         server.keep_alive =
             seconds("keep_alive_seconds", self.keep_alive_seconds, 15, server.keep_alive)?.min(LONGEST_KEEP_ALIVE);
-        let days = least("session_expiry_days", self.session_expiry_days, 3_650, server.session_expiry / DAY)?;
-        server.session_expiry = Duration::from_secs(days * u64::from(DAY));
+        let usual = server.session_expiry.as_secs() / DAY;
+        let days = in_range("session_expiry_days", self.session_expiry_days, 1, 3_650, usual)?;
+        server.session_expiry = Duration::from_secs(days * DAY);
         server.credentials = Credentials { username: self.username, password_file: self.password_file.map(credential) };
         let certificate = match (self.certificate_file, self.key_file) {
             (Some(certificate), Some(key)) => Some((credential(certificate), credential(key))),
@@ -207,8 +238,6 @@ impl MqttFile {
 
 /// What MQTT can say.
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(u16::MAX as u64);
-
-const DAY: u32 = 86_400;
 
 /// A name without a folder is one of the credentials that systemd hands over (`LoadCredential=`), where it does.
 fn credential(path: PathBuf) -> PathBuf {
@@ -293,6 +322,9 @@ mod tests {
         assert!(read("confinement = \"strict\"").is_err_and(|error| error.contains("\"best-effort\"")));
         assert!(read("confinement = \"off\"").is_ok_and(|config| config.confinement == Confinement::Off));
         assert!(read("min_freshness_minutes = 0").is_err_and(|error| error.contains("between 1 and 43199")));
+        assert!(read("stretch_saving = 97").is_err_and(|error| error.contains("between 1 and 96")));
+        assert!(read("stretch_rare = 0").is_err_and(|error| error.contains("between 1 and 96")));
+        assert!(read("rare_after_days = 0").is_err_and(|error| error.contains("between 1 and 366")));
         assert!(read("timer_tick_seconds = 0").is_err_and(|error| error.contains("timer_tick_seconds = 0")));
         assert!(read("idle_after_seconds = \"soon\"").is_err_and(|error| error.contains("\"never\"")));
         assert!(read("idle_after_seconds = 0").is_err_and(|error| error.contains("between 1 and 86400")));
@@ -300,6 +332,10 @@ mod tests {
         assert!(read("network_budget_mib = 0").is_err_and(|error| error.contains("between 1 and 1048576")));
         assert!(read("max_processes = 40000").is_err_and(|error| error.contains("between 1 and 32768")));
         assert!(read("pool = \"off\"").is_err_and(|error| error.contains("\"conservative\"")));
+        assert!(read("nice = 20").is_err_and(|error| error.contains("between 0 and 19")));
+        assert!(read("scheduling = \"fifo\"").is_err_and(|error| error.contains("\"batch\"")));
+        let least = Priority { nice: 19, scheduling: Scheduling::Idle };
+        assert!(read("nice = 19\nscheduling = \"idle\"").is_ok_and(|config| config.priority == least));
         assert!(read("may_wake = 1").is_err_and(|error| error.contains("expected a boolean")));
     }
 
@@ -338,7 +374,8 @@ mod tests {
                     warm_linger_seconds = 6\nmax_warm_hosts = 7\nmax_running = 8\nmax_attempts = 9\n\
                     budget_window_seconds = 10\ncpu_budget_seconds = 11\nnetwork_budget_mib = 12\n\
                     pool_cpu_seconds = 13\npool_network_mib = 14\nmemory_mib = 15\nmax_processes = \"unlimited\"\n\
-                    load_delay_seconds = 16\nmay_wake = true\n";
+                    load_delay_seconds = 16\nmay_wake = true\nstretch_saving = 17\nstretch_rare = 18\n\
+                    rare_after_days = 19\n";
         let file: File = toml::from_str(text).expect("known keys");
         let wanted = bgtask_core::Config {
             wall_budget: Duration::from_secs(1),
@@ -346,6 +383,7 @@ mod tests {
             idle_after: None,
             timer_tick: Duration::from_secs(3),
             min_freshness: 4,
+            stretch: Stretch { saving: 17, rare: 18, rare_after: Duration::from_secs(19 * DAY) },
             cancel_grace: Duration::from_secs(5),
             warm_linger: Duration::from_secs(6),
             max_warm_hosts: 7,
@@ -393,8 +431,8 @@ mod tests {
                 (config.core, config.waiting_launchers, config.containment),
                 (unset(), 1, containment::Wanted::Auto)
             );
-            assert_eq!(config.confinement, Confinement::BestEffort);
-            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 23, "every key is shown");
+            assert_eq!((config.confinement, config.priority), (Confinement::BestEffort, Priority::default()));
+            assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 28, "every key is shown");
         }
     }
 }

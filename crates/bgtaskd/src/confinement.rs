@@ -59,6 +59,11 @@ impl Walls {
         }
     }
 
+    /// Whether there are any.
+    pub(crate) const fn are_there(&self) -> bool {
+        self.confinement.has_walls()
+    }
+
     /// The walls around a command, by the word of its sandbox; `own` are the files that it has from the broker, to read and to
     /// write.
     pub(crate) fn around_command(

@@ -1,4 +1,4 @@
-use bgtask_core::{ClientId, Consent, HostId, RequestId};
+use bgtask_core::{ClientId, Consent, HostId, InstanceId, RequestId};
 use bgtask_host::Running;
 use zbus::Message;
 
@@ -42,6 +42,8 @@ pub(crate) enum Incoming {
     Tried(Box<Tried>),
     /// The desktop showed a notification of an app under this number, took one away, or did not.
     Notified(ClientId, Message, Result<Option<u32>, String>),
+    /// The caller that an instance serves has let go of its connection.
+    CallerGone(InstanceId),
     /// It is time to stop.
     Stop(&'static str),
 }

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod app_services;
 mod apps;
 mod calendars;
 mod clients;
@@ -39,6 +40,7 @@ mod session;
 mod sockets;
 mod sources;
 mod task_files;
+mod transfers;
 
 use std::process::ExitCode;
 

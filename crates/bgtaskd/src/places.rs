@@ -94,6 +94,11 @@ impl Places {
         self.state.join("logs")
     }
 
+    /// What is kept of background transfers.
+    pub(crate) fn transfers(&self) -> PathBuf {
+        self.state.join("transfers")
+    }
+
     /// The user's task files.
     pub(crate) fn task_files(&self) -> PathBuf {
         self.config.parent().unwrap_or(Path::new("/")).join("tasks")

@@ -13,6 +13,8 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::sockopt::socket_acceptconn;
 use sd_notify::NotifyState;
 
+use crate::sockets;
+
 /// How often a broker that works without a rest says that it lives, while the manager waits for a word.
 const WORDS_PER_WAIT: u32 = 4;
 
@@ -29,7 +31,12 @@ pub(crate) fn ready() {
 /// What the manager handed over cannot be taken.
 pub(crate) fn listener(path: &Path) -> io::Result<Option<UnixListener>> {
     let mut handed_over = ListenFd::from_env();
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let names: Vec<_> = names.split(':').collect();
     for place in 0..handed_over.len() {
+        if names.get(place).is_some_and(|name| sockets::is_kept(name)) {
+            continue;
+        }
         let Some(listener) = handed_over.take_unix_listener(place)? else { continue };
         fcntl_setfd(&listener, FdFlags::CLOEXEC)?;
         if listener.local_addr()?.as_pathname() == Some(path) && socket_acceptconn(&listener)? {

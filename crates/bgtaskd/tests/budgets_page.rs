@@ -111,6 +111,11 @@ fn the_bounds_of_the_machine_are_the_defaults() {
     let warm = config.max_warm_hosts.to_string();
     has_row(title, &["hosts that wait for their next activation", &warm, "`max_warm_hosts`"]);
     has_row(title, &["how long one waits", &seconds(config.warm_linger), "`warm_linger_seconds`"]);
+    has_row(title, &["the nice value of a host", &bgtask_host::NICE.to_string(), "`nice`"]);
+    assert_eq!((config.stretch.saving, config.stretch.rare), (1, 1));
+    let stretched =
+        "the intervals of apps' timers, [while energy is saved or the app is rarely used](time.md#stretched-intervals)";
+    has_row(title, &[stretched, "as they ask for", "`stretch_saving`, `stretch_rare`"]);
 }
 
 /// The overview at the top says the same in the words of people.

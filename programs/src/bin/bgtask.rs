@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     match Path::new(&name).file_name().and_then(|name| name.to_str()) {
         Some("bgtaskd") => bgtaskd::main(),
         Some("bgtask-launcher") => bgtask_host::launcher::main(),
+        Some("bgtask-transfer") => bgtask_transfer::worker::main(),
         _ => bgtask_cli::main(),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Every family of rules and its highest number. Numbers begin with 1 and have no gaps.
-pub(crate) const FAMILIES: [(&str, u32); 31] = [
+pub(crate) const FAMILIES: [(&str, u32); 32] = [
     // The API (`Windows.ApplicationModel.Background`).
     ("ACC", 30),
     ("BLD", 22),
@@ -29,6 +29,7 @@ pub(crate) const FAMILIES: [(&str, u32); 31] = [
     ("AC", 11),
     ("GR", 5),
     ("HO", 6),
+    ("Q", 25),
     // The samples of Windows: what they share, then the steps of each.
     ("S16.0", 7),
     ("S16.1", 9),

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use app::{App, Listener, copy_program, progress, write_program};
 pub(crate) use broker::Broker;
+pub(crate) use bus::Bus;
 pub(crate) use home::Home;
 pub(crate) use leftovers::leftovers;
 pub(crate) use logind::Logind;

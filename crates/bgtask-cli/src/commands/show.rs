@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use bgtask_wire::{BrokerProxy, BudgetInfo, EnergyUsageInfo, ErrorKind, HistoryInfo, HistoryQuery, TaskInfo, WhyInfo};
 
+use serde_json::Value;
+
 use super::{Format, history, why};
 use crate::failure::Failure;
 use crate::find::{find_task, is_of_commands};
@@ -25,7 +27,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let task = find_task(broker, &args.task).await?;
     if args.format.json {
-        return Ok(screen.json(&json::task(&task))?);
+        let mut shown = json::task(&task);
+        let costs = costs(&task, broker).await?;
+        shown["budget"] = costs.as_ref().map_or(Value::Null, |costs| json::budget(&costs.budget));
+        shown["energy"] = costs.as_ref().map_or(Value::Null, |costs| json::energy(costs.energy));
+        return Ok(screen.json(&shown)?);
     }
     let why = broker.why(&task.id).await?;
     let query = HistoryQuery { task: Some(task.id.clone()), limit: Some(RECENT), ..HistoryQuery::default() };

@@ -2,7 +2,9 @@
 //!
 //! This is a promise: keys may be added, none goes away or changes its meaning. `docs/cli.md` shows it.
 
-use bgtask_wire::{AppInfo, EventInfo, GateInfo, HistoryInfo, ProgressInfo, SourceInfo, TaskInfo, WhyInfo};
+use bgtask_wire::{
+    AppInfo, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, ProgressInfo, SourceInfo, TaskInfo, WhyInfo,
+};
 use serde_json::{Value, json};
 
 use super::time::rfc3339;
@@ -44,6 +46,24 @@ pub(crate) fn task(task: &TaskInfo) -> Value {
         "fresh_since": task.fresh_since.map(rfc3339),
         "overdue": task.overdue,
     })
+}
+
+/// What an app may use and has left: microseconds and bytes.
+pub(crate) fn budget(budget: &BudgetInfo) -> Value {
+    json!({
+        "percent": budget.percent,
+        "window": budget.window,
+        "cpu": budget.cpu,
+        "cpu_left": budget.cpu_left,
+        "network": budget.network,
+        "network_left": budget.network_left,
+        "throttled": budget.throttled,
+        "refill": budget.refill.map(rfc3339),
+    })
+}
+
+pub(crate) fn energy((percent, level, until): EnergyUsageInfo) -> Value {
+    json!({ "percent": percent, "level": level, "until": rfc3339(until) })
 }
 
 pub(crate) fn why(why: &WhyInfo) -> Value {

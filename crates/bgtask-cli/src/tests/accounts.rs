@@ -42,6 +42,7 @@ fn a_report_says_what_was_done_and_used() {
         "1 run: 1 succeeded, 0 failed, 0 stopped; 0 retries",
         "21 s of processor time in 1 min 3 s of wall time",
         "memory peak 40 MiB, 5.0 MiB read and written",
+        "as much energy as 21 s of a processor takes\n",
         "0.5 wake-ups of the machine, 1 firing",
         "\n  <b>sync\\u{1b}[2J</b>     1    0     0  1m03s    21s   40M   0.5  1m03s  1m03s\n",
         "Tue 28 Jul      1 =====",
@@ -66,6 +67,7 @@ fn a_report_and_the_last_hour_are_as_the_schemas_say() {
     let ran = ask(&["report", "--json", "--app", "org.example.Mail", "--task", "sync", "--since", "2h"]);
     schema::check("report", &ran.out);
     assert_eq!(json(&ran.out)["totals"]["runs"], 1);
+    assert_eq!(json(&ran.out)["totals"]["energy_seconds"], 21.103, "21 s, 5 MiB, and half of a wake-up");
     let ran = ask(&["top", "--once", "--json"]);
     schema::check("top", &ran.out);
     assert_eq!(json(&ran.out)["running"][0]["progress"], 40);

@@ -117,6 +117,9 @@ fn show_of_a_timer_and_of_an_event() {
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
     }
+    let shown = json(&ask(&["show", "tidy", "--json"]).out);
+    assert_eq!((&shown["budget"]["throttled"], &shown["budget"]["network_left"]), (&json!("network"), &json!(0)));
+    assert_eq!(shown["energy"], json!({"percent": 85, "level": 80, "until": "2026-07-28T12:01:00.000000Z"}));
     let shown = ask(&["show", "jack"]).out;
     assert!(shown.contains("entry point   in the app\n"), "{shown}");
     assert!(shown.contains("CustomSystemEventTrigger event org.example.once (once a session)\n"), "{shown}");

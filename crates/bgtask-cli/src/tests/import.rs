@@ -71,6 +71,22 @@ fn a_timer_is_read_with_its_service_and_its_drop_ins() {
     assert!(ran.exit == 3 && ran.err.contains("the service backup.service of"), "{ran:?}");
 }
 
+/// What was to wake the machine does so where it may, and elsewhere is added all the same, which is said.
+#[test]
+fn a_timer_that_wakes_the_machine_is_added_where_nothing_may_wake_it() {
+    let timer = "[Timer]\nOnCalendar=daily\nWakeSystem=true\n";
+    let dir = folder([("backup.timer", timer), ("backup.service", "[Service]\nExecStart=/usr/bin/backup\n")]);
+    for no_waking in [false, true] {
+        let decided = Decided { no_waking, ..Decided::default() };
+        let (ran, end) = ask_on(None, decided, &["import", &path(&dir, "backup.timer"), "--apply"]);
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        let [(_, definition, _)] = &end.added[..] else { panic!("{:?}", end.added) };
+        assert_eq!(definition.contains("wake = true"), !no_waking, "{definition}");
+        let said = "backup wakes no machine from its sleep: nothing may wake this machine\n";
+        assert_eq!(ran.err, if no_waking { said } else { "" });
+    }
+}
+
 #[test]
 fn what_was_exported_is_imported_again() {
     let tasks = vec![

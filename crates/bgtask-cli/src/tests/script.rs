@@ -21,6 +21,8 @@ pub(super) struct Decided {
     pub(super) commands: Vec<TaskInfo>,
     /// The history, where it is not [`history`].
     pub(super) lines: Vec<HistoryInfo>,
+    /// Tasks that are to wake the machine are refused.
+    pub(super) no_waking: bool,
     /// What was asked to be added: name, task file, whether it may replace another.
     pub(super) added: Vec<(String, String, bool)>,
 }
@@ -81,6 +83,9 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
     let built = match call {
         Call::ListTasks(app) => reply.build(&listed(&app, decided)),
         Call::GetTask(id) => reply.build(&listed("", decided).into_iter().find(|task| task.id == id).unwrap()),
+        Call::AddTask { definition, .. } if decided.no_waking && definition.contains("wake = true") => {
+            return Err(Error::new(ErrorKind::NotSupported, "nothing may wake this machine"));
+        }
         Call::AddTask { name, definition, replace } => {
             let info = command(&name, &definition);
             let answer = (info.id.clone(), if replace { "replaced" } else { "registered" });

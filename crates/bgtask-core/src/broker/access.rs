@@ -79,6 +79,14 @@ impl Core {
         self.apps.status(&registration.app, application, false)
     }
 
+    /// Why the access of its app holds a task, if it does. What the manifest registers nobody has to ask access for: it is held
+    /// where it was denied.
+    pub(super) fn denied(&self, registration: &crate::Registration) -> Option<BackgroundAccessStatus> {
+        let status = self.status_of(registration);
+        let unasked = registration.trigger.is_of_manifest() && status == BackgroundAccessStatus::Unspecified;
+        (!status.allows() && !unasked).then_some(status)
+    }
+
     pub(super) fn check_application(&self, app: &AppId, application: &str) -> Result<(), Refusal> {
         let full = self.apps.len() >= MAX_APPS;
         let unknown = || if full { Refusal::LimitReached(Limit::Apps) } else { Refusal::UnknownApp(app.clone()) };

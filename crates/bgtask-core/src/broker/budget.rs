@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Core;
 use crate::host::HostKind;
 use crate::ids::{AppId, HostId};
-use crate::model::budget::{Account, Allowed, BudgetLeft, Resource, energy_of};
+use crate::model::budget::{Account, Allowed, BudgetLeft, Resource};
 use crate::model::command::Usage;
 use crate::model::registration::{Entry, Registration};
 use crate::output::{Change, Wake, WakeReason};
@@ -75,13 +75,14 @@ impl Core {
             io: total.io.max(before.io),
             memory_peak: total.memory_peak,
             network: total.network.map(|network| network.max(before.network.unwrap_or(0))),
+            processes: total.processes,
         };
         host.meter.used = used;
         let background = matches!(host.kind, HostKind::Launched(_));
         Some(Spent {
             cpu: used.cpu - before.cpu,
             network: used.network.map_or(0, |network| network - before.network.unwrap_or(0)),
-            energy: energy_of(&used).saturating_sub(energy_of(&before)),
+            energy: used.energy().saturating_sub(before.energy()),
             background,
             guaranteed,
         })

@@ -161,6 +161,7 @@ impl Core {
                 io: total.io.saturating_sub(before.io),
                 memory_peak: total.memory_peak,
                 network: total.network.map(|network| network.saturating_sub(before.network.unwrap_or(0))),
+                processes: None,
             }
         });
         let wakes = self.tasks.get_mut(id).map_or(0, |task| std::mem::take(&mut task.wakes));

@@ -32,12 +32,14 @@ impl Core {
             // What it runs itself from now on its budgets do not hold.
             self.refresh_gates_of(&app);
         }
+        self.note_use(&app);
         self.mailboxes.attach(client, app);
     }
 
     /// A client is gone; what ran in it has ended with it.
     pub(super) fn detach(&mut self, client: ClientId) {
         let app = self.mailboxes.detach(client);
+        app.iter().for_each(|app| self.note_use(app));
         if let Some(app) = app.filter(|app| self.mailboxes.clients_of(app).is_empty()) {
             self.app_gone(&app);
         }
@@ -84,7 +86,8 @@ impl Core {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
-        if task.registration.entry.command().is_some() {
+        // Nobody registered it who could want to know.
+        if task.registration.entry.command().is_some() || task.registration.trigger.is_of_manifest() {
             return;
         }
         let heard = self.apps.get(&task.registration.app).is_some() || !self.begun;

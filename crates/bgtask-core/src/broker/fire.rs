@@ -60,8 +60,10 @@ impl Core {
         }
         match (fact, value) {
             (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
+            (Fact::EnergySaver, false) => self.unstretch(),
             (Fact::MemoryPressure, true) => self.cancel_for_memory(),
             (Fact::ExternalPower, false) => self.cancel_maintenance(),
+            (Fact::Standby, false) => self.look_at_sockets(),
             _ => {}
         }
         self.cancel_on_condition_loss();
@@ -158,6 +160,7 @@ impl Core {
     fn spend(&mut self, id: TaskId) {
         self.tasks.get_mut(id).expect("it has fired").registration.standing = Standing::Spent;
         self.unlisten(id);
+        self.orphan_sockets(id);
         self.arm(id);
         self.persist_registration(id);
     }

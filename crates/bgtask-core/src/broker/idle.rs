@@ -37,6 +37,7 @@ impl Core {
         let spent = self.read_meter(id, usage).expect("it is there");
         self.bound_processor_time(id, usage);
         self.bound_memory(id, usage);
+        self.bound_processes(id, usage);
         self.look_again(id, spent.is_something());
         self.pay(&app, &spent);
         self.end_if_idle(id, usage);

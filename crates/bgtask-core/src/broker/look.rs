@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Core;
 use crate::activation::ActivationState;
 use crate::event::CancelNotice;
-use crate::host::{Host, HostKind, Look};
+use crate::host::{Host, HostKind, HostState, Look};
 use crate::ids::HostId;
 use crate::limits::ENERGY_NORMAL;
 use crate::model::budget::EnergyLevel;
@@ -149,15 +149,32 @@ impl Core {
 
     /// a host that has more memory than it may loses what runs in it, where the kernel did not keep it from that.
     pub(super) fn bound_memory(&mut self, id: HostId, usage: Usage) {
-        let bounded = self
-            .hosts
-            .get(id)
-            .is_some_and(|host| matches!(host.kind, HostKind::Launched(_)) && !self.runs_command(host));
         let over = usage.memory_peak.zip(self.config.budgets.memory).is_some_and(|(peak, most)| peak > most);
-        if bounded && over {
-            for instance in self.tasks.on_host(id) {
-                self.cancel(instance, CancellationReason::ResourceRevocation);
+        if over && self.is_bounded(id) {
+            self.revoke(id);
+        }
+    }
+
+    /// A host that is more processes than it may be loses what runs in it, at once: of what it is told most of it hears nothing,
+    /// and in its grace it would only become more.
+    pub(super) fn bound_processes(&mut self, id: HostId, usage: Usage) {
+        let over = usage.processes.zip(self.config.budgets.processes).is_some_and(|(count, most)| count > most);
+        if over && self.is_bounded(id) {
+            self.revoke(id);
+            if self.hosts.get(id).is_some_and(|host| host.state != HostState::Killing) {
+                self.kill(id);
             }
+        }
+    }
+
+    fn is_bounded(&self, id: HostId) -> bool {
+        let launched = |host: &&Host| matches!(host.kind, HostKind::Launched(_));
+        self.hosts.get(id).filter(launched).is_some_and(|host| !self.runs_command(host))
+    }
+
+    fn revoke(&mut self, id: HostId) {
+        for instance in self.tasks.on_host(id) {
+            self.cancel(instance, CancellationReason::ResourceRevocation);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The core itself: one struct that owns the tables, one file for each thing that happens.
 
 mod access;
+mod app_service;
 mod budget;
 mod command;
 mod consent;
@@ -23,8 +24,10 @@ mod run;
 mod schedule;
 mod servicing;
 mod sleep;
+mod sockets;
 mod state;
 mod stop;
+mod stretch;
 mod tables;
 mod timer;
 mod wakes;
@@ -49,7 +52,7 @@ use crate::time::{BootTime, Now};
 use consent::Asked;
 use portions::Portions;
 use push::Channels;
-use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Task, Tasks};
+use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -70,8 +73,11 @@ pub struct Core {
     mailboxes: Mailboxes,
     accounts: Accounts,
     channels: Channels,
+    sockets: Sockets,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
+    /// The activations that serve a caller, and their registrations.
+    connections: BTreeMap<InstanceId, TaskId>,
     /// The user's session this broker serves.
     session: Arc<str>,
     outputs: VecDeque<Output>,
@@ -103,7 +109,9 @@ impl Core {
             mailboxes: Mailboxes::default(),
             accounts: Accounts::default(),
             channels: Channels::default(),
+            sockets: Sockets::default(),
             consents: BTreeMap::new(),
+            connections: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
             portions: Portions::default(),
@@ -127,6 +135,7 @@ impl Core {
         }
         if now.wall + CLOCK_NOISE < unset {
             self.clock_set_back(unset);
+            self.keep_alives_anew();
             self.accounts_set_back();
         }
         self.begin_turn(matches!(input, Input::Tick));
@@ -167,7 +176,11 @@ impl Core {
             Input::ChannelOpened { app, uri } => self.channel_opened(app, uri),
             Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
             Input::Pushed { app, messages } => self.pushed(app, messages),
+            Input::SocketReady(key, readiness) => self.socket_ready(key, readiness),
+            Input::SocketsGone(keys) => self.sockets_gone(keys),
+            Input::CallerGone(instance) => self.caller_gone(instance),
         }
+        self.admit_sockets();
         self.schedule();
         while self.take_in_pushes() {
             self.schedule();
@@ -199,6 +212,11 @@ impl Core {
             Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
             Request::CreatePushChannel(app) => return self.create_push_channel(id, app),
             Request::ClosePushChannel(app) => Ok(self.close_push_channel(&app)),
+            Request::TransferSocket(app, new) => self.transfer_socket(&app, new),
+            Request::ReclaimSocket { app, id } => self.reclaim_socket(&app, &id),
+            Request::OpenAppService { caller, app, service, socket, details } => {
+                self.open_app_service(caller.as_ref(), &app, &service, socket, details)
+            }
         })
     }
 
@@ -360,6 +378,7 @@ impl Core {
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
         let by_time =
             self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake()).chain(self.next_portion());
+        let by_time = by_time.chain(self.keep_alive_wake());
         running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Portions {
     timers: usize,
     /// The places of those that wait and whose gates have not been looked at since something changed.
     stale: Option<RangeInclusive<u64>>,
+    /// The next of those whose interval is no longer stretched and that are still armed as if it were.
+    pub(super) stretched: Option<TaskId>,
     /// Some that are ready have not been told that every slot is taken.
     pub(super) untold: bool,
     /// This turn is one for what is left.
@@ -69,6 +71,7 @@ impl Core {
         self.portions.ticks = ticks;
         if ticks {
             self.unsettled |= self.portions.untold;
+            self.unstretch_some();
             self.refresh_some();
         }
     }
@@ -83,8 +86,8 @@ impl Core {
 
     /// At once, where something is left.
     pub(super) fn next_portion(&self) -> Option<Wake> {
-        let Portions { timers, stale, untold, .. } = &self.portions;
-        let left = *timers > 0 || stale.is_some() || *untold;
+        let Portions { timers, stale, stretched, untold, .. } = &self.portions;
+        let left = *timers > 0 || stale.is_some() || stretched.is_some() || *untold;
         left.then_some(Wake { at: self.now.boot, why: WakeReason::More })
     }
 }

@@ -4,6 +4,7 @@ mod check;
 
 use std::sync::Arc;
 
+use super::sockets::wakes_for_sockets;
 use super::{Core, Task};
 use crate::event::EventKind;
 use crate::ids::{AppId, TaskId};
@@ -35,7 +36,7 @@ impl Core {
         Ok(self.enter(app, new, None))
     }
 
-    fn enter(&mut self, app: &AppId, new: NewRegistration, before: Option<&Registration>) -> TaskId {
+    pub(super) fn enter(&mut self, app: &AppId, new: NewRegistration, before: Option<&Registration>) -> TaskId {
         let mut registration = self.made(app, new);
         if let Some(before) = before {
             inherit(&mut registration, before);
@@ -92,13 +93,17 @@ impl Core {
         }
         self.check_replacing(app, &new, &known)?;
         let before = known.first().and_then(|id| self.tasks.get(*id)).map(|task| task.registration.clone());
-        let before = before.filter(|before| before.entry.command().is_some());
-        let fired_alike = before.as_ref().filter(|before| before.trigger == new.trigger);
+        let keeps = |before: &&Registration| before.entry.command().is_some() || wakes_for_sockets(&before.trigger);
+        let fired_alike = before.as_ref().filter(keeps).filter(|before| before.trigger == new.trigger);
         let waiting = fired_alike.map(|before| self.tasks.take_waiting(before.id)).unwrap_or_default();
         let update = if known.is_empty() { Update::Registered } else { Update::Replaced };
         // First the new one: what both stand on goes on being watched.
+        let before = before.filter(|before| before.entry.command().is_some());
         let id = self.enter(app, new, before.as_ref());
-        known.into_iter().for_each(|id| self.replaced(id));
+        for old in known {
+            self.inherit_sockets(old, id);
+            self.replaced(old);
+        }
         waiting.into_iter().for_each(|activation| self.tasks.wait(id, activation));
         self.arm(id);
         self.fresh_gate(id);
@@ -133,6 +138,7 @@ impl Core {
         if !listed {
             return Err(Refusal::UnknownTask(id));
         }
+        self.check_not_of_manifest(id)?;
         self.leave(id, Unregistration::Explicit { cancel }, cancel.then_some(CancellationReason::Abort));
         Ok(Reply::Unregistered)
     }
@@ -151,6 +157,7 @@ impl Core {
         }
         self.set_due(id, None);
         self.drop_waiting(id);
+        self.orphan_sockets(id);
         let running = self.running_of(id);
         if running.is_empty() {
             return self.forget(id);
@@ -166,11 +173,16 @@ impl Core {
     pub(super) fn drop_waiting(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         let waiting: Vec<_> = task.waiting.iter().map(|activation| activation.instance).collect();
-        for instance in waiting {
-            self.tasks.end(instance, id);
-            self.record(id, Some(instance), EventKind::Dropped);
-        }
+        waiting.into_iter().for_each(|instance| self.drop_one(id, instance));
         self.arm(id);
+    }
+
+    /// Gives up an activation that waits.
+    pub(super) fn drop_one(&mut self, id: TaskId, instance: crate::InstanceId) {
+        if let Some(mut dropped) = self.tasks.end(instance, id) {
+            self.let_go(&mut dropped);
+        }
+        self.record(id, Some(instance), EventKind::Dropped);
     }
 
     pub(super) fn running_of(&self, id: TaskId) -> Vec<crate::InstanceId> {

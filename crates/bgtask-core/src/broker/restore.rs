@@ -39,6 +39,7 @@ impl Core {
         for (id, activation) in activations {
             self.resume(id, activation);
         }
+        self.restore_sockets(snapshot.sockets);
         let tasks: Vec<_> = self.tasks.iter().map(|task| task.registration.id).collect();
         tasks.into_iter().for_each(|id| self.tidy(id));
         self.settle_sources();
@@ -59,6 +60,9 @@ impl Core {
             return self.persist(Change::DeleteActivation(instance));
         }
         match activation.state {
+            _ if self.tasks.get(id).is_some_and(|task| task.registration.trigger.is_of_manifest()) => {
+                self.abandon_connection(id, activation);
+            }
             ActivationState::Waiting { .. } => {
                 self.tasks.wait(id, activation);
                 self.arm(id);

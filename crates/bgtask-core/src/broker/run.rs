@@ -15,6 +15,7 @@ use crate::model::cancel::CancellationReason;
 use crate::model::command::{Usage, Used};
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
+use crate::model::socket::SocketEvent;
 use crate::output::Output;
 
 const SIGTERM: i32 = 15;
@@ -46,6 +47,10 @@ impl Core {
         let state = self.tasks.of_running(instance).expect("task_of found it").1.state;
         let outcome = match (state, message) {
             (ActivationState::Killing { .. }, _) => return,
+            // That its caller is gone is how most of them end.
+            (ActivationState::Cancelling { reason: CancellationReason::Abort, .. }, None) if self.serves(instance) => {
+                Outcome::Succeeded
+            }
             (ActivationState::Cancelling { reason, .. }, message) => Outcome::Cancelled { reason, message },
             (_, None) => Outcome::Succeeded,
             (_, Some(message)) => Outcome::TaskFailed { message },
@@ -62,12 +67,16 @@ impl Core {
     /// The task has taken the descriptor that came with its activation: from now on it is the task's own.
     pub(super) fn socket_taken(&mut self, host: HostId, instance: InstanceId) {
         let Some(id) = self.task_of(host, instance) else { return };
-        let taken = self.tasks.running_mut(instance).and_then(|activation| activation.firing.socket.take());
-        if let Some(socket) = taken {
+        let Some(activation) = self.tasks.running_mut(instance) else { return };
+        let Some(socket) = activation.firing.socket else { return };
+        if self.sockets.get(socket).is_none() {
+            activation.firing.socket = None;
             self.tasks.touch(id, instance);
-            self.heard_of(host);
-            self.outputs.push_back(Output::DropSocket(socket));
+        } else if self.step_socket(socket, SocketEvent::Taken).is_none() {
+            return;
         }
+        self.heard_of(host);
+        self.outputs.push_back(Output::DropSocket(socket));
     }
 
     /// The host is gone with everything in it: whatever it had to do ends, or is tried again if it never heard of it.
@@ -95,6 +104,10 @@ impl Core {
                     let orderly = matches!(exit, HostExit::Code(0) | HostExit::Signal(SIGTERM));
                     let failed = (!orderly).then_some(Outcome::CommandFailed { exit, output_tail });
                     Outcome::Cancelled { reason, message: failed.map(|failed| failed.to_string()) }
+                }
+                // That is why its caller is gone, as often as not.
+                ActivationState::Cancelling { reason: CancellationReason::Abort, .. } if self.serves(instance) => {
+                    Outcome::HostFailed { exit, output_tail }
                 }
                 ActivationState::Cancelling { reason, .. } | ActivationState::Killing { reason, .. } => {
                     Outcome::Killed { reason, output_tail }
@@ -130,10 +143,11 @@ impl Core {
             return false;
         };
         let id = task.registration.id;
+        let by_its_caller = notice.reason == CancellationReason::Abort && self.serves(instance);
         self.tasks.running_mut(instance).expect("just seen").state = state;
         self.tasks.touch(id, instance);
         if let Some(host) = self.hosts.get_mut(host) {
-            host.worn |= matches!(host.kind, HostKind::Launched(_));
+            host.worn |= matches!(host.kind, HostKind::Launched(_)) && !by_its_caller;
         }
         self.record(id, Some(instance), EventKind::Cancelled(notice));
         self.outputs.push_back(Output::Cancel(host, instance, notice));
@@ -163,6 +177,7 @@ impl Core {
             }
         }
         self.refill();
+        self.expire_sockets();
         self.sample_silent();
         self.look_at_usage();
         self.expire_timers(&beside_timers);
@@ -255,9 +270,7 @@ impl Core {
         let (instance, progress) = (activation.instance, activation.state.progress());
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
-        if let Some(socket) = activation.firing.socket.take() {
-            self.outputs.push_back(Output::DropSocket(socket));
-        }
+        self.let_go(&mut activation);
         self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
         self.keep_completion(id, instance, outcome, progress);
     }
@@ -323,7 +336,7 @@ impl Core {
         self.outputs.push_back(Output::Retire(host));
     }
 
-    fn kill(&mut self, host: HostId) {
+    pub(super) fn kill(&mut self, host: HostId) {
         self.hosts.get_mut(host).expect("it is there").apply(HostEvent::Killed);
         self.outputs.push_back(Output::Kill(host));
     }

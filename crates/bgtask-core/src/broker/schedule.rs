@@ -11,7 +11,7 @@ use crate::event::EventKind;
 use crate::host::HostEvent;
 use crate::ids::{AppId, HostId, TaskId};
 use crate::model::access::BackgroundAccessStatus;
-use crate::model::app::Sharing;
+use crate::model::app::{App, Sharing};
 use crate::model::budget::{Budgets, Limits, Resource};
 use crate::model::condition::Condition;
 use crate::model::fact::Fact;
@@ -102,6 +102,10 @@ impl Core {
             let critical = self.tasks.critical().find(|id| self.gate(*id).is_none());
             let urgent = critical.or_else(|| self.most_urgent());
             let candidates = self.tasks.open().filter_map(|(app, queue)| {
+                let most = self.apps.get(app).map_or(usize::MAX, App::slots);
+                if occupancy.get(app).is_some_and(|slots| *slots >= most) {
+                    return None;
+                }
                 let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
                 let (slots, turn) = (occupancy.get(app).copied().unwrap_or(0), self.turns.get(app).copied());
                 Some(((slots, turn, place), id))
@@ -154,12 +158,12 @@ impl Core {
         let Some(server) = app.server(&registration.entry) else {
             return Some(Gate::EntryPointGone);
         };
-        let access = self.apps.status(&app.id, &server.application, false);
-        if !access.allows() {
+        if let Some(access) = self.denied(registration) {
             return Some(Gate::Access(access));
         }
-        let held = self.held(task, access);
-        let running = !task.running.is_empty() && server.sharing != Sharing::Apart;
+        let held = self.held(task, self.status_of(registration));
+        let apart = server.sharing == Sharing::Apart || registration.trigger.is_of_manifest();
+        let running = !task.running.is_empty() && !apart;
         held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_load(task))
     }
 
@@ -269,9 +273,11 @@ impl Core {
         self.heard_of(host);
         let budget = self.budget(&self.tasks.get(id).expect("it waits").registration);
         let event = ActivationEvent::Launched { host, warm, deadline: self.now.boot + budget };
+        self.sockets.note_room(id);
         let activation = self.tasks.launch(id, event, self.now.boot).expect("it waits");
         let (instance, firing, attempt) = (activation.instance, activation.firing.clone(), activation.attempt);
         let throttled = activation.throttled;
+        let firing_socket = firing.socket;
         let registration = &self.tasks.get(id).expect("it runs").registration;
         let order = RunOrder {
             instance,
@@ -284,6 +290,7 @@ impl Core {
             attempt,
             throttled,
             budget,
+            brokered: firing_socket.and_then(|key| self.sockets.get(key)).cloned(),
         };
         self.look_soon(host);
         self.tasks.queue_anew(id);

@@ -20,6 +20,8 @@ impl Core {
         if self.begun {
             self.note_lock_screen();
             self.version_seen(&id);
+            self.begin_to_count_use(&id);
+            self.settle_app_services(&id);
             self.retire_outdated();
             self.refresh_gates();
         }
@@ -32,6 +34,8 @@ impl Core {
         let installed: Vec<_> = self.apps.installed().map(|app| app.id.clone()).collect();
         for app in installed {
             self.version_seen(&app);
+            self.begin_to_count_use(&app);
+            self.settle_app_services(&app);
         }
         self.refresh_gates();
     }
@@ -40,12 +44,14 @@ impl Core {
     fn version_seen(&mut self, id: &AppId) {
         let Some(app) = self.apps.get(id) else { return };
         let version = std::sync::Arc::clone(&app.version);
-        let servicing = match self.apps.versions.get(id) {
+        let known = self.apps.versions.get(id);
+        let used = known.and_then(|known| known.used);
+        let servicing = match known {
             None => false,
             Some(known) if known.version == version => return self.finish_servicing(id),
             Some(_) => true,
         };
-        self.put_version(id, AppVersion { version, servicing });
+        self.put_version(id, AppVersion { version, servicing, used });
         if servicing {
             self.cancel_all_of(id, CancellationReason::ServicingUpdate);
             self.finish_servicing(id);
@@ -58,7 +64,7 @@ impl Core {
         let Some(known) = self.apps.versions.get(id).filter(|known| known.servicing && !busy) else {
             return;
         };
-        let version = AppVersion { version: std::sync::Arc::clone(&known.version), servicing: false };
+        let version = AppVersion { servicing: false, ..known.clone() };
         self.put_version(id, version);
         let Some(app) = self.apps.get(id) else { return };
         let gone = |task: &&super::Task| app.server(&task.registration.entry).is_none();
@@ -70,7 +76,7 @@ impl Core {
         self.refresh_gates();
     }
 
-    fn put_version(&mut self, id: &AppId, version: AppVersion) {
+    pub(super) fn put_version(&mut self, id: &AppId, version: AppVersion) {
         self.apps.versions.insert(id.clone(), version.clone());
         self.persist(Change::PutVersion(id.clone(), version));
     }
@@ -87,6 +93,7 @@ impl Core {
         for id in tasks {
             self.leave(id, Unregistration::Uninstalled, Some(CancellationReason::Uninstall));
         }
+        self.close_sockets(app);
         self.forget_mail(app);
         self.forget_account(app);
         self.close_channel(app);

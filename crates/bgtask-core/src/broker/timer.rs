@@ -40,6 +40,10 @@ impl Core {
     fn fire_timer(&mut self, id: TaskId, shared: u32, storm: bool) {
         let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
         let Some(due) = registration.due else { return };
+        if self.released_at(registration, due) > self.now.wall {
+            // Its interval was stretched after it had been armed.
+            return self.arm(id);
+        }
         let trigger = &registration.trigger;
         let is_late = self.is_late(registration, due);
         let made_up_for = !matches!(trigger, Trigger::Calendar { catch_up: false, .. });
@@ -205,12 +209,14 @@ impl Core {
         Some(Wake { at: self.now.boot + (at - self.now.wall), why })
     }
 
-    /// When a timer that is due then may fire: of an app at the first tick not before (TM-1), of a command with its jitter.
+    /// When a timer that is due then may fire: of an app at the first tick not before (TM-1), later where its interval is
+    /// stretched (TM-4), of a command with its jitter.
     pub(super) fn released_at(&self, registration: &Registration, due: WallTime) -> WallTime {
         if let Some(pace) = registration.trigger.pace() {
             return due + share_of(pace.jitter, self.config.machine, &registration.name);
         }
         let tick = i64::try_from(self.config.timer_tick.max(Duration::from_micros(1)).as_micros()).unwrap_or(i64::MAX);
+        let due = due + self.stretched_by(registration);
         let over = due.as_micros().rem_euclid(tick);
         if over == 0 { due } else { WallTime::from_micros(due.as_micros().saturating_add(tick - over)) }
     }

@@ -4,10 +4,12 @@ mod because;
 mod budget;
 mod reading;
 mod remedy;
+mod stretch;
 
 use std::time::Duration;
 
 use super::schedule::Gate;
+use super::sockets::wakes_for_sockets;
 use super::{Core, Task};
 use crate::activation::{Activation, ActivationState};
 use crate::ids::TaskId;
@@ -119,9 +121,13 @@ impl Core {
             None if matches!(trigger, Trigger::Calendar { .. }) && task.plans == 0 => {
                 format!("{it} waits for nothing: {trigger} never comes true again; {past}.")
             }
+            None if trigger.is_of_manifest() => format!("{it} waits for a caller; {past}."),
             None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
         };
-        [Some(sentence), self.half_blind(task), self.locked_out(registration)].into_iter().flatten().collect()
+        let sockets = wakes_for_sockets(trigger).then(|| self.say_sockets(registration.id));
+        let more =
+            [self.say_stretched(registration, now), self.half_blind(task), sockets, self.locked_out(registration)];
+        [Some(sentence)].into_iter().chain(more).flatten().collect()
     }
 
     /// A timer fires on a tick that all share, or with a wake-up that it shares, and not always when it is due.
@@ -171,8 +177,8 @@ impl Core {
     }
 
     fn locked_out(&self, registration: &Registration) -> Option<String> {
-        let access = self.status_of(registration);
-        (!access.allows()).then(|| format!(" It may not run now: {}.", self.why_denied(registration, access)))
+        let access = self.denied(registration)?;
+        Some(format!(" It may not run now: {}.", self.why_denied(registration, access)))
     }
 
     fn say_active(&self, task: &Task, activation: &Activation, now: Now) -> (Option<WallTime>, String) {
@@ -276,6 +282,7 @@ fn fired(registration: &Registration, activation: &Activation, now: Now) -> Stri
     let ago = Spoken(now.wall - activation.firing.at);
     let trigger = capitalized(registration.trigger.to_string());
     match activation.firing.count {
+        _ if registration.trigger.is_of_manifest() => format!("{trigger} was opened {ago} ago"),
         _ if activation.firing.by_hand => "It was asked to run by hand".to_owned(),
         1 => format!("{trigger} fired {ago} ago"),
         count => format!("{trigger} fired {count} times, first {ago} ago"),

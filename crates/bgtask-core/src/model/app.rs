@@ -21,6 +21,8 @@ pub struct App {
     pub applications: Vec<Arc<str>>,
     /// The custom events it may raise.
     pub raises: Vec<Arc<str>>,
+    /// What it does for other apps.
+    pub services: Vec<AppService>,
     /// How commands run: only in [`App::commands`].
     pub commands: Option<Server>,
 }
@@ -29,16 +31,40 @@ impl App {
     /// The id under which the user's own commands are registered.
     pub const COMMANDS: &str = "org.bgtask.Commands";
 
+    /// The id under which background transfers are carried (NW-7): each is a command that the broker itself gives.
+    pub const TRANSFERS: &str = "org.bgtask.Transfers";
+
+    /// The apps that every broker has, without a manifest.
+    pub const BUILT_IN: [&str; 2] = [Self::COMMANDS, Self::TRANSFERS];
+
+    /// How many transfers are carried at the same time: they may take days, and others want to run, too.
+    pub const MAX_TRANSFERS_AT_ONCE: usize = 4;
+
     /// The app that every broker has: the user's own commands. It need not ask for access.
     pub fn of_commands() -> Self {
+        Self::built_in(Self::COMMANDS)
+    }
+
+    /// The app that carries background transfers, which every broker has, too.
+    pub fn of_transfers() -> Self {
+        Self::built_in(Self::TRANSFERS)
+    }
+
+    /// How many of its tasks may run at the same time, where that is less than the machine may.
+    pub(crate) fn slots(&self) -> usize {
+        if self.id.as_str() == Self::TRANSFERS { Self::MAX_TRANSFERS_AT_ONCE } else { usize::MAX }
+    }
+
+    fn built_in(id: &str) -> Self {
         Self {
-            id: AppId::new(Self::COMMANDS).expect("it is an app id"),
+            id: AppId::new(id).expect("it is an app id"),
             version: "1".into(),
             entry_points: Vec::new(),
             classes: Vec::new(),
             itself: None,
             applications: Vec::new(),
             raises: Vec::new(),
+            services: Vec::new(),
             commands: Some(Server {
                 program: "command".into(),
                 application: "".into(),
@@ -73,6 +99,25 @@ pub struct EntryPoint {
     pub server: Server,
     /// The task types it may be registered with (MA-1).
     pub types: Vec<TaskType>,
+}
+
+/// One declared app service (HO-6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppService {
+    /// The name by which callers ask for it.
+    pub name: Arc<str>,
+    /// Who serves a connection.
+    pub entry: Entry,
+    /// The apps that may connect besides the app itself; `None` is every program of the user.
+    pub allow: Option<Vec<AppId>>,
+}
+
+impl AppService {
+    /// Whether that caller may connect to the service of this app; a caller without an app is a program of the user.
+    pub(crate) fn allows(&self, app: &AppId, caller: Option<&AppId>) -> bool {
+        let named = |allowed: &Vec<AppId>| caller.is_some_and(|caller| caller == app || allowed.contains(caller));
+        self.allow.as_ref().is_none_or(named)
+    }
 }
 
 /// One declared class.

@@ -241,13 +241,15 @@ pub struct BudgetLeft {
     pub refill: Option<WallTime>,
 }
 
-/// What something weighs as energy, in thousandths of a second of a processor.
-pub(crate) fn energy_of(usage: &Usage) -> u64 {
-    let part =
-        |bytes: u64, of_a_second: u64| u128::from(bytes) * u128::from(ENERGY_OF_A_SECOND) / u128::from(of_a_second);
-    let cpu = usage.cpu.as_micros() * u128::from(ENERGY_OF_A_SECOND) / 1_000_000;
-    let network = part(usage.network.unwrap_or(0), NETWORK_OF_A_SECOND);
-    u64::try_from(cpu + part(usage.io, IO_OF_A_SECOND) + network).unwrap_or(u64::MAX)
+impl Usage {
+    /// What it weighs as energy, in thousandths of a second of a processor.
+    pub fn energy(&self) -> u64 {
+        let part =
+            |bytes: u64, of_a_second: u64| u128::from(bytes) * u128::from(ENERGY_OF_A_SECOND) / u128::from(of_a_second);
+        let cpu = self.cpu.as_micros() * u128::from(ENERGY_OF_A_SECOND) / 1_000_000;
+        let network = part(self.network.unwrap_or(0), NETWORK_OF_A_SECOND);
+        u64::try_from(cpu + part(self.io, IO_OF_A_SECOND) + network).unwrap_or(u64::MAX)
+    }
 }
 
 windows_enum! {

@@ -100,6 +100,8 @@ pub struct Usage {
     pub memory_peak: Option<u64>,
     /// Bytes sent and received over the network by all its processes, where they can be counted.
     pub network: Option<u64>,
+    /// How many processes and threads it is now, where that is known.
+    pub processes: Option<u32>,
 }
 
 /// What one try came to cost.

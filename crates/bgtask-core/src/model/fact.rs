@@ -228,6 +228,7 @@ impl Fact {
             | Trigger::Interval { .. }
             | Trigger::Calendar { .. }
             | Trigger::Path { .. }
+            | Trigger::AppService { .. }
             | Trigger::SessionStart { .. } => None,
         }
     }

@@ -10,6 +10,7 @@ pub(crate) mod fact;
 pub(crate) mod outcome;
 pub(crate) mod push;
 pub(crate) mod registration;
+pub(crate) mod socket;
 pub(crate) mod subject;
 pub(crate) mod trigger;
 pub mod words;

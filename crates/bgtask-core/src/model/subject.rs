@@ -29,6 +29,8 @@ impl Subject {
     pub fn of(trigger: &Trigger) -> Option<Self> {
         match trigger {
             Trigger::Path { watch, .. } => Some(Self::Path(watch.clone())),
+            // Whoever hands a socket over says which, and the core itself hears of it.
+            Trigger::Event { class: EventClass::SocketActivity, .. } => None,
             Trigger::Event { class, properties, .. } => {
                 Some(Self::Events { class: *class, properties: properties.clone() })
             }
@@ -41,10 +43,11 @@ impl Subject {
 
     /// Whether a trigger listens to something.
     pub const fn is_behind(trigger: &Trigger) -> bool {
-        matches!(
-            trigger,
-            Trigger::Path { .. } | Trigger::Event { .. } | Trigger::System { kind: SystemTriggerType::SmsReceived, .. }
-        )
+        match trigger {
+            Trigger::Event { class, .. } => !matches!(class, EventClass::SocketActivity),
+            Trigger::Path { .. } | Trigger::System { kind: SystemTriggerType::SmsReceived, .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -161,7 +164,7 @@ event_classes! {
     GattServiceProvider, "", [Bluetooth],
         never("a GATT service has to answer at once, whatever a task waits for", "register one with BlueZ in a service of its own");
     /// A packet or a connection arrives on a handed-over socket.
-    SocketActivity, "", [SystemEvent], never(SOCKETS, "use a socket unit of systemd");
+    SocketActivity, "socket", [SystemEvent], heard(&[]);
     /// A push notification arrives.
     PushNotification, "push", [PushNotification], heard(&[]);
     /// The user's kind of movement changes.

@@ -90,6 +90,11 @@ pub enum Trigger {
     },
     /// A `DeviceUseTrigger`: the app asks for it, to use a device for some minutes (REQ-1, CA-8).
     DeviceUse,
+    /// An app asks for the app service of this name: the manifest registers it, and no app can (HO-6).
+    AppService {
+        /// Its name.
+        name: Arc<str>,
+    },
     /// Any other class of trigger: it listens to events, each of which carries something.
     Event {
         /// Which class.
@@ -222,7 +227,11 @@ impl Trigger {
             | Self::Path { one_shot, .. }
             | Self::Condition { one_shot, .. }
             | Self::SessionStart { one_shot } => *one_shot,
-            Self::Application | Self::MediaProcessing | Self::DeviceUse | Self::CustomSystemEvent { .. } => false,
+            Self::Application
+            | Self::MediaProcessing
+            | Self::DeviceUse
+            | Self::AppService { .. }
+            | Self::CustomSystemEvent { .. } => false,
         }
     }
 
@@ -236,6 +245,7 @@ impl Trigger {
             Self::MediaProcessing => "MediaProcessingTrigger",
             Self::CustomSystemEvent { .. } => "CustomSystemEventTrigger",
             Self::DeviceUse => "DeviceUseTrigger",
+            Self::AppService { .. } => "AppServiceTrigger",
             Self::Event { class, .. } => class.name(),
             Self::Interval { .. } => "IntervalTrigger",
             Self::Calendar { .. } => "CalendarTrigger",
@@ -247,7 +257,14 @@ impl Trigger {
 
     /// Whether its tasks may run for the longer budget (D10, Q-10).
     pub const fn is_long_running(&self) -> bool {
-        matches!(self, Self::Application | Self::MediaProcessing | Self::DeviceUse | Self::Maintenance { .. })
+        matches!(
+            self,
+            Self::Application
+                | Self::MediaProcessing
+                | Self::DeviceUse
+                | Self::AppService { .. }
+                | Self::Maintenance { .. }
+        )
     }
 
     /// Whether others wait for what it tells: its tasks go first and have a budget of their own. Of those that exist
@@ -280,6 +297,11 @@ impl Trigger {
         )
     }
 
+    /// Whether the manifest registers it, for as long as it declares it.
+    pub const fn is_of_manifest(&self) -> bool {
+        matches!(self, Self::AppService { .. })
+    }
+
     /// Whether what it carries is gathered while an activation waits, in order, instead of counting only (D1).
     pub const fn gathers(&self) -> bool {
         Subject::is_behind(self)
@@ -307,6 +329,7 @@ impl fmt::Display for Trigger {
             Self::MediaProcessing => f.write_str("the media processing trigger"),
             Self::CustomSystemEvent { id, .. } => write!(f, "the event {id}"),
             Self::DeviceUse => f.write_str("the device use trigger"),
+            Self::AppService { name } => write!(f, "a connection to {name}"),
             Self::Event { class, properties, .. } => {
                 f.write_str(class.name())?;
                 let mut between = " of ";

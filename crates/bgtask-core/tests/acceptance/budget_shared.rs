@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgtask_core::{
     Account, Activation, ActivationState, Budgets, CancellationReason, Config, Entry, EventKind, Firing, Input,
-    InstanceId, Output, Resource, SystemTriggerType, ThrottleCounts, Usage, WakeReason,
+    InstanceId, Outcome, Output, Resource, SystemTriggerType, ThrottleCounts, Usage, WakeReason,
 };
 
 use crate::budget::{WINDOW, config, fire, frozen, spinning, start};
@@ -101,6 +101,28 @@ fn q_15_can_6_a_host_with_more_memory_than_it_may_have_is_told_to_stop() {
     let orders = burn(&mut broker, seconds(2), &mut host);
     let [Output::Cancel(it, _, notice)] = orders[..] else { panic!("{orders:?}") };
     assert_eq!((it, notice.reason), (run.host, CancellationReason::ResourceRevocation));
+}
+
+/// CAN-6: it loses what runs in it, and has no grace to become more in.
+#[test]
+fn q_15_can_6_a_host_that_is_more_processes_than_it_may_be_is_ended_at_once() {
+    let budgets = Budgets { processes: Some(40), ..config().budgets };
+    let (mut broker, run, host) = spinning(Config { budgets, ..config() });
+    let told = |processes| Input::HostUsage { host: run.host, usage: Usage { processes, ..host[0].used } };
+    broker.orders();
+    broker.tell(told(Some(40)));
+    broker.tell(told(None));
+    assert_eq!(broker.orders(), [], "so many it may be, and what is not seen holds nobody");
+    broker.tell(told(Some(41)));
+    let orders = broker.orders();
+    let [Output::Cancel(it, _, notice), Output::Kill(killed)] = orders[..] else { panic!("{orders:?}") };
+    assert_eq!((it, killed, notice.reason), (run.host, run.host, CancellationReason::ResourceRevocation));
+    broker.tell(told(Some(300)));
+    assert_eq!(broker.orders(), [], "once");
+    let exit = bgtask_core::HostExit::Signal(9);
+    broker.tell(Input::HostExited { host: run.host, exit, output_tail: "too many".into(), usage: None });
+    let reason = CancellationReason::ResourceRevocation;
+    assert_eq!(broker.last_outcome(), Outcome::Killed { reason, output_tail: "too many".into() });
 }
 
 #[test]

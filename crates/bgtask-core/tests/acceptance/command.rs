@@ -139,7 +139,7 @@ fn a_command_may_use_so_much_processor_time_and_is_looked_at_in_time() {
     let (mut broker, _, run) = running_on(4, |command| command.cpu = Some(seconds(8)));
     let used = |broker: &mut Broker, cpu| {
         assert!(broker.orders().contains(&Output::Sample(run.host)), "the broker asks");
-        let usage = bgtask_core::Usage { cpu, io: 0, memory_peak: None, network: None };
+        let usage = bgtask_core::Usage { cpu, io: 0, memory_peak: None, network: None, processes: None };
         broker.tell(Input::HostUsage { host: run.host, usage });
     };
     assert_eq!(broker.next_wake(), Some((seconds(2), WakeReason::Usage(run.host))), "four processors could do that");
@@ -183,7 +183,13 @@ fn a_host_that_serves_several_is_charged_with_nothing_twice() {
         broker.zone_changes(zone, offset);
         let run = broker.expect_run("Clock");
         let (host, instance) = (run.host, run.instance());
-        let usage = Some(bgtask_core::Usage { cpu: seconds(total), io: total * 100, memory_peak: None, network: None });
+        let usage = Some(bgtask_core::Usage {
+            cpu: seconds(total),
+            io: total * 100,
+            memory_peak: None,
+            network: None,
+            processes: None,
+        });
         broker.tell(Input::HostFinished { host, instance, result: Ok(()), usage });
         let usage = last_cost(&broker).and_then(|cost| cost.usage).expect("it was seen");
         costs.push((host, usage.cpu, usage.io));

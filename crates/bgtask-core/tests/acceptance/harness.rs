@@ -63,6 +63,7 @@ pub(crate) fn app(name: &str, version: &str) -> App {
         itself: None,
         applications: Vec::new(),
         raises: Vec::new(),
+        services: vec![],
         commands: None,
     }
 }
@@ -497,6 +498,11 @@ impl Broker {
                 durable.states.push((fact, state));
             }
             Change::DeleteState(fact) => durable.states.retain(|(other, _)| *other != fact),
+            Change::PutSocket(socket) => {
+                durable.sockets.retain(|its| its.key != socket.key);
+                durable.sockets.push(socket);
+            }
+            Change::DeleteSocket(key) => durable.sockets.retain(|its| its.key != key),
             Change::Record(event) => self.history.push(event),
         }
     }
@@ -518,7 +524,7 @@ impl Run {
 
     /// The same, with what was seen to be used.
     pub(crate) fn exits_after(&self, broker: &mut Broker, cpu: Duration, io: u64) {
-        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20), network: None });
+        let usage = Some(Usage { cpu, io, memory_peak: Some(1 << 20), network: None, processes: None });
         broker.tell(Input::HostExited { host: self.host, exit: HostExit::Code(0), output_tail: String::new(), usage });
     }
 

@@ -1,6 +1,7 @@
 //! What the broker promises, as stories on virtual time. Test names begin with the rules and decisions they cover.
 
 mod access;
+mod app_service;
 mod budget;
 mod budget_shared;
 mod burning;
@@ -40,8 +41,10 @@ mod servicing;
 mod session;
 mod sharing;
 mod sleep;
+mod sockets;
 mod sources;
 mod states;
+mod stretch;
 mod timers;
 mod wake_ledger;
 mod wakes;

@@ -179,7 +179,7 @@ fn used(broker: &mut Broker, run: &Run, cpu_ms: u64, io: u64) {
     let cpu = std::time::Duration::from_millis(cpu_ms);
     broker.tell(bgtask_core::Input::HostUsage {
         host: run.host,
-        usage: Usage { cpu, io, memory_peak: None, network: None },
+        usage: Usage { cpu, io, memory_peak: None, network: None, processes: None },
     });
 }
 

@@ -1,8 +1,12 @@
 //! The wake ledger: each wake-up by time is charged to whom it serves, in equal parts.
 
-use bgtask_core::{Cause, EventKind, Retry, Trigger, Used};
+use std::time::Duration;
 
-use crate::harness::{Broker, HOUR, but, command, every, seconds, triggered, zone_task};
+use bgtask_core::{Cause, EventKind, Output, Retry, Trigger, Used, WakeReason};
+
+use crate::budget::{WINDOW, config, spinning};
+use crate::burning::{Burning, burn};
+use crate::harness::{Broker, HOUR, Run, but, command, every, seconds, triggered, zone_task};
 
 /// Among how many each firing by time shared its wake-up, by the task's name.
 fn shares(broker: &Broker) -> Vec<(String, u32)> {
@@ -107,4 +111,50 @@ fn the_parts_of_all_are_as_much_as_there_were_wake_ups() {
     let others = beside(&broker).into_iter().sum::<u32>();
     assert!((timers - f64::from(wakes)).abs() < 1e-6, "{timers} of {wakes}");
     assert_eq!(others, 0, "nothing else woke it");
+}
+
+/// How often the broker woke by time in so long.
+fn wakes(broker: &mut Broker, time: Duration, hosts: &mut [Burning]) -> u32 {
+    let (end, mut wakes) = (broker.now.boot + time, 0);
+    while let Some((after, _)) = broker.next_wake().filter(|(after, _)| broker.now.boot + *after <= end) {
+        wakes += 1;
+        burn(broker, after, hosts);
+    }
+    burn(broker, end.since(broker.now.boot), hosts);
+    wakes
+}
+
+/// POL-1: what is suspended pays for the looks that led to that and for its release, and for nothing between.
+#[test]
+fn pol_1_a_task_that_was_suspended_is_charged_with_every_wake_up_that_served_it() {
+    let (mut broker, run, mut host) = spinning(config());
+    let looks = wakes(&mut broker, seconds(30), &mut host);
+    assert!(looks > 0 && host[0].frozen);
+    let waits = broker.next_wake().map(|(after, why)| (after > WINDOW - seconds(60), why));
+    assert_eq!(waits, Some((true, WakeReason::Refill)), "nobody looks at it while it stands still");
+    host[0].percent = 0;
+    let later = wakes(&mut broker, WINDOW, &mut host);
+    assert!(!host[0].frozen && later > 1, "it was released, and is looked at again");
+    run.finishes(&mut broker, Ok(()));
+    assert_eq!(beside(&broker), [(looks + later) * 1_000]);
+}
+
+/// POL-2: several that wait for the same refill share its wake-up.
+#[test]
+fn pol_2_what_waits_for_a_refill_shares_its_wake_up_with_what_is_suspended_until_then() {
+    let (mut broker, run, mut host) = spinning(config());
+    broker.register(zone_task("Other"));
+    let looks = wakes(&mut broker, seconds(30), &mut host);
+    crate::budget::fire(&mut broker);
+    host[0].percent = 0;
+    let (refill, _) = broker.next_wake().expect("the window ends");
+    let orders = burn(&mut broker, refill, &mut host);
+    let begun = orders.into_iter().find_map(|order| match order {
+        Output::Run(host, order) => Some(Run { host, order: *order }),
+        _ => None,
+    });
+    let other = begun.expect("it waited for nothing else");
+    run.finishes(&mut broker, Ok(()));
+    other.finishes(&mut broker, Ok(()));
+    assert_eq!(beside(&broker), [looks * 1_000 + 500, 500]);
 }

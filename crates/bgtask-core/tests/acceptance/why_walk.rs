@@ -101,7 +101,7 @@ fn bounded() -> Budgets {
     Budgets { cpu: Some(seconds(2)), network: Some(5 << 20), pool_cpu: seconds(0), ..Budgets::default() }
 }
 
-const USED: Usage = Usage { cpu: seconds(0), io: 0, memory_peak: None, network: Some(0) };
+const USED: Usage = Usage { cpu: seconds(0), io: 0, memory_peak: None, network: Some(0), processes: None };
 
 /// A task that waits at this gate.
 fn at(gate: Gate) -> Scene {

@@ -107,6 +107,7 @@ pub(crate) fn installed(number: u8, version: u8) -> App {
         itself: (version >= 20).then(|| server("app", Sharing::Together("".into()))),
         applications: Vec::new(),
         raises: Vec::new(),
+        services: vec![],
         commands: None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bgtask_core::{
     Account, Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, PushChannel,
-    Registration, Snapshot, TaskId, Zone,
+    Registration, Snapshot, Socket, SocketKey, TaskId, Zone,
 };
 
 #[derive(Default)]
@@ -19,6 +19,7 @@ pub(crate) struct Store {
     switched_off: bool,
     zone: Option<Zone>,
     pub(crate) accounts: BTreeMap<AppId, Account>,
+    pub(crate) sockets: BTreeMap<SocketKey, Socket>,
     pub(crate) states: BTreeMap<Fact, Arc<str>>,
     channels: BTreeMap<AppId, PushChannel>,
     sessions: u32,
@@ -32,6 +33,7 @@ impl Store {
             completions: snapshot.completions.into_iter().map(|it| (it.sequence, it)).collect(),
             last_sequence: snapshot.last_sequence,
             accounts: snapshot.accounts.into_iter().collect(),
+            sockets: snapshot.sockets.into_iter().map(|socket| (socket.key, socket)).collect(),
             ..Self::default()
         }
     }
@@ -51,6 +53,7 @@ impl Store {
             states: self.states.clone().into_iter().collect(),
             accounts: self.accounts.clone().into_iter().collect(),
             channels: self.channels.values().cloned().collect(),
+            sockets: self.sockets.values().cloned().collect(),
             session: (self.sessions / 3).to_string().into(),
         }
     }
@@ -70,6 +73,8 @@ impl Store {
             Change::DeleteAccount(app) => drop(self.accounts.remove(&app)),
             Change::PutChannel(channel) => drop(self.channels.insert(channel.app.clone(), channel)),
             Change::DeleteChannel(app) => drop(self.channels.remove(&app)),
+            Change::PutSocket(socket) => drop(self.sockets.insert(socket.key, socket)),
+            Change::DeleteSocket(key) => drop(self.sockets.remove(&key)),
             Change::DeleteActivation(instance) => drop(self.activations.remove(&instance)),
             Change::PutCompletion(completion) => {
                 assert_ne!(completion.app.as_str(), App::COMMANDS, "nobody fetches the completions of commands");

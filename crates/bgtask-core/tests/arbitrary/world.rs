@@ -174,7 +174,9 @@ impl World {
                 let cpu = Duration::from_millis(u64::from(used));
                 let memory_peak = used.is_multiple_of(3).then_some(u64::from(used) * 2);
                 let network = (used % 4 > 0).then_some(u64::from(used));
-                Input::HostUsage { host: host(h), usage: Usage { cpu, io: u64::from(used % 3), memory_peak, network } }
+                let processes = used.is_multiple_of(5).then_some(u32::from(used));
+                let usage = Usage { cpu, io: u64::from(used % 3), memory_peak, network, processes };
+                Input::HostUsage { host: host(h), usage }
             }
             Move::Access(number, ask) => {
                 let (app, application) = (app(number), String::new());
@@ -201,12 +203,7 @@ impl World {
                 host: host(h),
                 exit: HostExit::Code(i32::from(exit % 3)),
                 output_tail: String::new(),
-                usage: Some(Usage {
-                    cpu: Duration::from_secs(u64::from(exit)),
-                    io: 1,
-                    memory_peak: None,
-                    network: None,
-                }),
+                usage: Some(Usage { cpu: Duration::from_secs(u64::from(exit)), io: 1, ..Usage::default() }),
             },
             Move::Command(name, a, b, update) => {
                 let (app, new) = (AppId::new(App::COMMANDS).expect("it is one"), command(name, a, b));

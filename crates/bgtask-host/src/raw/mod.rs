@@ -27,7 +27,9 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use child::{Excuse, Plan};
 use clone::CloneBy;
-pub(crate) use process::{DiskPriority, close_from, default_signals, own_peak, resources_of_ended, set_disk_priority};
+pub(crate) use process::{
+    DiskPriority, close_from, default_signals, own_peak, resources_of_ended, set_disk_priority, set_scheduling,
+};
 pub(crate) use step::{Resource, Step};
 
 /// A program, its arguments (the first is its name) and its environment.

@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 use std::time::Duration;
 
+use crate::priority::Scheduling;
+
 /// What a process and the children it waited for have used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resources {
@@ -98,6 +100,20 @@ pub(crate) fn set_disk_priority(priority: DiskPriority) {
     // SAFETY: only numbers are passed.
     unsafe {
         libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value);
+    }
+}
+
+/// By which policy this process is scheduled. Where the kernel refuses, it is as before.
+pub(crate) fn set_scheduling(scheduling: Scheduling) {
+    let policy = match scheduling {
+        Scheduling::Normal => libc::SCHED_OTHER,
+        Scheduling::Batch => libc::SCHED_BATCH,
+        Scheduling::Idle => libc::SCHED_IDLE,
+    };
+    // SAFETY: all zeros are a `sched_param`, whose priority has to be zero for each of these policies.
+    unsafe {
+        let no_priority: libc::sched_param = std::mem::zeroed();
+        libc::sched_setscheduler(0, policy, &raw const no_priority);
     }
 }
 

@@ -10,7 +10,9 @@ use std::task::Poll;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bgtask_host::{Containment, Exit, Host, HostError, HostSpec, Launch, Limits, Spawner, SpawnerConfig, Start};
+use bgtask_host::{
+    Containment, Exit, Host, HostError, HostSpec, Launch, Limits, Priority, Spawner, SpawnerConfig, Start,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
@@ -63,6 +65,13 @@ impl Place {
         found.then_some(place)
     }
 
+    /// One whose hosts give way so much.
+    pub fn with_priority(priority: Priority) -> Self {
+        let records = TempDir::new().unwrap();
+        let spawner = Spawner::new(SpawnerConfig { priority, ..config(&records, true, 1) }).unwrap();
+        Self { spawner, records }
+    }
+
     pub fn cgroup(&self) -> Option<PathBuf> {
         match self.spawner.containment() {
             Containment::Cgroup { path } => Some(path.clone()),
@@ -92,6 +101,7 @@ pub fn config(records: &TempDir, use_cgroups: bool, spares: usize) -> SpawnerCon
         spares,
         records: records.path().join("hosts"),
         walls: false,
+        priority: Priority::default(),
         use_cgroups,
     }
 }

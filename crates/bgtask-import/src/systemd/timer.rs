@@ -23,6 +23,7 @@ struct Pace {
     accuracy: Option<Duration>,
     jitter: Option<Duration>,
     catch_up: bool,
+    wake: bool,
     differences: Vec<Difference>,
 }
 
@@ -84,10 +85,10 @@ pub(super) fn unknown(timer: &Unit) -> Vec<Difference> {
         ));
     }
     if timer.flag("Timer", "WakeSystem") {
-        all.push(Difference::warning(
+        all.push(Difference::note(
             "WakeSystem=",
             "systemd wakes the machine from sleep for it",
-            "bgtask does so where that is permitted and the task says wake = true, which is not taken over",
+            "bgtask does so where the owner of the machine permits it, and elsewhere runs it when the machine wakes",
         ));
     }
     all
@@ -113,7 +114,8 @@ impl Pace {
                 "bgtask has one for this task on this machine, always the same",
             ));
         }
-        Self { accuracy, jitter, catch_up: timer.flag("Timer", "Persistent"), differences }
+        let (catch_up, wake) = (timer.flag("Timer", "Persistent"), timer.flag("Timer", "WakeSystem"));
+        Self { accuracy, jitter, catch_up, wake, differences }
     }
 }
 
@@ -122,8 +124,8 @@ fn has_interval(timer: &Unit) -> bool {
 }
 
 fn calendar(setting: &Setting, pace: &Pace) -> Result<Found, String> {
-    let options =
-        Options { accuracy: pace.accuracy, jitter: pace.jitter, catch_up: pace.catch_up, ..Options::default() };
+    let &Pace { accuracy, jitter, catch_up, wake, .. } = pace;
+    let options = Options { accuracy, jitter, catch_up, wake, ..Options::default() };
     let trigger = trigger(&format!("at:{}", setting.value), &options).map_err(|error| error.to_string())?;
     let mut differences = pace.differences.clone();
     differences.push(match pace.catch_up {
@@ -147,7 +149,8 @@ fn interval(setting: &Setting, timer: &Unit, pace: &Pace) -> Result<Found, Strin
         let [least, most] = [MIN_INTERVAL, MAX_INTERVAL].map(duration_word);
         return Err(format!("an interval of a task is from {least} to {most}"));
     }
-    let options = Options { accuracy: pace.accuracy, jitter: pace.jitter, ..Options::default() };
+    let &Pace { accuracy, jitter, wake, .. } = pace;
+    let options = Options { accuracy, jitter, wake, ..Options::default() };
     let word = duration_word(every);
     let trigger = trigger(&format!("every:{word}"), &options).map_err(|error| error.to_string())?;
     let mut differences = pace.differences.clone();

@@ -11,8 +11,8 @@ pub use guard::{MAX_XML_ATTRIBUTES, MAX_XML_DEPTH, MAX_XML_NAMESPACES};
 
 use crate::diagnostic::{Diagnostic, Findings, quoted};
 use crate::model::{
-    Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form, Manifest, Package,
-    Sandbox,
+    APP_SERVICE, AppService, Application, BACKGROUND_TASKS, BackgroundTask, Capability, ComServer, DeclaredType, Form,
+    Manifest, Package, Sandbox,
 };
 use crate::places::{Field, Places, Section};
 
@@ -84,6 +84,7 @@ fn empty() -> Manifest {
         applications: Vec::new(),
         background_tasks: Vec::new(),
         com_servers: Vec::new(),
+        app_services: Vec::new(),
         capabilities: Vec::new(),
         raises: Vec::new(),
         sandbox: Sandbox::default(),
@@ -158,6 +159,8 @@ impl Reader<'_> {
                 self.background_task(node, application_id);
             } else if category == COM_SERVER && namespace::in_family(uri, namespace::COM) {
                 self.com_servers(node, application_id);
+            } else if category == APP_SERVICE && namespace::in_family(uri, namespace::UAP) {
+                self.app_services(node, application_id);
             }
         }
     }
@@ -188,7 +191,8 @@ impl Reader<'_> {
             types: Vec::new(),
         };
         let multiple = places.iter().find_map(|place| task_attribute(*place, "SupportsMultipleInstances"));
-        task.supports_multiple_instances = multiple.is_some_and(|attribute| self.flag(index, &attribute));
+        task.supports_multiple_instances =
+            multiple.is_some_and(|attribute| self.flag(Section::Task, index, &attribute));
         for list in lists {
             self.types(list, index, &mut task.types);
         }
@@ -238,6 +242,28 @@ impl Reader<'_> {
         }
     }
 
+    /// HO-6: one extension offers one service, for which any app may ask.
+    fn app_services(&mut self, extension: Node<'_, '_>, application_id: Option<&str>) {
+        const SECTION: Section = Section::AppService;
+        let is_service = |node: &Node<'_, '_>| is_task_element(*node, "AppService");
+        for node in extension.children().filter(is_service) {
+            let index = self.manifest.app_services.len();
+            self.places.set(SECTION, index, Field::Whole, opening(node));
+            let multiple = task_attribute(node, "SupportsMultipleInstances");
+            let service = AppService {
+                application_id: application_id.map(str::to_owned),
+                name: self.text(node, "Name", SECTION, index, "name"),
+                entry_point: self.text(extension, "EntryPoint", SECTION, index, "entry_point"),
+                executable: self.text(extension, "Executable", SECTION, index, "executable"),
+                server_name: self.text(node, "ServerName", SECTION, index, "server_name"),
+                supports_multiple_instances: multiple.is_some_and(|attribute| self.flag(SECTION, index, &attribute)),
+                wall_seconds: None,
+                allow: vec!["*".to_owned()],
+            };
+            self.manifest.app_services.push(service);
+        }
+    }
+
     fn capabilities(&mut self, capabilities: Node<'_, '_>) {
         for node in capabilities.children().filter(Node::is_element) {
             let index = self.manifest.capabilities.len();
@@ -261,9 +287,9 @@ impl Reader<'_> {
     }
 
     /// An XML Schema boolean.
-    fn flag(&mut self, task: usize, attribute: &Attribute<'_, '_>) -> bool {
+    fn flag(&mut self, section: Section, index: usize, attribute: &Attribute<'_, '_>) -> bool {
         let span = attribute.range_value();
-        self.places.set(Section::Task, task, Field::Named("supports_multiple_instances"), span.clone());
+        self.places.set(section, index, Field::Named("supports_multiple_instances"), span.clone());
         match attribute.value().trim() {
             "true" | "1" => true,
             "false" | "0" => false,

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use bgtask_core::{Change, Completion, Config, Input, Output, Registration};
+use bgtask_core::{AppVersion, Change, Completion, Config, Input, Output, Registration, Stretch, Usage, WallTime};
 use bgtask_record::{Record, Row, row, snapshot};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -130,6 +131,16 @@ fn an_unknown_field_is_ignored_and_a_missing_optional_one_is_none() {
     assert_eq!(read, Completion { progress: None, ..samples::completions().remove(0) });
 }
 
+/// What was added to them since they were frozen comes back too.
+#[test]
+fn later_fields_come_back() {
+    let (_, version) = samples::versions().remove(0);
+    returns(&[AppVersion { used: Some(WallTime::from_micros(-1_234_567)), ..version }]);
+    returns(&[Usage { processes: Some(257), ..Usage::default() }]);
+    let stretch = Stretch { saving: 2, rare: 3, rare_after: Duration::from_secs(86_400) };
+    returns(&[Config { stretch, ..samples::config() }]);
+}
+
 #[test]
 fn frozen_values_still_load() {
     frozen("inputs.jsonl", &samples::inputs());
@@ -235,6 +246,7 @@ fn samples_as_rows() -> Vec<(String, String, String)> {
     changes.extend(sample.versions.into_iter().map(|(app, version)| C::PutVersion(app, version)));
     changes.extend(sample.zone.map(C::PutZone));
     changes.extend(sample.states.into_iter().map(|(fact, state)| C::PutState(fact, state)));
+    changes.extend(sample.sockets.into_iter().map(C::PutSocket));
     changes.extend(sample.accounts.into_iter().map(|(app, account)| C::PutAccount(app, account)));
     changes.extend(sample.channels.into_iter().map(C::PutChannel));
     changes.extend([C::PutSequence(sample.last_sequence), C::PutSwitchedOff(sample.switched_off)]);

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use bgtask_core::{
-    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, ApplicationTriggerResult,
-    BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice, CancellationReason, Cause, Change,
-    Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent, CustomSystemEventTriggerRecurrence,
-    DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass,
-    EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit, NewRegistration, Notice,
-    Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Push, PushChannel,
-    PushTicket, Refusal, Registration, Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing,
-    Snapshot, SocketKey, SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup,
-    TaskId, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
+    AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppService, AppServiceConnectionStatus,
+    AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice,
+    CancellationReason, Cause, Change, Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent,
+    CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage,
+    Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId,
+    LastRun, Limit, NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
+    PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness, Refusal, Registration, Reply,
+    Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
+    SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey, SocketKind, SocketState,
+    SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType,
+    ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -43,7 +45,8 @@ fn triggers() -> Vec<Trigger> {
         properties: if matches!(class.support(), Support::Heard { .. }) { properties() } else { Properties::new() },
         one_shot: class.word().is_empty(),
     });
-    systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).collect()
+    let service = Trigger::AppService { name: "org.example.photos.resize".into() };
+    systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).chain([service]).collect()
 }
 
 fn properties() -> Properties {
@@ -167,8 +170,13 @@ fn app() -> App {
         itself: Some(server("photos", Sharing::Together("".into()))),
         applications: vec!["Editor".into()],
         raises: vec!["org.example.jack".into()],
+        services: vec![service(Some(vec![app_id()])), service(None)],
         commands: None,
     }
+}
+
+fn service(allow: Option<Vec<AppId>>) -> AppService {
+    AppService { name: "org.example.photos.resize".into(), entry: Entry::InProcess, allow }
 }
 
 fn bare_app() -> App {
@@ -357,7 +365,7 @@ fn event_kinds() -> Vec<EventKind> {
 }
 
 fn usage() -> Usage {
-    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20), network: None }
+    Usage { cpu: Duration::from_micros(1), io: u64::MAX, memory_peak: Some(1 << 20), network: None, processes: None }
 }
 
 fn used() -> [Option<Used>; 3] {
@@ -391,7 +399,7 @@ pub(crate) fn access() -> Vec<(AppId, AppAccess)> {
 }
 
 pub(crate) fn versions() -> Vec<(AppId, AppVersion)> {
-    let version = |servicing| AppVersion { version: "1.2".into(), servicing };
+    let version = |servicing| AppVersion { version: "1.2".into(), servicing, used: None };
     access().into_iter().take(2).map(|(app, _)| app).zip([version(true), version(false)]).collect()
 }
 
@@ -416,12 +424,47 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::PutChannel(PushChannel { uri: None, ..channel() }),
         Change::PutChannel(channel()),
         Change::DeleteChannel(app_id()),
+        Change::DeleteSocket(SocketKey(5)),
         Change::DeleteState(Fact::OnlineAccounts),
         Change::DeleteState(Fact::DefaultAccount),
     ]);
     all.extend(accounts().into_iter().map(|(app, account)| Change::PutAccount(app, account)));
     all.extend(states().into_iter().map(|(fact, state)| Change::PutState(fact, state)));
+    all.extend(sockets().into_iter().map(Change::PutSocket));
     all
+}
+
+fn sockets() -> Vec<Socket> {
+    let told = SocketActivityTriggerReason::ALL.iter().map(|reason| SocketState::Told { reason: *reason, held: true });
+    let lost = SocketState::Told { reason: SocketActivityTriggerReason::SocketClosed, held: false };
+    let states =
+        [SocketState::Watched, SocketState::Taken, SocketState::Kept, SocketState::Gone, lost].into_iter().chain(told);
+    let socket = |(number, state)| Socket {
+        key: SocketKey(number),
+        app: app_id(),
+        task: TASK,
+        id: format!("chat {number}").into(),
+        kind: SocketKind::ALL[number as usize % 3],
+        context: Details([0, 255].into()),
+        keep_alive: (number == 1).then_some(Duration::from_secs(60)),
+        due: (number == 1).then_some(WALL),
+        action: SocketActivityConnectedStandbyAction::DoNotWake,
+        state,
+    };
+    (1..).zip(states).map(socket).collect()
+}
+
+fn new_socket() -> NewSocket {
+    NewSocket {
+        key: SocketKey(5),
+        task: TASK,
+        id: "chat".into(),
+        kind: SocketKind::StreamSocket,
+        context: Details([1, 2].into()),
+        keep_alive: Some(Duration::from_secs(60)),
+        action: SocketActivityConnectedStandbyAction::Wake,
+        again: Some(SocketKey(4)),
+    }
 }
 
 fn states() -> Vec<(Fact, std::sync::Arc<str>)> {
@@ -449,6 +492,7 @@ pub(crate) fn snapshot() -> Snapshot {
         session: "".into(),
         accounts: accounts(),
         channels: vec![channel()],
+        sockets: sockets(),
     }
 }
 
@@ -473,6 +517,11 @@ fn statuses() -> [SourceStatus; 3] {
         SourceStatus::Degraded { how, why: why.clone(), help: help.clone() },
         SourceStatus::Missing { why, help },
     ]
+}
+
+fn open(caller: Option<AppId>, details: Option<Details>) -> Request {
+    let service = "org.example.photos.resize".to_owned();
+    Request::OpenAppService { caller, app: app_id(), service, socket: SocketKey(5), details }
 }
 
 fn requests() -> Vec<Request> {
@@ -508,7 +557,11 @@ fn requests() -> Vec<Request> {
         Request::Raise { by: Some(app.clone()), event: String::new() },
         Request::Acknowledge(app.clone(), u64::MAX),
         Request::CreatePushChannel(app.clone()),
-        Request::ClosePushChannel(app),
+        Request::ClosePushChannel(app.clone()),
+        Request::TransferSocket(app.clone(), new_socket()),
+        Request::ReclaimSocket { app, id: "chat".into() },
+        open(Some(app_id()), Some(details())),
+        open(None, None),
     ]);
     all
 }
@@ -553,6 +606,10 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::ChannelOpened { app: app_id(), uri: "mqtt://h/bgtask/m/a".into() },
         Input::ChannelRefused { app: app_id(), why: "away".into(), help: "wait".into() },
         Input::Pushed { app: app_id(), messages: pushes() },
+        Input::SocketReady(SocketKey(5), Readiness::Readable),
+        Input::SocketReady(SocketKey(5), Readiness::Closed),
+        Input::SocketsGone(vec![SocketKey(5), SocketKey(u64::MAX)]),
+        Input::CallerGone(INSTANCE),
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
@@ -585,11 +642,18 @@ fn replies() -> Vec<Reply> {
         Reply::Noted,
         Reply::Channel(channel()),
         Reply::ChannelClosed,
+        Reply::Transferred,
+        Reply::Socket(Box::new(sockets().remove(0))),
     ];
     let updates = [Update::Registered, Update::Unchanged, Update::Replaced];
     all.extend(updates.map(|update| Reply::Updated(TASK, update)));
     all.extend(BackgroundAccessStatus::ALL.iter().map(|status| Reply::Access(*status)));
     all.extend(ApplicationTriggerResult::ALL.iter().map(|result| Reply::Activated(*result, "so".into())));
+    let opened = |status: &AppServiceConnectionStatus| {
+        let instance = (*status == AppServiceConnectionStatus::Success).then_some(INSTANCE);
+        Reply::AppService { status: *status, why: "so".into(), instance }
+    };
+    all.extend(AppServiceConnectionStatus::ALL.iter().map(opened));
     all.extend(DeviceTriggerResult::ALL.iter().map(|result| Reply::DeviceUse(*result, "so".into())));
     all
 }
@@ -617,6 +681,11 @@ fn refusals() -> Vec<Refusal> {
         Limit::CalendarBytes,
         Limit::Sources,
         Limit::PushChannels,
+        Limit::SocketIdBytes,
+        Limit::SocketContextBytes,
+        Limit::SocketsPerApp,
+        Limit::Sockets,
+        Limit::AppServiceConnections,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![
@@ -640,6 +709,9 @@ fn refusals() -> Vec<Refusal> {
         },
         Refusal::TaskTypeNotDeclared { app, entry_point, wanted },
         Refusal::NotSupported { what: "w".into(), why: "y".into(), help: "h".into() },
+        Refusal::SocketIdTaken("chat".into()),
+        Refusal::UnknownSocket("chat".into()),
+        Refusal::SocketInUse("chat".into()),
     ];
     all.extend(limits.map(Refusal::LimitReached));
     all
@@ -651,6 +723,7 @@ fn orders() -> Vec<RunOrder> {
         task: TASK,
         name: "Sync".into(),
         group: (entry == Entry::InProcess).then(|| "org.example.lib".into()),
+        brokered: (entry == Entry::InProcess).then(|| sockets().remove(0)),
         entry,
         firing: Firing { details: (trigger == Trigger::Application).then(details), ..firing() },
         trigger,
@@ -682,6 +755,9 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::Inhibit(INSTANCE),
         Output::Uninhibit(INSTANCE),
         Output::DropSocket(SocketKey(5)),
+        Output::WatchSocket(SocketKey(5)),
+        Output::UnwatchSocket(SocketKey(5)),
+        Output::ForgetCaller(INSTANCE),
         Output::Rouse(Some(BOOT)),
         Output::Rouse(None),
         Output::OpenChannel(app_id()),
@@ -714,6 +790,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Usage(HOST),
         WakeReason::Refill,
         WakeReason::Load(TASK),
+        WakeReason::KeepAlive(TASK),
         WakeReason::More,
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));

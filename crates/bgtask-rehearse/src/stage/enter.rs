@@ -46,7 +46,9 @@ impl Stage {
         self.facts.values_mut().for_each(|fact| fact.told = None);
         self.zone_told = None;
         self.states.clear();
-        let seen = |app: &App| (app.id.clone(), AppVersion { version: Arc::clone(&app.version), servicing: false });
+        let seen = |app: &App| {
+            (app.id.clone(), AppVersion { version: Arc::clone(&app.version), servicing: false, used: None })
+        };
         let snapshot = Snapshot {
             registrations,
             activations,
@@ -60,6 +62,7 @@ impl Stage {
             session: session(self.lives),
             channels: Vec::new(),
             accounts: Vec::new(),
+            sockets: Vec::new(),
         };
         self.inbox.push_back(Input::Policy(self.setting.policy.clone()));
         self.inbox.extend(self.setting.apps.iter().cloned().map(Input::AppInstalled));

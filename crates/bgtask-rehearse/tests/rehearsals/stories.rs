@@ -199,6 +199,7 @@ fn photos() -> (App, NewRegistration) {
         itself: None,
         applications: vec![],
         raises: vec![],
+        services: vec![],
         commands: None,
     };
     let trigger = Trigger::Time { freshness: 120, one_shot: false };

@@ -32,7 +32,7 @@ pub(crate) fn teller(app: &str, name: &'static str, number: u128) -> Teller {
 }
 
 pub(crate) fn used(wall: i64, cpu: i64, io: u64, memory_peak: u64) -> Option<Used> {
-    let usage = Usage { cpu: micros(cpu), io, memory_peak: Some(memory_peak), network: None };
+    let usage = Usage { cpu: micros(cpu), io, memory_peak: Some(memory_peak), network: None, processes: None };
     Some(Used { wall: micros(wall), usage: Some(usage), wakes: 0 })
 }
 

@@ -6,7 +6,9 @@ mod quiet;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bgtask_core::{AppId, Budgets, Change, ClientId, Config, Input, Notice, Now, Output, Policy, Snapshot, WallTime};
+use bgtask_core::{
+    AppId, Budgets, Change, ClientId, Config, Input, Notice, Now, Output, Policy, Snapshot, Stretch, WallTime,
+};
 
 use crate::apps;
 use crate::chance::Chance;
@@ -321,7 +323,10 @@ impl Simulation {
             | Output::OpenChannel(_)
             | Output::CloseChannel(_)
             | Output::AcknowledgePushes(..)
-            | Output::DropSocket(_) => {}
+            | Output::DropSocket(_)
+            | Output::ForgetCaller(_)
+            | Output::WatchSocket(_)
+            | Output::UnwatchSocket(_) => {}
             Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
         }
         Ok(())
@@ -388,6 +393,7 @@ fn any_config(chance: &mut Chance) -> Config {
         idle_after: chance.percent(70).then(|| seconds(1 + chance.below(8))),
         timer_tick: seconds(*chance.pick(&[1, 20, 60, 900]).expect("four")),
         min_freshness: 1,
+        stretch: Stretch { saving: *chance.pick(&[1, 1, 3]).expect("three"), ..Stretch::default() },
         cancel_grace: seconds(chance.below(6)),
         warm_linger: seconds(chance.below(4) * 10),
         max_warm_hosts: chance.index(3),
@@ -410,6 +416,7 @@ fn any_budgets(chance: &mut Chance) -> Budgets {
         network: chance.percent(30).then(|| chance.below(1_000_000)),
         pool_cpu: if chance.percent(50) { chance.millis(10_000) } else { Duration::ZERO },
         pool_network: if chance.percent(50) { chance.below(500_000) } else { 0 },
-        ..Budgets::default()
+        memory: chance.percent(30).then(|| (2 + chance.below(100)) << 20),
+        processes: chance.percent(50).then(|| 2 + u32::try_from(chance.below(100)).unwrap_or(0)),
     }
 }

@@ -41,6 +41,8 @@ pub struct YearsReport {
     pub wakes: u64,
     /// How often the machine slept.
     pub sleeps: u64,
+    /// How often it was woken from that: each time for a task that may wake it, which was never late for a sleep.
+    pub roused: u64,
     /// How often the clock was set, back or forward.
     pub steps: u64,
     /// How often the machine moved to another time zone.

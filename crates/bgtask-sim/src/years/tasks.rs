@@ -28,7 +28,11 @@ pub(super) fn periodic(number: usize, shortest: Duration, chance: &mut Chance) -
             let every = interval(shortest, number * 31) + chance.millis(999);
             let accuracy = every / u32::try_from(2 + chance.below(20)).unwrap_or(2);
             let accuracy = if chance.percent(50) { accuracy.min(Duration::from_secs(3_600)) } else { Duration::ZERO };
-            Trigger::Interval { every, pace: Pace { accuracy, ..Pace::default() }, one_shot: false }
+            Trigger::Interval {
+                every,
+                pace: Pace { accuracy, wake: number % 12 == 3, ..Pace::default() },
+                one_shot: false,
+            }
         }
         _ => Trigger::Calendar {
             calendar: (*chance.pick(&CALENDARS).expect("some")).into(),
@@ -74,6 +78,7 @@ pub(super) fn app(name: &str) -> App {
         itself: None,
         applications: Vec::new(),
         raises: Vec::new(),
+        services: vec![],
         commands: None,
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bgtask_calendar::Calendar;
 use bgtask_core::{
-    AccessSetting, App, AppId, Budgets, Change, Config, Core, Event, EventKind, Fact, HostExit, Input, NewRegistration,
-    Now, Output, Registration, Reply, Report, Request, RequestId, Snapshot, TaskId, Wake, WallTime, Zone,
+    AccessSetting, App, AppId, BootTime, Budgets, Change, Config, Core, Event, EventKind, Fact, HostExit, Input,
+    NewRegistration, Now, Output, Registration, Reply, Report, Request, RequestId, Snapshot, TaskId, Wake, WallTime,
+    Zone,
 };
 use jiff::tz::TimeZone;
 
@@ -17,6 +18,9 @@ use crate::chance::Chance;
 const BEGIN: i64 = 1_893_456_000_000_000;
 /// Where the machine is taken to.
 const PLACES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Casablanca"];
+
+/// How long the machine is awake when it was woken.
+const AWAKE: Duration = Duration::from_secs(5);
 
 /// What changed the rules of the game between wake-ups.
 #[derive(Clone, Debug)]
@@ -37,8 +41,19 @@ pub(crate) enum Turn {
 pub(crate) struct Stretch {
     pub(crate) turn: Turn,
     pub(crate) at: WallTime,
-    /// When time was looked at, and whether the machine could not have done so before.
-    pub(crate) looks: Vec<(WallTime, bool)>,
+    /// When time was looked at, and how.
+    pub(crate) looks: Vec<(WallTime, Look)>,
+}
+
+/// How it came that time was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The broker was woken when it wanted to be.
+    Woken,
+    /// The machine slept until then, and could have been woken before.
+    Slept,
+    /// Before it was off, or its clock was another.
+    Forced,
 }
 
 /// What became of one task.
@@ -59,6 +74,14 @@ pub(crate) struct World {
     wake: Option<Wake>,
     durable: Snapshot,
     registrations: BTreeMap<TaskId, Registration>,
+    /// When the machine is to be woken, if it sleeps.
+    rouse: Option<BootTime>,
+    /// How often it was.
+    pub(crate) roused: u64,
+    /// How often something fired that may wake it.
+    fired_that_wakes: u64,
+    /// When it was woken, and nothing fired that may wake it.
+    pub(crate) in_vain: Option<WallTime>,
     on_power: bool,
     place: usize,
     calendars: BTreeMap<String, Calendar>,
@@ -78,6 +101,10 @@ impl World {
             wake: None,
             durable: Snapshot::default(),
             registrations: BTreeMap::new(),
+            rouse: None,
+            roused: 0,
+            fired_that_wakes: 0,
+            in_vain: None,
             on_power: true,
             place: 0,
             calendars: BTreeMap::new(),
@@ -130,21 +157,38 @@ impl World {
         let end = self.now + time;
         while let Some(wake) = self.wake.filter(|wake| wake.at <= end.boot) {
             self.now = self.now + wake.at.since(self.now.boot);
-            self.look(false);
+            self.look(Look::Woken);
         }
         self.now = self.now + end.boot.since(self.now.boot);
     }
 
-    /// Time passes while it is asleep.
+    /// Time passes while it is asleep, but for what wakes it.
     pub(crate) fn sleep(&mut self, time: Duration) {
-        self.now = self.now + time;
-        self.look_if_due();
+        let end = self.now + time;
+        while let Some(at) = self.rouse.filter(|at| *at <= end.boot) {
+            self.now = self.now + at.since(self.now.boot);
+            self.rouse = None;
+            self.is_roused(end.boot.since(self.now.boot));
+        }
+        self.now = self.now + end.boot.since(self.now.boot);
+        self.look_if_due(Look::Slept);
+    }
+
+    /// It is awake for a moment: the clocks need not agree to the last bit.
+    fn is_roused(&mut self, most: Duration) {
+        let before = self.fired_that_wakes;
+        self.roused += 1;
+        self.look_if_due(Look::Slept);
+        self.pass(AWAKE.min(most));
+        if self.fired_that_wakes == before && AWAKE <= most {
+            self.in_vain.get_or_insert(self.now.wall);
+        }
     }
 
     /// The wall clock is set: the driver hears of it.
     pub(crate) fn set_clock(&mut self, micros: i64) {
         self.step(micros);
-        self.look(true);
+        self.look(Look::Forced);
     }
 
     pub(crate) fn move_zone(&mut self, chance: &mut Chance) {
@@ -171,8 +215,9 @@ impl World {
         self.seed = self.seed.wrapping_add(1);
         self.core = Core::new(config(), self.seed);
         self.turn(Turn::Restarted);
+        self.rouse = None;
         self.begin_broker();
-        self.look_if_due();
+        self.look_if_due(Look::Forced);
     }
 
     fn step(&mut self, micros: i64) {
@@ -187,15 +232,15 @@ impl World {
         self.stretches.push(Stretch { turn, at: self.now.wall, looks: Vec::new() });
     }
 
-    fn look_if_due(&mut self) {
+    fn look_if_due(&mut self, how: Look) {
         if self.wake.is_some_and(|wake| wake.at <= self.now.boot) {
-            self.look(true);
+            self.look(how);
         }
     }
 
-    fn look(&mut self, not_before: bool) {
+    fn look(&mut self, how: Look) {
         let now = self.now.wall;
-        self.stretches.last_mut().expect("there is always one").looks.push((now, not_before));
+        self.stretches.last_mut().expect("there is always one").looks.push((now, how));
         self.tell(Input::Tick);
     }
 
@@ -245,6 +290,10 @@ impl World {
                 Some(if order.entry.command().is_some() { exited(host) } else { finished })
             }
             Output::Retire(host) | Output::Kill(host) => Some(exited(host)),
+            Output::Rouse(at) => {
+                self.rouse = at;
+                None
+            }
             _ => None,
         }
     }
@@ -290,7 +339,10 @@ impl World {
     fn record(&mut self, event: &Event) {
         let Some(life) = self.lives.get_mut(&event.task) else { return };
         match event.kind {
-            EventKind::Fired { .. } => life.fired.push(event.at),
+            EventKind::Fired { .. } => {
+                life.fired.push(event.at);
+                self.fired_that_wakes += u64::from(wakes(&life.registration));
+            }
             EventKind::Missed { .. } => life.missed += 1,
             _ => {}
         }
@@ -308,9 +360,15 @@ fn config() -> Config {
         warm_linger: Duration::ZERO,
         load_delay: Duration::ZERO,
         idle_after: None,
+        may_wake: true,
         budgets: Budgets { cpu: None, network: None, memory: None, ..Budgets::default() },
         ..Config::default()
     }
+}
+
+/// Whether the machine is woken for it.
+pub(crate) fn wakes(registration: &Registration) -> bool {
+    registration.trigger.pace().is_some_and(|pace| pace.wake)
 }
 
 /// The grid of the timers of apps.

@@ -41,6 +41,7 @@ pub(crate) fn blocking_entry(task: impl BlockingTask) -> Entry {
 pub(crate) async fn run_to_end(entry: &Entry, instance: TaskInstance) -> Result<(), String> {
     let result = AssertUnwindSafe(entry(instance.clone())).catch_unwind().await;
     instance.deferred().await;
+    instance.hang_up(matches!(result, Ok(Ok(())))).await;
     instance.end();
     match result {
         Ok(result) => result.map_err(|error| told(&*error)),

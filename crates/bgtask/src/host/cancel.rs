@@ -90,7 +90,7 @@ impl Cancellation {
         self.notice().map(|notice| notice.reason)
     }
 
-    pub(super) async fn cancelled(&self) -> Reason {
+    pub(crate) async fn cancelled(&self) -> Reason {
         loop {
             let mut waiting = std::pin::pin!(self.waiting.notified());
             waiting.as_mut().enable();

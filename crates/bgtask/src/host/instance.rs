@@ -10,12 +10,13 @@ use bgtask_wire::InstanceInfo;
 use tokio::sync::watch;
 
 use super::{CancelNotice, Cancellation};
+use crate::app_service::Hold;
 use crate::event_args::time_of;
 use crate::storage::ApplicationDataContainer;
 use crate::throttle::Throttles;
 use crate::{
-    BackgroundTaskCancellationReason, BackgroundTaskThrottleCounter, Error, InstanceId, TaskId, TriggerEvents, Uuid,
-    ValueSet,
+    AppServiceClosedStatus, AppServiceTriggerDetails, BackgroundTaskCancellationReason, BackgroundTaskThrottleCounter,
+    Error, InstanceId, TaskId, TriggerEvents, Uuid, ValueSet,
 };
 
 /// One activation of a task: what `IBackgroundTaskInstance` is on Windows.
@@ -31,7 +32,12 @@ struct Inner {
     cancellation: Arc<Cancellation>,
     deferrals: watch::Sender<usize>,
     data_dir: Option<PathBuf>,
+    /// The connection to its caller, where it has taken one.
+    connection: Mutex<Hold>,
 }
+
+/// What starts the task of an app service, which is no class of Windows: there the manifest alone has a word for it.
+const APP_SERVICE_TRIGGER: &str = "AppServiceTrigger";
 
 /// What an instance says about itself.
 pub(crate) struct InstanceParts {
@@ -43,6 +49,8 @@ pub(crate) struct InstanceParts {
     pub(crate) budget: Duration,
     pub(crate) event_id: Option<String>,
     pub(crate) details: ValueSet,
+    /// Whether an app service was asked for.
+    pub(crate) is_app_service: bool,
     pub(crate) throttles: Arc<Throttles>,
     pub(crate) socket: Handed,
 }
@@ -100,7 +108,8 @@ impl TaskInstance {
         progress: impl Fn(u32) + Send + Sync + 'static,
     ) -> Self {
         let (deferrals, _) = watch::channel(0);
-        Self(Arc::new(Inner { parts, progress: Box::new(progress), cancellation, deferrals, data_dir }))
+        let connection = Mutex::default();
+        Self(Arc::new(Inner { parts, progress: Box::new(progress), cancellation, deferrals, data_dir, connection }))
     }
 
     /// Which activation this is. A repeated attempt of it has the same id (RUN-2).
@@ -124,6 +133,16 @@ impl TaskInstance {
     /// What happened, for a trigger that listens; none for all others.
     pub fn trigger_events(&self) -> TriggerEvents {
         TriggerEvents::of(self.trigger_details())
+    }
+
+    /// The connection to its caller, if an [app service](crate::app_service) was asked for (NEI-1). Take it once, in async code.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid_argument`](Error::is_invalid_argument): something else started the activation, the connection was taken
+    /// before, or the caller is not in a tokio runtime, as a [`BlockingTask`](super::BlockingTask) is not.
+    pub fn app_service(&self) -> Result<AppServiceTriggerDetails, Error> {
+        AppServiceTriggerDetails::of(self)
     }
 
     /// The id of the event, if a [`CustomSystemEventTrigger`](crate::CustomSystemEventTrigger) fired.
@@ -154,7 +173,6 @@ impl TaskInstance {
     }
 
     /// The descriptor that came with the activation, once: from then on it is the task's own.
-    #[allow(dead_code, reason = "taken by what hands sockets over")]
     pub(crate) fn take_socket(&self) -> Option<OwnedFd> {
         self.0.parts.socket.take()
     }
@@ -280,6 +298,25 @@ impl TaskInstance {
         let _ = self.0.deferrals.subscribe().wait_for(|open| *open == 0).await;
     }
 
+    pub(crate) fn is_app_service(&self) -> bool {
+        self.0.parts.is_app_service
+    }
+
+    pub(crate) fn cancellation(&self) -> Arc<Cancellation> {
+        Arc::clone(&self.0.cancellation)
+    }
+
+    /// The connection that ends with it.
+    pub(crate) fn holds(&self, connection: Hold) {
+        *self.0.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
+    /// Closes the connection to its caller, and says why (NEI-3).
+    pub(super) async fn hang_up(&self, ok: bool) {
+        let connection = self.0.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        connection.close(AppServiceClosedStatus::at_end(self.cancellation_reason(), ok)).await;
+    }
+
     pub(super) fn end(&self) {
         self.0.cancellation.end();
     }
@@ -303,6 +340,7 @@ impl InstanceParts {
             attempt: info.attempt,
             budget: Duration::from_micros(info.budget),
             event_id: info.event_id,
+            is_app_service: info.trigger == APP_SERVICE_TRIGGER,
             details,
             throttles: Arc::new(Throttles::new(info.throttled_cpu.unwrap_or(0), info.throttled_network.unwrap_or(0))),
             socket: Handed::new(info.socket.map(Into::into)),

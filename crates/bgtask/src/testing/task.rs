@@ -1,6 +1,7 @@
 //! One task under test, run as its host would.
 
 use std::fmt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -10,7 +11,10 @@ use crate::host::{
     RegisteredTask, TaskInstance, blocking_entry, entry, run_to_end,
 };
 use crate::throttle::Throttles;
-use crate::{BackgroundTaskCancellationReason, InstanceId, PropertyValue, TaskId, ValueSet};
+use crate::{
+    AppServiceConnection, AppServiceTriggerDetails, BackgroundTaskCancellationReason, Error, InstanceId, PropertyValue,
+    TaskId, ValueSet,
+};
 
 /// How long a task may run before it is told to stop, where its manifest and trigger say nothing else (D10).
 pub const RUN_BUDGET: Duration = Duration::from_secs(25);
@@ -29,6 +33,9 @@ pub struct TaskTest {
     throttled: (u32, u32),
     data_dir: Option<PathBuf>,
     cancel: Option<(usize, BackgroundTaskCancellationReason)>,
+    /// The task's end of a connection, for its next run.
+    connection: Mutex<Option<UnixStream>>,
+    is_app_service: bool,
 }
 
 /// What one run of a task did.
@@ -80,7 +87,22 @@ impl TaskTest {
             throttled: (0, 0),
             data_dir: None,
             cancel: None,
+            connection: Mutex::default(),
+            is_app_service: false,
         }
+    }
+
+    /// Its next run serves a caller of that app, with this end of the connection: see [`app_service`](crate::app_service).
+    ///
+    /// # Errors
+    ///
+    /// It is not called within a tokio runtime, or the system has no descriptors left.
+    pub fn app_service(mut self, service: &str, caller: &str) -> Result<(Self, AppServiceConnection), Error> {
+        let (own, its) = UnixStream::pair().map_err(|error| Error::channel(&error))?;
+        let caller_end = AppServiceConnection::over(own, None)?;
+        self.details = AppServiceTriggerDetails::told(service, caller);
+        (self.connection, self.is_app_service) = (Mutex::new(Some(its)), true);
+        Ok((self, caller_end))
     }
 
     /// The name the task is registered under.
@@ -225,7 +247,8 @@ impl TaskTest {
             event_id: None,
             details: self.details.clone(),
             throttles: Arc::new(Throttles::new(self.throttled.0, self.throttled.1)),
-            socket: Handed::default(),
+            is_app_service: self.is_app_service,
+            socket: Handed::new(self.connection.lock().unwrap_or_else(PoisonError::into_inner).take().map(Into::into)),
         }
     }
 }

@@ -12,6 +12,7 @@ mod push;
 mod sensor;
 mod smart_card;
 mod sms;
+mod socket;
 mod storage;
 mod system;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use push::{PushNotificationTrigger, RawNotification};
 pub use sensor::{SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails};
 pub use smart_card::{SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType};
 pub use sms::{SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails};
+pub use socket::SocketActivityTrigger;
 pub use storage::{
     KnownLibrary, StorageLibraryChange, StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType,
     StorageLibraryContentChangedTrigger,
@@ -155,6 +157,8 @@ triggers! {
     ToastNotificationHistoryChanged(ToastNotificationHistoryChangedTrigger),
     /// A message that a server pushes.
     PushNotification(PushNotificationTrigger),
+    /// What arrives at a socket that was handed over.
+    SocketActivity(SocketActivityTrigger),
     /// A text message.
     SmsMessageReceived(SmsMessageReceivedTrigger),
     /// The border of an area.

@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use bgtask_core::{AppId, ClientId, Event, InstanceId, Notice, Registration};
-use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, PEER_NAME};
+use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, PEER_NAME, TransferInfo};
 use tokio::sync::{mpsc, oneshot};
 use zbus::Message;
 
@@ -20,7 +20,7 @@ pub(crate) use bus::SessionBus;
 pub(crate) use entrance::{Entrance, MAX_CLIENTS};
 pub(crate) use identity::{Identity, Process};
 pub(crate) use peer::listen;
-pub(crate) use serve::{Answer, Asked, answer, answered, refusal, reply};
+pub(crate) use serve::{Answer, Asked, Control, HandOver, Transferring, answer, answered, given_back, refusal, reply};
 
 use crate::hosts::AppProcess;
 
@@ -166,6 +166,24 @@ impl Clients {
         match bgtask_convert::progress_message(of, instance, value, words) {
             Ok(message) => self.tell_all(watching, message),
             Err(error) => tracing::error!("a progress cannot be written: {error}"),
+        }
+    }
+
+    /// Tells everybody who watches how far a transfer is.
+    pub(crate) fn announce_transfer(&mut self, info: &TransferInfo) {
+        let watches = |client: &Client| match &client.watching {
+            None => false,
+            Some(Scope::All) => true,
+            Some(Scope::App(app)) => app.as_str() == info.app,
+        };
+        let watching: Vec<_> = self.connected.iter().filter(|(_, it)| watches(it)).map(|(id, _)| *id).collect();
+        if watching.is_empty() && self.bus.is_none() {
+            return;
+        }
+        let message = Message::signal(BROKER_PATH, BROKER_INTERFACE, "TransferChanged").sender(PEER_NAME).build(info);
+        match message {
+            Ok(message) => self.tell_all(watching, message),
+            Err(error) => tracing::error!("a transfer cannot be told of: {error}"),
         }
     }
 

@@ -157,7 +157,7 @@ impl Driver {
                 self.reply(client, &message, Err(error));
             }
             Some(SourceStatus::Available { .. } | SourceStatus::Degraded { .. }) | None => {
-                self.ask(now, client, &message, request);
+                let _id = self.ask(now, client, &message, request);
             }
         }
     }

@@ -3,7 +3,7 @@
 use bgtask_convert::Program;
 use bgtask_core::{
     App, AppId, CancelNotice, Command, Entry, Event, EventClass, EventKind, HostExit, HostId, Input, InstanceId,
-    Limits, Now, Outcome, Output, RunOrder, Subject, Unregistration,
+    Limits, Now, Outcome, Output, Reply, RunOrder, Subject, Unregistration,
 };
 use bgtask_host::Running;
 use zbus::Message;
@@ -40,6 +40,7 @@ impl Driver {
                 if let Some((registration, _)) = self.core.task(task) {
                     self.clients.announce_progress(registration, instance, value, message.as_ref());
                 }
+                self.transfer_progressed(task);
             }
             Output::Adopt { host, client } => {
                 if let Some(process) = self.clients.process(client) {
@@ -60,9 +61,11 @@ impl Driver {
             Output::Unwatch(fact) => self.sources.unwatch(fact),
             Output::Deliver(client, notice) => self.clients.deliver(client, &notice),
             Output::Reply(id, decided) => {
+                let ends = self.app_services.decided(id, decided.as_ref().ok());
                 let Some((client, message)) = self.asked.remove(&id) else { return };
                 let reply = match decided {
-                    Ok(granted) => clients::reply(&granted, &message),
+                    Ok(Reply::Socket(socket)) => clients::given_back(&socket, self.sockets.give(socket.key), &message),
+                    Ok(granted) => clients::reply(&granted, &message, ends),
                     Err(refused) => Err(clients::refusal(&refused, &self.apps, Some(&message))),
                 };
                 self.reply(client, &message, reply);
@@ -75,6 +78,9 @@ impl Driver {
                 }
             }
             Output::DropSocket(key) => self.sockets.drop(key),
+            Output::WatchSocket(key) => self.sockets.watch(key),
+            Output::UnwatchSocket(key) => self.sockets.unwatch(key),
+            Output::ForgetCaller(instance) => self.app_services.forget(instance),
             Output::Freeze(host) => self.hosts.freeze(host),
             Output::Thaw(host) => self.hosts.thaw(host),
             Output::Throttled(host, instance, counts) => match bgtask_convert::throttled_call(instance, counts) {
@@ -148,8 +154,9 @@ impl Driver {
     }
 
     fn run_command(&mut self, host: HostId, order: &RunOrder, command: &Command) {
-        let given =
-            Given::new(&self.places, &self.logs, order, command, self.environment.command(), self.environment.home());
+        let (env, home) = (self.environment.command(), self.environment.home());
+        let own = self.transfers.walls(command).filter(|_| self.environment.has_walls());
+        let given = Given::new(&self.places, &self.logs, order, command, env, home, own);
         if let Err(why) = given.and_then(|given| self.hosts.run_command(host, given)) {
             let exit = HostExit::NotStarted(why);
             self.follow_ups.push_back(Input::HostExited { host, exit, output_tail: String::new(), usage: None });
@@ -160,7 +167,7 @@ impl Driver {
 
     /// A command that is gone leaves nothing; one that another replaced left that what it had.
     pub(super) fn put_away_after(&self, event: &Event) {
-        if event.app.as_str() != App::COMMANDS
+        if !App::BUILT_IN.contains(&event.app.as_str())
             || !matches!(event.kind, EventKind::Unregistered(Unregistration::Explicit { .. }))
         {
             return;

@@ -5,8 +5,10 @@ mod doubts;
 mod durable;
 mod effects;
 mod notify;
+mod open;
 mod start;
 mod task_files;
+mod transfers;
 
 pub(crate) use self::doubts::Tried;
 pub(crate) use self::notify::Notify;
@@ -16,7 +18,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::time::Duration;
 
-use bgtask_core::{ClientId, Core, HostId, Input, InstanceId, Now, Output, Refusal, Reply, Request, RequestId, Wake};
+use bgtask_core::{
+    ClientId, Core, HostId, Input, InstanceId, Now, Output, Readiness, Refusal, Reply, Request, RequestId, SocketKey,
+    Wake,
+};
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
 use bgtask_sources::{EventReport, PathReport, Report, SourceKind};
@@ -28,9 +33,10 @@ use zbus::message::{Flags, Type as MessageType};
 
 use self::doubts::Doubts;
 use self::notify::Notifier;
+use crate::app_services::AppServices;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
-use crate::clients::{self, Answer, Asked, Clients};
+use crate::clients::{self, Answer, Asked, Clients, HandOver};
 use crate::consent::Consents;
 use crate::devices::Devices;
 use crate::failure::Failure;
@@ -46,6 +52,7 @@ use crate::service_manager::Watchdog;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::task_files::TaskFiles;
+use crate::transfers::Transfers;
 use clock::Clock;
 use durable::Durable;
 
@@ -80,10 +87,12 @@ struct Driver {
     devices: Devices,
     inhibitor: Inhibitor,
     sockets: Sockets,
+    app_services: AppServices,
     doubts: Doubts,
     notifier: Notifier,
     push: Push,
     task_files: TaskFiles,
+    transfers: Transfers,
     policies: Policies,
     consents: Consents,
     places: Places,
@@ -154,6 +163,11 @@ impl Driver {
                     }
                 }
                 Came::Retry => {}
+                Came::Sockets(seen) => {
+                    for (key, readiness) in seen {
+                        self.handle(now, Input::SocketReady(key, readiness));
+                    }
+                }
             }
             self.finish_turn()?;
         }
@@ -181,6 +195,10 @@ impl Driver {
             Some((key, report)) = self.device_events.recv() => return Ok(Came::Device(key, report)),
             // Whoever is flooded hears its hosts and clients nevertheless.
             Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
+            seen = self.sockets.seen() => {
+                let seen = seen.map_err(|error| Failure::new("sockets cannot be watched", error))?;
+                return Ok(Came::Sockets(seen));
+            }
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -225,7 +243,11 @@ impl Driver {
                 }
             }
             Incoming::HostSilent(id, output_tail) => self.bury(now, id, output_tail),
-            Incoming::Count(id) => self.hosts.count(id),
+            Incoming::Count(host) => {
+                if let Some(usage) = self.hosts.crowd(host) {
+                    self.handle(now, Input::HostUsage { host, usage });
+                }
+            }
             Incoming::Started(host, started) => self.command_started(now, host, *started),
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
@@ -241,6 +263,7 @@ impl Driver {
             Incoming::Consent(request, consent) => self.handle(now, Input::Consent(request, consent)),
             Incoming::Notified(client, message, shown) => self.notified(client, &message, shown),
             Incoming::Tried(tried) => self.tried(now, *tried),
+            Incoming::CallerGone(instance) => self.handle(now, Input::CallerGone(instance)),
             Incoming::Stop(why) => self.stop(now, why),
         }
     }
@@ -281,6 +304,7 @@ impl Driver {
             calendars: &self.calendars,
             task_files: &self.task_files,
             push: &self.push,
+            transfers: &self.transfers,
             identity: &client.identity,
             door: client.door,
         };
@@ -288,8 +312,10 @@ impl Driver {
         match answer {
             Ok(Answer::Now(reply)) => self.reply(id, message, Ok(reply)),
             Ok(Answer::Ask(request)) if self.doubts(id, message, &request) => {}
-            Ok(Answer::Ask(request)) => self.ask(now, id, message, request),
+            Ok(Answer::Ask(request)) => drop(self.ask(now, id, message, request)),
+            Ok(Answer::Open { caller, provider, service }) => self.open(now, id, message, (caller, provider, service)),
             Ok(Answer::Notify(app, what)) => self.notify(id, message, app, what),
+            Ok(Answer::Transfer(wanted)) => self.transfer_for(now, id, message, wanted),
             Ok(Answer::Watch(scope, reply)) => {
                 self.reply(id, message, Ok(reply));
                 self.clients.watch(id, scope);
@@ -298,20 +324,44 @@ impl Driver {
                 self.reply(id, message, Ok(reply));
                 self.handle(now, Input::Attach { client: id, app, activates });
             }
+            Ok(Answer::HandOver(transfer)) => self.transfer_socket(now, id, message, transfer),
             Err(error) => self.reply(id, message, Err(error)),
         }
     }
 
+    /// A socket is handed over: the broker has it before the core hears of it.
+    fn transfer_socket(&mut self, now: Now, id: ClientId, message: &Message, transfer: Box<HandOver>) {
+        let HandOver { app, task, id: name, socket, options } = *transfer;
+        match self.sockets.take_over(socket) {
+            Ok(kept) => {
+                let request = bgtask_convert::transfer_request(app, task, name, kept, options);
+                self.ask(now, id, message, request);
+            }
+            Err(error) => {
+                let kind = match error.kind() {
+                    std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
+                    _ => ErrorKind::LimitReached,
+                };
+                self.reply(id, message, Err(Error::new(kind, format!("the socket cannot be handed over: {error}"))));
+            }
+        }
+    }
+
     /// Asks the core, unless its answer could not be made durable now.
-    fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) {
+    fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) -> Option<RequestId> {
         if self.durable.retry().is_some() {
+            if let Request::TransferSocket(_, new) = &request {
+                self.sockets.drop(new.key);
+            }
             let text = "the broker cannot make anything durable now (its log says why): try again later";
-            return self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
+            self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
+            return None;
         }
         self.last_request += 1;
         let request_id = RequestId(self.last_request);
         self.asked.insert(request_id, (id, message.clone()));
         self.handle(now, Input::Request(request_id, request));
+        Some(request_id)
     }
 
     fn reply(&mut self, id: ClientId, message: &Message, reply: Result<Message, Error>) {
@@ -421,6 +471,7 @@ impl Driver {
                 self.untidy.get_or_insert(STORE_REST);
                 effects::log(&event);
                 self.put_away_after(&event);
+                self.transfer_went_on(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));
@@ -452,6 +503,7 @@ enum Came {
     Wake,
     Retry,
     Idle,
+    Sockets(Vec<(SocketKey, Readiness)>),
 }
 
 /// Whether a server may be reached that could not be before.

@@ -1,13 +1,13 @@
 //! The first moments: places, store, hosts, doors, and the state the core starts from.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use bgtask_convert::Program;
-use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot};
+use bgtask_core::{App, AppId, Core, Input, Limits, Snapshot, SocketKey, limits};
 use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig};
 use bgtask_log::Logs;
 use bgtask_manifest::App as Declared;
@@ -24,6 +24,7 @@ use super::doubts::Doubts;
 use super::durable::Durable;
 use super::notify::Notifier;
 use super::{Driver, STORE_REST};
+use crate::app_services::AppServices;
 use crate::apps::{self, Apps};
 use crate::calendars::Calendars;
 use crate::clients::{self, Clients, Entrance, SessionBus};
@@ -46,6 +47,7 @@ use crate::session;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::task_files::{self, TaskFiles};
+use crate::transfers::Transfers;
 
 /// The variables of the broker's own environment that a host gets, if set; and every `LC_*`.
 const PASSED_ON: &[&str] = &[
@@ -67,9 +69,9 @@ const PASSED_ON: &[&str] = &[
     "DBUS_SESSION_BUS_ADDRESS",
 ];
 
-/// How many files the broker may want open: a connection and a process for each client, and as many again for hosts, sources
-/// and the store as programs usually get for everything.
-const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + 1_024;
+/// How many files the broker may want open: a connection and a process for each client, the sockets that apps have handed over,
+/// and as many again for hosts, sources and the store as programs usually get for everything.
+const OPEN_FILES: u64 = 2 * clients::MAX_CLIENTS as u64 + limits::MAX_SOCKETS as u64 + 1_024;
 
 /// The launcher's program, beside the broker's or where a package puts it.
 const LAUNCHER: &str = "bgtask-launcher";
@@ -109,6 +111,7 @@ impl Driver {
         let world = World::new(&options.sysroot);
         let centre = world.notifications();
         centre.keep_in(&places.runtime);
+        let transfers = Transfers::read(places.transfers(), places.socket())?;
         let mut driver = Self {
             core: Core::new(config.core, seed),
             durable: Durable::new(store),
@@ -124,11 +127,13 @@ impl Driver {
             listeners: Listeners::new(World::new("/"), world.clone(), seen, happened),
             devices: Devices::new(world.clone(), gone),
             inhibitor: Inhibitor::new(world.clone()),
-            sockets: Sockets::default(),
+            sockets: Sockets::new().map_err(|error| Failure::new("sockets cannot be watched", error))?,
+            app_services: AppServices::new(post.clone()),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
             push,
             task_files: TaskFiles::new(places.task_files()),
+            transfers,
             environment: Environment::of(&places, config.confinement),
             inbox,
             reports,
@@ -172,12 +177,22 @@ impl Driver {
             self.handle(now, input);
         }
         self.handle(now, Input::AppInstalled(App::of_commands()));
+        self.handle(now, Input::AppInstalled(App::of_transfers()));
         let gone = self.gone(&snapshot);
+        let lost = self.settle_sockets(&snapshot);
         self.handle(now, Input::Restore(Box::new(snapshot)));
+        if !lost.is_empty() {
+            tracing::warn!(
+                "{} sockets did not outlive the last broker: their tasks hear that they are closed",
+                lost.len()
+            );
+            self.handle(now, Input::SocketsGone(lost));
+        }
         for app in gone {
             self.handle(now, Input::AppRemoved(app));
         }
         self.read_task_files(now);
+        self.restore_transfers(now);
         self.finish_turn()
     }
 
@@ -191,6 +206,16 @@ impl Driver {
         Ok(loading.done())
     }
 
+    /// Compares the sockets that the broker should have with those that it has; answers which got lost.
+    fn settle_sockets(&mut self, snapshot: &Snapshot) -> Vec<SocketKey> {
+        let carried = snapshot.activations.iter().filter_map(|(_, activation)| activation.firing.socket);
+        let known: HashSet<_> = carried.chain(snapshot.sockets.iter().map(|socket| socket.key)).collect();
+        self.sockets.continue_after(known.iter().map(|key| key.0).max().unwrap_or(0));
+        self.sockets.retain(&known);
+        let held = snapshot.sockets.iter().filter(|socket| socket.state.is_held());
+        self.sockets.missing(held.map(|socket| socket.key))
+    }
+
     /// Apps whose manifest was removed while no broker ran. Access is not asked: it outlives the manifest (RE-8).
     fn gone(&self, snapshot: &Snapshot) -> BTreeSet<AppId> {
         let registered = snapshot.registrations.iter().map(|registration| &registration.app);
@@ -199,7 +224,7 @@ impl Driver {
         registered
             .chain(unread)
             .chain(seen)
-            .filter(|app| app.as_str() != App::COMMANDS && self.apps.is_gone(app))
+            .filter(|app| !App::BUILT_IN.contains(&app.as_str()) && self.apps.is_gone(app))
             .cloned()
             .collect()
     }
@@ -236,6 +261,11 @@ impl Environment {
 
     pub(super) fn command(&self) -> Vec<(OsString, OsString)> {
         self.commands.clone()
+    }
+
+    /// Whether programs run behind walls here.
+    pub(super) fn has_walls(&self) -> bool {
+        self.walls.are_there()
     }
 
     /// The user's home folder, or what there is.
@@ -275,6 +305,7 @@ fn spawner(places: &Places, config: &Config, use_cgroups: bool) -> Result<Spawne
         spares: config.waiting_launchers,
         records: places.runtime.join("hosts"),
         walls: config.confinement.has_walls(),
+        priority: config.priority,
         use_cgroups,
     };
     Spawner::new(config).map_err(|error| Failure::new("no host can be started", error))
@@ -287,7 +318,8 @@ fn make_room_for_files() {
     if current.is_some_and(|current| current < wanted) {
         let _at_most_as_many = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
-    if wanted < OPEN_FILES {
+    // Whoever hands over a socket for which there is no room hears it.
+    if wanted < OPEN_FILES - limits::MAX_SOCKETS as u64 {
         tracing::warn!(
             "only {wanted} files may be open, too few for {} clients: raise the hard limit",
             clients::MAX_CLIENTS

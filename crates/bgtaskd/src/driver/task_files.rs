@@ -94,8 +94,8 @@ impl Driver {
         })
     }
 
-    /// Asks the core on behalf of the folder; its answer is not sent to anybody.
-    fn decide_now(&mut self, now: Now, request: Request) -> Option<Result<Reply, Refusal>> {
+    /// Asks the core on the broker's own behalf; its answer is not sent to anybody.
+    pub(super) fn decide_now(&mut self, now: Now, request: Request) -> Option<Result<Reply, Refusal>> {
         self.last_request += 1;
         let id = RequestId(self.last_request);
         self.own_request = Some((id, None));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bgtask_confine::Plan;
 use bgtask_core::{CancellationReason, Command, HostExit, HostId, RunOrder, Trigger};
 use bgtask_host::{CommandSpec, Host, Running, Tail};
 use bgtask_log::{LogError, Logs, Trouble, Writer};
@@ -190,7 +191,7 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// What a command finds; `env` is what every command has.
+    /// What a command finds; `env` is what every command has, and `walls` are those that the broker puts around it.
     pub(crate) fn new(
         places: &Places,
         logs: &Logs,
@@ -198,6 +199,7 @@ impl Given {
         command: &Command,
         env: Vec<(OsString, OsString)>,
         home: &Path,
+        walls: Option<Plan>,
     ) -> Result<Self, String> {
         let cannot = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
         let log = Log::open(logs, &order.name, order).map_err(|error| cannot("its log cannot be written", &error))?;
@@ -207,12 +209,12 @@ impl Given {
             .map_err(|error| cannot("what its trigger carries cannot be given to it", &error))?;
         let dir = if command.dir.is_empty() { home.to_owned() } else { PathBuf::from(&*command.dir) };
         let argv = command.argv.iter().map(|argument| OsString::from(&**argument)).collect();
-        let confine = command.sandbox.as_deref().map(|sandbox| {
+        let asked = command.sandbox.as_deref().map(|sandbox| {
             let own = [Some(files.reason.as_path()), files.checkpoint.as_deref()];
             Walls::around_command(sandbox, home, &dir, Path::new(&*command.argv[0]), own)
         });
         let spec = CommandSpec {
-            confine,
+            confine: asked.or(walls),
             descriptors: vec![("BGTASK_DETAILS_FD".into(), details)],
             nice: command.nice,
             network: command.network,

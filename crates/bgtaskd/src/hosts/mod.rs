@@ -380,7 +380,7 @@ fn stamp(program: &Path) -> Option<Stamp> {
     Some((data.dev(), data.ino(), data.mtime(), data.mtime_nsec()))
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

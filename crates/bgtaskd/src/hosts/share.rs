@@ -17,13 +17,20 @@ impl Hosts {
     pub(crate) fn usage(&mut self, id: HostId) -> Option<Usage> {
         if let Some(app) = self.adopted.get(id) {
             let used = app.usage()?;
-            return Some(Usage { cpu: used.cpu, io: used.io, memory_peak: Some(used.memory), network: None });
+            return Some(Usage {
+                cpu: used.cpu,
+                io: used.io,
+                memory_peak: Some(used.memory),
+                network: None,
+                processes: None,
+            });
         }
         let entry = self.running.get_mut(&id)?;
         let used = entry.host.usage()?;
         entry.peak = entry.peak.max(used.memory);
         let network = self.meter.bytes_of(id.0, &entry.host);
-        Some(Usage { cpu: used.cpu, io: used.io, memory_peak: Some(entry.peak), network })
+        let processes = Some(used.processes);
+        Some(Usage { cpu: used.cpu, io: used.io, memory_peak: Some(entry.peak), network, processes })
     }
 
     /// What a host of which nothing is left has used.
@@ -32,7 +39,13 @@ impl Hosts {
         self.meter.forget(id.0);
         let all = entry.host.final_usage()?;
         let seen = Some(entry.peak).filter(|peak| *peak > 0);
-        Some(Usage { cpu: all.used.cpu, io: all.used.io, memory_peak: all.memory_peak.max(seen), network })
+        Some(Usage {
+            cpu: all.used.cpu,
+            io: all.used.io,
+            memory_peak: all.memory_peak.max(seen),
+            network,
+            processes: None,
+        })
     }
 
     /// Suspends a host, with everything it started (POL-1).
@@ -59,27 +72,25 @@ impl Hosts {
         tokio::spawn(remind(self.inbox.clone(), id));
     }
 
-    /// Ends a host that has become more processes than it may: it cannot be asked to stop, as what it is told most of it does
-    /// not hear.
-    pub(crate) fn count(&mut self, id: HostId) {
-        let Some(entry) = self.running.get_mut(&id).filter(|entry| entry.exit.is_none()) else { return };
-        let Some(program) = entry.program_mut() else { return };
+    /// What a host has used that has become more processes than it may be; of any other nothing, and it is looked at again.
+    pub(crate) fn crowd(&mut self, id: HostId) -> Option<Usage> {
+        let entry = self.running.get_mut(&id).filter(|entry| entry.exit.is_none())?;
+        let program = entry.program_mut()?;
         program.watched = false;
         if program.calls.is_empty() {
-            return;
+            return None;
         }
         let most = entry.host.watched().processes.unwrap_or_default();
-        match entry.host.crowd() {
-            None => self.watch(id),
-            Some(count) => {
-                let why = format!("it was {count} processes and threads, the most is {most}: it was ended\n");
-                tracing::warn!(host = id.0, "a host: {}", why.trim_end());
-                if let Ok(mut tail) = entry.tail.lock() {
-                    tail.push(why.as_bytes());
-                }
-                self.kill(id);
-            }
+        let Some(count) = entry.host.crowd() else {
+            self.watch(id);
+            return None;
+        };
+        let why = format!("it was {count} processes and threads, the most is {most}: it was ended\n");
+        tracing::warn!(host = id.0, "a host: {}", why.trim_end());
+        if let Ok(mut tail) = entry.tail.lock() {
+            tail.push(why.as_bytes());
         }
+        self.usage(id).map(|usage| Usage { processes: Some(count), ..usage })
     }
 
     fn told(&self, id: HostId, what: &str, tell: impl FnOnce(&bgtask_host::Host) -> Result<(), HostError>) {

@@ -6,9 +6,10 @@ mod report;
 
 use std::path::Path;
 
+use bgtask_core::Trigger;
 use bgtask_import::{Checked, Import, check};
-use bgtask_taskfile::Severity;
-use bgtask_wire::BrokerProxy;
+use bgtask_taskfile::{Severity, Task};
+use bgtask_wire::{BrokerProxy, ErrorKind};
 use clap::ValueEnum as _;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -80,7 +81,7 @@ pub(crate) async fn run(args: &Args, target: &Target, screen: &mut Screen<'_>) -
         match &source.content {
             Content::Tasks(import) => {
                 let checked = check(import, &zone, screen.clock.now().as_microsecond());
-                let added = added(args, import, broker.as_ref()).await?;
+                let added = added(args, import, broker.as_ref(), screen).await?;
                 failed.extend(added.iter().filter_map(|it| it.as_ref()?.as_ref().err().cloned()));
                 let report = Report { source, import, checked: &checked, added: &added, zone: &zone };
                 if args.format.json { answers.push(report.to_json()) } else { report.write(screen)? }
@@ -153,6 +154,7 @@ async fn added(
     args: &Args,
     import: &Import,
     broker: Option<&BrokerProxy<'_>>,
+    screen: &mut Screen<'_>,
 ) -> Result<Vec<Option<Result<String, String>>>, Failure> {
     let mut added = Vec::new();
     for imported in &import.tasks {
@@ -163,8 +165,15 @@ async fn added(
         let mut task = imported.task.clone();
         task.paused |= imported.differences.iter().any(|difference| difference.severity == Severity::Error);
         let name = task.registration.name.clone();
-        let answer = broker.add_task(&name, &bgtask_taskfile::write(&task), args.replace).await;
-        match answer.map_err(Failure::from) {
+        let mut answer = add(broker, &task, args.replace).await;
+        if let Err(refused) = &answer
+            && refused.name == Some(ErrorKind::NotSupported.name())
+            && takes_waking_out(&mut task.registration.trigger)
+        {
+            writeln!(screen.err, "{} wakes no machine from its sleep: {}", printable(&name), refused.message)?;
+            answer = add(broker, &task, args.replace).await;
+        }
+        match answer {
             Ok((id, update)) => {
                 if task.paused {
                     broker.set_paused(&id, true).await?;
@@ -176,4 +185,17 @@ async fn added(
         }
     }
     Ok(added)
+}
+
+async fn add(broker: &BrokerProxy<'_>, task: &Task, replace: bool) -> Result<(String, String), Failure> {
+    let definition = bgtask_taskfile::write(task);
+    Ok(broker.add_task(&task.registration.name, &definition, replace).await?)
+}
+
+/// Where the machine may not be woken, what ran there is better run late than not at all. Answers whether it was to wake.
+fn takes_waking_out(trigger: &mut Trigger) -> bool {
+    match trigger {
+        Trigger::Interval { pace, .. } | Trigger::Calendar { pace, .. } => std::mem::take(&mut pace.wake),
+        _ => false,
+    }
 }

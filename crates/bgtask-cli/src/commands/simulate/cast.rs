@@ -139,6 +139,7 @@ fn plain(info: &AppInfo) -> Option<App> {
         itself: Some(server.clone()),
         applications: info.applications.iter().skip(1).map(|id| id.as_str().into()).collect(),
         raises: Vec::new(),
+        services: vec![],
         commands: None,
     })
 }

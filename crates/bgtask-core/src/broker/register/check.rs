@@ -99,6 +99,7 @@ impl Core {
             | Trigger::Application
             | Trigger::MediaProcessing
             | Trigger::DeviceUse
+            | Trigger::AppService { .. }
             | Trigger::CustomSystemEvent { .. }
             | Trigger::Interval { .. }
             | Trigger::Calendar { .. }
@@ -223,6 +224,10 @@ fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
     match trigger {
         Trigger::Condition { condition, .. } => check_condition(*condition),
         Trigger::Event { class, properties, .. } => check_properties(*class, properties),
+        Trigger::AppService { .. } => {
+            let text = "an app service is declared in the manifest, under [[app_service]]: no app registers one";
+            Err(Refusal::InvalidArgument(text.into()))
+        }
         Trigger::System { kind: SystemTriggerType::ControlChannelReset, one_shot: true } => Err(
             Refusal::InvalidArgument("ControlChannelReset cannot be one-shot (SYS-2): pass one_shot = false".into()),
         ),
@@ -249,6 +254,7 @@ fn task_types(trigger: &Trigger) -> &'static [TaskType] {
         Trigger::System { .. }
         | Trigger::Maintenance { .. }
         | Trigger::Application
+        | Trigger::AppService { .. }
         | Trigger::CustomSystemEvent { .. }
         | Trigger::Interval { .. }
         | Trigger::Calendar { .. }

@@ -7,6 +7,7 @@ mod hosts;
 mod id_map;
 mod mail;
 mod occasions;
+mod sockets;
 mod tasks;
 mod times;
 
@@ -18,6 +19,7 @@ use id_map::IdMap;
 pub(super) use mail::Mailboxes;
 pub(super) use occasions::Occasion;
 use occasions::Occasions;
+pub(super) use sockets::Sockets;
 pub(super) use tasks::{Task, Tasks};
 pub(super) use times::Alarm;
 use times::{Agenda, Times};

@@ -5,7 +5,7 @@ use crate::ids::TaskId;
 use crate::model::subject::Subject;
 use crate::model::trigger::{SystemTriggerType, Trigger};
 
-/// What several registrations are found by at once, because one thing concerns them all. Timers have none: each has its time.
+/// What several registrations are found by at once, because one thing concerns them all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::broker) enum Occasion {
     /// The system trigger fires.
@@ -20,6 +20,8 @@ pub(in crate::broker) enum Occasion {
     Calendar,
     /// What is listened to.
     Listening,
+    /// Intervals are stretched, or are no longer.
+    Interval,
 }
 
 impl Occasion {
@@ -30,6 +32,7 @@ impl Occasion {
             Trigger::Condition { .. } => Self::Condition,
             Trigger::SessionStart { .. } => Self::Session,
             Trigger::Calendar { .. } => Self::Calendar,
+            Trigger::Time { one_shot: false, .. } | Trigger::Maintenance { one_shot: false, .. } => Self::Interval,
             trigger if Subject::is_behind(trigger) => Self::Listening,
             _ => return None,
         })
@@ -58,5 +61,10 @@ impl Occasions {
 
     pub(super) fn concerned(&self, occasion: &Occasion) -> impl Iterator<Item = TaskId> {
         self.0.get(occasion).into_iter().flatten().copied()
+    }
+
+    /// The first of them from an id on, and not more than so many.
+    pub(super) fn concerned_from(&self, occasion: &Occasion, from: TaskId, most: usize) -> Vec<TaskId> {
+        self.0.get(occasion).map(|ids| ids.range(from..).take(most).copied().collect()).unwrap_or_default()
     }
 }

@@ -113,6 +113,11 @@ impl Tasks {
         self.occasions.concerned(occasion).filter_map(|id| self.get(id))
     }
 
+    /// Those that something concerns, from an id on and not more than so many.
+    pub(in crate::broker) fn concerned_from(&self, occasion: &Occasion, from: TaskId, most: usize) -> Vec<TaskId> {
+        self.occasions.concerned_from(occasion, from, most)
+    }
+
     /// How often one of them was looked at so far.
     pub(in crate::broker) fn looks(&self) -> u64 {
         self.looks.get()

@@ -15,8 +15,8 @@ use crate::time::{Now, Spoken, WallTime};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateReading {
     /// Its name: a condition's name (of a command: its word), `Manifest`, `Access`, `EnergySaver`, `ExternalPower`,
-    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, of a command `Paused`, `Backoff` and `Running`, and `Standby`
-    /// and `Load` while they are closed.
+    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, of a command `Paused`, `Backoff` and `Running`, `Standby`
+    /// and `Load` while they are closed, and `Interval` while that of its timer is stretched.
     pub name: String,
     /// Whether it lets the task through.
     pub open: bool,
@@ -38,7 +38,12 @@ impl Core {
         if !is_command(registration) {
             readings.push(self.manifest_reading(registration));
         }
-        readings.push(reading("Access", access.allows(), access.to_string(), &self.apps.decided_by(&registration.app)));
+        readings.push(reading(
+            "Access",
+            self.denied(registration).is_none(),
+            access.to_string(),
+            &self.apps.decided_by(&registration.app),
+        ));
         if is_command(registration) {
             let paused = registration.paused;
             readings.push(reading("Paused", !paused, paused.to_string(), "the user"));
@@ -48,6 +53,7 @@ impl Core {
         if matches!(registration.trigger, Trigger::Maintenance { .. }) {
             readings.push(self.level_reading("ExternalPower", Fact::ExternalPower, |on| on));
         }
+        readings.extend(self.stretch_reading(registration, now));
         readings.extend(heard_reading(task));
         readings.push(self.level_reading("MemoryPressure", Fact::MemoryPressure, |short| !short));
         readings.extend(self.budget_readings(registration, now));

@@ -51,8 +51,7 @@ impl Core {
     }
 
     fn remedy_of_idle(&self, registration: &Registration, now: Now) -> Option<String> {
-        let access = self.status_of(registration);
-        if !access.allows() {
+        if let Some(access) = self.denied(registration) {
             return Some(self.opening(registration, Gate::Access(access), now).what);
         }
         is_command(registration).then(|| run_by_hand(registration))

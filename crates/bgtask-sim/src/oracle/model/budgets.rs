@@ -23,6 +23,9 @@ const TERMINATION: u32 = 300;
 const PART: u32 = 20;
 const LOOK_LEAST: Duration = Duration::from_millis(20);
 
+/// The memory of what has a bound on it is looked at so often.
+const MEMORY_SEEN: Duration = Duration::from_secs(2);
+
 /// What an app has used, and what it was last told of its energy.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Purse {
@@ -356,6 +359,11 @@ impl Model {
                 None if place.program.is_none() || place.frozen.is_some() => continue,
                 None => (self.cpu_left(&place.app), self.own_cpu(&place.app)),
             };
+            let app_of = place.program.is_some() && !place.is_command;
+            let unseen = self.now.boot.since(place.seen);
+            check(!app_of || self.config.budgets.memory.is_none() || unseen <= MEMORY_SEEN, || {
+                format!("nobody looked at the memory of {id:?} of {} for {unseen:?}", place.app)
+            })?;
             let Some((left, whole)) = left.zip(whole) else { continue };
             let slack = whole / PART + LOOK_LEAST * self.config.processors;
             let unknown = self.now.boot.since(place.seen) * host.percent_of_a_processor() / 100;

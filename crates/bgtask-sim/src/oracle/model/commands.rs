@@ -175,6 +175,7 @@ impl Model {
                 io: total.io - before.io,
                 memory_peak: total.memory_peak,
                 network: None,
+                processes: None,
             }
         });
     }

@@ -193,6 +193,7 @@ impl Model {
     /// CA-9: a host that said nothing and used nothing for so long is idle, and every task in it.
     pub(super) fn used(&mut self, host: HostId, usage: Usage, owed: &mut Owed) {
         self.bound_processor_time(host, usage.cpu, owed);
+        self.bound_size(host, &usage, owed);
         let spent = self.metered(host, usage);
         spent.iter().for_each(|spent| self.pays(spent, owed));
         let suspended = self.is_to_be_suspended(host).is_some();
@@ -209,6 +210,23 @@ impl Model {
         }
         if !worked && !spoke {
             self.cancel_where(owed, CancellationReason::IdleTask, |_, run| run.host == host);
+        }
+    }
+
+    /// what the broker started for an app is told to stop when it is too large, and ended when it is too many.
+    fn bound_size(&mut self, host: HostId, usage: &Usage, owed: &mut Owed) {
+        let Some(place) = self.hosts.get(&host).filter(|place| place.program.is_some() && !place.is_command) else {
+            return;
+        };
+        let (budgets, killed) = (&self.config.budgets, place.killed);
+        let too_many = usage.processes.zip(budgets.processes).is_some_and(|(is, most)| is > most);
+        let too_large = usage.memory_peak.zip(budgets.memory).is_some_and(|(is, most)| is > most);
+        if too_many || too_large {
+            self.cancel_where(owed, CancellationReason::ResourceRevocation, |_, run| run.host == host);
+        }
+        if too_many && !killed {
+            owed.kills.insert(host);
+            self.hosts.get_mut(&host).expect("just seen").killed = true;
         }
     }
 

@@ -269,7 +269,7 @@ impl Model {
             Input::HostStarted(host, instance) => self.started(*host, *instance),
             Input::HostProgress(host, instance, value) => self.progressed(*host, *instance, *value, owed),
             // Nothing is handed over in the simulated world.
-            Input::SocketTaken(..) => {}
+            Input::SocketTaken(..) | Input::CallerGone(_) => {}
             Input::HostFinished { host, instance, result, usage } => {
                 self.finished(*host, *instance, result, *usage, owed);
             }
@@ -285,7 +285,7 @@ impl Model {
                     self.set_off(*task, Occasion { by: By::World, details, count, lost: *lost }, owed);
                 }
             }
-            Input::Heard(..) => {}
+            Input::Heard(..) | Input::SocketReady(..) | Input::SocketsGone(_) => {}
             Input::DeviceGone(task) => self.device_gone(*task, owed),
             // The simulator has no server that pushes.
             Input::ChannelOpened { .. } | Input::ChannelRefused { .. } | Input::Pushed { .. } => {}
@@ -338,7 +338,10 @@ impl Model {
             Output::OpenChannel(_) | Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {
                 Err(format!("nobody asked for {output:?}"))
             }
-            Output::DropSocket(key) => check(false, || format!("{key:?} was never handed over")),
+            Output::DropSocket(key) | Output::WatchSocket(key) | Output::UnwatchSocket(key) => {
+                check(false, || format!("{key:?} was never handed over"))
+            }
+            Output::ForgetCaller(instance) => check(false, || format!("{instance} serves nobody")),
             Output::Freeze(host) => self.freezes(*host, owed),
             Output::Thaw(host) => self.thaws(*host, owed),
             Output::Throttled(host, instance, counts) => {

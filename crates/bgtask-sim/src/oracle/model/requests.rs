@@ -90,6 +90,10 @@ impl Model {
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
             // The simulator has no server that pushes.
             Request::CreatePushChannel(_) | Request::ClosePushChannel(_) => Answer::Refused,
+            // Nobody hands sockets over here.
+            Request::TransferSocket(..) | Request::ReclaimSocket { .. } => Answer::Refused,
+            // No app offers services in the simulated world.
+            Request::OpenAppService { .. } => Answer::Refused,
         };
         owed.answer = Some((id, answer));
     }

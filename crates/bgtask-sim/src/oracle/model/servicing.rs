@@ -73,7 +73,7 @@ impl Model {
             known => known.is_some(),
         };
         let changed = known.is_none_or(|known| known.version != app.version);
-        let version = AppVersion { version: app.version.clone(), servicing };
+        let version = AppVersion { version: app.version.clone(), servicing, used: None };
         self.settings.versions.insert(app.id.clone(), version);
         if servicing && changed {
             self.cancel_where(owed, CancellationReason::ServicingUpdate, |_, run| run.app == app.id);

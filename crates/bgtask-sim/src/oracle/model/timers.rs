@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgtask_core::{Now, Registration, Standing, TaskId, Trigger, WallTime};
+use bgtask_core::{Fact, Now, Registration, Standing, TaskId, Trigger, WallTime};
 
 use super::super::{Verdict, check};
 use super::held::{By, Occasion};
@@ -51,7 +51,7 @@ impl Model {
     fn fires_at(&self, id: TaskId, due: WallTime) -> Option<bool> {
         let its = &self.registrations[&id];
         let now = self.now.wall;
-        let Some(pace) = its.trigger.pace() else { return Some(self.tick_of(due) <= now) };
+        let Some(pace) = its.trigger.pace() else { return Some(self.tick_of(self.stretched(its, due)) <= now) };
         if now < due || now >= due + pace.jitter {
             return Some(now >= due);
         }
@@ -123,7 +123,7 @@ impl Model {
     pub(in crate::oracle) fn no_timer_is_late(&self, now: Now) -> Verdict {
         let latest = |id: TaskId, due: WallTime| match self.registrations[&id].trigger.pace() {
             Some(pace) => due + pace.jitter + pace.accuracy,
-            None => self.tick_of(due),
+            None => self.tick_of(self.stretched(&self.registrations[&id], due)),
         };
         let late = self.timers().find(|(id, due)| latest(*id, *due) <= now.wall);
         check(late.is_none(), || format!("this timer is due and nobody looked: {late:?}"))?;
@@ -219,6 +219,19 @@ impl Model {
         let interval = i64::try_from(registration.trigger.interval()?.as_micros()).ok()?;
         let late = self.now.wall.as_micros() - due.as_micros();
         Some(WallTime::from_micros(due.as_micros() + interval * (late.div_euclid(interval) + 1)))
+    }
+
+    /// While energy is saved, what fires again and again does so at the last of so many of its times that fit a day (TM-4).
+    fn stretched(&self, its: &Registration, due: WallTime) -> WallTime {
+        let (Trigger::Time { freshness, one_shot: false } | Trigger::Maintenance { freshness, one_shot: false }) =
+            its.trigger
+        else {
+            return due;
+        };
+        let saving = self.levels.get(&Fact::EnergySaver) == Some(&true);
+        let times = if saving { self.config.stretch.saving.min(24 * 60 / freshness) } else { 1 };
+        let minutes = u64::from(freshness) * u64::from(times.max(1) - 1);
+        due + Duration::from_secs(minutes * 60)
     }
 
     fn tick_of(&self, due: WallTime) -> WallTime {

@@ -259,6 +259,7 @@ mod tests {
             attempt: 1,
             budget: Duration::from_secs(25),
             throttled: bgtask_core::ThrottleCounts::default(),
+            brokered: None,
         };
         let bytes = run_call(&order, None).expect("it can be written").data().len();
         assert!((MAX_MESSAGE_BYTES..=MAX_ORDER_BYTES).contains(&bytes), "{bytes}");

@@ -52,6 +52,7 @@ impl Store {
             Change::DeleteZone => kept.zone = None,
             Change::PutState(fact, state) => put(&mut kept.states, (fact, state), |(fact, _)| *fact),
             Change::DeleteState(gone) => kept.states.retain(|(fact, _)| *fact != gone),
+            Change::PutSocket(_) | Change::DeleteSocket(_) => unreachable!("no socket was handed over"),
             Change::Record(event) => self.history.push(event),
         }
     }

@@ -75,6 +75,7 @@ impl Asked<'_> {
             Call::Acknowledge(app, sequence) => Request::Acknowledge(one(&app)?, sequence),
             Call::CreatePushChannel(app) => Request::CreatePushChannel(one(&app)?),
             Call::ClosePushChannel(app) => Request::ClosePushChannel(one(&app)?),
+            Call::ReclaimSocket { app, id } => Request::ReclaimSocket { app: one(&app)?, id },
             other => unreachable!("answered before: {other:?}"),
         })
     }

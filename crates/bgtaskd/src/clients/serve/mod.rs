@@ -5,11 +5,14 @@ mod describe;
 mod read;
 mod reply;
 mod standard;
+mod transfers;
 
-use bgtask_core::{AppId, Core, Now, Request};
+use std::os::fd::OwnedFd;
+
+use bgtask_core::{AppId, Core, Now, Request, TaskId};
 use bgtask_log::Logs;
 use bgtask_store::Store;
-use bgtask_wire::{Call, Error, ErrorKind, Standard};
+use bgtask_wire::{Call, Error, ErrorKind, Standard, TransferOptions};
 use serde::Serialize;
 use zbus::{Message, Type};
 
@@ -22,7 +25,9 @@ use crate::driver::Notify;
 use crate::places::Places;
 use crate::push::Push;
 use crate::task_files::TaskFiles;
-pub(crate) use reply::{refusal, reply};
+use crate::transfers::Transfers;
+pub(crate) use reply::{given_back, refusal, reply};
+pub(crate) use transfers::{Control, Transferring};
 
 /// What a call comes to.
 pub(crate) enum Answer {
@@ -39,10 +44,32 @@ pub(crate) enum Answer {
         /// The reply.
         reply: Message,
     },
+    /// The reply is the core's, and comes with the caller's end of a connection.
+    Open {
+        /// Who asks; `None` is a program of the user that is no app.
+        caller: Option<AppId>,
+        /// Whose service.
+        provider: AppId,
+        /// Its name.
+        service: String,
+    },
     /// The reply is the desktop's.
     Notify(AppId, Notify),
+    /// The reply is the driver's.
+    Transfer(Transferring),
     /// The reply, and from now on these events.
     Watch(Scope, Message),
+    /// The reply is the core's, once the broker has the socket.
+    HandOver(Box<HandOver>),
+}
+
+/// A socket that is handed over.
+pub(crate) struct HandOver {
+    pub(crate) app: AppId,
+    pub(crate) task: TaskId,
+    pub(crate) id: String,
+    pub(crate) socket: OwnedFd,
+    pub(crate) options: TransferOptions,
 }
 
 /// What an answer is made from.
@@ -56,6 +83,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) calendars: &'a Calendars,
     pub(crate) task_files: &'a TaskFiles,
     pub(crate) push: &'a Push,
+    pub(crate) transfers: &'a Transfers,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }
@@ -69,8 +97,16 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
             Ok(Answer::Notify(asked.shows(&app)?, what))
         }
         Call::RemoveNotification { app, tag } => Ok(Answer::Notify(asked.shows(&app)?, Notify::Remove(tag))),
+        Call::OpenAppService { app, provider, service } => asked.open(&app, &provider, service),
         Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
+        Call::CreateTransfer(app, order) => asked.create_transfer(&app, *order).map(Answer::Transfer),
+        Call::ControlTransfer { transfer, what } => asked.control_transfer(&transfer, &what).map(Answer::Transfer),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
+        Call::TransferSocket(given) => {
+            let bgtask_wire::Transferring { app, task, id, socket, options } = *given;
+            let (app, task) = (asked.identity.one(&app)?, ask::task_id(&task)?);
+            Ok(Answer::HandOver(Box::new(HandOver { app, task, id, socket, options })))
+        }
         Call::Standard(call) => standard::answer(&call, asked.core, message).map(Answer::Now),
         call => match asked.read(&call, message)? {
             Some(reply) => Ok(Answer::Now(reply)),
@@ -87,6 +123,17 @@ impl Asked<'_> {
             Some(_) => Ok(app),
             None => Err(self.refused(&bgtask_core::Refusal::UnknownApp(app))),
         }
+    }
+
+    /// Anybody may ask: the manifest of the app that is asked decides (HO-6).
+    fn open(&self, app: &str, provider: &str, service: String) -> Result<Answer, Error> {
+        let provider =
+            AppId::new(provider).map_err(|error| Error::new(ErrorKind::InvalidArgument, error.to_string()))?;
+        let caller = match self.identity.scope(app)? {
+            Scope::App(app) => Some(app),
+            Scope::All => None,
+        };
+        Ok(Answer::Open { caller, provider, service })
     }
 
     /// BLD-9: an app that runs its tasks itself does so on the very connection on which it attached.

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bgtask_core::{AppId, PushChannel, Registration, TaskId};
+use bgtask_core::{AppId, PushChannel, Registration, Socket, SocketState, TaskId};
 use bgtask_store::HISTORY_PAGE_MAX;
 use bgtask_wire::{
     AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
 };
 use zbus::Message;
 
-use bgtask_convert::{budget_info, energy_info, listened_info, push_channel_info, source_info, task_info, why_info};
+use bgtask_convert::{
+    budget_info, energy_info, listened_info, push_channel_info, socket_info, source_info, task_info, why_info,
+};
 
 use super::ask::task_id;
 use super::describe::{app_info, history_info};
@@ -67,7 +69,17 @@ impl Asked<'_> {
                 answered(message, &sources.chain(listened.into_values()).collect::<Vec<_>>())
             }
             Call::ListApps => answered(message, &self.list_apps()),
+            Call::ListTransfers(app) => answered(message, &self.list_transfers(app)?),
             Call::ListTaskFiles => answered(message, &self.list_task_files()?),
+            Call::ListSockets(app) => {
+                let scope = self.identity.scope(app)?;
+                let its = |socket: &&Socket| match &scope {
+                    Scope::All => true,
+                    Scope::App(app) => socket.app == *app,
+                };
+                let there = |socket: &&Socket| socket.state != SocketState::Taken;
+                answered(message, &self.core.sockets().filter(its).filter(there).map(socket_info).collect::<Vec<_>>())
+            }
             _ => return Ok(None),
         };
         reply.map(Some)
@@ -102,7 +114,9 @@ impl Asked<'_> {
             Scope::All => None,
             Scope::App(app) => Some(app),
         };
-        self.core.registrations(app).into_iter().map(|registration| self.described(registration)).collect()
+        // What the manifest registers is not among what the app has registered.
+        let listed = |its: &&Registration| app.is_none() || !its.trigger.is_of_manifest();
+        self.core.registrations(app).into_iter().filter(listed).map(|its| self.described(its)).collect()
     }
 
     fn task(&self, task: &str) -> Result<TaskInfo, Error> {

@@ -1,15 +1,17 @@
 //! What the core decided, as an answer.
 
-use bgtask_convert::error_kind;
-use bgtask_core::{Refusal, Reply, Update};
-use bgtask_wire::{Call, Error};
-use zbus::Message;
+use std::os::fd::OwnedFd;
+
+use bgtask_convert::{error_kind, socket_info};
+use bgtask_core::{Refusal, Reply, Socket, Update};
+use bgtask_wire::{Call, Error, ErrorKind};
+use zbus::{Fd, Message};
 
 use super::answered;
 use crate::apps::Apps;
 
-/// The reply to a request the core has granted.
-pub(crate) fn reply(decided: &Reply, message: &Message) -> Result<Message, Error> {
+/// The reply to a request the core has granted, with the descriptors that go with it.
+pub(crate) fn reply(decided: &Reply, message: &Message, ends: Vec<OwnedFd>) -> Result<Message, Error> {
     match decided {
         Reply::Registered(task) if is(message, "AddTask") => {
             answered(message, &(task.to_string(), update_word(Update::Registered)))
@@ -25,13 +27,26 @@ pub(crate) fn reply(decided: &Reply, message: &Message) -> Result<Message, Error
         Reply::Channel(channel) => {
             answered(message, &(channel.uri.as_deref().unwrap_or_default(), channel.expires.as_micros()))
         }
-        Reply::ChannelClosed
-        | Reply::Access(_)
+        Reply::AppService { status, why, .. } => {
+            let ends: Vec<_> = ends.into_iter().map(Fd::from).collect();
+            answered(message, &(status.number(), why, ends))
+        }
+        Reply::Access(_)
         | Reply::Unregistered
         | Reply::Set
         | Reply::Acknowledged
-        | Reply::Noted => answered(message, &()),
+        | Reply::Noted
+        | Reply::ChannelClosed
+        | Reply::Transferred => answered(message, &()),
+        Reply::Socket(_) => unreachable!("it goes with its descriptor, by `given_back`"),
     }
+}
+
+/// The reply with a socket that is its app's again.
+pub(crate) fn given_back(socket: &Socket, descriptor: Option<OwnedFd>, message: &Message) -> Result<Message, Error> {
+    let lost = || Error::new(ErrorKind::SocketNotFound, format!("the broker has lost the socket {:?}", socket.id));
+    let descriptor = zbus::OwnedFd::from(descriptor.ok_or_else(lost)?);
+    answered(message, &(descriptor, socket_info(socket)))
 }
 
 fn is(message: &Message, name: &str) -> bool {

@@ -1,0 +1,58 @@
+use std::fs::File;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::outgoing::Outgoing;
+use super::{Carrier, answer};
+use crate::fault::Fault;
+
+/// How often it is looked how much has gone.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The timer takes no more than some centuries.
+const FOR_EVER: Duration = Duration::from_secs(86_400 * 36_500);
+
+impl Carrier<'_> {
+    /// One attempt. HTTP knows no way to go on with an upload, so each gives the whole file.
+    pub(super) async fn upload(&mut self) -> Result<(), Fault> {
+        let path = &self.order.file;
+        let cannot = |error: std::io::Error| Fault::file("cannot read", path, &error);
+        let total = std::fs::metadata(path).map_err(cannot)?.len();
+        self.state.total = Some(total);
+        self.progressed(0);
+        let taken = Arc::new(AtomicU64::new(0));
+        let body = || {
+            taken.store(0, Ordering::Relaxed);
+            let file = File::open(path).map_err(cannot)?;
+            Ok(Outgoing::File { file, left: total, taken: Arc::clone(&taken) })
+        };
+        // How long it takes depends on the file: whether it goes on at all is looked at meanwhile.
+        let mut asking = pin!(self.network.ask(self.order, None, body, FOR_EVER));
+        let (mut before, mut silent) = (0, Duration::ZERO);
+        let (uri, response) = loop {
+            tokio::select! {
+                asked = &mut asking => break asked?,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = taken.load(Ordering::Relaxed);
+            silent = if now == before { silent + LOOK } else { Duration::ZERO };
+            before = now;
+            self.state.done = now;
+            (self.tell)(&self.state);
+            if silent >= self.network.stall() {
+                return Err(Fault::Network(format!("nothing was taken for {} s", silent.as_secs_f32())));
+            }
+        };
+        self.state.status = Some(response.status().as_u16());
+        if response.status().is_success() {
+            self.state.done = total;
+            (self.tell)(&self.state);
+            return Ok(());
+        }
+        // What was given was not taken.
+        self.state.done = 0;
+        Err(answer::refused(response.status(), response.headers(), &uri))
+    }
+}

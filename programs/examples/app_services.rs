@@ -1,0 +1,152 @@
+//! Both sides of app services in one program: what one app does for others, and another app that asks.
+//!
+//! The broker starts it as the program of the app that serves. The other app, with a copy of its own, asks:
+//!
+//! ```text
+//! app_services ask PROVIDER SERVICE
+//! app_services measure PROVIDER SERVICE TIMES
+//! ```
+//!
+//! `ask` sends each line of its input as the word `what` of a message, and says each answer as a line of JSON. It hangs up at the end
+//! of its input.
+
+use std::process::{ExitCode, exit};
+use std::time::Instant;
+
+use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
+use bgtask::{AppServiceConnection, AppServiceRequest, AppServiceTriggerDetails, ValueSet};
+use serde_json::json;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        [] => return Host::new().entry_point("Services.Answers", Answers).run(),
+        ["ask", app, service] => in_runtime(ask(app, service)),
+        ["measure", app, service, times] => in_runtime(measure(app, service, times)),
+        _ => Err("usage: app_services ask|measure PROVIDER SERVICE [TIMES]".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{}", json!({ "error": error.to_string() }));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_runtime(verb: impl Future<Output = Outcome>) -> Outcome {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(verb)
+}
+
+/// Answers whoever the manifest allows, until he hangs up.
+struct Answers;
+
+impl BackgroundTask for Answers {
+    async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+        let details = instance.app_service()?;
+        while let Some(request) = details.connection().next_request().await {
+            answer(&instance, &details, request).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn answer(
+    instance: &TaskInstance,
+    details: &AppServiceTriggerDetails,
+    request: AppServiceRequest,
+) -> Result<(), TaskError> {
+    let what: String = request.message().get("what")?.unwrap_or_default();
+    match what.as_str() {
+        "who" => {
+            let mut answer = ValueSet::from([
+                ("service", details.name().to_owned()),
+                ("instance", instance.instance_id().to_string()),
+            ]);
+            answer.insert("caller", details.caller_app_id().unwrap_or("nobody").to_owned());
+            answer.insert("process", std::process::id());
+            request.send_response(&answer)?;
+        }
+        "crash" => exit(3),
+        "wait" => {
+            // Who takes a message need not answer at once, and may ask back meanwhile.
+            let reason = instance.cancelled().await;
+            instance.local_settings()?.set("Stopped", reason.to_string())?;
+        }
+        "ignore" => drop(request),
+        other => request.send_response(&ValueSet::from([("heard", other)]))?,
+    }
+    Ok(())
+}
+
+async fn ask(app: &str, service: &str) -> Outcome {
+    let connection = AppServiceConnection::open(app, service).await?;
+    println!("{}", json!({ "open": true }));
+    let mut lines = lines_of_input();
+    loop {
+        let what = tokio::select! {
+            line = lines.recv() => line,
+            status = connection.closed() => {
+                println!("{}", json!({ "closed": status.to_string() }));
+                return Ok(());
+            }
+        };
+        let Some(what) = what else { return Ok(connection.close().await) };
+        println!("{}", said(connection.send_message(&ValueSet::from([("what", what)])).await));
+    }
+}
+
+fn said(answer: Result<ValueSet, impl std::fmt::Display>) -> serde_json::Value {
+    match answer {
+        Ok(answer) => {
+            let text = |key| answer.get::<String>(key).ok().flatten();
+            let number = answer.get::<u32>("process").ok().flatten();
+            json!({
+                "service": text("service"), "instance": text("instance"), "caller": text("caller"),
+                "process": number, "heard": text("heard"),
+            })
+        }
+        Err(failure) => json!({ "failure": failure.to_string() }),
+    }
+}
+
+fn lines_of_input() -> tokio::sync::mpsc::Receiver<String> {
+    let (sender, lines) = tokio::sync::mpsc::channel(16);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// How long a connection takes until its first answer, with and without a process that lingers, and how long an answer takes.
+async fn measure(app: &str, service: &str, times: &str) -> Outcome {
+    let message = ValueSet::from([("what", "echo")]);
+    let (mut opened, mut answered) = (Vec::new(), Vec::new());
+    for _ in 0..times.parse()? {
+        let begun = Instant::now();
+        let connection = AppServiceConnection::open(app, service).await?;
+        connection.send_message(&message).await?;
+        opened.push(begun.elapsed().as_micros());
+        for _ in 0..20 {
+            let asked = Instant::now();
+            connection.send_message(&message).await?;
+            answered.push(asked.elapsed().as_micros());
+        }
+        connection.close().await;
+    }
+    let first = opened.remove(0);
+    println!("{}", json!({ "first": first, "opened": median(opened), "answered": median(answered) }));
+    Ok(())
+}
+
+fn median(mut of: Vec<u128>) -> Option<u128> {
+    of.sort_unstable();
+    of.get(of.len() / 2).copied()
+}

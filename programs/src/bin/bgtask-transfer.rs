@@ -1,0 +1,5 @@
+//! The worker: carries one background transfer.
+
+fn main() -> std::process::ExitCode {
+    bgtask_transfer::worker::main()
+}

@@ -1,0 +1,83 @@
+//! `kill -9` of everything, again and again (RE-5).
+
+use bgtask_wire::{TransferInfo, TransferOrder, TransferStatus};
+
+use super::flawed::{Content, Flaw};
+use super::{FILM, Stage};
+
+/// Large enough to be met on its way: some seconds of transfer.
+const LARGE: Content = Content { len: 32 << 20, seed: 11 };
+const RATE: u64 = 16 << 20;
+
+#[tokio::test]
+async fn re_5_a_worker_that_is_killed_costs_only_what_it_had_not_fetched() {
+    let stage = Stage::set().await;
+    stage.server.flaws([Flaw::StallAfter(1_000_000)]);
+    let id = stage.download("film.mkv").await;
+    stage.until(&id, "on its way", |info| info.done >= 900_000).await;
+    kill(&worker_of(&id).expect("it runs"));
+    // After a failure it waits for a while: who does not want to, tells it to go on.
+    stage.becomes(&id, TransferStatus::PausedRecoverableWebErrorStatus).await;
+    stage.control(&id, "pause").await;
+    stage.control(&id, "resume").await;
+    stage.arrives(&id, "film.mkv").await;
+    let from = stage.server.seen()[1].header("range").expect("it went on where it was").to_owned();
+    assert!(from == "bytes=1000000-", "{from}");
+}
+
+#[tokio::test]
+async fn re_5_a_large_file_arrives_however_often_everything_is_killed() {
+    let mut stage = Stage::with(LARGE).await;
+    stage.server.rate(RATE);
+    stage.server.flaws([Flaw::CutAfter(5 << 20), Flaw::None, Flaw::CutAfter(4 << 20)]);
+    let sum = bgtask_transfer::Sha256::of(&LARGE.bytes()[..]).unwrap().to_string();
+    let order = TransferOrder { sha256: Some(sum), ..stage.order("large.bin") };
+    let id = stage.user.broker.create_transfer("", order).await.unwrap();
+    for step in 1..=5 {
+        stage.until(&id, "further", |info: &TransferInfo| info.done >= (step * 4) << 20).await;
+        if step % 2 == 0 {
+            worker_of(&id).iter().for_each(|worker| kill(worker));
+        }
+        stage = stage.after_a_crash().await;
+    }
+    // Whatever pause the killed ones have earned it.
+    stage.control(&id, "pause").await;
+    stage.control(&id, "resume").await;
+    stage.becomes(&id, TransferStatus::Completed).await;
+    assert!(std::fs::read(stage.file("large.bin")).unwrap() == LARGE.bytes());
+    let again: u64 = stage.server.seen().iter().skip(1).map(|seen| u64::from(seen.header("range").is_none())).sum();
+    assert_eq!(again, 0, "it never began anew");
+}
+
+/// What was ordered while no worker could be started is not forgotten.
+#[tokio::test]
+async fn re_5_an_order_outlives_the_broker_that_took_it() {
+    let stage = Stage::set().await;
+    stage.home.world.online(false);
+    let id = stage.download("film.mkv").await;
+    let stage = stage.after_a_crash().await;
+    stage.becomes(&id, TransferStatus::PausedNoNetwork).await;
+    // A store that is lost costs nothing but the task, which it gets anew.
+    stage.home.world.online(true);
+    stage.arrives(&id, "film.mkv").await;
+    assert_eq!(stage.info(&id).await.done, FILM.len);
+}
+
+/// The process that carries it.
+fn worker_of(id: &str) -> Option<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let carries = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        line.contains("bgtask-transfer") && line.trim_end_matches('\0').ends_with(id)
+    };
+    let mut found = processes.filter_map(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).ok()?;
+        carries(&line).then(|| process.file_name().to_string_lossy().into_owned())
+    });
+    found.next()
+}
+
+fn kill(pid: &str) {
+    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
