@@ -104,6 +104,7 @@ mod session;
 pub mod storage;
 pub mod testing;
 mod throttle;
+pub mod transfer;
 mod trigger;
 mod value;
 mod windows_enum;
