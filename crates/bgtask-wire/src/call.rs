@@ -145,6 +145,12 @@ pub enum Call {
     },
     /// `ListTransfers(s)`
     ListTransfers(String),
+    /// `CreatePushChannel(s)`
+    CreatePushChannel(String),
+    /// `ClosePushChannel(s)`
+    ClosePushChannel(String),
+    /// `ListPushChannels(s)`
+    ListPushChannels(String),
     /// A call every D-Bus object answers.
     Standard(Standard),
     /// `TransferSocket(sssha{sv})`
@@ -342,6 +348,9 @@ impl Call {
                 Self::ControlTransfer { transfer, what }
             }
             "ListTransfers" => Self::ListTransfers(body(message)?),
+            "CreatePushChannel" => Self::CreatePushChannel(body(message)?),
+            "ClosePushChannel" => Self::ClosePushChannel(body(message)?),
+            "ListPushChannels" => Self::ListPushChannels(body(message)?),
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })
     }

@@ -79,6 +79,8 @@ impl Asked<'_> {
             }
             Call::Acknowledge(app, sequence) => Request::Acknowledge(one(&app)?, sequence),
             Call::ReclaimSocket { app, id } => Request::ReclaimSocket { app: one(&app)?, id },
+            Call::CreatePushChannel(app) => Request::CreatePushChannel(one(&app)?),
+            Call::ClosePushChannel(app) => Request::ClosePushChannel(one(&app)?),
             other => unreachable!("answered before: {other:?}"),
         })
     }
