@@ -55,7 +55,8 @@ impl Tls {
             let id = format!("{} {number}", instance.instance_id());
             // One peer that does not keep to the protocol is no reason to keep others out.
             match welcome(&config, &stream) {
-                Ok(session) => self.hand_over(&id, stream, session, information).await?,
+                Ok(Some(session)) => self.hand_over(&id, stream, session, information).await?,
+                Ok(None) => {}
                 Err(error) => eprintln!("a peer was sent away: {error}"),
             }
         }
@@ -64,32 +65,14 @@ impl Tls {
         Ok(listener.transfer_ownership(information.id(), information.context().clone()).await?)
     }
 
-    /// Sends back what has arrived, with the session that this process has; without one the connection is of no use.
+    /// Goes on with the session that this process has; without one the connection is of no use.
     async fn answer(&self, information: &SocketActivityInformation) -> Result<(), TaskError> {
-        let mut stream = TcpStream::from(information.stream_socket().await?.into_fd()?);
+        let stream = TcpStream::from(information.stream_socket().await?.into_fd()?);
         let Some(mut session) = self.session(information.id()) else { return Ok(()) };
-        stream.set_nonblocking(true)?;
-        loop {
-            match session.read_tls(&mut stream) {
-                Ok(0) => return Ok(()),
-                Ok(_) => drop(session.process_new_packets()?),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            }
-            let mut text = Vec::new();
-            match session.reader().read_to_end(&mut text) {
-                // The peer has said that it is done.
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => session.writer().write_all(&text)?,
-                Err(error) => return Err(error.into()),
-            }
+        match echo(&mut session, &stream)? {
+            true => self.hand_over(information.id(), stream, session, information).await,
+            false => Ok(()),
         }
-        stream.set_nonblocking(false)?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        while session.wants_write() {
-            session.write_tls(&mut stream)?;
-        }
-        self.hand_over(information.id(), stream, session, information).await
     }
 
     async fn hand_over(
@@ -103,7 +86,7 @@ impl Tls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), session);
         let mut socket = StreamSocket::from(stream);
         socket.enable_transfer_ownership(information.task_id(), SocketActivityConnectedStandbyAction::DoNotWake)?;
-        Ok(socket.transfer_ownership(id, SocketActivityContext::default(), None).await?)
+        Ok(socket.transfer_ownership(id, SocketActivityContext::new(*b"session"), None).await?)
     }
 
     fn session(&self, id: &str) -> Option<ServerConnection> {
@@ -111,19 +94,43 @@ impl Tls {
     }
 }
 
-/// The handshake.
-fn welcome(config: &Arc<ServerConfig>, stream: &TcpStream) -> Result<ServerConnection, TaskError> {
+/// Sends back what has arrived; answers whether the peer goes on. When this returns, nothing is left that the session has read and
+/// not given out: nobody would wake a task for that.
+fn echo(session: &mut ServerConnection, mut stream: &TcpStream) -> Result<bool, TaskError> {
+    stream.set_nonblocking(true)?;
+    loop {
+        let mut text = Vec::new();
+        match session.reader().read_to_end(&mut text) {
+            // The peer has said that it is done.
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => session.writer().write_all(&text)?,
+            Err(error) => return Err(error.into()),
+        }
+        match session.read_tls(&mut stream) {
+            Ok(0) => return Ok(false),
+            Ok(_) => drop(session.process_new_packets()?),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    while session.wants_write() {
+        session.write_tls(&mut stream)?;
+    }
+    Ok(true)
+}
+
+/// The handshake, and what the peer sent with the end of it.
+fn welcome(config: &Arc<ServerConfig>, mut stream: &TcpStream) -> Result<Option<ServerConnection>, TaskError> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut session = ServerConnection::new(Arc::clone(config))?;
     while session.is_handshaking() {
-        session.complete_io(&mut &*stream)?;
+        session.complete_io(&mut stream)?;
     }
-    while session.wants_write() {
-        session.write_tls(&mut &*stream)?;
-    }
-    Ok(session)
+    Ok(echo(&mut session, stream)?.then_some(session))
 }
 
 fn config(context: &SocketActivityContext) -> Result<Arc<ServerConfig>, TaskError> {

@@ -74,7 +74,7 @@ async fn a_session_of_tls_lives_in_the_process_of_its_task() {
     });
     let (mut stream, trusted) = talk.await.unwrap();
     let words = user.words(&task).await;
-    assert!(words.matches("started").count() >= 4, "one for the connection and one for each word: {words}");
+    assert!(words.matches("started").count() >= 3, "several activations had a part in it: {words}");
 
     // Another version of the app: its process goes, and the sessions with it.
     let manifest = fs::read_to_string(home.manifest(SAMPLE)).unwrap().replace("version = \"1\"", "version = \"2\"");
