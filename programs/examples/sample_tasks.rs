@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, exit};
 use std::time::{Duration, Instant};
 
-use bgtask::PropertyValue;
 use bgtask::host::{BackgroundTask, BlockingTask, Host, TaskError, TaskInstance};
+use bgtask::{PropertyValue, RawNotification};
 use rustix::fs::{FlockOperation, flock};
 use tokio::time::sleep;
 
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         .entry_point("Tasks.Works", Works)
         .entry_point("Tasks.Lingers", Lingers)
         .entry_point("Tasks.Tells", Tells)
+        .entry_point("Tasks.Lists", Lists)
         .entry_point("Tasks.Uses", Uses)
         .run()
 }
@@ -259,7 +260,21 @@ fn tell(instance: &TaskInstance) -> Result<(), TaskError> {
     Ok(settings.set(name, runs)?)
 }
 
-/// The same, and goes on until it is told to stop: then it leaves word of why, under its name and `ended`.
+/// Writes what each message begins with into the file `messages`, one line for each: there may be very many.
+struct Lists;
+
+impl BackgroundTask for Lists {
+    async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+        let told = instance.trigger_events();
+        let first = |message: &RawNotification| message.content.split(' ').next().unwrap_or_default().to_owned() + "\n";
+        let lines: String = told.details::<RawNotification>().iter().map(first).collect();
+        let lost = "lost\n".repeat(told.lost() as usize);
+        let mut file = File::options().append(true).create(true).open(data_folder()?.join("messages"))?;
+        Ok(file.write_all((lines + &lost).as_bytes())?)
+    }
+}
+
+/// As `Tells`, and goes on until it is told to stop: then it leaves word of why, under its name and `ended`.
 struct Uses;
 
 impl BackgroundTask for Uses {

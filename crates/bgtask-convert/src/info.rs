@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bgtask_core::{
     AccessSetting, AppId, Condition, Core, CustomSystemEventTriggerRecurrence, Entry, EventClass, Fact, GateReading,
-    InvalidId, NewRegistration, Now, Registration, Resource, SourceStatus, SystemTriggerType, TaskGroup, Trigger, Why,
+    InvalidId, NewRegistration, Now, PushChannel, Registration, Resource, SourceStatus, SystemTriggerType, TaskGroup,
+    Trigger, Why,
 };
-use bgtask_wire::{BudgetInfo, GateInfo, SourceInfo, TaskInfo, WhyInfo};
+use bgtask_wire::{BudgetInfo, GateInfo, PushChannelInfo, SourceInfo, TaskInfo, WhyInfo};
 
 /// A registration as it stands, without the places that only its broker knows: see [`TaskInfo::log`].
 pub fn task_info(core: &Core, registration: &Registration) -> TaskInfo {
@@ -119,6 +120,8 @@ fn trigger_of(info: &TaskInfo) -> Option<Trigger> {
         "ApplicationTrigger" => Trigger::Application,
         "MediaProcessingTrigger" => Trigger::MediaProcessing,
         "DeviceUseTrigger" => Trigger::DeviceUse,
+        // It is registered under the name of the service.
+        "AppServiceTrigger" => Trigger::AppService { name: info.name.as_str().into() },
         "CustomSystemEventTrigger" => Trigger::CustomSystemEvent {
             id: info.event_id.as_deref()?.into(),
             recurrence: CustomSystemEventTriggerRecurrence::from_name(info.recurrence.as_deref()?)?,
@@ -232,6 +235,21 @@ pub fn source_info(fact: Fact, status: Option<&SourceStatus>, core: &Core) -> So
             _ => level,
         },
         ..status_info(fact.name().into_owned(), status)
+    }
+}
+
+/// A channel for push messages, and how well it works.
+pub fn push_channel_info(channel: &PushChannel, held: usize, status: &SourceStatus) -> PushChannelInfo {
+    let SourceInfo { status, how, why, help, .. } = status_info(String::new(), Some(status));
+    PushChannelInfo {
+        app: channel.app.to_string(),
+        uri: channel.uri.as_deref().map(str::to_owned),
+        expires: channel.expires.as_micros(),
+        status,
+        how,
+        why,
+        help,
+        held: held as u64,
     }
 }
 

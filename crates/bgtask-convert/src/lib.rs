@@ -3,7 +3,7 @@
 //! | from | to | with |
 //! |---|---|---|
 //! | the arguments of `Register` | a registration | [`new_registration`] |
-//! | a registration as it stands | what clients see | [`task_info`], [`why_info`], [`source_info`], [`listened_info`] |
+//! | a registration as it stands | what clients see | [`task_info`], [`why_info`], [`source_info`], [`listened_info`], [`push_channel_info`] |
 //! | what clients see of a task | a registration | [`registration_of`] |
 //! | an order to run or to stop, a suspension | a message to a host | [`run_call`], [`cancel_call`], [`throttled_call`] |
 //! | what an app has used | what clients see | [`budget_info`], [`energy_info`] |
@@ -33,7 +33,9 @@ mod subject;
 pub use confinement::{Grounds, plan};
 pub use details::{details, device_of, service_details};
 pub use host::{cancel_call, run_call, task_failure, throttled_call};
-pub use info::{budget_info, listened_info, registration_of, setting_word, source_info, task_info, why_info};
+pub use info::{
+    budget_info, listened_info, push_channel_info, registration_of, setting_word, source_info, task_info, why_info,
+};
 pub use manifest::{Program, cannot_run, core_app};
 pub use news::{energy_info, event_info, event_text, notice_message, outcome_info, progress_message};
 pub use notification::notification;

@@ -165,6 +165,11 @@ number! {
     SocketKey
 }
 
+number! {
+    /// Names a push message that its server waits to have acknowledged.
+    PushTicket
+}
+
 /// The core's only source of identifiers: a stream of 64-bit numbers fixed by its seed.
 ///
 /// The algorithm is SplitMix64. Ids need to be distinct, not secret: who may use one is decided by the caller's app.

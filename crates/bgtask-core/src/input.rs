@@ -10,6 +10,7 @@ use crate::model::budget::Account;
 use crate::model::command::Usage;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::outcome::Completion;
+use crate::model::push::{Push, PushChannel};
 use crate::model::registration::{NewRegistration, Registration};
 use crate::model::socket::{Readiness, Socket, SocketActivityConnectedStandbyAction, SocketKind};
 use crate::model::trigger::{Demand, Details};
@@ -114,6 +115,29 @@ pub enum Input {
     SocketsGone(Vec<SocketKey>),
     /// The caller that this instance serves has closed its end of the connection, or is gone.
     CallerGone(InstanceId),
+    /// Push: a channel has this address.
+    ChannelOpened {
+        /// Whose.
+        app: AppId,
+        /// What to send to.
+        uri: Arc<str>,
+    },
+    /// A channel cannot be opened now.
+    ChannelRefused {
+        /// Whose.
+        app: AppId,
+        /// Why not.
+        why: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// Messages have arrived on a channel, the oldest first.
+    Pushed {
+        /// Whose.
+        app: AppId,
+        /// Which.
+        messages: Vec<Push>,
+    },
 }
 
 /// What the store held when the broker started.
@@ -141,6 +165,8 @@ pub struct Snapshot {
     pub accounts: Vec<(AppId, Account)>,
     /// The sockets that apps have handed over.
     pub sockets: Vec<Socket>,
+    /// The channels for push messages.
+    pub channels: Vec<PushChannel>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }
@@ -277,6 +303,10 @@ pub enum Request {
     },
     /// The app has handled a completion.
     Acknowledge(AppId, u64),
+    /// `CreatePushNotificationChannelForApplicationAsync`: the same again is a longer life.
+    CreatePushChannel(AppId),
+    /// `PushNotificationChannel.Close`.
+    ClosePushChannel(AppId),
     /// `AppServiceConnection.OpenAsync`: somebody wants to be served by an app (HO-6).
     OpenAppService {
         /// Who asks; `None` is a program of the user that is no app.

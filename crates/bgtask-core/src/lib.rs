@@ -47,7 +47,7 @@ pub use broker::{Core, Gate, GateReading, Why};
 pub use config::{Config, Stretch};
 pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
-pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, RequestId, SocketKey, TaskId};
+pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, PushTicket, RequestId, SocketKey, TaskId};
 pub use input::{AppVersion, HostExit, Input, NewSocket, Request, Snapshot, SourceStatus};
 pub use model::access::{
     AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,
@@ -63,6 +63,7 @@ pub use model::command::{Command, LastRun, Retry, Usage, Used};
 pub use model::condition::{Condition, Levels, SystemConditionType};
 pub use model::fact::{BackgroundWorkCost, DayWindow, Fact, LOGGED_OFF, Report, Zone};
 pub use model::outcome::{Completion, Outcome};
+pub use model::push::{Push, PushChannel};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};
 pub use model::socket::{
     IllegalSocketEvent, Readiness, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason,

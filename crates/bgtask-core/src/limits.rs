@@ -89,6 +89,14 @@ pub const MAX_ERROR_BYTES: usize = 4_096;
 /// Longest kept tail of what a host wrote before it died, in bytes.
 pub const MAX_OUTPUT_TAIL_BYTES: usize = 4_096;
 
+/// Most channels for push messages: each is a connection.
+pub const MAX_PUSH_CHANNELS: usize = 64;
+/// Most requests for one channel that wait for its address.
+pub const MAX_CHANNEL_REQUESTS: usize = 64;
+/// Most messages of one channel that are held while there is no room, of those that nobody keeps a second time. Of the others the
+/// transport bounds how many are not acknowledged.
+pub const MAX_HELD_PUSHES: usize = 256;
+
 /// How long a period of energy is (POL-6).
 pub const ENERGY_PERIOD: Duration = Duration::from_secs(30 * 60);
 /// What one second of a processor weighs as energy.

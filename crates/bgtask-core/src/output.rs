@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use crate::activation::{Activation, Firing};
 use crate::event::{CancelNotice, Event};
-use crate::ids::{AppId, ClientId, HostId, InstanceId, RequestId, SocketKey, TaskId};
+use crate::ids::{AppId, ClientId, HostId, InstanceId, PushTicket, RequestId, SocketKey, TaskId};
 use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
+use crate::model::push::PushChannel;
 use crate::model::registration::{Entry, Registration};
 use crate::model::socket::Socket;
 use crate::model::subject::Subject;
@@ -129,6 +130,12 @@ pub enum Output {
     ForgetCaller(InstanceId),
     /// Wake the machine then, if it sleeps; ordered whenever that changes, `None` is not at all.
     Rouse(Option<BootTime>),
+    /// Open the channel of this app, or go on with it; the answer is an [`Input::ChannelOpened`](crate::Input::ChannelOpened).
+    OpenChannel(AppId),
+    /// Give it up.
+    CloseChannel(AppId),
+    /// Those messages of its channel are durable: their server may forget them.
+    AcknowledgePushes(AppId, Vec<PushTicket>),
     /// Nothing more to do until an input comes, or until then.
     Wake(Option<Wake>),
 }
@@ -201,6 +208,10 @@ pub enum Change {
     PutSocket(Socket),
     /// Remove.
     DeleteSocket(SocketKey),
+    /// Insert or replace: a channel for push messages.
+    PutChannel(PushChannel),
+    /// Remove.
+    DeleteChannel(AppId),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
@@ -292,6 +303,10 @@ pub enum Reply {
         /// The activation that serves it, where it is open.
         instance: Option<InstanceId>,
     },
+    /// The channel for push messages, with its address.
+    Channel(PushChannel),
+    /// There is none any more.
+    ChannelClosed,
 }
 
 /// What `register_or_update` came to (D5).

@@ -4,8 +4,8 @@ use crate::ids::{AppId, ClassId, TaskId};
 use crate::limits::{
     MAX_APP_SERVICE_CONNECTIONS, MAX_APPS, MAX_ARGUMENTS, MAX_CALENDAR_BYTES, MAX_COMMAND_BYTES, MAX_CONDITIONS,
     MAX_CONSENTS, MAX_DETAILS_BYTES, MAX_ENTRY_POINT_BYTES, MAX_EVENT_ID_BYTES, MAX_GROUP_BYTES, MAX_NAME_BYTES,
-    MAX_PATH_BYTES, MAX_PROPERTIES, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP, MAX_SOCKET_CONTEXT_BYTES,
-    MAX_SOCKET_ID_BYTES, MAX_SOCKETS, MAX_SOCKETS_PER_APP, MAX_SOURCES,
+    MAX_PATH_BYTES, MAX_PROPERTIES, MAX_PUSH_CHANNELS, MAX_REGISTRATIONS, MAX_REGISTRATIONS_PER_APP,
+    MAX_SOCKET_CONTEXT_BYTES, MAX_SOCKET_ID_BYTES, MAX_SOCKETS, MAX_SOCKETS_PER_APP, MAX_SOURCES,
 };
 use crate::model::app::TaskType;
 
@@ -138,6 +138,8 @@ pub enum Limit {
     SocketsPerApp,
     /// [`MAX_SOCKETS`]
     Sockets,
+    /// [`MAX_PUSH_CHANNELS`]
+    PushChannels,
 }
 
 impl fmt::Display for Refusal {
@@ -274,6 +276,9 @@ impl fmt::Display for Limit {
                 f,
                 "the app serves {MAX_APP_SERVICE_CONNECTIONS} connections already, the most it may: close one that is done"
             ),
+            Self::PushChannels => {
+                write!(f, "{MAX_PUSH_CHANNELS} apps have a channel for push messages, the most there may be: close one")
+            }
             Self::Consents => {
                 write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")
             }

@@ -19,9 +19,9 @@ use tokio::sync::mpsc;
 pub const MAX_PAYLOAD_BYTES: usize = 5 * 1_024;
 
 /// Most headers of a message that are kept, and the most bytes of one with its name. What is beyond is left out.
-pub const MAX_HEADERS: usize = 32;
+pub const MAX_HEADERS: usize = 16;
 /// See [`MAX_HEADERS`].
-pub const MAX_HEADER_BYTES: usize = 512;
+pub const MAX_HEADER_BYTES: usize = 256;
 
 /// Most messages of one channel that are not acknowledged: the server keeps those that follow.
 pub const MAX_UNACKNOWLEDGED: u16 = 256;

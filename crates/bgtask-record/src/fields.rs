@@ -6,11 +6,11 @@ use bgtask_core::{
     CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
     CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint,
     Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration,
-    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Readiness,
-    Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
-    SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState, SourceStatus, Standing,
-    Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger,
-    Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
+    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Push,
+    PushChannel, Readiness, Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing,
+    Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState,
+    SourceStatus, Standing, Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType,
+    ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ record! {
     struct PathWatch { path, recursive, on, settle }
     struct Policy { default, apps }
     struct PolicyEntry { rule, file, budget = 100 }
+    struct Push { line, ticket }
+    struct PushChannel { app, uri, expires }
     struct Registration {
         id, app, name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group, registered_at,
         due, counted_in, standing, paused = false, last, fresh_since, overdue = false
@@ -61,7 +63,7 @@ record! {
     struct Server { program, application, sharing, budget }
     struct Snapshot {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
-        sockets = Vec::new(), session
+        channels = Vec::new(), sockets = Vec::new(), session
     }
     struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
     struct Stretch { saving, rare, rare_after }
@@ -104,6 +106,8 @@ record! {
         DeleteAccount(app),
         PutSocket(socket),
         DeleteSocket(socket),
+        PutChannel(channel),
+        DeleteChannel(app),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
@@ -175,6 +179,9 @@ record! {
         SocketReady(socket, readiness),
         SocketsGone(sockets),
         CallerGone(instance),
+        ChannelOpened { app, uri },
+        ChannelRefused { app, why, help },
+        Pushed { app, messages },
     }
     enum Limit {
         RegistrationsPerApp,
@@ -198,6 +205,7 @@ record! {
         CalendarBytes,
         Sources,
     AppServiceConnections, SocketContextBytes, SocketIdBytes, Sockets, SocketsPerApp,
+        PushChannels,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
@@ -239,6 +247,9 @@ record! {
         UnwatchSocket(socket),
         ForgetCaller(instance),
         Rouse(at),
+        OpenChannel(app),
+        CloseChannel(app),
+        AcknowledgePushes(app, tickets),
         Wake(wake),
     }
     enum Refusal {
@@ -279,6 +290,8 @@ record! {
         Transferred,
         Socket(socket),
         AppService { status, why, instance },
+        Channel(channel),
+        ChannelClosed,
     }
     enum Readiness { Readable, Closed }
     enum Resource { Cpu, Network }
@@ -307,6 +320,8 @@ record! {
         TransferSocket(app, socket),
         ReclaimSocket { app, id },
         OpenAppService { caller, app, service, socket, details },
+        CreatePushChannel(app),
+        ClosePushChannel(app),
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgtask_core::{
-    AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, RequestId, SocketKey, TaskId, WallTime,
+    AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, PushTicket, RequestId, SocketKey, TaskId,
+    WallTime,
 };
 use serde_json::{Map, Value};
 
@@ -324,6 +325,7 @@ macro_rules! wrapped {
 wrapped! {
     HostId: u64, HostId, |id| id.0;
     SocketKey: u64, SocketKey, |key| key.0;
+    PushTicket: u64, PushTicket, |ticket| ticket.0;
     ClientId: u64, ClientId, |id| id.0;
     RequestId: u64, RequestId, |id| id.0;
     BootTime: u64, BootTime::from_micros, |time| time.as_micros();

@@ -56,6 +56,7 @@ const ZONE: &str = "zone";
 const STATE: &str = "state";
 const ACCOUNT: &str = "account";
 const SOCKET: &str = "socket";
+const CHANNEL: &str = "channel";
 
 /// The row of a change.
 pub fn row(change: &Change) -> Row {
@@ -83,6 +84,8 @@ pub fn row(change: &Change) -> Row {
         Change::DeleteAccount(app) => Row::Delete { kind: ACCOUNT, key: app.to_string() },
         Change::PutSocket(socket) => put(SOCKET, sequence_key(socket.key.0), socket.to_json()),
         Change::DeleteSocket(key) => Row::Delete { kind: SOCKET, key: sequence_key(key.0) },
+        Change::PutChannel(channel) => put(CHANNEL, channel.app.to_string(), channel.to_json()),
+        Change::DeleteChannel(app) => Row::Delete { kind: CHANNEL, key: app.to_string() },
         Change::Record(event) => Row::History(history(event)),
     }
 }
@@ -133,6 +136,7 @@ impl Loading {
             VERSION => snapshot.versions.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             ACCOUNT => snapshot.accounts.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             SOCKET => snapshot.sockets.push(Record::from_json(&json)?),
+            CHANNEL => snapshot.channels.push(Record::from_json(&json)?),
             ZONE => snapshot.zone = Some(Record::from_json(&json)?),
             STATE => snapshot.states.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             _ => return Err(RecordError::new("no such kind of row is known")),
@@ -151,6 +155,7 @@ impl Loading {
         snapshot.accounts.sort_by(|(one, _), (other, _)| one.cmp(other));
         snapshot.sockets.sort_by_key(|socket| socket.key);
         snapshot.states.sort_by_key(|(fact, _)| *fact);
+        snapshot.channels.sort_by(|one, other| one.app.cmp(&other.app));
         snapshot
     }
 }

@@ -27,8 +27,8 @@ pub use socket::PeerSocket;
 pub use transfer::TransferStatus;
 pub use types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SocketInfo, SourceInfo, TaskFileInfo, TaskInfo,
-    TransferInfo, TransferOptions, TransferOrder, TriggerInfo, WhyInfo,
+    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SocketInfo, SourceInfo,
+    TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, TriggerInfo, WhyInfo,
 };
 
 /// The broker's name on a session bus.

@@ -4,8 +4,8 @@ use zbus::OwnedVariant;
 
 use crate::types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, RegisterOptions, SocketInfo, SourceInfo, TaskFileInfo, TaskInfo,
-    TransferInfo, TransferOptions, TransferOrder, WhyInfo,
+    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SocketInfo, SourceInfo,
+    TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -172,6 +172,14 @@ pub trait Broker {
 
     /// The background transfers of an app, or of all, oldest first.
     fn list_transfers(&self, app: &str) -> zbus::Result<Vec<TransferInfo>>;
+    /// The channel for push messages of an app: its address, and when it expires.
+    fn create_push_channel(&self, app: &str) -> zbus::Result<(String, i64)>;
+
+    /// Gives it up.
+    fn close_push_channel(&self, app: &str) -> zbus::Result<()>;
+
+    /// The channels of an app, or of all apps.
+    fn list_push_channels(&self, app: &str) -> zbus::Result<Vec<PushChannelInfo>>;
 
     /// A task of the attached app reported progress.
     #[zbus(signal)]

@@ -235,8 +235,6 @@ pub struct TransferOrder {
     pub priority: Option<u32>,
     /// The group it belongs to.
     pub group: Option<String>,
-    /// The completion group it counts for (NEI-4).
-    pub completion_group: Option<String>,
     /// The SHA-256 that a download has to have, in hexadecimal digits.
     pub sha256: Option<String>,
 }
@@ -271,8 +269,6 @@ pub struct TransferInfo {
     pub priority: u32,
     /// The group it belongs to; empty is none.
     pub group: String,
-    /// The completion group it counts for; empty is none.
-    pub completion_group: String,
     /// When it was ordered, microseconds since the Unix epoch.
     pub created: i64,
     /// The task that carries it, until it is over.
@@ -459,6 +455,28 @@ pub struct OutcomeInfo {
     pub output_tail: Option<String>,
     /// When it ended, microseconds since the Unix epoch.
     pub at: i64,
+}
+
+/// A channel for push messages.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct PushChannelInfo {
+    /// The app.
+    pub app: String,
+    /// What to send to; none until it is known.
+    pub uri: Option<String>,
+    /// When it expires, microseconds since the Unix epoch.
+    pub expires: i64,
+    /// `available` or `degraded`.
+    pub status: String,
+    /// By what means messages arrive.
+    pub how: Option<String>,
+    /// Why none arrive now.
+    pub why: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// How many messages are held because there is no room for them: their server keeps those that follow.
+    pub held: u64,
 }
 
 /// One source of facts and how well it works here.

@@ -61,12 +61,15 @@
 //! | places | [`LocationTrigger`], [`GeovisitTrigger`] | [`GeofenceStateChangeReport`], [`GeovisitStateChange`] |
 //! | sensors | [`SensorDataThresholdTrigger`] | [`SensorDataThresholdTriggerDetails`] |
 //! | Bluetooth | [`BluetoothLEAdvertisementWatcherTrigger`], [`GattCharacteristicNotificationTrigger`] | [`BluetoothLEAdvertisement`], [`GattCharacteristicNotification`] |
+//! | messages of a server | [`PushNotificationTrigger`] | [`RawNotification`] |
 //! | smart cards | [`SmartCardTrigger`] | [`SmartCardTriggerDetails`] |
 //! | calendars, contacts | [`AppointmentStoreNotificationTrigger`], [`ContactStoreNotificationTrigger`] | [`StoreChange`] |
 //! | systemd, and anything on a message bus | [`UnitStateTrigger`], [`DBusSignalTrigger`] | [`UnitStateEvent`], [`DBusSignalEvent`] |
 //!
 //! See [`TriggerEvents`]. The table of all triggers of Windows is `docs/triggers.md`. A task that uses a device for longer has a
 //! [`DeviceUseTrigger`], and one that has something to say to the user [notifies](notify) them.
+//!
+//! An app that asks another for something, or is asked, does so through an [app service](app_service).
 //!
 //! # The runtime
 //!
@@ -95,11 +98,13 @@ pub mod host;
 mod ids;
 pub mod network;
 pub mod notify;
+mod push;
 mod registration;
 mod session;
 pub mod storage;
 pub mod testing;
 mod throttle;
+pub mod transfer;
 mod trigger;
 mod value;
 mod windows_enum;
@@ -121,6 +126,7 @@ pub use event_args::{BackgroundTaskCompletedEventArgs, BackgroundTaskProgressEve
 pub use events::{EventDetails, TriggerEvent, TriggerEvents};
 pub use group::BackgroundTaskRegistrationGroup;
 pub use ids::{InstanceId, TaskId};
+pub use push::{PushNotificationChannel, PushNotificationChannelManager};
 pub use registration::BackgroundTaskRegistration;
 pub use session::{
     BROKER_WAIT, CALL_TIMEOUT, EventRegistrationToken, MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, act_for,
@@ -136,14 +142,14 @@ pub use trigger::{
     DeviceWatcherEventKind, DeviceWatcherTrigger, GattCharacteristicNotification,
     GattCharacteristicNotificationTrigger, GeofenceState, GeofenceStateChangeReport, GeovisitStateChange,
     GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
-    MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, SensorDataThresholdTrigger,
-    SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType,
-    SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, SocketActivityTrigger, StorageLibraryChange,
-    StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType, StorageLibraryContentChangedTrigger, StoreChange,
-    StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger, ToastHistoryChangedType,
-    ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail, ToastNotificationHistoryChangedTrigger,
-    ToastNotificationHistoryChangedTriggerDetail, Trigger, TriggerResponse, UnitManager, UnitState, UnitStateEvent,
-    UnitStateTrigger, VisitMonitoringScope, VisitStateChange,
+    MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, PushNotificationTrigger, RawNotification,
+    SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails, SmartCardTrigger, SmartCardTriggerDetails,
+    SmartCardTriggerType, SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails, SocketActivityTrigger,
+    StorageLibraryChange, StorageLibraryChangeTrackerTrigger, StorageLibraryChangeType,
+    StorageLibraryContentChangedTrigger, StoreChange, StoreChangeKind, SystemTrigger, SystemTriggerType, TimeTrigger,
+    ToastHistoryChangedType, ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail,
+    ToastNotificationHistoryChangedTrigger, ToastNotificationHistoryChangedTriggerDetail, Trigger, TriggerResponse,
+    UnitManager, UnitState, UnitStateEvent, UnitStateTrigger, VisitMonitoringScope, VisitStateChange,
 };
 pub use uuid::Uuid;
 pub use value::{Char16, MAX_SET_DEPTH, MAX_VALUE_SET_BYTES, Point, PropertyValue, Rect, Size, ValueSet, WrongType};
@@ -158,6 +164,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/writing-a-task.md")]
 struct Guide;
+
+/// So do those of the page about app services.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/app-services.md")]
+struct AppServices;
 
 /// The book's page for porters compiles.
 #[cfg(doctest)]

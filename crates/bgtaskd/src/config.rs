@@ -1,19 +1,23 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgtask_core::limits::{MAX_FRESHNESS, MAX_STRETCH};
 use bgtask_core::{Budgets, Stretch};
 use bgtask_host::{Priority, Scheduling};
+use bgtask_push::mqtt::{Credentials, Server, Trust};
 use serde::Deserialize;
 
 use crate::confinement::Confinement;
 use crate::containment;
 use crate::failure::Failure;
+use crate::push::ITS_OWN;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
 const MAX_SECONDS: u64 = 24 * 3_600;
 const MAX_DAYS: u64 = 366;
 const DAY: u64 = 24 * 3_600;
+/// The longest that a server is asked to keep a session of push messages.
+const MAX_EXPIRY_DAYS: u64 = 3_650;
 const MAX_COUNT: usize = 1_024;
 const MAX_MIB: u64 = 1_024 * 1_024;
 const MAX_PROCESSES: u64 = 32_768;
@@ -54,6 +58,30 @@ struct File {
     confinement: Option<String>,
     nice: Option<i32>,
     scheduling: Option<String>,
+    push: PushFile,
+}
+
+/// Where push messages come from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PushFile {
+    mqtt: Option<MqttFile>,
+}
+
+/// A server of MQTT 5.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MqttFile {
+    server: String,
+    machine: Option<String>,
+    prefix: Option<String>,
+    username: Option<String>,
+    password_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    certificate_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    keep_alive_seconds: Option<u64>,
+    session_expiry_days: Option<u64>,
 }
 
 /// A number, or the word for none.
@@ -76,6 +104,8 @@ pub(crate) struct Config {
     pub(crate) confinement: Confinement,
     /// How much hosts give way to everything else.
     pub(crate) priority: Priority,
+    /// Where push messages come from.
+    pub(crate) push: Option<Server>,
 }
 
 impl Config {
@@ -133,7 +163,8 @@ impl File {
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
         let confinement = Confinement::of(self.confinement.as_deref())?;
         let priority = self.priority()?;
-        Ok(Config { core, waiting_launchers, containment: self.containment, confinement, priority })
+        let push = self.push.mqtt.map(MqttFile::server).transpose()?;
+        Ok(Config { core, waiting_launchers, containment: self.containment, confinement, priority, push })
     }
 
     fn priority(&self) -> Result<Priority, String> {
@@ -177,6 +208,44 @@ impl File {
             Some("conservative") => Ok(Budgets { pool_cpu: Duration::ZERO, pool_network: 0, ..budgets }),
             Some(word) => Err(format!("pool = {word:?}: it has to be \"normal\" or \"conservative\"")),
         }
+    }
+}
+
+impl MqttFile {
+    fn server(self) -> Result<Server, String> {
+        let (machine, prefix) =
+            (self.machine.as_deref().unwrap_or(ITS_OWN), self.prefix.as_deref().unwrap_or("bgtask"));
+        let server = Server::at(&self.server, machine).and_then(|server| server.with_prefix(prefix));
+        let mut server = server.map_err(|error| format!("[push.mqtt]: {error}"))?;
+        server.keep_alive =
+            seconds("keep_alive_seconds", self.keep_alive_seconds, 15, server.keep_alive)?.min(LONGEST_KEEP_ALIVE);
+        let default = server.session_expiry.as_secs() / DAY;
+        let days = in_range("session_expiry_days", self.session_expiry_days, 1, MAX_EXPIRY_DAYS, default)?;
+        server.session_expiry = Duration::from_secs(days * DAY);
+        server.credentials = Credentials { username: self.username, password_file: self.password_file.map(credential) };
+        let certificate = match (self.certificate_file, self.key_file) {
+            (Some(certificate), Some(key)) => Some((credential(certificate), credential(key))),
+            (None, None) => None,
+            _ => return Err("[push.mqtt]: certificate_file and key_file go together".into()),
+        };
+        let files = self.ca_file.is_some() || certificate.is_some();
+        match &mut server.trust {
+            Some(trust) => *trust = Trust { ca_file: self.ca_file.map(credential), certificate },
+            None if files => return Err("[push.mqtt]: certificates are for a server by mqtts://".into()),
+            None => {}
+        }
+        Ok(server)
+    }
+}
+
+/// What MQTT can say.
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(u16::MAX as u64);
+
+/// A name without a folder is one of the credentials that systemd hands over (`LoadCredential=`), where it does.
+fn credential(path: PathBuf) -> PathBuf {
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(folder) if path.components().count() == 1 => Path::new(&folder).join(path),
+        _ => path,
     }
 }
 
@@ -272,6 +341,34 @@ mod tests {
         assert!(read("may_wake = 1").is_err_and(|error| error.contains("expected a boolean")));
     }
 
+    /// What is wrong with where messages come from is said when it is read.
+    #[test]
+    fn a_server_of_push_messages_is_checked() {
+        let read = |text: &str| {
+            let file: Result<File, _> = toml::from_str(&format!("[push.mqtt]\n{text}"));
+            file.map_err(|error| error.to_string()).and_then(File::checked).map(|config| config.push)
+        };
+        let server = read(
+            "server = \"mqtts://h\"\nmachine = \"kitchen\"\nprefix = \"acme\"\nca_file = \"/ca.pem\"\nkeep_alive_seconds = 60\nsession_expiry_days = 2\n",
+        );
+        let server = server.expect("all of it is known").expect("there is one");
+        assert_eq!(server.topic_of("a"), "acme/kitchen/a");
+        assert_eq!((server.keep_alive.as_secs(), server.session_expiry.as_secs()), (60, 172_800));
+        for (text, part) in [
+            ("", "server"),
+            ("server = \"http://h\"", "mqtts://HOST"),
+            ("server = \"mqtt://h\"\nmachine = \"+\"", "name of the machine"),
+            ("server = \"mqtt://h\"\nca_file = \"/x\"", "mqtts://"),
+            ("server = \"mqtts://h\"\nkey_file = \"/x\"", "go together"),
+            ("server = \"mqtt://h\"\nkeep_alive_seconds = 3", "between 15"),
+            ("server = \"mqtt://h\"\nsession_expiry_days = 0", "between 1"),
+            ("server = \"mqtt://h\"\npasswort = \"x\"", "passwort"),
+        ] {
+            let error = read(text).expect_err(text);
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
     #[test]
     fn every_value_of_the_core_can_be_set() {
         let text = "wall_budget_seconds = 1\nlong_wall_budget_seconds = 2\nidle_after_seconds = \"never\"\n\
@@ -324,7 +421,10 @@ mod tests {
     fn the_documented_configuration_is_the_default_one() {
         let page = include_str!("../../../docs/operating.md");
         let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
-        let example = include_str!("../../../packaging/config.toml").lines().filter(|line| line.contains(" = "));
+        let (example, push) =
+            include_str!("../../../packaging/config.toml").split_once("# [push.mqtt]").expect("its own part");
+        assert!(push.contains("server"));
+        let example = example.lines().filter(|line| line.contains(" = "));
         let example = example.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect::<String>();
         for text in [block, &example] {
             let file: File = toml::from_str(text).expect("known keys");

@@ -33,6 +33,7 @@ mod logging;
 mod options;
 mod places;
 mod policy;
+mod push;
 mod ready;
 mod service_manager;
 mod session;

@@ -154,7 +154,9 @@ fn listening() -> impl Iterator<Item = (EventClass, &'static [&'static str])> {
 /// The core refuses what the source of a class does not know, and nothing that it does.
 #[test]
 fn every_property_is_one_that_its_source_reads() {
-    let wrong: Vec<_> = listening()
+    // What is handed over needs no source.
+    let with_source = listening().filter(|(class, _)| *class != EventClass::SocketActivity);
+    let wrong: Vec<_> = with_source
         .filter_map(|(class, properties)| {
             let refused = Subject::read(class.name(), &BTreeMap::from([("no such".to_owned(), String::new())]));
             let refused = refused.expect_err("nobody has such a property");

@@ -18,6 +18,7 @@ mod manifest;
 mod next;
 mod pause;
 mod progress;
+mod push;
 mod raise;
 mod replay;
 mod report;
@@ -27,6 +28,7 @@ mod simulate;
 mod sources;
 mod stop;
 mod top;
+mod transfers;
 mod trigger;
 mod ui;
 mod unregister;
@@ -78,11 +80,13 @@ pub(crate) enum Command {
     Watch(watch::Args),
     Unregister(unregister::Args),
     Trigger(trigger::Args),
+    Push(push::Args),
     Raise(raise::Args),
     Stop(stop::Args),
     Apps(apps::Args),
     Access(access::Args),
     Sources(sources::Args),
+    Transfers(transfers::Args),
     #[command(subcommand)]
     Manifest(manifest::Manifest),
     Replay(replay::Args),
@@ -130,11 +134,13 @@ impl Command {
             Self::Watch(args) => watch::run(args, &target.connect().await?, screen).await,
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
+            Self::Push(args) => push::run(args, &target.connect().await?, screen).await,
             Self::Raise(args) => raise::run(args, &target.connect().await?, screen).await,
             Self::Stop(args) => stop::run(args, &target.connect().await?, screen).await,
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
             Self::Access(args) => access::run(args, target, screen).await,
             Self::Sources(args) => sources::run(args, &target.connect().await?, screen).await,
+            Self::Transfers(args) => transfers::run(args, target, screen).await,
             Self::Manifest(command) => command.run(screen),
             Self::Replay(args) => replay::run(args, screen),
             Self::Demo(_) => demo::run(screen).await,
@@ -167,11 +173,13 @@ impl Command {
             Self::Watch(args) => args.format.json,
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
+            Self::Push(args) => args.format.json,
             Self::Raise(args) => args.format.json,
             Self::Stop(args) => args.format.json,
             Self::Apps(args) => args.format.json,
             Self::Access(args) => args.format.json,
             Self::Sources(args) => args.format.json,
+            Self::Transfers(args) => args.format.json,
             Self::Manifest(command) => command.format().json,
             Self::Replay(args) => args.format.json,
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,

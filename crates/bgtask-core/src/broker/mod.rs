@@ -17,6 +17,7 @@ mod listen;
 mod load;
 mod look;
 mod portions;
+mod push;
 mod register;
 mod restore;
 mod run;
@@ -50,6 +51,7 @@ use crate::refusal::Refusal;
 use crate::time::{BootTime, Now};
 use consent::Asked;
 use portions::Portions;
+use push::Channels;
 use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
 
 pub use schedule::Gate;
@@ -71,6 +73,7 @@ pub struct Core {
     mailboxes: Mailboxes,
     accounts: Accounts,
     sockets: Sockets,
+    channels: Channels,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
     /// The activations that serve a caller, and their registrations.
@@ -106,6 +109,7 @@ impl Core {
             mailboxes: Mailboxes::default(),
             accounts: Accounts::default(),
             sockets: Sockets::default(),
+            channels: Channels::default(),
             consents: BTreeMap::new(),
             connections: BTreeMap::new(),
             session: "".into(),
@@ -172,9 +176,15 @@ impl Core {
             Input::SocketReady(key, readiness) => self.socket_ready(key, readiness),
             Input::SocketsGone(keys) => self.sockets_gone(keys),
             Input::CallerGone(instance) => self.caller_gone(instance),
+            Input::ChannelOpened { app, uri } => self.channel_opened(app, uri),
+            Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
+            Input::Pushed { app, messages } => self.pushed(app, messages),
         }
         self.admit_sockets();
         self.schedule();
+        while self.take_in_pushes() {
+            self.schedule();
+        }
         self.persist_dirty();
         self.settle_rouse();
     }
@@ -205,6 +215,8 @@ impl Core {
             Request::OpenAppService { caller, app, service, socket, details } => {
                 self.open_app_service(caller.as_ref(), &app, &service, socket, details)
             }
+            Request::CreatePushChannel(app) => return self.create_push_channel(id, app),
+            Request::ClosePushChannel(app) => Ok(self.close_push_channel(&app)),
         })
     }
 

@@ -96,6 +96,7 @@ impl Core {
         self.close_sockets(app);
         self.forget_mail(app);
         self.forget_account(app);
+        self.close_channel(app);
         self.retire_outdated();
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod command;
 pub(crate) mod condition;
 pub(crate) mod fact;
 pub(crate) mod outcome;
+pub(crate) mod push;
 pub(crate) mod registration;
 pub(crate) mod socket;
 pub(crate) mod subject;

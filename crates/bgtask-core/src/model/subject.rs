@@ -166,8 +166,7 @@ event_classes! {
     /// A packet or a connection arrives on a handed-over socket.
     SocketActivity, "socket", [SystemEvent], heard(&[]);
     /// A push notification arrives.
-    PushNotification, "", [PushNotification],
-        never("this version has no push service", "use a UnifiedPush distributor that starts the app");
+    PushNotification, "push", [PushNotification], heard(&[]);
     /// The user's kind of movement changes.
     ActivitySensor, "", [SystemEvent],
         never("Linux has no sensor of activities", "use a SensorDataThresholdTrigger");

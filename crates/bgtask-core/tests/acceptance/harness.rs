@@ -486,6 +486,11 @@ impl Broker {
                 durable.versions.push((app, version));
             }
             Change::DeleteVersion(app) => durable.versions.retain(|(other, _)| *other != app),
+            Change::PutChannel(channel) => {
+                durable.channels.retain(|it| it.app != channel.app);
+                durable.channels.push(channel);
+            }
+            Change::DeleteChannel(app) => durable.channels.retain(|it| it.app != app),
             Change::PutZone(zone) => durable.zone = Some(zone),
             Change::DeleteZone => durable.zone = None,
             Change::PutState(fact, state) => {

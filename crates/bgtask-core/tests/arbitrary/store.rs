@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgtask_core::{
-    Account, Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, Registration,
-    Snapshot, Socket, SocketKey, TaskId, Zone,
+    Account, Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, PushChannel,
+    Registration, Snapshot, Socket, SocketKey, TaskId, Zone,
 };
 
 #[derive(Default)]
@@ -21,6 +21,7 @@ pub(crate) struct Store {
     pub(crate) accounts: BTreeMap<AppId, Account>,
     pub(crate) sockets: BTreeMap<SocketKey, Socket>,
     pub(crate) states: BTreeMap<Fact, Arc<str>>,
+    channels: BTreeMap<AppId, PushChannel>,
     sessions: u32,
 }
 
@@ -52,6 +53,7 @@ impl Store {
             states: self.states.clone().into_iter().collect(),
             accounts: self.accounts.clone().into_iter().collect(),
             sockets: self.sockets.values().cloned().collect(),
+            channels: self.channels.values().cloned().collect(),
             session: (self.sessions / 3).to_string().into(),
         }
     }
@@ -71,6 +73,8 @@ impl Store {
             Change::DeleteAccount(app) => drop(self.accounts.remove(&app)),
             Change::PutSocket(socket) => drop(self.sockets.insert(socket.key, socket)),
             Change::DeleteSocket(key) => drop(self.sockets.remove(&key)),
+            Change::PutChannel(channel) => drop(self.channels.insert(channel.app.clone(), channel)),
+            Change::DeleteChannel(app) => drop(self.channels.remove(&app)),
             Change::DeleteActivation(instance) => drop(self.activations.remove(&instance)),
             Change::PutCompletion(completion) => {
                 assert_ne!(completion.app.as_str(), App::COMMANDS, "nobody fetches the completions of commands");

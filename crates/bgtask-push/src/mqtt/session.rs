@@ -97,6 +97,10 @@ impl Session {
         }
     }
 
+    fn opened(&self) -> Report {
+        Report::Opened { channel: self.channel.clone(), uri: self.uri.clone() }
+    }
+
     async fn closed(&self) {
         let report = Report::Closed { channel: self.channel.clone(), why: "it was closed here".into() };
         self.report(report).await;
@@ -143,6 +147,9 @@ impl Session {
         if !welcome.session_present {
             // It will not send those again, and their numbers are free.
             unacknowledged.by_number.clear();
+        } else if !self.report(self.opened()).await {
+            // Its messages come at once, before the subscription is confirmed.
+            return Err(End::Closed);
         }
         packet::subscribe(connection.out(), SUBSCRIPTION, &self.topics);
         connection.flush().await?;
@@ -150,11 +157,13 @@ impl Session {
         let mut room = Vec::new();
         loop {
             tokio::select! {
-                packet = connection.receive() => {
+                // A server that sends more than it may waits here: not all of them count right.
+                packet = connection.receive(), if unacknowledged.have_room() => {
                     let mut next = Some(packet?);
                     while let Some(packet) = next {
                         self.heard(packet, &mut connection, unacknowledged, &mut ping, &mut room).await?;
-                        next = if room.len() < MAX_REPORTED { connection.take()? } else { None };
+                        let more = room.len() < MAX_REPORTED && unacknowledged.have_room();
+                        next = if more { connection.take()? } else { None };
                     }
                     self.tell(&mut room).await?;
                     // What was sent again and had been acknowledged.
@@ -179,7 +188,7 @@ impl Session {
                         return Err(End::Closed);
                     }
                 },
-                () = sleep_until(ping.at) => ping.due(&mut connection).await?,
+                () = sleep_until(ping.at) => ping.due(&mut connection, unacknowledged.have_room()).await?,
             }
         }
     }
@@ -194,7 +203,7 @@ impl Session {
     ) -> Result<(), End> {
         match packet {
             Packet::Publish(publish) => {
-                room.extend(unacknowledged.take(*publish, connection)?);
+                room.extend(unacknowledged.take(*publish, connection.out()));
             }
             Packet::SubAck { id: SUBSCRIPTION, reasons, properties } => {
                 if let Some(reason) = reasons.iter().find(|reason| **reason >= 0x80) {
@@ -211,8 +220,7 @@ impl Session {
                     }));
                 }
                 let status = Status::Connected { how: format!("subscribed to {}", self.uri) };
-                let opened = Report::Opened { channel: self.channel.clone(), uri: self.uri.clone() };
-                for report in [opened, Report::Status { channel: self.channel.clone(), status }] {
+                for report in [self.opened(), Report::Status { channel: self.channel.clone(), status }] {
                     if !self.report(report).await {
                         return Err(End::Closed);
                     }
@@ -268,34 +276,33 @@ const SUBSCRIPTION: u16 = 1;
 
 impl Unacknowledged {
     /// The message, unless it was told before.
-    fn take(&mut self, publish: Publish, connection: &mut Connection) -> Result<Option<Message>, Trouble> {
+    fn take(&mut self, publish: Publish, out: &mut Vec<u8>) -> Option<Message> {
         let ticket = match publish.id {
             None => None,
             Some(number) => match self.by_number.get(&number) {
                 Some(entry) if publish.dup => {
                     if entry.done {
                         self.by_number.remove(&number);
-                        packet::puback(connection.out(), number);
+                        packet::puback(out, number);
                     }
-                    return Ok(None);
+                    return None;
                 }
-                _ => Some(self.note(number, connection)?),
+                _ => Some(self.note(number)),
             },
         };
-        Ok(Some(message(publish, ticket)))
+        Some(message(publish, ticket))
     }
 
-    fn note(&mut self, number: u16, connection: &Connection) -> Result<Ticket, Trouble> {
-        if self.by_number.len() >= usize::from(MAX_UNACKNOWLEDGED) && !self.by_number.contains_key(&number) {
-            let how =
-                format!("it sends more than the {MAX_UNACKNOWLEDGED} messages that it may without an acknowledgement");
-            return Err(connection.broke_the_rules(&how));
-        }
+    fn have_room(&self) -> bool {
+        self.by_number.len() < usize::from(MAX_UNACKNOWLEDGED)
+    }
+
+    fn note(&mut self, number: u16) -> Ticket {
         // A number alone may come again.
         self.last += 1;
         let ticket = Ticket(self.last << 16 | u64::from(number));
         self.by_number.insert(number, Entry { ticket, done: false });
-        Ok(ticket)
+        ticket
     }
 
     fn done(&mut self, tickets: &[Ticket], out: &mut Vec<u8>) {
@@ -347,10 +354,12 @@ impl Ping {
         self.at = Instant::now() + self.every;
     }
 
-    async fn due(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
-        if self.waits {
+    /// An answer is missed only where it would have been `read`.
+    async fn due(&mut self, connection: &mut Connection, read: bool) -> Result<(), Trouble> {
+        if self.waits && read {
             return Err(Trouble::passing("the server does not answer any more"));
         }
+        self.waits = false;
         self.now(connection).await
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bgtask_push::mqtt::{Server, Trust};
-use bgtask_push::{MAX_UNACKNOWLEDGED, Report};
+use bgtask_push::{MAX_UNACKNOWLEDGED, Report, Transport};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,11 +38,9 @@ fn publish(number: u16) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_server_that_does_not_keep_to_the_protocol_is_left_and_said() {
-    let flood: Vec<u8> = (1..=MAX_UNACKNOWLEDGED + 1).flat_map(publish).collect();
     for (after_subscribing, part) in [
         (vec![0x30, 0xff, 0xff, 0x7f], "65536 are the most"),
         (vec![0x34, 5, 0, 1, b't', 0, 1], "QoS 2"),
-        (flood, "without an acknowledgement"),
         (vec![0x20, 3, 0, 0, 0], "nothing asked for"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), "does not keep to MQTT 5"),
         (vec![0xe0, 2, 0x8e, 0], "name of its own"),
@@ -79,6 +77,20 @@ async fn numbers_that_a_server_makes_up_confuse_nobody() {
     let mut machine = Machine::at(server);
     machine.until_connected().await;
     assert_eq!(machine.messages(3).await.len(), 3);
+}
+
+/// Who sends more than it may waits: what is here has a bound, whatever the server does.
+#[tokio::test]
+async fn a_flood_of_a_server_that_counts_wrong_is_read_as_far_as_there_is_room() {
+    let most = usize::from(MAX_UNACKNOWLEDGED);
+    let flood: Vec<u8> = (1..=MAX_UNACKNOWLEDGED + 44).flat_map(publish).collect();
+    let (server, _serving) = says(vec![WELCOME.to_vec(), [SUBSCRIBED, &flood].concat()]).await;
+    let mut machine = Machine::at(server);
+    machine.until_connected().await;
+    let told = machine.messages(most).await;
+    assert!(machine.reports.try_recv().is_err(), "no more than there is room for");
+    machine.mqtt.acknowledge(super::CHANNEL, &super::tickets(&told));
+    assert_eq!(machine.messages(44).await.len(), 44);
 }
 
 /// An authority, and a certificate of it for the loopback.

@@ -9,11 +9,11 @@ use bgtask_core::{
     CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage,
     Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId,
     LastRun, Limit, NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
-    PolicyEntry, PolicyRule, Properties, Readiness, Refusal, Registration, Reply, Report, Request, RequestId, Resource,
-    Retry, RunOrder, Server, Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction,
-    SocketActivityTriggerReason, SocketKey, SocketKind, SocketState, SourceStatus, Standing, Subject, Support,
-    SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType, ThrottleCounts, Trigger, Unregistration,
-    Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
+    PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness, Refusal, Registration, Reply,
+    Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
+    SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey, SocketKind, SocketState,
+    SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType,
+    ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -422,6 +422,9 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::DeleteZone,
         Change::DeleteAccount(app_id()),
         Change::DeleteSocket(SocketKey(5)),
+        Change::PutChannel(PushChannel { uri: None, ..channel() }),
+        Change::PutChannel(channel()),
+        Change::DeleteChannel(app_id()),
         Change::DeleteState(Fact::OnlineAccounts),
         Change::DeleteState(Fact::DefaultAccount),
     ]);
@@ -489,7 +492,16 @@ pub(crate) fn snapshot() -> Snapshot {
         session: "".into(),
         accounts: accounts(),
         sockets: sockets(),
+        channels: vec![channel()],
     }
+}
+
+fn channel() -> PushChannel {
+    PushChannel { app: app_id(), uri: Some("mqtt://h/bgtask/m/a".into()), expires: WALL }
+}
+
+fn pushes() -> Vec<Push> {
+    vec![Push { line: Some(details()), ticket: Some(PushTicket(7)) }, Push { line: None, ticket: None }]
 }
 
 fn policies() -> [Policy; 2] {
@@ -545,9 +557,11 @@ fn requests() -> Vec<Request> {
         Request::Raise { by: Some(app.clone()), event: String::new() },
         Request::Acknowledge(app.clone(), u64::MAX),
         Request::TransferSocket(app.clone(), new_socket()),
-        Request::ReclaimSocket { app, id: "chat".into() },
+        Request::ReclaimSocket { app: app.clone(), id: "chat".into() },
         open(Some(app_id()), Some(details())),
         open(None, None),
+        Request::CreatePushChannel(app.clone()),
+        Request::ClosePushChannel(app),
     ]);
     all
 }
@@ -593,6 +607,9 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::SocketReady(SocketKey(5), Readiness::Closed),
         Input::SocketsGone(vec![SocketKey(5), SocketKey(u64::MAX)]),
         Input::CallerGone(INSTANCE),
+        Input::ChannelOpened { app: app_id(), uri: "mqtt://h/bgtask/m/a".into() },
+        Input::ChannelRefused { app: app_id(), why: "away".into(), help: "wait".into() },
+        Input::Pushed { app: app_id(), messages: pushes() },
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
@@ -625,6 +642,8 @@ fn replies() -> Vec<Reply> {
         Reply::Noted,
         Reply::Transferred,
         Reply::Socket(Box::new(sockets().remove(0))),
+        Reply::Channel(channel()),
+        Reply::ChannelClosed,
     ];
     let updates = [Update::Registered, Update::Unchanged, Update::Replaced];
     all.extend(updates.map(|update| Reply::Updated(TASK, update)));
@@ -666,6 +685,7 @@ fn refusals() -> Vec<Refusal> {
         Limit::SocketsPerApp,
         Limit::Sockets,
         Limit::AppServiceConnections,
+        Limit::PushChannels,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![
@@ -740,6 +760,9 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::ForgetCaller(INSTANCE),
         Output::Rouse(Some(BOOT)),
         Output::Rouse(None),
+        Output::OpenChannel(app_id()),
+        Output::CloseChannel(app_id()),
+        Output::AcknowledgePushes(app_id(), vec![PushTicket(7), PushTicket(u64::MAX)]),
         Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },
         Output::Plan { task: TASK, calendar: "0 3 * * *".into(), zone: Some("Asia/Tokyo".into()), after: WALL },
         Output::Unlisten(TASK),

@@ -60,6 +60,7 @@ impl Stage {
             zone,
             states: Vec::new(),
             session: session(self.lives),
+            channels: Vec::new(),
             accounts: Vec::new(),
             sockets: Vec::new(),
         };

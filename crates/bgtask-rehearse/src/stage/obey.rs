@@ -76,6 +76,9 @@ impl Stage {
                 | Output::WatchSocket(_)
                 | Output::UnwatchSocket(_)
                 | Output::ForgetCaller(_)
+                | Output::OpenChannel(_)
+                | Output::CloseChannel(_)
+                | Output::AcknowledgePushes(..)
                 | Output::WatchDevice(..)
                 | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}

@@ -8,6 +8,7 @@ mod device;
 mod event;
 mod location;
 mod notification;
+mod push;
 mod sensor;
 mod smart_card;
 mod sms;
@@ -44,6 +45,7 @@ pub use notification::{
     ToastHistoryChangedType, ToastNotificationActionTrigger, ToastNotificationActionTriggerDetail,
     ToastNotificationHistoryChangedTrigger, ToastNotificationHistoryChangedTriggerDetail,
 };
+pub use push::{PushNotificationTrigger, RawNotification};
 pub use sensor::{SensorDataThresholdTrigger, SensorDataThresholdTriggerDetails};
 pub use smart_card::{SmartCardTrigger, SmartCardTriggerDetails, SmartCardTriggerType};
 pub use sms::{SmsMessageReceivedTrigger, SmsMessageReceivedTriggerDetails};
@@ -155,6 +157,8 @@ triggers! {
     ToastNotificationHistoryChanged(ToastNotificationHistoryChangedTrigger),
     /// What arrives at a socket that was handed over.
     SocketActivity(SocketActivityTrigger),
+    /// A message that a server pushes.
+    PushNotification(PushNotificationTrigger),
     /// A text message.
     SmsMessageReceived(SmsMessageReceivedTrigger),
     /// The border of an area.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgtask_convert::{core_status, source_of};
-use bgtask_core::{ClientId, Fact, NewRegistration, Now, Refusal, Request, SourceStatus, Subject, Trigger};
+use bgtask_core::{ClientId, EventClass, Fact, NewRegistration, Now, Refusal, Request, SourceStatus, Subject, Trigger};
 use bgtask_sources::{EventReport, Report, SourceKind, Status, World, listen, start};
 use bgtask_wire::{Error, ErrorKind};
 use tokio::sync::{Semaphore, mpsc};
@@ -98,6 +98,8 @@ impl Driver {
             return true;
         }
         let doubt = match Subject::of(&new.trigger) {
+            // Its channel is opened by itself, and whether there is a server was said.
+            Some(Subject::Events { class: EventClass::PushNotification, .. }) => None,
             Some(Subject::Events { class, properties }) if !self.listeners.hears(&new.trigger) => {
                 bgtask_convert::subject(class, &properties, Some(app)).ok().map(Doubt::Subject)
             }
@@ -132,7 +134,9 @@ impl Driver {
     /// Why nothing here can serve a registration that the core would take.
     pub(super) fn unserved(&self, request: &Request) -> Option<Refusal> {
         let (Request::Register(_, new) | Request::RegisterOrUpdate(_, new)) = request else { return None };
-        self.clock.refuses(new).filter(|_| !self.core.refuses(request))
+        let is_push = matches!(new.trigger, Trigger::Event { class: EventClass::PushNotification, .. });
+        let unpushed = || self.push.refuses().filter(|_| is_push);
+        self.clock.refuses(new).or_else(unpushed).filter(|_| !self.core.refuses(request))
     }
 
     /// The fact behind a trigger, where software that few machines have knows it and nobody watches it yet.

@@ -2,8 +2,8 @@
 
 use bgtask_convert::Program;
 use bgtask_core::{
-    App, AppId, CancelNotice, Command, Entry, Event, EventKind, HostExit, HostId, Input, InstanceId, Limits, Now,
-    Outcome, Output, Reply, RunOrder, Unregistration,
+    App, AppId, CancelNotice, Command, Entry, Event, EventClass, EventKind, HostExit, HostId, Input, InstanceId,
+    Limits, Now, Outcome, Output, Reply, RunOrder, Subject, Unregistration,
 };
 use bgtask_host::Running;
 use zbus::Message;
@@ -21,10 +21,19 @@ impl Driver {
                 let at = self.calendars.next(&calendar, zone.as_deref(), after);
                 self.follow_ups.push_back(Input::Planned { task, at });
             }
+            Output::Listen { task, app, subject } if is_push(&subject) => {
+                self.follow_ups.push_back(self.push.listen(task, app));
+            }
             Output::Listen { task, app, subject } => {
                 self.follow_ups.extend(self.listeners.listen(task, &app, subject));
             }
-            Output::Unlisten(task) => self.listeners.unlisten(task),
+            Output::Unlisten(task) => {
+                self.listeners.unlisten(task);
+                self.push.unlisten(task);
+            }
+            Output::OpenChannel(app) => self.follow_ups.extend(self.push.open(app)),
+            Output::CloseChannel(app) => self.follow_ups.extend(self.push.close(&app)),
+            Output::AcknowledgePushes(app, tickets) => self.push.acknowledge(&app, &tickets),
             Output::WatchDevice(task, details) => self.follow_ups.extend(self.devices.watch(task, &details)),
             Output::UnwatchDevice(task) => self.devices.unwatch(task),
             Output::Progressed { task, instance, value, message } => {
@@ -178,6 +187,11 @@ impl Driver {
             Err(exit) => self.handle(now, Input::HostExited { host, exit, output_tail: String::new(), usage: None }),
         }
     }
+}
+
+/// Whether it is listened to by a channel, which the app has to open.
+const fn is_push(subject: &Subject) -> bool {
+    matches!(subject, Subject::Events { class: EventClass::PushNotification, .. })
 }
 
 /// One record in the log for every state change, with the fields a person filters by.

@@ -24,7 +24,7 @@ use bgtask_core::{
 };
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
-use bgtask_sources::{EventReport, PathReport, Report};
+use bgtask_sources::{EventReport, PathReport, Report, SourceKind};
 use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -47,6 +47,7 @@ use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
+use crate::push::Push;
 use crate::service_manager::Watchdog;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
@@ -89,6 +90,7 @@ struct Driver {
     app_services: AppServices,
     doubts: Doubts,
     notifier: Notifier,
+    push: Push,
     task_files: TaskFiles,
     transfers: Transfers,
     policies: Policies,
@@ -100,6 +102,7 @@ struct Driver {
     changes: mpsc::Receiver<(u128, PathReport)>,
     events: mpsc::Receiver<(u128, EventReport)>,
     device_events: mpsc::Receiver<(u128, EventReport)>,
+    push_reports: mpsc::Receiver<bgtask_push::Report>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Calls whose answer is the core's.
     asked: HashMap<RequestId, (ClientId, Message)>,
@@ -139,6 +142,9 @@ impl Driver {
                 }
                 Came::Idle => self.tidy(),
                 Came::Report(report) => {
+                    if lets_connect(&report) {
+                        self.push.nudge();
+                    }
                     let input = self.sources.input(report);
                     self.handle(now, input);
                 }
@@ -147,6 +153,9 @@ impl Driver {
                 }
                 Came::Events(key, report) => {
                     self.listeners.came(key, report).into_iter().for_each(|input| self.handle(now, input));
+                }
+                Came::Push(report) => {
+                    self.push.came(report).into_iter().for_each(|input| self.handle(now, input));
                 }
                 Came::Device(key, report) => {
                     if let Some(input) = self.devices.came(key, &report) {
@@ -188,6 +197,8 @@ impl Driver {
                 let seen = seen.map_err(|error| Failure::new("sockets cannot be watched", error))?;
                 return Ok(Came::Sockets(seen));
             }
+            // Whoever is flooded hears its hosts and clients nevertheless.
+            Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -293,6 +304,7 @@ impl Driver {
             calendars: &self.calendars,
             task_files: &self.task_files,
             transfers: &self.transfers,
+            push: &self.push,
             identity: &client.identity,
             door: client.door,
         };
@@ -486,11 +498,17 @@ enum Came {
     Changes(u128, PathReport),
     Events(u128, EventReport),
     Device(u128, EventReport),
+    Push(bgtask_push::Report),
     Inbox,
     Wake,
     Retry,
     Idle,
     Sockets(Vec<(SocketKey, Readiness)>),
+}
+
+/// Whether a server may be reached that could not be before.
+fn lets_connect(report: &Report) -> bool {
+    matches!(report, Report::Level(SourceKind::Internet, true) | Report::Level(SourceKind::Standby, false))
 }
 
 async fn after(pause: Option<(Duration, Came)>) -> Came {

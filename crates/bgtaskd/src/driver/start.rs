@@ -41,6 +41,7 @@ use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::Places;
 use crate::policy::{self, Policies};
+use crate::push::Push;
 use crate::service_manager::{self, Watchdog};
 use crate::session;
 use crate::sockets::Sockets;
@@ -97,6 +98,7 @@ impl Driver {
         let (seen, changes) = mpsc::channel(MAX_WAITING);
         let (happened, events) = mpsc::channel(MAX_WAITING);
         let (gone, device_events) = mpsc::channel(MAX_WAITING);
+        let (push, push_reports) = Push::new(config.push.clone(), &places.state)?;
         let use_cgroups = containment::settle(config.containment, places.private).await?;
         let hosts = Hosts::new(spawner(&places, &config, use_cgroups)?, post.clone());
         make_room_for_files();
@@ -129,6 +131,7 @@ impl Driver {
             app_services: AppServices::new(post.clone()),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
+            push,
             task_files: TaskFiles::new(places.task_files()),
             transfers,
             environment: Environment::of(&places, config.confinement),
@@ -137,6 +140,7 @@ impl Driver {
             changes,
             events,
             device_events,
+            push_reports,
             recorder,
             asked: HashMap::new(),
             last_request: 0,

@@ -92,6 +92,8 @@ impl Model {
             Request::TransferSocket(..) | Request::ReclaimSocket { .. } => Answer::Refused,
             // No app offers services in the simulated world.
             Request::OpenAppService { .. } => Answer::Refused,
+            // The simulator has no server that pushes.
+            Request::CreatePushChannel(_) | Request::ClosePushChannel(_) => Answer::Refused,
         };
         owed.answer = Some((id, answer));
     }

@@ -46,6 +46,8 @@ impl Store {
             Change::DeleteVersion(gone) => kept.versions.retain(|(app, _)| *app != gone),
             Change::PutAccount(app, account) => put(&mut kept.accounts, (app, account), |(app, _)| app.clone()),
             Change::DeleteAccount(gone) => kept.accounts.retain(|(app, _)| *app != gone),
+            Change::PutChannel(new) => put(&mut kept.channels, new, |one| one.app.clone()),
+            Change::DeleteChannel(gone) => kept.channels.retain(|one| one.app != gone),
             Change::PutZone(zone) => kept.zone = Some(zone),
             Change::DeleteZone => kept.zone = None,
             Change::PutState(fact, state) => put(&mut kept.states, (fact, state), |(fact, _)| *fact),

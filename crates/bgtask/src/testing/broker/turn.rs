@@ -123,6 +123,11 @@ impl TestBroker {
             Output::DropSocket(_) | Output::WatchSocket(_) | Output::UnwatchSocket(_) | Output::ForgetCaller(_) => {
                 unreachable!("no socket was handed over")
             }
+            Output::OpenChannel(app) => {
+                let uri = format!("test://{app}").into();
+                return vec![Input::ChannelOpened { app, uri }];
+            }
+            Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {}
             Output::Plan { .. } => unreachable!("no app has what only commands have"),
             Output::Listen { task, .. } => return vec![self.ears.listen(task)],
             Output::Unlisten(task) => self.ears.unlisten(task),

@@ -23,6 +23,7 @@ use crate::apps::Apps;
 use crate::calendars::Calendars;
 use crate::driver::Notify;
 use crate::places::Places;
+use crate::push::Push;
 use crate::task_files::TaskFiles;
 use crate::transfers::Transfers;
 pub(crate) use reply::{given_back, refusal, reply};
@@ -82,6 +83,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) calendars: &'a Calendars,
     pub(crate) task_files: &'a TaskFiles,
     pub(crate) transfers: &'a Transfers,
+    pub(crate) push: &'a Push,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bgtask_core::{AppId, Registration, Socket, SocketState, TaskId};
+use bgtask_core::{AppId, PushChannel, Registration, Socket, SocketState, TaskId};
 use bgtask_store::HISTORY_PAGE_MAX;
 use bgtask_wire::{
     AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
 };
 use zbus::Message;
 
-use bgtask_convert::{budget_info, energy_info, listened_info, socket_info, source_info, task_info, why_info};
+use bgtask_convert::{
+    budget_info, energy_info, listened_info, push_channel_info, socket_info, source_info, task_info, why_info,
+};
 
 use super::ask::task_id;
 use super::describe::{app_info, history_info};
@@ -48,6 +50,17 @@ impl Asked<'_> {
             Call::GetTask(task) => answered(message, &self.task(task)?),
             Call::Why(task) => answered(message, &self.why(task)?),
             Call::History(query) => answered(message, &self.history(query)?),
+            Call::ListPushChannels(app) => {
+                let scope = self.identity.scope(app)?;
+                let its = self.core.push_channels().filter(|(channel, _)| match &scope {
+                    Scope::All => true,
+                    Scope::App(app) => channel.app == *app,
+                });
+                let info = |(channel, held): (&PushChannel, usize)| {
+                    push_channel_info(channel, held, &self.push.status(&channel.app))
+                };
+                answered(message, &its.map(info).collect::<Vec<_>>())
+            }
             Call::ListSources => {
                 let sources = self.core.sources().map(|(fact, status)| source_info(fact, status, self.core));
                 let listened = self.core.listened().map(|(trigger, status)| listened_info(trigger, status));

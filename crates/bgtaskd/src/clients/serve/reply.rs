@@ -28,7 +28,11 @@ pub(crate) fn reply(decided: &Reply, message: &Message, ends: Vec<OwnedFd>) -> R
             answered(message, &(status.number(), why, ends))
         }
         Reply::Running(instance) => answered(message, &instance.to_string()),
-        Reply::Access(_)
+        Reply::Channel(channel) => {
+            answered(message, &(channel.uri.as_deref().unwrap_or_default(), channel.expires.as_micros()))
+        }
+        Reply::ChannelClosed
+        | Reply::Access(_)
         | Reply::Unregistered
         | Reply::Set
         | Reply::Acknowledged
