@@ -4,11 +4,13 @@
 //! sample_app register NAME [entry=E] [trigger=T] [one-shot] [condition=C]... [cancel-on-condition-loss]
 //! sample_app unregister NAME [cancel]
 //! sample_app list | status NAME | listen | notify TAG
+//! sample_app download URI FILE | order URI FILE | attach
 //! ```
 //!
 //! It answers in lines of JSON. Its identity is its executable, which its manifest names. `listen` ends with its input.
 
 use bgtask::notify::ToastNotification;
+use bgtask::transfer::{BackgroundDownloader, BackgroundTransferProgress};
 use bgtask::{
     ApplicationData, ApplicationDataContainer, BackgroundExecutionManager, BackgroundTaskBuilder,
     BackgroundTaskCompletedEventArgs, BackgroundTaskRegistration, SystemCondition, SystemConditionType, SystemTrigger,
@@ -29,12 +31,43 @@ async fn main() {
         ["status", name] => status(name).await,
         ["listen"] => listen().await,
         ["notify", tag] => notify(tag).await,
-        _ => Err("usage: sample_app register|unregister|list|status|listen|notify [NAME] [OPTION]...".into()),
+        ["download", uri, file] => download(uri, file).await,
+        ["order", uri, file] => order(uri, file).await,
+        ["attach"] => attach().await,
+        _ => Err("usage: sample_app VERB [NAME] [OPTION]...; its source lists the verbs".into()),
     };
     if let Err(error) = outcome {
         say(&json!({ "error": error.to_string() }));
         std::process::exit(1);
     }
+}
+
+/// Starts a download and waits for its end.
+async fn download(uri: &str, file: &str) -> Outcome {
+    let download = BackgroundDownloader::new().create_download(uri, file);
+    say(&json!({ "guid": download.guid().to_string() }));
+    Ok(download.start_async(say_progress).await?)
+}
+
+/// Starts a download and leaves it to the broker.
+async fn order(uri: &str, file: &str) -> Outcome {
+    let download = BackgroundDownloader::new().transfer_group("films").create_download(uri, file);
+    download.start().await?;
+    say(&json!({ "guid": download.guid().to_string() }));
+    Ok(())
+}
+
+/// NW-7: an app that is there again waits for what it has ordered before.
+async fn attach() -> Outcome {
+    for download in BackgroundDownloader::get_current_downloads().await? {
+        say(&json!({ "guid": download.guid().to_string(), "group": download.transfer_group() }));
+        download.attach_async(say_progress).await?;
+    }
+    Ok(())
+}
+
+fn say_progress(progress: &BackgroundTransferProgress) {
+    say(&json!({ "status": progress.status.name(), "bytes": progress.bytes, "of": progress.total_bytes }));
 }
 
 /// The guide: look for the task by its name, and only if it is not there ask for access and register it.

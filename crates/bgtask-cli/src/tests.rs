@@ -11,6 +11,7 @@ mod manifests;
 mod offline;
 mod schema;
 mod script;
+mod transfers;
 
 use std::os::unix::net::UnixListener;
 use std::path::Path;

@@ -109,6 +109,12 @@ pub enum Input {
     Heard(TaskId, SourceStatus),
     /// The device that a task uses is gone (CA-8).
     DeviceGone(TaskId),
+    /// Something was seen at a socket that is watched, for the first time since it was ordered.
+    SocketReady(SocketKey, Readiness),
+    /// The driver has these sockets no more: it was started anew, and nobody has kept them for it.
+    SocketsGone(Vec<SocketKey>),
+    /// The caller that this instance serves has closed its end of the connection, or is gone.
+    CallerGone(InstanceId),
     /// Push: a channel has this address.
     ChannelOpened {
         /// Whose.
@@ -132,12 +138,6 @@ pub enum Input {
         /// Which.
         messages: Vec<Push>,
     },
-    /// Something was seen at a socket that is watched, for the first time since it was ordered.
-    SocketReady(SocketKey, Readiness),
-    /// The driver has these sockets no more: it was started anew, and nobody has kept them for it.
-    SocketsGone(Vec<SocketKey>),
-    /// The caller that this instance serves has closed its end of the connection, or is gone.
-    CallerGone(InstanceId),
 }
 
 /// What the store held when the broker started.
@@ -163,10 +163,10 @@ pub struct Snapshot {
     pub states: Vec<(Fact, Arc<str>)>,
     /// What each app has used of its budget.
     pub accounts: Vec<(AppId, Account)>,
-    /// The channels for push messages.
-    pub channels: Vec<PushChannel>,
     /// The sockets that apps have handed over.
     pub sockets: Vec<Socket>,
+    /// The channels for push messages.
+    pub channels: Vec<PushChannel>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }

@@ -204,14 +204,14 @@ pub enum Change {
     PutAccount(AppId, Account),
     /// Remove.
     DeleteAccount(AppId),
-    /// Insert or replace: a channel for push messages.
-    PutChannel(PushChannel),
-    /// Remove.
-    DeleteChannel(AppId),
     /// Insert or replace, by its key.
     PutSocket(Socket),
     /// Remove.
     DeleteSocket(SocketKey),
+    /// Insert or replace: a channel for push messages.
+    PutChannel(PushChannel),
+    /// Remove.
+    DeleteChannel(AppId),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
@@ -290,10 +290,6 @@ pub enum Reply {
     Acknowledged,
     /// The progress is noted.
     Noted,
-    /// The channel for push messages, with its address.
-    Channel(PushChannel),
-    /// There is none any more.
-    ChannelClosed,
     /// The socket is the broker's now.
     Transferred,
     /// The socket is the app's again: the driver gives it its descriptor.
@@ -307,6 +303,10 @@ pub enum Reply {
         /// The activation that serves it, where it is open.
         instance: Option<InstanceId>,
     },
+    /// The channel for push messages, with its address.
+    Channel(PushChannel),
+    /// There is none any more.
+    ChannelClosed,
 }
 
 /// What `register_or_update` came to (D5).

@@ -130,8 +130,6 @@ pub enum Limit {
     CalendarBytes,
     /// [`MAX_SOURCES`]
     Sources,
-    /// [`MAX_PUSH_CHANNELS`]
-    PushChannels,
     /// [`MAX_SOCKET_ID_BYTES`]
     SocketIdBytes,
     /// [`MAX_SOCKET_CONTEXT_BYTES`]
@@ -140,6 +138,8 @@ pub enum Limit {
     SocketsPerApp,
     /// [`MAX_SOCKETS`]
     Sockets,
+    /// [`MAX_PUSH_CHANNELS`]
+    PushChannels,
 }
 
 impl fmt::Display for Refusal {
@@ -262,9 +262,6 @@ impl fmt::Display for Limit {
                 f,
                 "conditions stand on {MAX_SOURCES} different levels already: use values that other tasks use too, such as battery-above:50"
             ),
-            Self::PushChannels => {
-                write!(f, "{MAX_PUSH_CHANNELS} apps have a channel for push messages, the most there may be: close one")
-            }
             Self::SocketIdBytes => write!(f, "the socket's id is longer than {MAX_SOCKET_ID_BYTES} bytes"),
             Self::SocketContextBytes => write!(
                 f,
@@ -279,6 +276,9 @@ impl fmt::Display for Limit {
                 f,
                 "the app serves {MAX_APP_SERVICE_CONNECTIONS} connections already, the most it may: close one that is done"
             ),
+            Self::PushChannels => {
+                write!(f, "{MAX_PUSH_CHANNELS} apps have a channel for push messages, the most there may be: close one")
+            }
             Self::Consents => {
                 write!(f, "{MAX_CONSENTS} questions wait for the user already: ask again when one is answered")
             }

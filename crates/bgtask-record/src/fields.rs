@@ -63,7 +63,7 @@ record! {
     struct Server { program, application, sharing, budget }
     struct Snapshot {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
-        sockets = Vec::new(), channels = Vec::new(), session
+        channels = Vec::new(), sockets = Vec::new(), session
     }
     struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
     struct Stretch { saving, rare, rare_after }
@@ -104,10 +104,10 @@ record! {
         DeleteState(fact),
         PutAccount(app, account),
         DeleteAccount(app),
-        PutChannel(channel),
-        DeleteChannel(app),
         PutSocket(socket),
         DeleteSocket(socket),
+        PutChannel(channel),
+        DeleteChannel(app),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
@@ -176,12 +176,12 @@ record! {
         Happened { task, events, count, lost },
         Heard(task, status),
         DeviceGone(task),
-        ChannelOpened { app, uri },
-        ChannelRefused { app, why, help },
-        Pushed { app, messages },
         SocketReady(socket, readiness),
         SocketsGone(sockets),
         CallerGone(instance),
+        ChannelOpened { app, uri },
+        ChannelRefused { app, why, help },
+        Pushed { app, messages },
     }
     enum Limit {
         RegistrationsPerApp,
@@ -204,8 +204,8 @@ record! {
         PathBytes,
         CalendarBytes,
         Sources,
-        PushChannels,
     AppServiceConnections, SocketContextBytes, SocketIdBytes, Sockets, SocketsPerApp,
+        PushChannels,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
     enum Outcome {
@@ -287,11 +287,11 @@ record! {
         Running(instance),
         Acknowledged,
         Noted,
-        Channel(channel),
-        ChannelClosed,
         Transferred,
         Socket(socket),
         AppService { status, why, instance },
+        Channel(channel),
+        ChannelClosed,
     }
     enum Readiness { Readable, Closed }
     enum Resource { Cpu, Network }
@@ -317,11 +317,11 @@ record! {
         Activate { app, demand, details },
         Raise { by, event },
         Acknowledge(app, sequence),
-        CreatePushChannel(app),
-        ClosePushChannel(app),
         TransferSocket(app, socket),
         ReclaimSocket { app, id },
         OpenAppService { caller, app, service, socket, details },
+        CreatePushChannel(app),
+        ClosePushChannel(app),
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }

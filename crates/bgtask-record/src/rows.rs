@@ -55,8 +55,8 @@ const VERSION: &str = "version";
 const ZONE: &str = "zone";
 const STATE: &str = "state";
 const ACCOUNT: &str = "account";
-const CHANNEL: &str = "channel";
 const SOCKET: &str = "socket";
+const CHANNEL: &str = "channel";
 
 /// The row of a change.
 pub fn row(change: &Change) -> Row {
@@ -82,10 +82,10 @@ pub fn row(change: &Change) -> Row {
         Change::DeleteState(fact) => Row::Delete { kind: STATE, key: fact.name().into_owned() },
         Change::PutAccount(app, account) => put(ACCOUNT, app.to_string(), account.to_json()),
         Change::DeleteAccount(app) => Row::Delete { kind: ACCOUNT, key: app.to_string() },
-        Change::PutChannel(channel) => put(CHANNEL, channel.app.to_string(), channel.to_json()),
-        Change::DeleteChannel(app) => Row::Delete { kind: CHANNEL, key: app.to_string() },
         Change::PutSocket(socket) => put(SOCKET, sequence_key(socket.key.0), socket.to_json()),
         Change::DeleteSocket(key) => Row::Delete { kind: SOCKET, key: sequence_key(key.0) },
+        Change::PutChannel(channel) => put(CHANNEL, channel.app.to_string(), channel.to_json()),
+        Change::DeleteChannel(app) => Row::Delete { kind: CHANNEL, key: app.to_string() },
         Change::Record(event) => Row::History(history(event)),
     }
 }
@@ -135,8 +135,8 @@ impl Loading {
             SWITCHED_OFF => snapshot.switched_off = Record::from_json(&json)?,
             VERSION => snapshot.versions.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             ACCOUNT => snapshot.accounts.push((Record::from_json(&of())?, Record::from_json(&json)?)),
-            CHANNEL => snapshot.channels.push(Record::from_json(&json)?),
             SOCKET => snapshot.sockets.push(Record::from_json(&json)?),
+            CHANNEL => snapshot.channels.push(Record::from_json(&json)?),
             ZONE => snapshot.zone = Some(Record::from_json(&json)?),
             STATE => snapshot.states.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             _ => return Err(RecordError::new("no such kind of row is known")),

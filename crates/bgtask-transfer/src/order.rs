@@ -43,9 +43,6 @@ pub struct Order {
     /// The group it belongs to; empty is none.
     #[serde(default)]
     pub group: String,
-    /// The completion group it counts for; empty is none (NEI-4).
-    #[serde(default)]
-    pub completion_group: String,
     /// What a download has to be in the end.
     #[serde(default)]
     pub sha256: Option<Sha256>,
@@ -114,7 +111,6 @@ impl Order {
             cost: CostPolicy::default(),
             priority: Priority::default(),
             group: String::new(),
-            completion_group: String::new(),
             sha256: None,
             created: 0,
         }
@@ -130,7 +126,7 @@ impl Order {
         self.check_file()?;
         self.check_method()?;
         self.check_headers()?;
-        if self.group.len() > MAX_GROUP_BYTES || self.completion_group.len() > MAX_GROUP_BYTES {
+        if self.group.len() > MAX_GROUP_BYTES {
             return Err(OrderError::GroupTooLong);
         }
         match (self.kind, self.sha256) {

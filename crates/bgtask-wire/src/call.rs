@@ -125,12 +125,6 @@ pub enum Call {
         /// Which of its notifications.
         tag: String,
     },
-    /// `CreatePushChannel(s)`
-    CreatePushChannel(String),
-    /// `ClosePushChannel(s)`
-    ClosePushChannel(String),
-    /// `ListPushChannels(s)`
-    ListPushChannels(String),
     /// `OpenAppService(sss)`
     OpenAppService {
         /// The caller's app.
@@ -151,6 +145,12 @@ pub enum Call {
     },
     /// `ListTransfers(s)`
     ListTransfers(String),
+    /// `CreatePushChannel(s)`
+    CreatePushChannel(String),
+    /// `ClosePushChannel(s)`
+    ClosePushChannel(String),
+    /// `ListPushChannels(s)`
+    ListPushChannels(String),
     /// A call every D-Bus object answers.
     Standard(Standard),
     /// `TransferSocket(sssha{sv})`
@@ -326,9 +326,6 @@ impl Call {
                 let (app, tag) = body(message)?;
                 Self::RemoveNotification { app, tag }
             }
-            "CreatePushChannel" => Self::CreatePushChannel(body(message)?),
-            "ClosePushChannel" => Self::ClosePushChannel(body(message)?),
-            "ListPushChannels" => Self::ListPushChannels(body(message)?),
             "TransferSocket" => {
                 let (app, task, id, socket, options) = body::<(_, _, _, zbus::OwnedFd, _)>(message)?;
                 Self::TransferSocket(Box::new(Transferring { app, task, id, socket: socket.into(), options }))
@@ -351,6 +348,9 @@ impl Call {
                 Self::ControlTransfer { transfer, what }
             }
             "ListTransfers" => Self::ListTransfers(body(message)?),
+            "CreatePushChannel" => Self::CreatePushChannel(body(message)?),
+            "ClosePushChannel" => Self::ClosePushChannel(body(message)?),
+            "ListPushChannels" => Self::ListPushChannels(body(message)?),
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })
     }
@@ -378,8 +378,19 @@ fn read_standard(interface: &str, member: &str, path: &str, message: &Message) -
     })
 }
 
+/// `EMFILE`
+const TOO_MANY_FILES: i32 = 24;
+
 fn body<T: for<'de> serde::Deserialize<'de> + Type>(message: &Message) -> Result<T, Error> {
     message.body().deserialize().map_err(|error| {
+        // The reader takes a copy of each descriptor, and tells only in words why it cannot.
+        let exhausted = std::io::Error::from_raw_os_error(TOO_MANY_FILES).to_string();
+        if error.to_string().contains(&exhausted) {
+            return Error::new(
+                ErrorKind::LimitReached,
+                format!("the broker has no room for the descriptor: {exhausted}"),
+            );
+        }
         let header = message.header();
         let member = header.member().map(ToString::to_string).unwrap_or_default();
         let (wanted, found) = (T::SIGNATURE.to_string_no_parens(), message.body().signature().to_string_no_parens());

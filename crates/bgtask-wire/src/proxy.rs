@@ -141,14 +141,6 @@ pub trait Broker {
     /// Takes a notification of the app away.
     fn remove_notification(&self, app: &str, tag: &str) -> zbus::Result<()>;
 
-    /// The channel for push messages of an app: its address, and when it expires.
-    fn create_push_channel(&self, app: &str) -> zbus::Result<(String, i64)>;
-
-    /// Gives it up.
-    fn close_push_channel(&self, app: &str) -> zbus::Result<()>;
-
-    /// The channels of an app, or of all apps.
-    fn list_push_channels(&self, app: &str) -> zbus::Result<Vec<PushChannelInfo>>;
     /// Hands a socket over to the broker, for a task with a `SocketActivityTrigger`; durable before it answers.
     fn transfer_socket(
         &self,
@@ -180,6 +172,14 @@ pub trait Broker {
 
     /// The background transfers of an app, or of all, oldest first.
     fn list_transfers(&self, app: &str) -> zbus::Result<Vec<TransferInfo>>;
+    /// The channel for push messages of an app: its address, and when it expires.
+    fn create_push_channel(&self, app: &str) -> zbus::Result<(String, i64)>;
+
+    /// Gives it up.
+    fn close_push_channel(&self, app: &str) -> zbus::Result<()>;
+
+    /// The channels of an app, or of all apps.
+    fn list_push_channels(&self, app: &str) -> zbus::Result<Vec<PushChannelInfo>>;
 
     /// A task of the attached app reported progress.
     #[zbus(signal)]

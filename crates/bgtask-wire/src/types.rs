@@ -235,8 +235,6 @@ pub struct TransferOrder {
     pub priority: Option<u32>,
     /// The group it belongs to.
     pub group: Option<String>,
-    /// The completion group it counts for (NEI-4).
-    pub completion_group: Option<String>,
     /// The SHA-256 that a download has to have, in hexadecimal digits.
     pub sha256: Option<String>,
 }
@@ -271,8 +269,6 @@ pub struct TransferInfo {
     pub priority: u32,
     /// The group it belongs to; empty is none.
     pub group: String,
-    /// The completion group it counts for; empty is none.
-    pub completion_group: String,
     /// When it was ordered, microseconds since the Unix epoch.
     pub created: i64,
     /// The task that carries it, until it is over.

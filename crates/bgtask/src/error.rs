@@ -42,6 +42,8 @@ enum Kind {
     Protocol,
     /// The app's settings cannot be opened.
     Settings,
+    /// A transfer is over, and not done.
+    Transfer,
 }
 
 impl Error {
@@ -137,6 +139,12 @@ impl Error {
         self.refused(ErrorKind::SocketInUse)
     }
 
+    /// The server, or the file on this machine: the transfer will never be done, or was cancelled. The text has the reason.
+    #[must_use]
+    pub fn is_transfer_failed(&self) -> bool {
+        self.0.kind == Kind::Transfer
+    }
+
     fn refused(&self, kind: ErrorKind) -> bool {
         self.0.kind == Kind::Refused(kind)
     }
@@ -148,6 +156,10 @@ impl Error {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message.into())
+    }
+
+    pub(crate) fn transfer(uri: &str, why: &str) -> Self {
+        Self::new(Kind::Transfer, format!("{uri} was not transferred: {why}"))
     }
 
     pub(crate) fn limit(message: impl Into<String>) -> Self {

@@ -16,6 +16,8 @@ use crate::push::ITS_OWN;
 const MAX_SECONDS: u64 = 24 * 3_600;
 const MAX_DAYS: u64 = 366;
 const DAY: u64 = 24 * 3_600;
+/// The longest that a server is asked to keep a session of push messages.
+const MAX_EXPIRY_DAYS: u64 = 3_650;
 const MAX_COUNT: usize = 1_024;
 const MAX_MIB: u64 = 1_024 * 1_024;
 const MAX_PROCESSES: u64 = 32_768;
@@ -100,10 +102,10 @@ pub(crate) struct Config {
     pub(crate) containment: containment::Wanted,
     /// Whether the tasks of apps run behind walls.
     pub(crate) confinement: Confinement,
-    /// Where push messages come from.
-    pub(crate) push: Option<Server>,
     /// How much hosts give way to everything else.
     pub(crate) priority: Priority,
+    /// Where push messages come from.
+    pub(crate) push: Option<Server>,
 }
 
 impl Config {
@@ -217,8 +219,8 @@ impl MqttFile {
         let mut server = server.map_err(|error| format!("[push.mqtt]: {error}"))?;
         server.keep_alive =
             seconds("keep_alive_seconds", self.keep_alive_seconds, 15, server.keep_alive)?.min(LONGEST_KEEP_ALIVE);
-        let usual = server.session_expiry.as_secs() / DAY;
-        let days = in_range("session_expiry_days", self.session_expiry_days, 1, 3_650, usual)?;
+        let default = server.session_expiry.as_secs() / DAY;
+        let days = in_range("session_expiry_days", self.session_expiry_days, 1, MAX_EXPIRY_DAYS, default)?;
         server.session_expiry = Duration::from_secs(days * DAY);
         server.credentials = Credentials { username: self.username, password_file: self.password_file.map(credential) };
         let certificate = match (self.certificate_file, self.key_file) {

@@ -54,8 +54,9 @@ async fn what_the_server_asks_to_wait_for_waits_and_says_so() {
     let stage = Stage::set().await;
     stage.server.flaws([Flaw::Status(503, Some(3_600))]);
     let id = stage.download("film.mkv").await;
-    let info = stage.becomes(&id, TransferStatus::PausedRecoverableWebErrorStatus).await;
-    assert!(info.why.contains("503"), "{}", info.why);
+    let info = stage.until(&id, "told why", |info| info.why.contains("503")).await;
+    assert_eq!(info.status, TransferStatus::PausedRecoverableWebErrorStatus.number());
+    assert!(info.why.contains("tried again in"), "{}", info.why);
     // Whoever does not want to wait says so.
     stage.control(&id, "pause").await;
     stage.becomes(&id, TransferStatus::PausedByApplication).await;

@@ -7,6 +7,7 @@ mod harness;
 
 mod carried;
 mod control;
+mod library;
 mod network;
 mod survive;
 

@@ -28,6 +28,7 @@ mod simulate;
 mod sources;
 mod stop;
 mod top;
+mod transfers;
 mod trigger;
 mod ui;
 mod unregister;
@@ -85,6 +86,7 @@ pub(crate) enum Command {
     Apps(apps::Args),
     Access(access::Args),
     Sources(sources::Args),
+    Transfers(transfers::Args),
     #[command(subcommand)]
     Manifest(manifest::Manifest),
     Replay(replay::Args),
@@ -138,6 +140,7 @@ impl Command {
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
             Self::Access(args) => access::run(args, target, screen).await,
             Self::Sources(args) => sources::run(args, &target.connect().await?, screen).await,
+            Self::Transfers(args) => transfers::run(args, target, screen).await,
             Self::Manifest(command) => command.run(screen),
             Self::Replay(args) => replay::run(args, screen),
             Self::Demo(_) => demo::run(screen).await,
@@ -176,6 +179,7 @@ impl Command {
             Self::Apps(args) => args.format.json,
             Self::Access(args) => args.format.json,
             Self::Sources(args) => args.format.json,
+            Self::Transfers(args) => args.format.json,
             Self::Manifest(command) => command.format().json,
             Self::Replay(args) => args.format.json,
             Self::Demo(_) | Self::Completions(_) | Self::Man(_) => false,

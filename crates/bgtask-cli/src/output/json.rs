@@ -3,7 +3,8 @@
 //! This is a promise: keys may be added, none goes away or changes its meaning. `docs/cli.md` shows it.
 
 use bgtask_wire::{
-    AppInfo, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, ProgressInfo, SourceInfo, TaskInfo, WhyInfo,
+    AppInfo, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, ProgressInfo, SourceInfo, TaskInfo,
+    TransferInfo, TransferStatus, WhyInfo,
 };
 use serde_json::{Value, json};
 
@@ -45,6 +46,28 @@ pub(crate) fn task(task: &TaskInfo) -> Value {
         "last_ok": task.last_ok,
         "fresh_since": task.fresh_since.map(rfc3339),
         "overdue": task.overdue,
+    })
+}
+
+pub(crate) fn transfer(transfer: &TransferInfo) -> Value {
+    let status = TransferStatus::from_number(transfer.status);
+    json!({
+        "id": transfer.id,
+        "app": transfer.app,
+        "kind": transfer.kind,
+        "uri": transfer.uri,
+        "file": transfer.file,
+        "status": transfer.status,
+        "status_name": status.map(|status| status.to_string()),
+        "done": transfer.done,
+        "total": transfer.total,
+        "why": transfer.why,
+        "answer": transfer.answer,
+        "cost": transfer.cost,
+        "priority": transfer.priority,
+        "group": transfer.group,
+        "created": rfc3339(transfer.created),
+        "task": transfer.task,
     })
 }
 

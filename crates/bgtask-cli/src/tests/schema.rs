@@ -229,6 +229,13 @@ fn what_the_broker_answers_is_as_the_schemas_say() {
         ("why-at", &["why", "sync", "--at", "2026-07-28T11:50"]),
         ("next", &["next"]),
         ("report", &["report"]),
+        ("transfers-list", &["transfers"]),
+        ("transfers-list", &["transfers", "list"]),
+        ("transfers-add", &["transfers", "add", "https://example.org/no-such-film.mkv"]),
+        ("transfers-pause", &["transfers", "pause", "9c3f"]),
+        ("transfers-resume", &["transfers", "resume", "/srv/film.mkv"]),
+        ("transfers-cancel", &["transfers", "cancel", "9c3f"]),
+        ("transfers-forget", &["transfers", "forget", "9c3f"]),
     ] {
         let ran = ask(&[words, &["--json"]].concat());
         assert!(!ran.out.is_empty(), "{words:?}: {ran:?}");

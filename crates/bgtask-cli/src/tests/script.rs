@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use bgtask_wire::{
     AppInfo, AttachInfo, BROKER_INTERFACE, BROKER_PATH, BudgetInfo, Call, Error, ErrorKind, EventInfo, GateInfo,
-    HistoryInfo, HistoryQuery, PushChannelInfo, SourceInfo, Standard, TaskInfo, WhyInfo,
+    HistoryInfo, HistoryQuery, PushChannelInfo, SourceInfo, Standard, TaskInfo, TransferInfo, WhyInfo,
 };
 use futures_util::StreamExt as _;
 use zbus::{Connection, Guid, Message, MessageStream, OwnedVariant, connection};
@@ -77,6 +77,36 @@ async fn send_events(connection: &Connection) {
     }
 }
 
+fn transfers() -> Vec<TransferInfo> {
+    let film = TransferInfo {
+        id: "9c3f6d0e-53a1-4f0c-8a55-0a4b7b1f7d11".into(),
+        app: "org.bgtask.Commands".into(),
+        kind: "download".into(),
+        uri: "https://example.org/film.mkv".into(),
+        file: "/srv/film.mkv".into(),
+        status: 1,
+        done: 5 << 20,
+        total: Some(10 << 20),
+        why: "The command is running.".into(),
+        answer: Some(206),
+        created: NOON,
+        task: Some(JACK.into()),
+        ..TransferInfo::default()
+    };
+    let failed = TransferInfo {
+        id: "9d000000-53a1-4f0c-8a55-0a4b7b1f7d11".into(),
+        app: "org.example.Photos".into(),
+        kind: "upload".into(),
+        file: "/home/ada/\u{1b}[2Jphotos.zip".into(),
+        status: 7,
+        why: "Example.org answered 403 Forbidden.".into(),
+        task: None,
+        total: None,
+        ..film.clone()
+    };
+    vec![film, failed]
+}
+
 fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Message, Error> {
     let header = message.header();
     let reply = Message::method_return(&header);
@@ -141,6 +171,15 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
             let percent = if app == "org.example.Notes" { 85u32 } else { 0 };
             reply.build(&(percent, percent / 80 * 80, NOON + 60_000_000))
         }
+        Call::CreateTransfer(app, order) => {
+            assert!(app.is_empty() && order.uri.starts_with("https://"), "{order:?}");
+            reply.build(&transfers()[0].id)
+        }
+        Call::ControlTransfer { transfer, .. } => {
+            assert_eq!(transfer, transfers()[0].id);
+            reply.build(&())
+        }
+        Call::ListTransfers(_) => reply.build(&transfers()),
         Call::ListTaskFiles => reply.build(&Vec::<bgtask_wire::TaskFileInfo>::new()),
         Call::ListSources => reply.build(&sources()),
         Call::Attach(app, _) => {

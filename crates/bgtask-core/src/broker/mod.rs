@@ -72,8 +72,8 @@ pub struct Core {
     facts: Facts,
     mailboxes: Mailboxes,
     accounts: Accounts,
-    channels: Channels,
     sockets: Sockets,
+    channels: Channels,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
     /// The activations that serve a caller, and their registrations.
@@ -108,8 +108,8 @@ impl Core {
             facts: Facts::default(),
             mailboxes: Mailboxes::default(),
             accounts: Accounts::default(),
-            channels: Channels::default(),
             sockets: Sockets::default(),
+            channels: Channels::default(),
             consents: BTreeMap::new(),
             connections: BTreeMap::new(),
             session: "".into(),
@@ -173,12 +173,12 @@ impl Core {
             Input::Happened { task, events, count, lost } => self.happened(task, events, count, lost),
             Input::Heard(task, status) => self.heard(task, status),
             Input::DeviceGone(task) => self.device_gone(task),
-            Input::ChannelOpened { app, uri } => self.channel_opened(app, uri),
-            Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
-            Input::Pushed { app, messages } => self.pushed(app, messages),
             Input::SocketReady(key, readiness) => self.socket_ready(key, readiness),
             Input::SocketsGone(keys) => self.sockets_gone(keys),
             Input::CallerGone(instance) => self.caller_gone(instance),
+            Input::ChannelOpened { app, uri } => self.channel_opened(app, uri),
+            Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
+            Input::Pushed { app, messages } => self.pushed(app, messages),
         }
         self.admit_sockets();
         self.schedule();
@@ -210,13 +210,13 @@ impl Core {
             Request::Activate { app, demand, details } => self.activate(&app, demand, details),
             Request::Raise { by, event } => self.raise(by.as_ref(), &event),
             Request::Acknowledge(app, sequence) => Ok(self.acknowledge(&app, sequence)),
-            Request::CreatePushChannel(app) => return self.create_push_channel(id, app),
-            Request::ClosePushChannel(app) => Ok(self.close_push_channel(&app)),
             Request::TransferSocket(app, new) => self.transfer_socket(&app, new),
             Request::ReclaimSocket { app, id } => self.reclaim_socket(&app, &id),
             Request::OpenAppService { caller, app, service, socket, details } => {
                 self.open_app_service(caller.as_ref(), &app, &service, socket, details)
             }
+            Request::CreatePushChannel(app) => return self.create_push_channel(id, app),
+            Request::ClosePushChannel(app) => Ok(self.close_push_channel(&app)),
         })
     }
 

@@ -52,8 +52,8 @@ impl Store {
             zone: self.zone.clone(),
             states: self.states.clone().into_iter().collect(),
             accounts: self.accounts.clone().into_iter().collect(),
-            channels: self.channels.values().cloned().collect(),
             sockets: self.sockets.values().cloned().collect(),
+            channels: self.channels.values().cloned().collect(),
             session: (self.sessions / 3).to_string().into(),
         }
     }
@@ -71,10 +71,10 @@ impl Store {
             }
             Change::PutAccount(app, account) => drop(self.accounts.insert(app, account)),
             Change::DeleteAccount(app) => drop(self.accounts.remove(&app)),
-            Change::PutChannel(channel) => drop(self.channels.insert(channel.app.clone(), channel)),
-            Change::DeleteChannel(app) => drop(self.channels.remove(&app)),
             Change::PutSocket(socket) => drop(self.sockets.insert(socket.key, socket)),
             Change::DeleteSocket(key) => drop(self.sockets.remove(&key)),
+            Change::PutChannel(channel) => drop(self.channels.insert(channel.app.clone(), channel)),
+            Change::DeleteChannel(app) => drop(self.channels.remove(&app)),
             Change::DeleteActivation(instance) => drop(self.activations.remove(&instance)),
             Change::PutCompletion(completion) => {
                 assert_ne!(completion.app.as_str(), App::COMMANDS, "nobody fetches the completions of commands");

@@ -421,10 +421,10 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::PutZone(zone()),
         Change::DeleteZone,
         Change::DeleteAccount(app_id()),
+        Change::DeleteSocket(SocketKey(5)),
         Change::PutChannel(PushChannel { uri: None, ..channel() }),
         Change::PutChannel(channel()),
         Change::DeleteChannel(app_id()),
-        Change::DeleteSocket(SocketKey(5)),
         Change::DeleteState(Fact::OnlineAccounts),
         Change::DeleteState(Fact::DefaultAccount),
     ]);
@@ -491,8 +491,8 @@ pub(crate) fn snapshot() -> Snapshot {
         states: states(),
         session: "".into(),
         accounts: accounts(),
-        channels: vec![channel()],
         sockets: sockets(),
+        channels: vec![channel()],
     }
 }
 
@@ -556,12 +556,12 @@ fn requests() -> Vec<Request> {
         Request::Raise { by: None, event: "org.example.jack".into() },
         Request::Raise { by: Some(app.clone()), event: String::new() },
         Request::Acknowledge(app.clone(), u64::MAX),
-        Request::CreatePushChannel(app.clone()),
-        Request::ClosePushChannel(app.clone()),
         Request::TransferSocket(app.clone(), new_socket()),
-        Request::ReclaimSocket { app, id: "chat".into() },
+        Request::ReclaimSocket { app: app.clone(), id: "chat".into() },
         open(Some(app_id()), Some(details())),
         open(None, None),
+        Request::CreatePushChannel(app.clone()),
+        Request::ClosePushChannel(app),
     ]);
     all
 }
@@ -603,13 +603,13 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::Planned { task: TASK, at: None },
         Input::Happened { task: TASK, events: details(), count: 2, lost: 1 },
         Input::DeviceGone(TASK),
-        Input::ChannelOpened { app: app_id(), uri: "mqtt://h/bgtask/m/a".into() },
-        Input::ChannelRefused { app: app_id(), why: "away".into(), help: "wait".into() },
-        Input::Pushed { app: app_id(), messages: pushes() },
         Input::SocketReady(SocketKey(5), Readiness::Readable),
         Input::SocketReady(SocketKey(5), Readiness::Closed),
         Input::SocketsGone(vec![SocketKey(5), SocketKey(u64::MAX)]),
         Input::CallerGone(INSTANCE),
+        Input::ChannelOpened { app: app_id(), uri: "mqtt://h/bgtask/m/a".into() },
+        Input::ChannelRefused { app: app_id(), why: "away".into(), help: "wait".into() },
+        Input::Pushed { app: app_id(), messages: pushes() },
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
@@ -640,10 +640,10 @@ fn replies() -> Vec<Reply> {
         Reply::Running(INSTANCE),
         Reply::Acknowledged,
         Reply::Noted,
-        Reply::Channel(channel()),
-        Reply::ChannelClosed,
         Reply::Transferred,
         Reply::Socket(Box::new(sockets().remove(0))),
+        Reply::Channel(channel()),
+        Reply::ChannelClosed,
     ];
     let updates = [Update::Registered, Update::Unchanged, Update::Replaced];
     all.extend(updates.map(|update| Reply::Updated(TASK, update)));
@@ -680,12 +680,12 @@ fn refusals() -> Vec<Refusal> {
         Limit::PathBytes,
         Limit::CalendarBytes,
         Limit::Sources,
-        Limit::PushChannels,
         Limit::SocketIdBytes,
         Limit::SocketContextBytes,
         Limit::SocketsPerApp,
         Limit::Sockets,
         Limit::AppServiceConnections,
+        Limit::PushChannels,
     ];
     let (app, entry_point, wanted) = (app_id(), "Tasks.Gone".to_owned(), vec![TaskType::SystemEvent]);
     let mut all = vec![

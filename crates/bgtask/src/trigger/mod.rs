@@ -155,10 +155,10 @@ triggers! {
     ToastNotificationAction(ToastNotificationActionTrigger),
     /// A notification of the app that appears or goes.
     ToastNotificationHistoryChanged(ToastNotificationHistoryChangedTrigger),
-    /// A message that a server pushes.
-    PushNotification(PushNotificationTrigger),
     /// What arrives at a socket that was handed over.
     SocketActivity(SocketActivityTrigger),
+    /// A message that a server pushes.
+    PushNotification(PushNotificationTrigger),
     /// A text message.
     SmsMessageReceived(SmsMessageReceivedTrigger),
     /// The border of an area.

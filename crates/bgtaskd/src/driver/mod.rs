@@ -193,12 +193,12 @@ impl Driver {
             Some((key, report)) = self.changes.recv() => return Ok(Came::Changes(key, report)),
             Some((key, report)) = self.events.recv() => return Ok(Came::Events(key, report)),
             Some((key, report)) = self.device_events.recv() => return Ok(Came::Device(key, report)),
-            // Whoever is flooded hears its hosts and clients nevertheless.
-            Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
             seen = self.sockets.seen() => {
                 let seen = seen.map_err(|error| Failure::new("sockets cannot be watched", error))?;
                 return Ok(Came::Sockets(seen));
             }
+            // Whoever is flooded hears its hosts and clients nevertheless.
+            Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -303,8 +303,8 @@ impl Driver {
             logs: &self.logs,
             calendars: &self.calendars,
             task_files: &self.task_files,
-            push: &self.push,
             transfers: &self.transfers,
+            push: &self.push,
             identity: &client.identity,
             door: client.door,
         };

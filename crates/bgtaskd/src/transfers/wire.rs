@@ -1,7 +1,8 @@
 //! Orders as they are called for, and transfers as they are told of. The numbers are those of Windows.
 
-use bgtask_core::{Activation, ActivationState, TaskId};
-use bgtask_core::{App, Core, Fact, Now};
+use std::time::Duration;
+
+use bgtask_core::{Activation, ActivationState, App, Core, Fact, Now, TaskId, words};
 use bgtask_transfer::{CostPolicy, Kind, Order, Phase, Priority, Said};
 use bgtask_wire::{Error, ErrorKind, TransferInfo, TransferOrder, TransferStatus};
 
@@ -23,7 +24,6 @@ pub(crate) fn order(app: &str, info: TransferOrder, now: Now) -> Result<Order, E
     order.cost = by_number(COSTS, cost, "BackgroundTransferCostPolicy: 0 Default, 1 UnrestrictedOnly, 2 Always")?;
     order.priority = by_number(PRIORITIES, priority, "BackgroundTransferPriority: 0 Default, 1 High, 2 Low")?;
     order.group = info.group.unwrap_or_default();
-    order.completion_group = info.completion_group.unwrap_or_default();
     order.sha256 = info.sha256.map(|sum| sum.parse()).transpose().map_err(|error| invalid(&error))?;
     order.created = now.wall.as_micros();
     order.check().map_err(|error| invalid(&error))?;
@@ -69,7 +69,6 @@ pub(crate) fn describe(transfer: &Transfer, core: &Core, now: Now) -> TransferIn
         cost: number_of(COSTS, order.cost),
         priority: number_of(PRIORITIES, order.priority),
         group: order.group.clone(),
-        completion_group: order.completion_group.clone(),
         created: order.created,
         task: transfer.task.map(|task| task.to_string()),
     }
@@ -80,18 +79,30 @@ fn standing(transfer: &Transfer, activation: Option<&Activation>, core: &Core, n
     if transfer.kept.paused {
         return (TransferStatus::PausedByApplication, "It was told to rest.".to_owned());
     }
-    let why = transfer.task.and_then(|task| core.why(task, now)).map(|why| why.sentence).unwrap_or_default();
     let status = match activation {
         None => TransferStatus::Idle,
         Some(activation) if !matches!(activation.state, ActivationState::Waiting { .. }) => TransferStatus::Running,
         Some(activation) => waiting(transfer.task, activation, core, now),
     };
-    match (status, transfer.kept.state.error.as_deref()) {
-        (TransferStatus::PausedRecoverableWebErrorStatus, Some(error)) => {
-            (status, format!("{why} {}", sentence(error)))
+    let why = match status {
+        TransferStatus::Running => "It is carried.".to_owned(),
+        TransferStatus::PausedNoNetwork => "The machine is not on the internet.".to_owned(),
+        TransferStatus::PausedCostedNetwork => "The network is metered.".to_owned(),
+        TransferStatus::PausedRecoverableWebErrorStatus => again(transfer, activation, now),
+        TransferStatus::PausedSystemPolicy => {
+            transfer.task.and_then(|task| core.why(task, now)).map(|why| why.sentence).unwrap_or_default()
         }
-        _ => (status, why),
-    }
+        _ => "It waits for its turn.".to_owned(),
+    };
+    (status, why)
+}
+
+/// What failed, and when it is tried again.
+fn again(transfer: &Transfer, activation: Option<&Activation>, now: Now) -> String {
+    let at = activation.and_then(|activation| activation.not_before).unwrap_or(now.wall);
+    let rest = Duration::from_secs((at - now.wall).as_secs().max(1));
+    let why = transfer.kept.state.error.as_deref().unwrap_or("the program that carries it ended too early");
+    format!("{} It is tried again in {}.", sentence(why), words::duration_word(rest))
 }
 
 /// NW-7: what it waits for, in the words of Windows.

@@ -335,13 +335,13 @@ impl Model {
                 self.missing.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
-            Output::OpenChannel(_) | Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {
-                Err(format!("nobody asked for {output:?}"))
-            }
             Output::DropSocket(key) | Output::WatchSocket(key) | Output::UnwatchSocket(key) => {
                 check(false, || format!("{key:?} was never handed over"))
             }
             Output::ForgetCaller(instance) => check(false, || format!("{instance} serves nobody")),
+            Output::OpenChannel(_) | Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {
+                Err(format!("nobody asked for {output:?}"))
+            }
             Output::Freeze(host) => self.freezes(*host, owed),
             Output::Thaw(host) => self.thaws(*host, owed),
             Output::Throttled(host, instance, counts) => {

@@ -88,12 +88,12 @@ impl Model {
                 self.progress_said(*instance, *value, message, owed)
             }
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
-            // The simulator has no server that pushes.
-            Request::CreatePushChannel(_) | Request::ClosePushChannel(_) => Answer::Refused,
             // Nobody hands sockets over here.
             Request::TransferSocket(..) | Request::ReclaimSocket { .. } => Answer::Refused,
             // No app offers services in the simulated world.
             Request::OpenAppService { .. } => Answer::Refused,
+            // The simulator has no server that pushes.
+            Request::CreatePushChannel(_) | Request::ClosePushChannel(_) => Answer::Refused,
         };
         owed.answer = Some((id, answer));
     }

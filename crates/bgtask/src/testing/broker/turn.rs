@@ -120,14 +120,14 @@ impl TestBroker {
             Output::Thaw(host) => self.processes.thaw(host),
             Output::Throttled(host, instance, counts) => self.processes.throttled(host, instance, counts),
             Output::Inhibit(_) | Output::Uninhibit(_) | Output::Rouse(_) | Output::Progressed { .. } => {}
+            Output::DropSocket(_) | Output::WatchSocket(_) | Output::UnwatchSocket(_) | Output::ForgetCaller(_) => {
+                unreachable!("no socket was handed over")
+            }
             Output::OpenChannel(app) => {
                 let uri = format!("test://{app}").into();
                 return vec![Input::ChannelOpened { app, uri }];
             }
             Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {}
-            Output::DropSocket(_) | Output::WatchSocket(_) | Output::UnwatchSocket(_) | Output::ForgetCaller(_) => {
-                unreachable!("no socket was handed over")
-            }
             Output::Plan { .. } => unreachable!("no app has what only commands have"),
             Output::Listen { task, .. } => return vec![self.ears.listen(task)],
             Output::Unlisten(task) => self.ears.unlisten(task),

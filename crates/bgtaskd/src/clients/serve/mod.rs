@@ -82,8 +82,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) logs: &'a Logs,
     pub(crate) calendars: &'a Calendars,
     pub(crate) task_files: &'a TaskFiles,
-    pub(crate) push: &'a Push,
     pub(crate) transfers: &'a Transfers,
+    pub(crate) push: &'a Push,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }

@@ -23,20 +23,20 @@ pub(crate) fn reply(decided: &Reply, message: &Message, ends: Vec<OwnedFd>) -> R
         Reply::Terminated(count) | Reply::Raised(count) => answered(message, count),
         Reply::Activated(result, why) => answered(message, &(result.number(), why)),
         Reply::DeviceUse(result, why) => answered(message, &(result.number(), why)),
-        Reply::Running(instance) => answered(message, &instance.to_string()),
-        Reply::Channel(channel) => {
-            answered(message, &(channel.uri.as_deref().unwrap_or_default(), channel.expires.as_micros()))
-        }
         Reply::AppService { status, why, .. } => {
             let ends: Vec<_> = ends.into_iter().map(Fd::from).collect();
             answered(message, &(status.number(), why, ends))
         }
-        Reply::Access(_)
+        Reply::Running(instance) => answered(message, &instance.to_string()),
+        Reply::Channel(channel) => {
+            answered(message, &(channel.uri.as_deref().unwrap_or_default(), channel.expires.as_micros()))
+        }
+        Reply::ChannelClosed
+        | Reply::Access(_)
         | Reply::Unregistered
         | Reply::Set
         | Reply::Acknowledged
         | Reply::Noted
-        | Reply::ChannelClosed
         | Reply::Transferred => answered(message, &()),
         Reply::Socket(_) => unreachable!("it goes with its descriptor, by `given_back`"),
     }
