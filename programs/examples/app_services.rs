@@ -3,10 +3,12 @@
 //! The broker starts it as the program of the app that serves. The other app, with a copy of its own, asks:
 //!
 //! ```text
+//! app_services serve
 //! app_services ask PROVIDER SERVICE
 //! app_services measure PROVIDER SERVICE TIMES
 //! ```
 //!
+//! `serve` is the app that serves as its user has it open, until the end of its input: it answers itself where no entry point is declared.
 //! `ask` sends each line of its input as the word `what` of a message, and says each answer as a line of JSON. It hangs up at the end
 //! of its input.
 
@@ -14,7 +16,10 @@ use std::process::{ExitCode, exit};
 use std::time::Instant;
 
 use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
-use bgtask::{AppServiceConnection, AppServiceRequest, AppServiceTriggerDetails, ValueSet};
+use bgtask::{
+    AppServiceConnection, AppServiceRequest, AppServiceTriggerDetails, BackgroundTaskRegistration, CoreApplication,
+    ValueSet,
+};
 use serde_json::json;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -23,10 +28,14 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
-        [] => return Host::new().entry_point("Services.Answers", Answers).run(),
+        [] => {
+            answers_itself();
+            return Host::new().entry_point("Services.Answers", Answers).run();
+        }
+        ["serve"] => in_runtime(serve()),
         ["ask", app, service] => in_runtime(ask(app, service)),
         ["measure", app, service, times] => in_runtime(measure(app, service, times)),
-        _ => Err("usage: app_services ask|measure PROVIDER SERVICE [TIMES]".into()),
+        _ => Err("usage: app_services serve, or ask|measure PROVIDER SERVICE [TIMES]".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -39,6 +48,21 @@ fn main() -> ExitCode {
 
 fn in_runtime(verb: impl Future<Output = Outcome>) -> Outcome {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(verb)
+}
+
+/// The same in the app itself, whether the broker starts it or it is open.
+fn answers_itself() {
+    CoreApplication::background_activated(|args| async move { Answers.run(args.task_instance().clone()).await });
+}
+
+async fn serve() -> Outcome {
+    answers_itself();
+    // From here on the broker knows that it is open.
+    BackgroundTaskRegistration::all_tasks().await?;
+    println!("{}", json!({ "serving": std::process::id() }));
+    let mut lines = lines_of_input();
+    while lines.recv().await.is_some() {}
+    Ok(())
 }
 
 /// Answers whoever the manifest allows, until he hangs up.

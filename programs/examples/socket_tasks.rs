@@ -7,12 +7,11 @@
 //! | `accept` | accepts what waits, hands each connection over for `echo`, and the listener again |
 //! | `ignore` | ends without taking it |
 //! | `drop` | takes it and closes it |
-//! | `die` | takes it and kills itself, until its second try |
 //! | `reply` | sends one datagram back to each sender |
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::{ExitCode, exit};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
@@ -41,10 +40,6 @@ impl BackgroundTask for Sockets {
             ("accept", _) => accept(&instance, information).await,
             ("reply", _) => reply(information).await,
             ("drop", _) => Ok(drop(information.stream_socket().await?)),
-            ("die", _) if instance.attempt() == 1 => {
-                let _held = information.stream_socket().await?;
-                exit(7)
-            }
             _ => Ok(()),
         }
     }

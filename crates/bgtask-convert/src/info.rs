@@ -120,6 +120,8 @@ fn trigger_of(info: &TaskInfo) -> Option<Trigger> {
         "ApplicationTrigger" => Trigger::Application,
         "MediaProcessingTrigger" => Trigger::MediaProcessing,
         "DeviceUseTrigger" => Trigger::DeviceUse,
+        // It is registered under the name of the service.
+        "AppServiceTrigger" => Trigger::AppService { name: info.name.as_str().into() },
         "CustomSystemEventTrigger" => Trigger::CustomSystemEvent {
             id: info.event_id.as_deref()?.into(),
             recurrence: CustomSystemEventTriggerRecurrence::from_name(info.recurrence.as_deref()?)?,

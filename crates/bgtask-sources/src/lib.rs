@@ -135,6 +135,7 @@ use crate::report::Teller;
 pub use crate::report::{Report, Status, ZoneChange, ZoneReading};
 pub use crate::screen::{SCREEN_REREAD, SCREEN_SETTLE};
 pub use crate::sensor::{LIGHT_BAND, MAX_LUX, SENSOR_SETTLE, SensorSpec};
+pub use crate::session_connected::LOGGED_OFF;
 pub use crate::signal::{DEFAULT_SIGNALS_A_MINUTE, MAX_RULE_BYTES, MAX_SIGNALS_A_MINUTE, SignalSpec};
 pub use crate::sleep_delay::{NoSleepDelay, SleepDelay};
 pub use crate::smart_card::{SMART_CARD_SETTLE, SmartCardSpec};
@@ -173,8 +174,8 @@ pub enum SourceKind {
     /// `UserAway` triggers and the conditions `UserPresent` and `UserNotPresent`.
     UserPresence,
     /// Whether somebody is connected to a session of this user: one in front on its seat, or a remote one (logind, or else
-    /// any terminal of the user). To log off is not to disconnect: without a session the level stays what it was, and the
-    /// next log-in is told as `false`, then `true`. Serves the `SessionConnected` trigger and the conditions
+    /// any terminal of the user). To log off is not to disconnect: the end of the last session is told as a word of its own, a
+    /// [`Report::State`] of [`LOGGED_OFF`], and the next log-in as the level, be it the same as before. Serves the `SessionConnected` trigger and the conditions
     /// `SessionConnected` and `SessionDisconnected` (CND-3).
     SessionConnected,
     /// Whether this user has given no input for at least so long: logind, or else typing in a terminal.

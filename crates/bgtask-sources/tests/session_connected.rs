@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use bgtask_sources::{SourceKind, Status};
+use bgtask_sources::{LOGGED_OFF, Report, SourceKind, Status};
 use common::logind::{Logind, Session, own_uid, strike};
 use common::{Sysroot, TestBus};
 
@@ -50,12 +50,10 @@ async fn to_log_off_is_not_to_disconnect_and_the_next_log_in_is_an_edge() {
     assert!(inbox.holds().await);
     logind.change("c1", |session| (session.active, session.state) = (false, "closing")).await;
     logind.remove("c1").await;
-    // Whatever is told next would be the log-off, were it told.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(inbox.is_empty());
+    assert_eq!(inbox.level().await, Report::State(SourceKind::SessionConnected, LOGGED_OFF.into()));
     logind.add("c2", own_uid(&sysroot), Session::DESKTOP).await;
-    assert!(!inbox.holds().await);
-    assert!(inbox.holds().await, "false and true: an edge");
+    assert!(inbox.holds().await, "told again: an edge");
+    assert!(inbox.is_empty());
 }
 
 #[tokio::test]

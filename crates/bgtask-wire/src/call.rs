@@ -378,8 +378,19 @@ fn read_standard(interface: &str, member: &str, path: &str, message: &Message) -
     })
 }
 
+/// `EMFILE`
+const TOO_MANY_FILES: i32 = 24;
+
 fn body<T: for<'de> serde::Deserialize<'de> + Type>(message: &Message) -> Result<T, Error> {
     message.body().deserialize().map_err(|error| {
+        // The reader takes a copy of each descriptor, and tells only in words why it cannot.
+        let exhausted = std::io::Error::from_raw_os_error(TOO_MANY_FILES).to_string();
+        if error.to_string().contains(&exhausted) {
+            return Error::new(
+                ErrorKind::LimitReached,
+                format!("the broker has no room for the descriptor: {exhausted}"),
+            );
+        }
         let header = message.header();
         let member = header.member().map(ToString::to_string).unwrap_or_default();
         let (wanted, found) = (T::SIGNATURE.to_string_no_parens(), message.body().signature().to_string_no_parens());

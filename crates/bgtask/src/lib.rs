@@ -69,6 +69,8 @@
 //! See [`TriggerEvents`]. The table of all triggers of Windows is `docs/triggers.md`. A task that uses a device for longer has a
 //! [`DeviceUseTrigger`], and one that has something to say to the user [notifies](notify) them.
 //!
+//! An app that asks another for something, or is asked, does so through an [app service](app_service).
+//!
 //! # The runtime
 //!
 //! The app's side needs a [tokio](https://docs.rs/tokio) runtime with I/O and time enabled, of either flavor. One process has one
@@ -162,6 +164,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/writing-a-task.md")]
 struct Guide;
+
+/// So do those of the page about app services.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/app-services.md")]
+struct AppServices;
 
 /// The book's page for porters compiles.
 #[cfg(doctest)]

@@ -22,6 +22,9 @@ pub(crate) struct Listeners {
     changes: mpsc::Sender<(Key, PathReport)>,
     events: mpsc::Sender<(Key, EventReport)>,
     shared: HashMap<Key, Shared>,
+    /// Where those that can be shared are found, and what a registration listens to.
+    by_subject: HashMap<(Subject, Option<AppId>), Key>,
+    by_task: HashMap<TaskId, Key>,
     last: Key,
 }
 
@@ -48,20 +51,28 @@ impl Listeners {
         changes: mpsc::Sender<(Key, PathReport)>,
         events: mpsc::Sender<(Key, EventReport)>,
     ) -> Self {
-        Self { paths, world, changes, events, shared: HashMap::new(), last: 0 }
+        let (shared, by_subject, by_task) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { paths, world, changes, events, shared, by_subject, by_task, last: 0 }
     }
 
     /// What is known already of how well it is heard is the answer.
     pub(crate) fn listen(&mut self, task: TaskId, app: &AppId, subject: Subject) -> Option<Input> {
         self.unlisten(task);
         let app = belongs_to_an_app(&subject).then(|| app.clone());
-        let same = |it: &&mut Shared| it.subject == subject && it.app == app;
-        let known = self.shared.values_mut().filter(|_| !begins_with_news(&subject)).find(same);
-        if let Some(shared) = known {
+        let place = (subject, app);
+        if let Some(key) = self.by_subject.get(&place)
+            && let Some(shared) = self.shared.get_mut(key)
+        {
             shared.tasks.insert(task);
+            self.by_task.insert(task, *key);
             return shared.status.clone().map(|status| Input::Heard(task, status));
         }
         self.last += 1;
+        self.by_task.insert(task, self.last);
+        if !begins_with_news(&place.0) {
+            self.by_subject.insert(place.clone(), self.last);
+        }
+        let (subject, app) = place;
         let (running, status) = match self.start(self.last, app.as_ref(), &subject) {
             Ok(running) => (Some(running), None),
             Err(why) => {
@@ -82,7 +93,17 @@ impl Listeners {
     }
 
     pub(crate) fn unlisten(&mut self, task: TaskId) {
-        self.shared.retain(|_, shared| !shared.tasks.remove(&task) || !shared.tasks.is_empty());
+        let Some(key) = self.by_task.remove(&task) else { return };
+        let Some(shared) = self.shared.get_mut(&key) else { return };
+        shared.tasks.remove(&task);
+        if shared.tasks.is_empty()
+            && let Some(Shared { subject, app, .. }) = self.shared.remove(&key)
+        {
+            let place = (subject, app);
+            if self.by_subject.get(&place) == Some(&key) {
+                self.by_subject.remove(&place);
+            }
+        }
     }
 
     /// What happened at a path, for everyone who watches it.
@@ -174,4 +195,39 @@ fn path_events(on: bgtask_core::PathEvents) -> PathEvents {
         (on.moved, PathEvents::MOVED),
     ];
     all.into_iter().filter(|(counts, _)| *counts).fold(PathEvents::NONE, |sum, (_, one)| sum | one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(path: &std::path::Path) -> Subject {
+        let path = path.to_str().expect("text").into();
+        Subject::Path(PathWatch { path, recursive: false, on: Default::default(), settle: Default::default() })
+    }
+
+    /// Those that listen to the same share it to the last of them, and who listens to something else has left the first.
+    #[tokio::test]
+    async fn what_nobody_listens_to_any_more_is_gone() {
+        let (changes, _heard) = mpsc::channel(8);
+        let (events, _came) = mpsc::channel(8);
+        let mut listeners = Listeners::new(World::new("/"), World::new("/"), changes, events);
+        let app = AppId::new("org.example.App").expect("an id");
+        let [first, second] = [1, 2].map(TaskId::from_random);
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [here, there] = [0, 1].map(|place: usize| at(folders[place].path()));
+        let counts = |it: &Listeners| (it.shared.len(), it.by_subject.len(), it.by_task.len());
+        listeners.listen(first, &app, here.clone());
+        listeners.listen(second, &app, here.clone());
+        assert_eq!(counts(&listeners), (1, 1, 2));
+        listeners.listen(second, &app, there);
+        assert_eq!(counts(&listeners), (2, 2, 2));
+        listeners.unlisten(first);
+        listeners.unlisten(first);
+        assert_eq!(counts(&listeners), (1, 1, 1));
+        listeners.listen(first, &app, here);
+        listeners.unlisten(first);
+        listeners.unlisten(second);
+        assert_eq!(counts(&listeners), (0, 0, 0));
+    }
 }

@@ -43,7 +43,7 @@ impl Broker {
             let program = program.as_ref();
             let manifest = format!(
                 "[app]\nid = {app:?}\nversion = \"1\"\nexecutable = {program:?}\n\
-                 [[task]]\nentry_point = \"Bench.Task\"\ntypes = [\"systemEvent\", \"timer\"]\n"
+                 [[task]]\nentry_point = \"Bench.Task\"\ntypes = [\"systemEvent\", \"timer\", \"pushNotification\"]\n"
             );
             std::fs::write(dir.path().join("root/apps").join(format!("{app}.toml")), manifest).expect("a manifest");
         }

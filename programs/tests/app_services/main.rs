@@ -12,7 +12,7 @@ use bgtask_wire::{AppServiceCall, PeerSocket};
 use harness::{eventually, kind};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use stage::{MAIL, OTHER, PHOTOS, RESIZE, Stage, number, text};
+use stage::{INSIDE, MAIL, OTHER, PHOTOS, RESIZE, Stage, number, text};
 use zbus::connection::socket::{ReadHalf as _, Socket as _, WriteHalf as _};
 
 #[tokio::test]
@@ -43,6 +43,22 @@ async fn ho_6_each_connection_has_an_instance_of_its_own_and_a_process_lingers_f
     stage.user.phase(&stage.service().await, "idle").await;
     let third = stage.asks(MAIL, PHOTOS, RESIZE).who();
     assert!([&one, &other].iter().any(|it| number(it, "process") == number(&third, "process")), "warm");
+}
+
+/// BLD-9: without an entry point the app itself serves, where it is if it is open.
+#[tokio::test]
+async fn bld_9_the_app_itself_serves_what_has_no_entry_point() {
+    let stage = Stage::set().await;
+    let mut photos = stage.opens_photos();
+    let open = number(&photos.next(), "serving");
+    let mut mail = stage.asks(MAIL, PHOTOS, INSIDE);
+    assert_eq!(number(&mail.who(), "process"), open, "over the connection that the app has with the broker");
+    mail.hangs_up();
+    stage.user.phase(&stage.service_named(INSIDE).await, "idle").await;
+    photos.hangs_up();
+    let started = stage.asks(MAIL, PHOTOS, INSIDE).who();
+    assert_ne!(number(&started, "process"), open, "the broker starts it");
+    assert_eq!(text(&started, "caller"), MAIL);
 }
 
 /// Who may connect is the word of the app that is asked; an app cannot say that it is another.

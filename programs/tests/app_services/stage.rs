@@ -15,6 +15,9 @@ pub(crate) const OTHER: &str = "org.example.Other";
 /// The service that Photos offers to Mail.
 pub(crate) const RESIZE: &str = "org.example.photos.resize";
 
+/// What Photos does for Mail itself.
+pub(crate) const INSIDE: &str = "org.example.photos.inside";
+
 const SERVICES: &str = r#"
 [[app_service]]
 name = "org.example.photos.resize"
@@ -25,6 +28,10 @@ allow = ["org.example.Mail"]
 name = "org.example.photos.open"
 entry_point = "Services.Answers"
 allow = ["*"]
+
+[[app_service]]
+name = "org.example.photos.inside"
+allow = ["org.example.Mail"]
 "#;
 
 pub(crate) struct Stage {
@@ -83,6 +90,13 @@ impl Stage {
 
     pub(crate) async fn service(&self) -> String {
         self.service_named(RESIZE).await
+    }
+
+    /// The user opens Photos.
+    pub(crate) fn opens_photos(&self) -> Asking {
+        let mut command = Command::new(program(&self.home, PHOTOS));
+        command.arg("serve").env("BGTASK_ADDRESS", self.home.address()).env_remove("BGTASK_APP_ID");
+        Asking::start(command)
     }
 
     /// An app connects.

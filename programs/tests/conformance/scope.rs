@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Every family of rules and its highest number. Numbers begin with 1 and have no gaps.
-pub(crate) const FAMILIES: [(&str, u32); 32] = [
+pub(crate) const FAMILIES: [(&str, u32); 33] = [
     // The API (`Windows.ApplicationModel.Background`).
     ("ACC", 30),
     ("BLD", 22),
@@ -21,6 +21,7 @@ pub(crate) const FAMILIES: [(&str, u32); 32] = [
     ("LIF", 7),
     ("DIA", 8),
     ("POL", 11),
+    ("SOC", 18),
     // How the service behaves.
     ("LC", 19),
     ("CA", 12),

@@ -4,4 +4,7 @@
 mod harness;
 
 mod hand_over;
+mod hostile;
+mod lives;
 mod stage;
+mod tls;

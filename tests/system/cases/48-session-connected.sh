@@ -4,6 +4,8 @@
 . /opt/world/seat.sh
 . /opt/world/door.sh
 
+runs_no_session() { ! loginctl list-sessions --no-legend | grep tester | grep -q seat0; }
+
 witness connected session-connected
 witness disconnected session-disconnected
 eventually value_is session-connected false
@@ -27,5 +29,12 @@ eventually ran_times disconnected 3
 loginctl activate "$(session_of desk)"
 eventually ran_times connected 4
 
-systemctl stop desk guest-desk
+# To log off is not to disconnect, and to log in again is to connect.
+systemctl stop guest-desk desk
+eventually runs_no_session
+sit_down tester desk
+eventually ran_times connected 5
+ran_times disconnected 3
+
+systemctl stop desk
 forget connected disconnected

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::Format;
 use crate::failure::Failure;
 use crate::output::table::{Cell, Table};
-use crate::output::{Screen, style};
+use crate::output::{Screen, style, time};
 
 /// List the channels for push messages, open one or close one
 ///
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
         Some(Deed::Open { app }) => {
             let (uri, expires) = broker.create_push_channel(app).await?;
             if args.format.json {
-                screen.json(&json!({"app": app, "uri": uri, "expires": expires}))?;
+                screen.json(&json!({"app": app, "uri": uri, "expires": time::rfc3339(expires)}))?;
             } else {
                 writeln!(screen.out, "{uri}")?;
             }
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
 
 fn channel(it: &PushChannelInfo) -> Value {
     json!({
-        "app": it.app, "uri": it.uri, "expires": it.expires, "status": it.status, "how": it.how, "why": it.why, "help": it.help,
+        "app": it.app, "uri": it.uri, "expires": time::rfc3339(it.expires), "status": it.status, "how": it.how, "why": it.why, "help": it.help,
         "held": it.held,
     })
 }

@@ -268,3 +268,12 @@ user-presence  missing                   there is no logind; start systemd-login
     });
     assert_eq!(found[1], expected);
 }
+
+#[test]
+fn channels_for_push_messages_are_listed_opened_and_closed() {
+    let listed = ask(&["push"]).out;
+    assert!(listed.contains("org.example.Photos  degraded  7"), "{listed}");
+    assert!(listed.contains("cannot be reached; it is tried again by itself"), "{listed}");
+    assert_eq!(ask(&["push", "open"]).out, "mqtts://push.example.org/bgtask/kitchen/org.bgtask.Commands\n");
+    assert_eq!(ask(&["push", "close", "org.example.Photos"]).out, "The channel of org.example.Photos is closed.\n");
+}

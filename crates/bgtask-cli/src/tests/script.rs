@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use bgtask_wire::{
     AppInfo, AttachInfo, BROKER_INTERFACE, BROKER_PATH, BudgetInfo, Call, Error, ErrorKind, EventInfo, GateInfo,
-    HistoryInfo, HistoryQuery, SourceInfo, Standard, TaskInfo, TransferInfo, WhyInfo,
+    HistoryInfo, HistoryQuery, PushChannelInfo, SourceInfo, Standard, TaskInfo, TransferInfo, WhyInfo,
 };
 use futures_util::StreamExt as _;
 use zbus::{Connection, Guid, Message, MessageStream, OwnedVariant, connection};
@@ -153,6 +153,9 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
             reply.build(&OwnedVariant::from(!decided.switched_off))
         }
         Call::Terminate(app) => reply.build(&if app == "org.example.Photos" { 2u32 } else { 0 }),
+        Call::CreatePushChannel(app) => reply.build(&(format!("mqtts://push.example.org/bgtask/kitchen/{app}"), 0i64)),
+        Call::ClosePushChannel(_) => reply.build(&()),
+        Call::ListPushChannels(_) => reply.build(&vec![channel()]),
         Call::Raise(event) => reply.build(&if event == "org.example.jack" { 2u32 } else { 0 }),
         Call::RequestTrigger { app, class, details } => reply.build(&requested(&app, &class, &details)),
         Call::GetBudget(app) if app == "org.example.Notes" => reply.build(&BudgetInfo {
@@ -393,4 +396,17 @@ fn sources() -> Vec<SourceInfo> {
         ..source("user-presence", "missing")
     };
     vec![zone, presence]
+}
+
+fn channel() -> PushChannelInfo {
+    PushChannelInfo {
+        app: "org.example.Photos".into(),
+        uri: Some("mqtts://push.example.org/bgtask/kitchen/org.example.Photos".into()),
+        expires: 0,
+        status: "degraded".into(),
+        how: Some("push messages".into()),
+        why: Some("mqtts://push.example.org cannot be reached".into()),
+        help: Some("it is tried again by itself".into()),
+        held: 7,
+    }
 }

@@ -64,9 +64,8 @@ impl Core {
         let Some(id) = self.connections.get(&instance).copied() else { return };
         if self.tasks.of_running(instance).is_some() {
             self.cancel(instance, CancellationReason::Abort);
-        } else if let Some(mut dropped) = self.tasks.end(instance, id) {
-            self.let_go(&mut dropped);
-            self.record(id, Some(instance), EventKind::Dropped);
+        } else {
+            self.drop_one(id, instance);
             self.fresh_gate(id);
             self.tidy(id);
         }

@@ -1,5 +1,6 @@
 //! From a report of a source to accepted firings and lost conditions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::tables::Occasion;
@@ -7,7 +8,7 @@ use super::{Core, Task};
 use crate::activation::{Activation, Firing};
 use crate::event::{Cause, EventKind};
 use crate::ids::{AppId, SocketKey, TaskId};
-use crate::model::fact::{Fact, Report, Zone};
+use crate::model::fact::{Fact, LOGGED_OFF, Report, Zone};
 use crate::model::registration::Standing;
 use crate::model::trigger::{Details, SystemTriggerType, Trigger};
 use crate::output::{Change, Output};
@@ -25,6 +26,7 @@ impl Core {
                     self.cost_read();
                 }
             }
+            Report::State(Fact::SessionConnected, ref word) => self.session_read(word),
             Report::State(fact, ref state) => self.state_read(fact, state),
         }
     }
@@ -47,7 +49,11 @@ impl Core {
 
     pub(super) fn level_read(&mut self, fact: Fact, value: bool) {
         let before = self.facts.set_level(fact, value, self.now.wall);
+        let logs_in = fact == Fact::SessionConnected && self.facts.states.remove(&fact).is_some();
         if before == Some(value) {
+            if logs_in && value {
+                self.fire(SystemTriggerType::SessionConnected, None);
+            }
             return;
         }
         if before.is_some()
@@ -68,6 +74,13 @@ impl Core {
         }
         self.cancel_on_condition_loss();
         self.refresh_gates();
+    }
+
+    /// CND-3: to log off is not to disconnect, so the level stays; but whoever is connected next has logged in.
+    fn session_read(&mut self, word: &Arc<str>) {
+        if &**word == LOGGED_OFF && self.facts.levels().get(Fact::SessionConnected).is_some() {
+            self.facts.states.insert(Fact::SessionConnected, Arc::clone(word));
+        }
     }
 
     /// Fires a system trigger: for everybody, or for one app.

@@ -281,6 +281,9 @@ pub struct Zone {
     pub offset_seconds: i32,
 }
 
+/// The word of [`Fact::SessionConnected`] for the end of the last session of the user: neither connected nor disconnected.
+pub const LOGGED_OFF: &str = "logged-off";
+
 /// What a source says: always the level, read again, never the content of a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -293,7 +296,7 @@ pub enum Report {
     },
     /// A fact that is a level: whether it is so.
     Level(Fact, bool),
-    /// A fact that is a state: which.
+    /// A fact that is a state: which. Of [`Fact::SessionConnected`] it is [`LOGGED_OFF`], beside its level.
     State(Fact, Arc<str>),
 }
 

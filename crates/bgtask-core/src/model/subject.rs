@@ -11,7 +11,7 @@ use super::trigger::{PathWatch, SystemTriggerType, Trigger};
 pub type Properties = BTreeMap<Arc<str>, Arc<str>>;
 
 /// What a registration has listened to for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// Changes at a path.
     Path(PathWatch),

@@ -159,7 +159,7 @@ pub struct Pace {
 }
 
 /// What is watched at a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathWatch {
     /// An absolute path of a file or a folder; it need not exist.
     pub path: Arc<str>,
@@ -172,7 +172,7 @@ pub struct PathWatch {
 }
 
 /// Which changes at a path count. At least one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PathEvents {
     /// Something was created.
     pub created: bool,

@@ -1,9 +1,11 @@
 //! `SessionConnected` and `SessionDisconnected`: somebody sits at a session of the user, or nobody does (CND-3).
 
 use bgtask_core::SystemConditionType::{SessionConnected, SessionDisconnected};
-use bgtask_core::{CancellationReason, Fact, NewRegistration, Report, SystemTriggerType};
+use bgtask_core::{
+    App, CancellationReason, Condition, Fact, LOGGED_OFF, NewRegistration, Report, SystemTriggerType, Trigger,
+};
 
-use crate::harness::{Broker, on, one_shot, zone_task_when};
+use crate::harness::{Broker, command, on, one_shot, zone_task_when};
 
 fn connected(broker: &mut Broker, value: bool) {
     broker.reads(Report::Level(Fact::SessionConnected, value));
@@ -84,4 +86,50 @@ fn co_3_what_asked_for_it_is_told_to_stop_when_the_user_switches_away() {
     let run = broker.expect_run("Show");
     connected(&mut broker, false);
     assert_eq!(run.cancelled(&mut broker), Some(CancellationReason::ConditionLoss));
+}
+
+fn logs_off(broker: &mut Broker) {
+    broker.reads(Report::State(Fact::SessionConnected, LOGGED_OFF.into()));
+}
+
+/// CND-3: to log off is not to disconnect: nothing fires for it, nothing that waits is let go, nothing that runs is told to
+/// stop; and who logs in again is greeted.
+#[test]
+fn cnd_3_a_log_in_after_a_log_off_connects_and_nothing_is_disconnected_between() {
+    let mut broker = Broker::new();
+    broker.install(App::of_commands());
+    broker.register(on(SystemTriggerType::SessionConnected, "Greet"));
+    broker.register(zone_task_when("Tidy", &[SessionDisconnected]));
+    let show = NewRegistration { cancel_on_condition_loss: true, ..zone_task_when("Show", &[SessionConnected]) };
+    let shown = broker.register(show);
+    let condition = Condition::from_name("session-disconnected").expect("a condition");
+    broker.add(command("leave", Trigger::Condition { condition, one_shot: false }));
+    connected(&mut broker, true);
+    fires(&mut broker);
+    broker.expect_run("Show").started(&mut broker);
+    logs_off(&mut broker);
+    logs_off(&mut broker);
+    broker.expect_no_run();
+    connected(&mut broker, true);
+    broker.expect_run("Greet").finishes(&mut broker, Ok(()));
+    assert_eq!(broker.why(shown).phase, "running");
+    connected(&mut broker, true);
+    broker.expect_no_run();
+    connected(&mut broker, false);
+    assert_eq!(broker.ran(), ["leave", "Tidy"], "a switch to another user is");
+}
+
+/// Who logs in while another user is in front is not connected.
+#[test]
+fn cnd_3_a_log_in_behind_another_user_is_no_connection() {
+    let mut broker = Broker::new();
+    broker.register(on(SystemTriggerType::SessionConnected, "Greet"));
+    logs_off(&mut broker);
+    connected(&mut broker, true);
+    broker.expect_no_run();
+    logs_off(&mut broker);
+    connected(&mut broker, false);
+    broker.expect_no_run();
+    connected(&mut broker, true);
+    broker.expect_run("Greet");
 }

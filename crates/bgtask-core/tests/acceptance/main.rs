@@ -31,6 +31,7 @@ mod path;
 mod pause;
 mod policy;
 mod promise;
+mod push;
 mod reasons;
 mod registration;
 mod restart;

@@ -1,6 +1,7 @@
 //! Whatever is put in, sense or nonsense: the core never panics, its tables agree with each other and with what it made
 //! durable, and what it promises of commands holds at every moment.
 
+mod callers;
 mod commands;
 mod heard;
 mod moves;

@@ -1,8 +1,9 @@
 //! What is put in: one input after the other, with numbers instead of ids.
 
 use bgtask_core::{
-    App, AppId, Condition, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, EventClass, NewRegistration, Policy,
-    PolicyEntry, PolicyRule, Server, Sharing, SourceStatus, SystemConditionType, SystemTriggerType, TaskType, Trigger,
+    App, AppId, AppService, Condition, CustomSystemEventTriggerRecurrence, Entry, EntryPoint, EventClass,
+    NewRegistration, Policy, PolicyEntry, PolicyRule, Server, Sharing, SourceStatus, SystemConditionType,
+    SystemTriggerType, TaskType, Trigger,
 };
 use proptest::prelude::*;
 
@@ -41,6 +42,9 @@ pub(crate) enum Move {
     Heard(u8, u8),
     DeviceGone(u8),
     ClockSet(i32),
+    Open(u8, u8),
+    CallerGone(u8),
+    Took(u8, u8),
     Restart,
 }
 
@@ -79,6 +83,9 @@ pub(crate) fn moves() -> impl Strategy<Value = Move> {
         1 => any::<(u8, u8)>().prop_map(|(task, status)| M::Heard(task, status)),
         2 => any::<u8>().prop_map(M::DeviceGone),
         2 => any::<i32>().prop_map(M::ClockSet),
+        8 => any::<(u8, u8)>().prop_map(|(app, caller)| M::Open(app, caller)),
+        4 => any::<u8>().prop_map(M::CallerGone),
+        4 => any::<(u8, u8)>().prop_map(|(host, instance)| M::Took(host, instance)),
         1 => Just(M::Restart),
     ]
 }
@@ -107,9 +114,14 @@ pub(crate) fn installed(number: u8, version: u8) -> App {
         itself: (version >= 20).then(|| server("app", Sharing::Together("".into()))),
         applications: Vec::new(),
         raises: Vec::new(),
-        services: vec![],
+        services: (version >= 40).then(|| service(version)).into_iter().collect(),
         commands: None,
     }
+}
+
+fn service(version: u8) -> AppService {
+    let entry = if version.is_multiple_of(3) { Entry::InProcess } else { Entry::Component("First".into()) };
+    AppService { name: "service".into(), entry, allow: version.is_multiple_of(5).then(|| vec![app(0)]) }
 }
 
 fn server(program: &str, sharing: Sharing) -> Server {

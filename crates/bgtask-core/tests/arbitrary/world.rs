@@ -10,6 +10,7 @@ use bgtask_core::{
     Report, Request, RequestId, RunOrder, Sharing, Snapshot, Standing, TaskId, Usage, WallTime, Zone,
 };
 
+use crate::callers::Callers;
 use crate::commands::command;
 use crate::heard::Heard;
 use crate::moves::{Move, app, installed, pick, policy, registration, status_of};
@@ -28,6 +29,7 @@ pub(crate) struct World {
     /// The calendars that were asked for.
     plans: VecDeque<TaskId>,
     heard: Heard,
+    callers: Callers,
     rations: Rations,
     stopped: bool,
     /// The broker wants to be woken for something that is due already.
@@ -48,6 +50,7 @@ impl World {
             runs: vec![(HostId(u64::MAX), InstanceId::from_random(0))],
             plans: VecDeque::new(),
             heard: Heard::default(),
+            callers: Callers::default(),
             rations: Rations::default(),
             stopped: false,
             overslept: false,
@@ -70,6 +73,7 @@ impl World {
         self.core = Core::new(self.config.clone(), self.lives);
         self.plans.clear();
         self.heard = Heard::default();
+        self.callers.die();
         self.rations = Rations::default();
         for app in self.installed.clone().into_values() {
             self.give(Input::AppInstalled(app));
@@ -92,6 +96,16 @@ impl World {
                 self.tick();
             }
             Move::Restart => self.restart(),
+            Move::Open(number, caller) => {
+                let request = Request::OpenAppService {
+                    caller: (caller > 40).then(|| app(caller)),
+                    app: app(number),
+                    service: if number > 240 { "other" } else { "service" }.to_owned(),
+                    socket: self.callers.keep(),
+                    details: caller.is_multiple_of(2).then(|| Details([caller].into())),
+                };
+                self.tell(Input::Request(RequestId(1), request));
+            }
             Move::Planned(_) => {
                 let input = self.input(step);
                 self.plans.pop_front();
@@ -225,7 +239,12 @@ impl World {
                     lost: u32::from(lost % 3),
                 }
             }
-            Move::Wait(_) | Move::Wake | Move::ClockSet(_) | Move::Restart => Input::Tick,
+            Move::CallerGone(number) => {
+                let some = pick(&self.callers.instances, number);
+                Input::CallerGone(some.unwrap_or(InstanceId::from_random(1)))
+            }
+            Move::Took(h, i) => Input::SocketTaken(host(h), instance(h, i)),
+            Move::Wait(_) | Move::Wake | Move::ClockSet(_) | Move::Open(..) | Move::Restart => Input::Tick,
         }
     }
 
@@ -280,7 +299,8 @@ impl World {
                     self.check_start(&order);
                     self.runs.push((host, order.instance));
                 }
-                Output::Reply(_, reply) => {
+                Output::Reply(id, reply) => {
+                    self.callers.obey(&Output::Reply(id, reply.clone()));
                     replies += 1;
                     if let Ok(Reply::Registered(task) | Reply::Updated(task, _)) = reply
                         && !self.tasks.contains(&task)
@@ -296,6 +316,7 @@ impl World {
                 order => {
                     self.rations.obey(&order);
                     self.heard.obey(&order);
+                    self.callers.obey(&order);
                 }
             }
         }
@@ -328,6 +349,7 @@ impl World {
         self.check_hosts();
         self.check_commands();
         self.heard.check(&self.core, &self.store);
+        self.callers.check(&self.core);
         self.rations.check(&self.core, &self.config, self.now, &self.store);
         self.check_why();
     }

@@ -187,7 +187,7 @@ async fn a_peer_that_breaks_the_contract_costs_only_itself() {
     let (mut raw, other) = UnixStream::pair().expect("a pair");
     let task = AppServiceConnection::over(other, None).expect("within a runtime");
     let call = Message::method_call("/a", "Nonsense").build(&1u32).expect("a call");
-    std::io::Write::write_all(&mut raw, &call.data().bytes().to_vec()).expect("sent");
+    std::io::Write::write_all(&mut raw, call.data().bytes()).expect("sent");
     let heard = tokio::task::spawn_blocking(move || {
         let mut buffer = [0; 4_096];
         let read = raw.read(&mut buffer).expect("an answer");
@@ -262,7 +262,8 @@ async fn a_task_that_something_else_started_has_no_caller() {
     struct Asks;
     impl BackgroundTask for Asks {
         async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
-            Ok(drop(instance.app_service()?))
+            drop(instance.app_service()?);
+            Ok(())
         }
     }
     let failure = TaskTest::new(Asks).run().await.check_result().expect_err("no caller");

@@ -135,6 +135,11 @@ impl SocketActivityInformation {
         listed.into_iter().map(|info| Ok((info.id.clone(), Self::read(info)?))).collect()
     }
 
+    #[cfg(test)]
+    pub(super) fn example(id: &str, task_id: TaskId, kind: SocketActivityKind) -> Self {
+        Self { id: id.to_owned(), task_id, kind, context: SocketActivityContext::default(), from: From::Broker }
+    }
+
     fn read(info: SocketInfo) -> Result<Self, Error> {
         let kind = SocketActivityKind::from_number(info.kind);
         Ok(Self {

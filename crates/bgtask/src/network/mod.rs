@@ -47,6 +47,8 @@
 
 mod activity;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use activity::{
     SocketActivityContext, SocketActivityInformation, SocketActivityKind, SocketActivityTriggerDetails,

@@ -81,6 +81,12 @@ impl Owned {
         Ok(())
     }
 
+    /// As if it had been handed over.
+    #[cfg(test)]
+    pub(super) fn forget(&mut self) {
+        self.socket = None;
+    }
+
     fn into_fd(self) -> Result<OwnedFd, Error> {
         let socket = self.socket.ok_or_else(|| Error::invalid("the socket was handed over"))?;
         // A transfer that was given up in the middle may still hold on to it.

@@ -324,14 +324,14 @@ impl Driver {
                 self.reply(id, message, Ok(reply));
                 self.handle(now, Input::Attach { client: id, app, activates });
             }
-            Ok(Answer::HandOver(transfer)) => self.transfer_socket(now, id, message, transfer),
+            Ok(Answer::HandOver(transfer)) => self.transfer_socket(now, id, message, *transfer),
             Err(error) => self.reply(id, message, Err(error)),
         }
     }
 
     /// A socket is handed over: the broker has it before the core hears of it.
-    fn transfer_socket(&mut self, now: Now, id: ClientId, message: &Message, transfer: Box<HandOver>) {
-        let HandOver { app, task, id: name, socket, options } = *transfer;
+    fn transfer_socket(&mut self, now: Now, id: ClientId, message: &Message, transfer: HandOver) {
+        let HandOver { app, task, id: name, socket, options } = transfer;
         match self.sockets.take_over(socket) {
             Ok(kept) => {
                 let request = bgtask_convert::transfer_request(app, task, name, kept, options);

@@ -23,7 +23,9 @@ const MAX_FILE: usize = 65_536;
 pub(super) type Lasting = HashMap<String, Vec<Duration>>;
 
 /// The tasks that are meant; all of them where none is named.
-pub(super) fn chosen(tasks: Vec<TaskInfo>, wanted: &[String]) -> Result<Vec<TaskInfo>, Failure> {
+pub(super) fn chosen(mut tasks: Vec<TaskInfo>, wanted: &[String]) -> Result<Vec<TaskInfo>, Failure> {
+    // When somebody will ask for an app service nobody knows, and the manifest has them anyhow.
+    tasks.retain(|task| task.trigger != "AppServiceTrigger");
     if wanted.is_empty() {
         return Ok(tasks);
     }

@@ -191,6 +191,14 @@ fn check_shape(new: &NewRegistration) -> Result<(), Refusal> {
     check_group(new)?;
     check_trigger(&new.trigger)?;
     check_device_use(new)?;
+    let for_sockets = matches!(new.trigger, Trigger::Event { class: EventClass::SocketActivity, .. });
+    if for_sockets && new.entry.command().is_some() {
+        return Err(Refusal::NotSupported {
+            what: "a command with a SocketActivityTrigger".into(),
+            why: "only the app that opened a socket can hand it over".into(),
+            help: "use a socket unit of systemd, which opens one for a command".into(),
+        });
+    }
     match &new.entry {
         Entry::Command(command) => command::check(command, &new.trigger),
         _ if new.trigger.is_for_commands() => Err(Refusal::OnlyForCommands(new.trigger.class().to_owned())),

@@ -1,14 +1,19 @@
 //! Calls that change something, as requests to the core.
 
 use bgtask_core::{
-    AccessSetting, AppId, BackgroundAccessRequestKind, Demand, Entry, NewRegistration, Refusal, Request, TaskId,
+    AccessSetting, AppId, BackgroundAccessRequestKind, Demand, Entry, EventClass, NewRegistration, Refusal, Request,
+    TaskId, Trigger,
 };
 use bgtask_wire::{Call, Error, ErrorKind, Registering};
 
 use bgtask_convert::{cannot_run, check_subject, details, new_registration, setting_word};
 
 use super::{Asked, Identity};
+use crate::apps::Installed;
 use crate::task_files::described;
+
+/// The capability of apps that tasks run for from outside.
+const PUSH_NOTIFICATIONS: &str = "pushNotifications";
 
 /// Takes the user's decision about an app back.
 const DEFAULT: &str = "default";
@@ -112,6 +117,7 @@ impl Asked<'_> {
         let app = self.identity.one(&given.app)?;
         let new = new_registration(given)?;
         self.check_can_run(&app, &new.entry)?;
+        self.check_capability(&app, &new.trigger)?;
         check_subject(&new.trigger, &app).map_err(invalid)?;
         Ok((app, new))
     }
@@ -125,6 +131,22 @@ impl Asked<'_> {
             other => format!("the class {other}"),
         };
         why.map_or(Ok(()), |why| Err(Error::new(ErrorKind::NotSupported, format!("{what} cannot run here: {why}"))))
+    }
+
+    /// SOC-2, MAN-9: who hands sockets over declares it.
+    fn check_capability(&self, app: &AppId, trigger: &Trigger) -> Result<(), Error> {
+        if !matches!(trigger, Trigger::Event { class: EventClass::SocketActivity, .. }) {
+            return Ok(());
+        }
+        let has = |installed: &Installed| installed.app.capabilities.iter().any(|its| *its == PUSH_NOTIFICATIONS);
+        if self.apps.get(app).is_none_or(has) {
+            return Ok(());
+        }
+        let text = format!(
+            "the manifest of {app} does not declare the capability {PUSH_NOTIFICATIONS}, which a SocketActivityTrigger needs \
+             (SOC-2): add it to the list, capabilities = [\"{PUSH_NOTIFICATIONS}\"]"
+        );
+        Err(Error::new(ErrorKind::NotDeclared, text))
     }
 
     /// The app to which a caller that is an app is confined, if the task is one of its own.
