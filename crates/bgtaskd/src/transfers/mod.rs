@@ -197,7 +197,7 @@ impl Transfers {
         plan.sockets.push(self.socket.clone());
         plan.write.push(self.folder.of(order.id));
         plan.read.extend(self.worker.clone());
-        plan.read.extend(CERTIFICATES.iter().filter_map(|name| std::env::var_os(name)).map(PathBuf::from));
+        plan.read.extend(CERTIFICATES.iter().filter_map(std::env::var_os).map(PathBuf::from));
         match order.kind {
             Kind::Download => plan.write.extend(order.file.parent().map(Path::to_owned)),
             Kind::Upload => plan.read.push(order.file.clone()),
