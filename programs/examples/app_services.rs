@@ -118,7 +118,10 @@ async fn ask(app: &str, service: &str) -> Outcome {
                 return Ok(());
             }
         };
-        let Some(what) = what else { return Ok(connection.close().await) };
+        let Some(what) = what else {
+            connection.close().await;
+            return Ok(());
+        };
         println!("{}", said(connection.send_message(&ValueSet::from([("what", what)])).await));
     }
 }

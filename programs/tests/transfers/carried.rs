@@ -66,13 +66,14 @@ async fn what_the_server_asks_to_wait_for_waits_and_says_so() {
 
 #[tokio::test]
 async fn what_is_wrong_is_said_when_it_is_ordered() {
+    type Change = fn(&mut TransferOrder);
     let stage = Stage::set().await;
-    let order = |change: fn(&mut TransferOrder)| {
+    let order = |change: Change| {
         let mut order = stage.order("film.mkv");
         change(&mut order);
         stage.user.broker.create_transfer("", order)
     };
-    let wrong: [(fn(&mut TransferOrder), &str); 6] = [
+    let wrong: [(Change, &str); 6] = [
         (|it| it.uri = "ftp://example.org/".into(), "http"),
         (|it| it.kind = "sideload".into(), "sideload"),
         (|it| it.file = "film.mkv".into(), "absolute"),

@@ -176,9 +176,9 @@ impl Core {
             Input::SocketReady(key, readiness) => self.socket_ready(key, readiness),
             Input::SocketsGone(keys) => self.sockets_gone(keys),
             Input::CallerGone(instance) => self.caller_gone(instance),
-            Input::ChannelOpened { app, uri } => self.channel_opened(app, uri),
+            Input::ChannelOpened { app, uri } => self.channel_opened(&app, uri),
             Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
-            Input::Pushed { app, messages } => self.pushed(app, messages),
+            Input::Pushed { app, messages } => self.pushed(&app, messages),
         }
         self.admit_sockets();
         self.schedule();

@@ -75,13 +75,13 @@ impl Core {
     }
 
     /// The channel has an address, or another one.
-    pub(super) fn channel_opened(&mut self, app: AppId, uri: Arc<str>) {
-        let Some(channel) = self.channels.open.get(&app) else { return };
+    pub(super) fn channel_opened(&mut self, app: &AppId, uri: Arc<str>) {
+        let Some(channel) = self.channels.open.get(app) else { return };
         let channel = PushChannel { uri: Some(uri), ..channel.clone() };
-        if self.channels.open.get(&app) != Some(&channel) {
+        if self.channels.open.get(app) != Some(&channel) {
             self.put_channel(channel.clone());
         }
-        for id in self.channels.asked.remove(&app).unwrap_or_default() {
+        for id in self.channels.asked.remove(app).unwrap_or_default() {
             self.outputs.push_back(Output::Reply(id, Ok(Reply::Channel(channel.clone()))));
         }
     }
@@ -119,7 +119,7 @@ impl Core {
     }
 
     /// Messages have arrived. Whoever has no channel any more gets none, and its server need not repeat them.
-    pub(super) fn pushed(&mut self, app: AppId, messages: Vec<Push>) {
+    pub(super) fn pushed(&mut self, app: &AppId, messages: Vec<Push>) {
         let held = self.channels.held.entry(app.clone()).or_default();
         for message in messages {
             // Whose sender waits for a word is bounded by that.
@@ -129,15 +129,19 @@ impl Core {
                 held.lost = held.lost.saturating_add(1);
             }
         }
-        if self.channels.open.get(&app).is_none_or(|channel| channel.expires <= self.now.wall) {
-            self.close_channel(&app);
+        if self.channels.open.get(app).is_none_or(|channel| channel.expires <= self.now.wall) {
+            self.close_channel(app);
         }
     }
 
     /// Gives what is held to waiting activations, as far as there is room. Answers whether anything fired.
     pub(super) fn take_in_pushes(&mut self) -> bool {
         let apps: Vec<_> = self.channels.held.keys().cloned().collect();
-        apps.into_iter().fold(false, |fired, app| self.take_in_pushes_of(&app) || fired)
+        let mut fired = false;
+        for app in &apps {
+            fired |= self.take_in_pushes_of(app);
+        }
+        fired
     }
 
     fn take_in_pushes_of(&mut self, app: &AppId) -> bool {
