@@ -39,7 +39,10 @@ impl BackgroundTask for Sockets {
             ("echo", most) => echo(information, most.parse().unwrap_or(usize::MAX)).await,
             ("accept", _) => accept(&instance, information).await,
             ("reply", _) => reply(information).await,
-            ("drop", _) => Ok(drop(information.stream_socket().await?)),
+            ("drop", _) => {
+                drop(information.stream_socket().await?);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -4,6 +4,7 @@
 //! Where there is none, all of this is nothing.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,9 +12,8 @@ use std::time::{Duration, Instant};
 use listenfd::ListenFd;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::sockopt::socket_acceptconn;
+use rustix::net::{AddressFamily, SocketType};
 use sd_notify::NotifyState;
-
-use crate::sockets;
 
 /// How often a broker that works without a rest says that it lives, while the manager waits for a word.
 const WORDS_PER_WAIT: u32 = 4;
@@ -23,29 +23,56 @@ pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// The listening socket at `path`, where the manager has made it: who connects while no broker runs waits in it, and is
-/// served by the next one.
-///
-/// # Errors
-///
-/// What the manager handed over cannot be taken.
-pub(crate) fn listener(path: &Path) -> io::Result<Option<UnixListener>> {
-    let mut handed_over = ListenFd::from_env();
-    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let names: Vec<_> = names.split(':').collect();
-    for place in 0..handed_over.len() {
-        if names.get(place).is_some_and(|name| sockets::is_kept(name)) {
-            continue;
-        }
-        let Some(listener) = handed_over.take_unix_listener(place)? else { continue };
-        fcntl_setfd(&listener, FdFlags::CLOEXEC)?;
-        if listener.local_addr()?.as_pathname() == Some(path) && socket_acceptconn(&listener)? {
-            listener.set_nonblocking(true)?;
-            return Ok(Some(listener));
-        }
-        tracing::warn!("a socket of the service manager is not used: it does not listen at {}", path.display());
+/// The descriptors that the manager hands over, by their names: those it listens on, and those that an earlier broker has put
+/// into its store. It says so once: what reads that takes it away from everybody else.
+pub(crate) struct HandedOver {
+    descriptors: ListenFd,
+    names: Vec<String>,
+}
+
+impl HandedOver {
+    pub(crate) fn take() -> Self {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        Self { descriptors: ListenFd::from_env(), names: names.split(':').map(str::to_owned).collect() }
     }
-    Ok(None)
+
+    /// The listening socket at `path`, where the manager has made it: who connects while no broker runs waits in it, and is
+    /// served by the next one.
+    ///
+    /// # Errors
+    ///
+    /// What the manager handed over cannot be taken.
+    pub(crate) fn listener(&mut self, path: &Path) -> io::Result<Option<UnixListener>> {
+        for place in 0..self.descriptors.len() {
+            let Some(listener) = self.descriptors.take_unix_listener(place)? else { continue };
+            fcntl_setfd(&listener, FdFlags::CLOEXEC)?;
+            if listener.local_addr()?.as_pathname() == Some(path) && socket_acceptconn(&listener)? {
+                listener.set_nonblocking(true)?;
+                return Ok(Some(listener));
+            }
+            tracing::warn!("a socket of the service manager is not used: it does not listen at {}", path.display());
+        }
+        Ok(None)
+    }
+
+    /// The sockets whose names mean something to `key`, whatever sockets they are.
+    pub(crate) fn named<K>(&mut self, key: impl Fn(&str) -> Option<K>) -> Vec<(K, OwnedFd)> {
+        let ours: Vec<_> =
+            self.names.iter().enumerate().filter_map(|(place, name)| Some((place, key(name)?))).collect();
+        ours.into_iter().filter_map(|(place, key)| Some((key, self.socket(place)?))).collect()
+    }
+
+    fn socket(&mut self, place: usize) -> Option<OwnedFd> {
+        let families = [AddressFamily::INET, AddressFamily::INET6, AddressFamily::UNIX];
+        let types = [SocketType::STREAM, SocketType::DGRAM, SocketType::SEQPACKET];
+        let socket =
+            families.into_iter().flat_map(|family| types.map(|kind| (family, kind))).find_map(|(family, kind)| {
+                let (family, kind) = (i32::from(family.as_raw()), kind.as_raw().cast_signed());
+                self.descriptors.take_custom::<OwnedFd>(place, family, kind, "a socket").ok().flatten()
+            })?;
+        fcntl_setfd(&socket, FdFlags::CLOEXEC).ok()?;
+        Some(socket)
+    }
 }
 
 /// The manager's watchdog, which ends a broker that hangs and starts it again.

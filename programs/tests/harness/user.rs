@@ -119,7 +119,7 @@ impl User {
     /// The apps that are installed: the user's own commands, which every broker has, are none.
     pub(crate) async fn apps(&self) -> Vec<AppInfo> {
         let mut apps = self.broker.list_apps().await.unwrap();
-        apps.retain(|app| app.id != "org.bgtask.Commands");
+        apps.retain(|app| !bgtask_core::App::BUILT_IN.contains(&app.id.as_str()));
         apps
     }
 

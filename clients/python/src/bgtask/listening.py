@@ -182,6 +182,14 @@ class ToastNotificationHistoryChangedTrigger(EventTrigger):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PushNotificationTrigger(EventTrigger):
+    """Fires when a server pushes a message to the app's channel, which `bgtask push open` opens.
+
+    Events: `content` or, where the payload is no text, `bytes`; `channel`; `headers`.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
 class SmsMessageReceivedTrigger(EventTrigger):
     """Fires when a text message arrives at a modem. Events: `number`, `text`, `received_at`, `modem`, `message`.
 

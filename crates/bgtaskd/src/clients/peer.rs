@@ -22,7 +22,7 @@ use super::entrance::next_client;
 use super::{Door, Entrance, MAX_OUTBOX, Process, Visitor};
 use crate::failure::Failure;
 use crate::inbox::Incoming;
-use crate::service_manager;
+use crate::service_manager::HandedOver;
 
 /// How long a peer may take to introduce itself.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -34,8 +34,8 @@ const MAX_STRANGERS: usize = 64;
 const RESPITE: Duration = Duration::from_millis(100);
 
 /// Opens the door, unless the service manager holds it open already.
-pub(crate) fn listen(path: &Path, entrance: Entrance) -> Result<(), Failure> {
-    let listener = match service_manager::listener(path) {
+pub(crate) fn listen(path: &Path, entrance: Entrance, handed_over: &mut HandedOver) -> Result<(), Failure> {
+    let listener = match handed_over.listener(path) {
         Ok(Some(opened)) => UnixListener::from_std(opened),
         Ok(None) => open(path),
         Err(error) => Err(error),

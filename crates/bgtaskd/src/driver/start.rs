@@ -42,7 +42,7 @@ use crate::options::Options;
 use crate::places::Places;
 use crate::policy::{self, Policies};
 use crate::push::Push;
-use crate::service_manager::{self, Watchdog};
+use crate::service_manager::{self, HandedOver, Watchdog};
 use crate::session;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
@@ -111,6 +111,9 @@ impl Driver {
         let world = World::new(&options.sysroot);
         let centre = world.notifications();
         centre.keep_in(&places.runtime);
+        let mut handed_over = HandedOver::take();
+        let sockets =
+            Sockets::new(&mut handed_over).map_err(|error| Failure::new("sockets cannot be watched", error))?;
         let transfers = Transfers::read(places.transfers(), places.socket())?;
         let mut driver = Self {
             core: Core::new(config.core, seed),
@@ -127,7 +130,7 @@ impl Driver {
             listeners: Listeners::new(World::new("/"), world.clone(), seen, happened),
             devices: Devices::new(world.clone(), gone),
             inhibitor: Inhibitor::new(world.clone()),
-            sockets: Sockets::new().map_err(|error| Failure::new("sockets cannot be watched", error))?,
+            sockets,
             app_services: AppServices::new(post.clone()),
             doubts: Doubts::new(world, post.clone()),
             notifier: Notifier::new(centre, post.clone()),
@@ -160,7 +163,7 @@ impl Driver {
         task_files::watch(&driver.places.task_files(), post.clone())?;
         driver.restore()?;
         obey_signals(&post)?;
-        clients::listen(&driver.places.socket(), entrance)?;
+        clients::listen(&driver.places.socket(), entrance, &mut handed_over)?;
         Ok(driver)
     }
 

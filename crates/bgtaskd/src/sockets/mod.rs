@@ -16,8 +16,8 @@ use bgtask_core::{Readiness, SocketKey, SocketKind};
 
 use self::kind::kind_of;
 use self::shelf::Shelf;
-pub(crate) use self::shelf::is_kept;
 use self::watcher::Watcher;
+use crate::service_manager::HandedOver;
 
 /// Descriptors by their keys. How many there are is bounded by the core, which knows each of them.
 pub(crate) struct Sockets {
@@ -38,7 +38,7 @@ struct Held {
 
 impl Sockets {
     /// With those that the service manager has kept for this broker.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(handed_over: &mut HandedOver) -> io::Result<Self> {
         let mut sockets = Self {
             held: HashMap::new(),
             by_cookie: HashMap::new(),
@@ -46,7 +46,7 @@ impl Sockets {
             shelf: Shelf::new(),
             last: 0,
         };
-        for (key, socket) in sockets.shelf.take() {
+        for (key, socket) in Shelf::take(handed_over) {
             sockets.last = sockets.last.max(key.0);
             if let Err(error) = kind_of(&socket).and_then(|kind| sockets.enter(key, socket, kind)) {
                 tracing::error!("a socket that the service manager has kept is of no use: {error}");

@@ -10,8 +10,9 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use bgtask_core::SocketKey;
-use listenfd::ListenFd;
-use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketType, sendmsg};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+use crate::service_manager::HandedOver;
 
 /// What its descriptors are called there; the number follows.
 const NAME: &str = "bgtask-socket-";
@@ -30,11 +31,8 @@ impl Shelf {
     }
 
     /// What an earlier broker has put there.
-    pub(super) fn take(&self) -> Vec<(SocketKey, OwnedFd)> {
-        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let mut handed_over = ListenFd::from_env();
-        let ours = names.split(':').enumerate().filter_map(|(place, name)| Some((place, key(name)?)));
-        ours.filter_map(|(place, key)| Some((key, taken(&mut handed_over, place)?))).collect()
+    pub(super) fn take(handed_over: &mut HandedOver) -> Vec<(SocketKey, OwnedFd)> {
+        handed_over.named(key)
     }
 
     pub(super) fn put(&self, key: SocketKey, socket: &OwnedFd) {
@@ -72,23 +70,8 @@ fn connect(path: &str) -> io::Result<UnixDatagram> {
     Ok(manager)
 }
 
-/// Whether the service manager keeps a descriptor of that name for the broker.
-pub(crate) fn is_kept(name: &str) -> bool {
-    key(name).is_some()
-}
-
 fn key(name: &str) -> Option<SocketKey> {
     name.strip_prefix(NAME)?.parse().ok().map(SocketKey)
-}
-
-/// The descriptor at a place, whatever socket it is.
-fn taken(handed_over: &mut ListenFd, place: usize) -> Option<OwnedFd> {
-    let families = [AddressFamily::INET, AddressFamily::INET6, AddressFamily::UNIX];
-    let types = [SocketType::STREAM, SocketType::DGRAM, SocketType::SEQPACKET];
-    families.into_iter().flat_map(|family| types.map(|kind| (family, kind))).find_map(|(family, kind)| {
-        let (family, kind) = (i32::from(family.as_raw()), kind.as_raw().cast_signed());
-        handed_over.take_custom::<OwnedFd>(place, family, kind, "a socket").ok().flatten()
-    })
 }
 
 #[cfg(test)]

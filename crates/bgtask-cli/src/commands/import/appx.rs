@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use bgtask_manifest::{App, Diagnostic, EntryPoint, Form as ManifestForm, Severity};
+use bgtask_manifest::{App, DeclaredAppService, Diagnostic, EntryPoint, Form as ManifestForm, Severity};
 use serde_json::{Value, json};
 
 use super::read::Source;
@@ -111,8 +111,16 @@ fn write(app: &App, publisher: Option<&str>) -> (String, Vec<String>) {
     toml.texts("capabilities", &app.capabilities);
     for entry_point in &app.entry_points {
         match &entry_point.cannot_run {
+            None if entry_point.types.is_empty() => {}
             Some(why) => left_out.push(format!("the entry point {} is left out: {why}", entry_point.name)),
             None => entry(&mut toml, entry_point, own.as_deref()),
+        }
+    }
+    for service in &app.app_services {
+        let entry_point = served_by(app, service);
+        match entry_point.and_then(|its| its.cannot_run.as_ref()) {
+            Some(why) => left_out.push(format!("the app service {} is left out: {why}", service.name)),
+            None => app_service(&mut toml, service, entry_point, own.as_deref()),
         }
     }
     for server in &app.class_servers {
@@ -133,14 +141,36 @@ fn write(app: &App, publisher: Option<&str>) -> (String, Vec<String>) {
     (toml.0, left_out)
 }
 
+fn served_by<'a>(app: &'a App, service: &DeclaredAppService) -> Option<&'a EntryPoint> {
+    let entry_point = service.entry_point.as_ref()?;
+    app.entry_points.iter().find(|its| its.name == *entry_point)
+}
+
+fn app_service(toml: &mut Toml, service: &DeclaredAppService, entry_point: Option<&EntryPoint>, own: Option<&str>) {
+    toml.section("[[app_service]]");
+    toml.text("name", &service.name);
+    service.entry_point.iter().for_each(|name| toml.text("entry_point", name));
+    let everybody = service.allow_all.then(|| "*".to_owned());
+    toml.texts("allow", &service.allow.iter().cloned().chain(everybody).collect::<Vec<_>>());
+    // What a task says of the entry point is said there.
+    if let Some(entry_point) = entry_point.filter(|its| its.types.is_empty()) {
+        hosted(toml, entry_point, own);
+    }
+}
+
 fn entry(toml: &mut Toml, entry_point: &EntryPoint, own: Option<&str>) {
     toml.section("[[task]]");
     toml.text("entry_point", &entry_point.name);
     toml.texts("types", &entry_point.types.iter().map(|its| its.name().to_owned()).collect::<Vec<_>>());
+    entry_point.resource_group.iter().for_each(|group| toml.text("resource_group", group));
+    hosted(toml, entry_point, own);
+}
+
+/// Where an entry point runs.
+fn hosted(toml: &mut Toml, entry_point: &EntryPoint, own: Option<&str>) {
     let program = program(&entry_point.executables).filter(|program| Some(program.as_str()) != own);
     program.iter().for_each(|program| toml.text("executable", program));
     entry_point.server_name.iter().for_each(|name| toml.text("server_name", name));
-    entry_point.resource_group.iter().for_each(|group| toml.text("resource_group", group));
     if entry_point.supports_multiple_instances {
         toml.0.push_str("supports_multiple_instances = true\n");
     }
@@ -193,6 +223,7 @@ fn compared(app: &App, toml: &str) -> Vec<String> {
     };
     differs("names", (&app.id, &app.version, &app.display_name) == (&again.id, &again.version, &again.display_name));
     differs("entry points", entry_points(app) == entry_points(&again));
+    differs("app services", app.app_services == again.app_services);
     differs("classes", classes(app) == classes(&again));
     differs("capabilities", app.capabilities == again.capabilities);
     if app.applications.len() > 1 {
