@@ -39,7 +39,10 @@ impl BackgroundTask for Tls {
         match details.reason() {
             SocketActivityTriggerReason::ConnectionAccepted => self.accept(&instance, information).await,
             SocketActivityTriggerReason::SocketActivity => self.answer(information).await,
-            _ => Ok(drop(self.session(information.id()))),
+            _ => {
+                drop(self.session(information.id()));
+                Ok(())
+            }
         }
     }
 }
@@ -108,7 +111,9 @@ fn echo(session: &mut ServerConnection, mut stream: &TcpStream) -> Result<bool, 
         }
         match session.read_tls(&mut stream) {
             Ok(0) => return Ok(false),
-            Ok(_) => drop(session.process_new_packets()?),
+            Ok(_) => {
+                session.process_new_packets()?;
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) => return Err(error.into()),
         }

@@ -170,6 +170,11 @@ struct Guide;
 #[doc = include_str!("../../../docs/app-services.md")]
 struct AppServices;
 
+/// So do those of the page about push messages.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/push.md")]
+struct Push;
+
 /// The book's page for porters compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/book/src/from-windows.md")]
