@@ -119,7 +119,9 @@ fn a_windows_manifest_becomes_a_native_one_that_declares_the_same() {
     let native = bgtask_manifest::parse("bgtask.toml", ran.out.as_bytes());
     let app = native.declare(std::path::Path::new("")).unwrap();
     let names: Vec<_> = app.entry_points.iter().map(|its| its.name.as_str()).collect();
-    assert_eq!((app.id.as_str(), names), ("Example.Gallery", vec!["Tasks.Index", "Tasks.Calls"]));
+    assert_eq!((app.id.as_str(), names), ("Example.Gallery", vec!["Tasks.Index", "Tasks.Calls", "Tasks.Service"]));
+    let services: Vec<_> = app.app_services.iter().map(|its| (its.entry_point.as_deref(), its.allow_all)).collect();
+    assert_eq!(services, [(Some("Tasks.Service"), true)], "open to all, as on Windows");
     assert!(ran.err.contains("of the applications App, Tool the first stands for all"), "{}", ran.err);
 
     let root = dir.path().to_str().unwrap();
