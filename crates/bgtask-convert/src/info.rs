@@ -232,6 +232,8 @@ pub fn source_info(fact: Fact, status: Option<&SourceStatus>, core: &Core) -> So
             Fact::TimeZone => core.zone().map(|zone| zone.identity.clone()),
             Fact::WorkCost => core.work_cost().map(|cost| cost.name().to_lowercase()),
             fact if fact.is_state() => core.state_of(fact).map(str::to_owned),
+            // Who has logged off is not disconnected: the word for that stands beside the level.
+            Fact::SessionConnected => core.state_of(fact).map(str::to_owned).or(level),
             _ => level,
         },
         ..status_info(fact.name().into_owned(), status)
