@@ -154,7 +154,7 @@ pub enum Call {
     /// A call every D-Bus object answers.
     Standard(Standard),
     /// `TransferSocket(sssha{sv})`
-    TransferSocket(Box<Transferring>),
+    TransferSocket(Box<HandingOver>),
     /// `ListSockets(s)`
     ListSockets(String),
     /// `ReclaimSocket(ss)`
@@ -168,7 +168,7 @@ pub enum Call {
 
 /// The arguments of `TransferSocket`.
 #[derive(Debug)]
-pub struct Transferring {
+pub struct HandingOver {
     /// The app.
     pub app: String,
     /// The registration to tell.
@@ -328,7 +328,7 @@ impl Call {
             }
             "TransferSocket" => {
                 let (app, task, id, socket, options) = body::<(_, _, _, zbus::OwnedFd, _)>(message)?;
-                Self::TransferSocket(Box::new(Transferring { app, task, id, socket: socket.into(), options }))
+                Self::TransferSocket(Box::new(HandingOver { app, task, id, socket: socket.into(), options }))
             }
             "ListSockets" => Self::ListSockets(body(message)?),
             "ReclaimSocket" => {

@@ -19,7 +19,7 @@ mod types;
 
 pub use address::{ADDRESS_VARIABLE, Address, InvalidAddress};
 pub use app_service::{AppServiceCall, app_service_names};
-pub use call::{Call, Registering, Standard, Transferring};
+pub use call::{Call, HandingOver, Registering, Standard};
 pub use error::{Error, ErrorKind};
 pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
 pub use proxy::BrokerProxy;

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use bgtask_core::{
-    Account, Activation, ActivationState, Budgets, CancellationReason, Config, Entry, EventKind, Firing, Input,
-    InstanceId, Outcome, Output, Resource, SystemTriggerType, ThrottleCounts, Usage, WakeReason,
+    Account, Budgets, CancellationReason, Config, Entry, EventKind, Input, InstanceId, Outcome, Output, Resource,
+    SystemTriggerType, ThrottleCounts, Usage, WakeReason,
 };
 
 use crate::budget::{WINDOW, config, fire, frozen, spinning, start};
 use crate::burning::{Burning, burn};
 use crate::harness::{Broker, HOUR, MAIL, PHOTOS, Run, app, app_id, on, program, seconds, zone_task};
+use crate::order::fired_at;
 
 fn with_pool(cpu: u64) -> Config {
     Config { budgets: Budgets { pool_cpu: seconds(cpu), ..config().budgets }, ..config() }
@@ -172,19 +173,8 @@ fn q_6_what_is_critical_has_a_budget_of_its_own() {
     let task = broker.register(on(SystemTriggerType::ControlChannelReset, "Reset"));
     burn(&mut broker, seconds(30), &mut host);
     // No source of this version tells of it: a store of another may hold one that has fired.
-    let firing = Firing { at: broker.now.wall, count: 1, details: None, lost: 0, by_hand: false, socket: None };
     let instance = InstanceId::from_random(7);
-    let activation = Activation {
-        instance,
-        firing,
-        attempt: 1,
-        failures: 0,
-        not_before: None,
-        message: None,
-        throttled: ThrottleCounts::default(),
-        started: None,
-        state: ActivationState::Waiting { since: broker.now.wall },
-    };
+    let activation = fired_at(broker.now.wall, instance);
     broker.durable.activations = vec![(task, activation)];
     broker.restarts();
     assert!(broker.core.budget_left(&app_id(PHOTOS), broker.now).throttled.is_some());

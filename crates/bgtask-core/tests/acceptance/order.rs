@@ -3,7 +3,7 @@
 use bgtask_core::limits::MAX_REGISTRATIONS_PER_APP;
 use bgtask_core::{
     Activation, ActivationState, Config, EventClass, Firing, InstanceId, Properties, SystemTriggerType, TaskId,
-    ThrottleCounts, Trigger,
+    ThrottleCounts, Trigger, WallTime,
 };
 
 use crate::budget::{config, spinning, start};
@@ -41,23 +41,27 @@ fn event(class: EventClass) -> Trigger {
     Trigger::Event { class, properties: Properties::default(), one_shot: false }
 }
 
-/// A task of the photos app that something critical has fired is in the store, whatever tells of that.
-fn fires_critically(broker: &mut Broker, number: u128, class: EventClass) -> TaskId {
-    let task = broker.register(zone_task(class.name()));
-    let its = broker.durable.registrations.iter_mut().find(|its| its.id == task).expect("it is durable");
-    its.trigger = event(class);
-    let firing = Firing { at: broker.now.wall, count: 1, details: None, lost: 0, by_hand: false, socket: None };
-    let activation = Activation {
-        instance: InstanceId::from_random(number),
-        firing,
+/// An activation as a store has it that waits since its trigger fired.
+pub(crate) fn fired_at(at: WallTime, instance: InstanceId) -> Activation {
+    Activation {
+        instance,
+        firing: Firing { at, count: 1, details: None, lost: 0, by_hand: false, socket: None },
         attempt: 1,
         failures: 0,
         not_before: None,
         message: None,
         throttled: ThrottleCounts::default(),
         started: None,
-        state: ActivationState::Waiting { since: broker.now.wall },
-    };
+        state: ActivationState::Waiting { since: at },
+    }
+}
+
+/// A task of the photos app that something critical has fired is in the store, whatever tells of that.
+fn fires_critically(broker: &mut Broker, number: u128, class: EventClass) -> TaskId {
+    let task = broker.register(zone_task(class.name()));
+    let its = broker.durable.registrations.iter_mut().find(|its| its.id == task).expect("it is durable");
+    its.trigger = event(class);
+    let activation = fired_at(broker.now.wall, InstanceId::from_random(number));
     broker.durable.activations.push((task, activation));
     task
 }

@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use bgtask_core::{AppId, Core, Now, Request, TaskId};
 use bgtask_log::Logs;
 use bgtask_store::Store;
-use bgtask_wire::{Call, Error, ErrorKind, Standard, TransferOptions};
+use bgtask_wire::{Call, Error, ErrorKind, HandingOver, Standard, TransferOptions};
 use serde::Serialize;
 use zbus::{Message, Type};
 
@@ -103,7 +103,7 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
         Call::ControlTransfer { transfer, what } => asked.control_transfer(&transfer, &what).map(Answer::Transfer),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
         Call::TransferSocket(given) => {
-            let bgtask_wire::Transferring { app, task, id, socket, options } = *given;
+            let HandingOver { app, task, id, socket, options } = *given;
             let (app, task) = (asked.identity.one(&app)?, ask::task_id(&task)?);
             Ok(Answer::HandOver(Box::new(HandOver { app, task, id, socket, options })))
         }
