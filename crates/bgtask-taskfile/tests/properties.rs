@@ -80,6 +80,14 @@ fn any_pace() -> impl Strategy<Value = Pace> {
     parts.prop_map(|(accuracy, jitter, wake)| Pace { accuracy, jitter, wake })
 }
 
+/// An interval is never shorter than what it may be late by.
+fn any_interval() -> impl Strategy<Value = Trigger> {
+    (any_time(1, 366 * 86_400), any_pace(), any::<bool>()).prop_map(|(every, pace, one_shot)| {
+        let pace = Pace { accuracy: pace.accuracy.min(every), jitter: pace.jitter.min(every), ..pace };
+        Trigger::Interval { every, pace, one_shot }
+    })
+}
+
 fn any_watch() -> impl Strategy<Value = PathWatch> {
     let events = any::<[bool; 5]>().prop_filter("at least one", |flags| flags.contains(&true)).prop_map(|flags| {
         let mut events = PathEvents::NONE;
@@ -95,11 +103,7 @@ fn any_trigger() -> impl Strategy<Value = Trigger> {
     let kinds = vec![S::TimeZoneChange, S::InternetAvailable, S::UserPresent, S::UserAway];
     let once = any::<bool>;
     prop_oneof![
-        (any_time(1, 366 * 86_400), any_pace(), once()).prop_map(|(every, pace, one_shot)| Trigger::Interval {
-            every,
-            pace,
-            one_shot
-        }),
+        any_interval(),
         any_calendar(),
         (any_watch(), once()).prop_map(|(watch, one_shot)| Trigger::Path { watch, one_shot }),
         (any_edge(), once()).prop_map(|(condition, one_shot)| Trigger::Condition { condition, one_shot }),
