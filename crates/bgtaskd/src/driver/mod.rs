@@ -463,6 +463,9 @@ impl Driver {
         loop {
             let committed = self.durable.commit().map_err(|error| Failure::new("the store cannot go on", error))?;
             let Some(committed) = committed else { return Ok(()) };
+            if committed.unflushed {
+                self.untidy.get_or_insert(STORE_REST);
+            }
             let now = Clock::now();
             for effect in committed.effects {
                 self.perform(effect);
