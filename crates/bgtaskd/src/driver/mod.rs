@@ -340,6 +340,7 @@ impl Driver {
             Err(error) => {
                 let kind = match error.kind() {
                     std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
+                    std::io::ErrorKind::Unsupported => ErrorKind::NotSupported,
                     _ => ErrorKind::LimitReached,
                 };
                 self.reply(id, message, Err(Error::new(kind, format!("the socket cannot be handed over: {error}"))));
