@@ -75,6 +75,9 @@ impl Store {
     /// As [`commit`](Self::commit).
     pub fn commit_for_this_boot(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         let is_long = self.unflushed.is_some_and(|since| since.elapsed() >= UNFLUSHED_MAX);
+        if is_long && rows.is_empty() {
+            return self.flush();
+        }
         self.write(rows, is_long)
     }
 
@@ -337,5 +340,11 @@ mod tests {
         store.unflushed = store.unflushed.and_then(|since| since.checked_sub(UNFLUSHED_MAX));
         store.commit_for_this_boot(&batch("e")).unwrap();
         assert_eq!(waits(&store), (2, false), "the next batch takes it along when it has waited for long");
+        store.commit_for_this_boot(&batch("f")).unwrap();
+        store.commit_for_this_boot(&[]).unwrap();
+        assert_eq!(waits(&store), (1, true));
+        store.unflushed = store.unflushed.and_then(|since| since.checked_sub(UNFLUSHED_MAX));
+        store.commit_for_this_boot(&[]).unwrap();
+        assert_eq!(waits(&store), (1, false));
     }
 }

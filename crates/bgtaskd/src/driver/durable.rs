@@ -87,16 +87,14 @@ impl Durable {
             return Ok(None);
         }
         let unflushed = !self.pending.outlives_the_machine && !self.pending.rows.is_empty();
-        if !self.pending.rows.is_empty() {
-            let commit = if unflushed { Store::commit_for_this_boot } else { Store::commit };
-            match commit(&mut self.store, &self.pending.rows) {
-                Ok(()) => {}
-                Err(error) if error.is_worth_retrying() && has_room => {
-                    self.stall(&error);
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
+        let commit = if self.pending.outlives_the_machine { Store::commit } else { Store::commit_for_this_boot };
+        match commit(&mut self.store, &self.pending.rows) {
+            Ok(()) => {}
+            Err(error) if error.is_worth_retrying() && has_room => {
+                self.stall(&error);
+                return Ok(None);
             }
+            Err(error) => return Err(error),
         }
         let late = self.stall.take().is_some();
         if late {
