@@ -47,7 +47,9 @@ pub use broker::{Core, Gate, GateReading, Why};
 pub use config::{Config, Stretch};
 pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
-pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, PushTicket, RequestId, SocketKey, TaskId};
+pub use ids::{
+    AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, PushTicket, RequestId, SocketKey, TaskId, TransferGroupId,
+};
 pub use input::{AppVersion, HostExit, Input, NewSocket, Request, Snapshot, SourceStatus};
 pub use model::access::{
     AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,

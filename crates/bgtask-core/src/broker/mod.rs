@@ -240,6 +240,11 @@ impl Core {
         self.apps.status(app, "", false)
     }
 
+    /// Whether an app runs by itself now: one of its programs is attached.
+    pub fn is_there(&self, app: &AppId) -> bool {
+        !self.mailboxes.clients_of(app).is_empty()
+    }
+
     /// What an application of an app may do; `standby` asks for modern standby (ACC-21, ACC-22).
     ///
     /// # Errors

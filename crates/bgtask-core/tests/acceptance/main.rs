@@ -47,6 +47,7 @@ mod sources;
 mod states;
 mod stretch;
 mod timers;
+mod transfers;
 mod wake_ledger;
 mod wakes;
 mod why;

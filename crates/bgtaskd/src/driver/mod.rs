@@ -8,6 +8,7 @@ mod notify;
 mod open;
 mod start;
 mod task_files;
+mod transfer_groups;
 mod transfers;
 
 pub(crate) use self::doubts::Tried;
@@ -93,6 +94,8 @@ struct Driver {
     push: Push,
     task_files: TaskFiles,
     transfers: Transfers,
+    /// Whose transfers may be carried may be another since it was last looked at.
+    access_changes: bool,
     policies: Policies,
     consents: Consents,
     places: Places,
@@ -169,6 +172,7 @@ impl Driver {
                     }
                 }
             }
+            self.settle_withheld_transfers(now);
             self.finish_turn()?;
         }
         tracing::info!("stopped");
@@ -252,7 +256,9 @@ impl Driver {
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
                 for input in self.apps.read() {
+                    let gone = if let Input::AppRemoved(app) = &input { Some(app.clone()) } else { None };
                     self.handle(now, input);
+                    gone.into_iter().for_each(|app| self.cancel_transfers_of(now, &app));
                 }
             }
             Incoming::Policies => {
@@ -418,6 +424,7 @@ impl Driver {
     fn decide(&mut self, now: Now, input: Input) {
         let recorded = self.recorder.is_some().then(|| input.clone());
         let mut outputs = Vec::new();
+        self.access_changes |= may_change_access(&input);
         self.core.handle(now, input);
         loop {
             let output = self.core.poll();
@@ -476,6 +483,7 @@ impl Driver {
                 effects::log(&event);
                 self.put_away_after(&event);
                 self.transfer_went_on(&event);
+                self.transfer_group_was_told(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));
@@ -513,6 +521,17 @@ enum Came {
 /// Whether a server may be reached that could not be before.
 fn lets_connect(report: &Report) -> bool {
     matches!(report, Report::Level(SourceKind::Internet, true) | Report::Level(SourceKind::Standby, false))
+}
+
+/// Whether somebody may have said who may have transfers carried, or an app has come or gone (U-26).
+const fn may_change_access(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::Policy(_)
+            | Input::Attach { .. }
+            | Input::Detach(_)
+            | Input::Request(_, Request::SetAccess(..) | Request::SetBackground { .. })
+    )
 }
 
 async fn after(pause: Option<(Duration, Came)>) -> Came {

@@ -137,6 +137,7 @@ impl Driver {
             push,
             task_files: TaskFiles::new(places.task_files()),
             transfers,
+            access_changes: false,
             environment: Environment::of(&places, config.confinement),
             inbox,
             reports,
