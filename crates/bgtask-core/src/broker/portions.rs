@@ -71,6 +71,7 @@ impl Core {
         self.portions.ticks = ticks;
         if ticks {
             self.unsettled |= self.portions.untold;
+            self.fire_next();
             self.unstretch_some();
             self.refresh_some();
         }
@@ -87,7 +88,7 @@ impl Core {
     /// At once, where something is left.
     pub(super) fn next_portion(&self) -> Option<Wake> {
         let Portions { timers, stale, stretched, untold, .. } = &self.portions;
-        let left = *timers > 0 || stale.is_some() || stretched.is_some() || *untold;
+        let left = !self.edges.is_empty() || *timers > 0 || stale.is_some() || stretched.is_some() || *untold;
         left.then_some(Wake { at: self.now.boot, why: WakeReason::More })
     }
 }

@@ -31,6 +31,7 @@ impl Core {
         for completion in snapshot.completions {
             self.mailboxes.keep(completion);
         }
+        self.edges = snapshot.edges.into_iter().map(|edge| (edge.number, edge)).collect();
         self.restore_channels(snapshot.channels);
         let mut activations = snapshot.activations;
         // What had been given to a host goes first: it fired first, whatever the clock said then.

@@ -112,7 +112,8 @@ impl Core {
 
     pub(super) fn unstretch_some(&mut self) {
         let Some(from) = self.portions.stretched.take() else { return };
-        let mut some = self.tasks.concerned_from(&Occasion::Interval, from, MAX_PER_TURN + 1);
+        let some = self.tasks.concerned_from(&Occasion::Interval, from).take(MAX_PER_TURN + 1);
+        let mut some: Vec<_> = some.map(|task| task.registration.id).collect();
         self.portions.stretched = (some.len() > MAX_PER_TURN).then(|| some.pop()).flatten();
         some.into_iter().for_each(|id| self.arm(id));
     }

@@ -63,8 +63,8 @@ impl Occasions {
         self.0.get(occasion).into_iter().flatten().copied()
     }
 
-    /// The first of them from an id on, and not more than so many.
-    pub(super) fn concerned_from(&self, occasion: &Occasion, from: TaskId, most: usize) -> Vec<TaskId> {
-        self.0.get(occasion).map(|ids| ids.range(from..).take(most).copied().collect()).unwrap_or_default()
+    /// Those from an id on.
+    pub(super) fn concerned_from(&self, occasion: &Occasion, from: TaskId) -> impl Iterator<Item = TaskId> {
+        self.0.get(occasion).into_iter().flat_map(move |ids| ids.range(from..)).copied()
     }
 }

@@ -108,14 +108,20 @@ impl Tasks {
         self.of_app.get(app).into_iter().flatten().filter_map(|id| self.get(*id))
     }
 
+    /// Those of an app, from an id on.
+    pub(in crate::broker) fn of_app_from(&self, app: &AppId, from: TaskId) -> impl Iterator<Item = &Task> {
+        let ids = self.of_app.get(app).into_iter().flat_map(move |ids| ids.range(from..));
+        ids.filter_map(|id| self.get(*id))
+    }
+
     /// Those that something concerns at once.
     pub(in crate::broker) fn concerned(&self, occasion: &Occasion) -> impl Iterator<Item = &Task> {
         self.occasions.concerned(occasion).filter_map(|id| self.get(id))
     }
 
-    /// Those that something concerns, from an id on and not more than so many.
-    pub(in crate::broker) fn concerned_from(&self, occasion: &Occasion, from: TaskId, most: usize) -> Vec<TaskId> {
-        self.occasions.concerned_from(occasion, from, most)
+    /// Those that something concerns, from an id on.
+    pub(in crate::broker) fn concerned_from(&self, occasion: &Occasion, from: TaskId) -> impl Iterator<Item = &Task> {
+        self.occasions.concerned_from(occasion, from).filter_map(|id| self.get(id))
     }
 
     /// How often one of them was looked at so far.
