@@ -20,7 +20,7 @@ impl Core {
         self.facts.zone = snapshot.zone;
         self.facts.states = snapshot.states.into_iter().collect();
         self.restore_accounts(snapshot.accounts);
-        self.tasks.reserve(snapshot.registrations.len());
+        self.tasks.expect(&snapshot.registrations);
         for registration in snapshot.registrations {
             let id = registration.id;
             self.tasks.insert(registration, &mut self.facts);

@@ -1,7 +1,9 @@
 use std::ops::{Deref, DerefMut};
 
 /// Mostly nothing, seldom more than one, in order: what there is none of takes the room of a pointer. There are very many.
-pub(in crate::broker) struct Few<T>(#[expect(clippy::box_collection, reason = "a vector is three times as large")] Option<Box<Vec<T>>>);
+pub(in crate::broker) struct Few<T>(
+    #[expect(clippy::box_collection, reason = "a vector is three times as large")] Option<Box<Vec<T>>>,
+);
 
 impl<T> Few<T> {
     pub(in crate::broker) const NONE: Self = Self(None);

@@ -20,8 +20,6 @@ pub(in crate::broker) enum Occasion {
     Calendar,
     /// What is listened to.
     Listening,
-    /// Intervals are stretched, or are no longer.
-    Interval,
 }
 
 impl Occasion {
@@ -32,7 +30,6 @@ impl Occasion {
             Trigger::Condition { .. } => Self::Condition,
             Trigger::SessionStart { .. } => Self::Session,
             Trigger::Calendar { .. } => Self::Calendar,
-            Trigger::Time { one_shot: false, .. } | Trigger::Maintenance { one_shot: false, .. } => Self::Interval,
             trigger if Subject::is_behind(trigger) => Self::Listening,
             _ => return None,
         })
