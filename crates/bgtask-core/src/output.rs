@@ -7,6 +7,7 @@ use crate::ids::{AppId, ClientId, HostId, InstanceId, PushTicket, RequestId, Soc
 use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
+use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
 use crate::model::push::PushChannel;
@@ -212,6 +213,10 @@ pub enum Change {
     PutChannel(PushChannel),
     /// Remove.
     DeleteChannel(AppId),
+    /// Insert or replace, by its number: what has fired some of those it concerns.
+    PutEdge(Edge),
+    /// Remove.
+    DeleteEdge(u64),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
