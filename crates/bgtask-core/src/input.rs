@@ -8,6 +8,7 @@ use crate::model::access::{AccessSetting, AppAccess, BackgroundAccessRequestKind
 use crate::model::app::App;
 use crate::model::budget::Account;
 use crate::model::command::Usage;
+use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Report, Zone};
 use crate::model::outcome::Completion;
 use crate::model::push::{Push, PushChannel};
@@ -167,6 +168,8 @@ pub struct Snapshot {
     pub sockets: Vec<Socket>,
     /// The channels for push messages.
     pub channels: Vec<PushChannel>,
+    /// What has fired some of those it concerns.
+    pub edges: Vec<Edge>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }

@@ -63,6 +63,7 @@ pub use model::budget::{
 pub use model::cancel::CancellationReason;
 pub use model::command::{Command, LastRun, Retry, Usage, Used};
 pub use model::condition::{Condition, Levels, SystemConditionType};
+pub use model::edge::{Edge, EdgeKind};
 pub use model::fact::{BackgroundWorkCost, DayWindow, Fact, LOGGED_OFF, Report, Zone};
 pub use model::outcome::{Completion, Outcome};
 pub use model::push::{Push, PushChannel};

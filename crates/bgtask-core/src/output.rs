@@ -7,6 +7,7 @@ use crate::ids::{AppId, ClientId, HostId, InstanceId, PushTicket, RequestId, Soc
 use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
+use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
 use crate::model::push::PushChannel;
@@ -212,8 +213,24 @@ pub enum Change {
     PutChannel(PushChannel),
     /// Remove.
     DeleteChannel(AppId),
+    /// Insert or replace, by its number: what has fired some of those it concerns.
+    PutEdge(Edge),
+    /// Remove.
+    DeleteEdge(u64),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
+}
+
+impl Change {
+    /// Whether it means something after the machine has crashed, so that what follows from it has to wait for the disk. A socket, and an
+    /// activation that carries one, end with the machine; a line of history goes with the change that it tells of.
+    pub fn outlives_the_machine(&self) -> bool {
+        match self {
+            Self::PutSocket(_) | Self::DeleteSocket(_) | Self::Record(_) => false,
+            Self::PutActivation(_, activation) => activation.firing.socket.is_none(),
+            _ => true,
+        }
+    }
 }
 
 /// What a host needs to run an instance.

@@ -4,12 +4,12 @@ use bgtask_core::{
     AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppService, AppServiceConnectionStatus,
     AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice,
     CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
-    CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint,
-    Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration,
-    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Push,
-    PushChannel, Readiness, Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing,
-    Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState,
-    SourceStatus, Standing, Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType,
+    CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, Edge, EdgeKind, EnergyLevel, EnergyUsage, Entry,
+    EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits,
+    NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule,
+    Push, PushChannel, Readiness, Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server,
+    Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind,
+    SocketState, SourceStatus, Standing, Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType,
     ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
@@ -36,6 +36,7 @@ record! {
         wall_budget, long_wall_budget, idle_after, timer_tick, min_freshness, cancel_grace, warm_linger, max_warm_hosts,
         max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0, stretch = Stretch::default()
     }
+    struct Edge { number, kind, next, spared }
     struct EnergyUsage { percent, level, until }
     struct EntryPoint { name, server, types }
     struct Event { at, app, task, name, instance, kind }
@@ -63,7 +64,7 @@ record! {
     struct Server { program, application, sharing, budget }
     struct Snapshot {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
-        channels = Vec::new(), sockets = Vec::new(), session
+        channels = Vec::new(), sockets = Vec::new(), edges = Vec::new(), session
     }
     struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
     struct Stretch { saving, rare, rare_after }
@@ -108,10 +109,13 @@ record! {
         DeleteSocket(socket),
         PutChannel(channel),
         DeleteChannel(app),
+        PutEdge(edge),
+        DeleteEdge(number),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
     enum Consent { Granted, Refused, Unavailable(why) }
+    enum EdgeKind { System(kind, app), Condition(fact, value), Custom(event) }
     enum Entry { Component(name), Class(id), InProcess, Command(command) }
     enum EventKind {
         Registered,

@@ -9,6 +9,7 @@ mod cost;
 mod deliver;
 mod demand;
 mod device_use;
+mod edges;
 mod energy;
 mod fire;
 mod freeze;
@@ -50,6 +51,7 @@ use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
 use crate::time::{BootTime, Now};
 use consent::Asked;
+use edges::Edges;
 use portions::Portions;
 use push::Channels;
 use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
@@ -82,6 +84,8 @@ pub struct Core {
     session: Arc<str>,
     outputs: VecDeque<Output>,
     portions: Portions,
+    /// What has fired some of those it concerns, and owes it the rest.
+    edges: Edges,
     /// When each app had its last turn, while anything waits for one.
     turns: BTreeMap<AppId, u64>,
     last_turn: u64,
@@ -115,6 +119,7 @@ impl Core {
             session: "".into(),
             outputs: VecDeque::new(),
             portions: Portions::default(),
+            edges: Edges::new(),
             turns: BTreeMap::new(),
             last_turn: 0,
             rouse: None,

@@ -15,6 +15,7 @@ mod conditions;
 mod connected;
 mod demand;
 mod device_use;
+mod edges;
 mod energy;
 mod events;
 mod firing;

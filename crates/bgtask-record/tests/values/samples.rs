@@ -6,11 +6,11 @@ use bgtask_core::{
     AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppService, AppServiceConnectionStatus,
     AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice,
     CancellationReason, Cause, Change, Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent,
-    CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage,
-    Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId,
-    LastRun, Limit, NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
-    PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness, Refusal, Registration, Reply,
-    Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
+    CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, Edge, EdgeKind, EnergyLevel,
+    EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input,
+    InstanceId, LastRun, Limit, NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch,
+    Policy, PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness, Refusal, Registration,
+    Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
     SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey, SocketKind, SocketState,
     SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType,
     ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
@@ -430,6 +430,8 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::PutChannel(PushChannel { uri: None, ..channel() }),
         Change::PutChannel(channel()),
         Change::DeleteChannel(app_id()),
+        Change::PutEdge(edges().remove(0)),
+        Change::DeleteEdge(1),
         Change::DeleteState(Fact::OnlineAccounts),
         Change::DeleteState(Fact::DefaultAccount),
     ]);
@@ -498,7 +500,19 @@ pub(crate) fn snapshot() -> Snapshot {
         accounts: accounts(),
         sockets: sockets(),
         channels: vec![channel()],
+        edges: edges(),
     }
+}
+
+fn edges() -> Vec<Edge> {
+    let kinds = [
+        EdgeKind::System(SystemTriggerType::TimeZoneChange, None),
+        EdgeKind::System(SystemTriggerType::ServicingComplete, Some(app_id())),
+        EdgeKind::Condition(Fact::Internet, true),
+        EdgeKind::Custom("org.example.burst".into()),
+    ];
+    let next = registrations()[0].id;
+    (1..).zip(kinds).map(|(number, kind)| Edge { number, kind, next, spared: vec![next] }).collect()
 }
 
 fn channel() -> PushChannel {

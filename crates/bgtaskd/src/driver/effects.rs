@@ -13,8 +13,15 @@ use crate::clients;
 use crate::hosts::{Given, log_name};
 
 impl Driver {
-    /// What an effect has for the core to know comes after it, in `follow_ups`.
+    /// Performs an order, if this turn has time for it, else the next that has. What it has for the core to know comes after it,
+    /// in `follow_ups`.
     pub(super) fn perform(&mut self, effect: Output) {
+        if let Some(effect) = self.launches.admit(effect) {
+            self.perform_now(effect);
+        }
+    }
+
+    pub(super) fn perform_now(&mut self, effect: Output) {
         match effect {
             Output::Launch { host, app, program, limits } => self.launch(host, &app, &program, limits),
             Output::Plan { task, calendar, zone, after } => {

@@ -4,6 +4,7 @@ mod clock;
 mod doubts;
 mod durable;
 mod effects;
+mod launches;
 mod notify;
 mod open;
 mod start;
@@ -56,6 +57,7 @@ use crate::task_files::TaskFiles;
 use crate::transfers::Transfers;
 use clock::Clock;
 use durable::Durable;
+use launches::Launches;
 
 /// The store is tidied when nothing has happened for so long after a commit: one wake-up for many changes.
 const STORE_REST: Duration = Duration::from_millis(200);
@@ -78,6 +80,8 @@ struct Driver {
     apps: Apps,
     clients: Clients,
     hosts: Hosts,
+    /// Those that are to be started, and for whose start this turn has no time.
+    launches: Launches,
     /// The commands whose program is being started.
     commands: HashMap<HostId, InstanceId>,
     /// What commands wrote.
@@ -118,6 +122,8 @@ struct Driver {
     /// Something is left to do once nothing has happened for so long: replacing a used launcher, tidying the store.
     untidy: Option<Duration>,
     watchdog: Watchdog,
+    /// The last turn was not one that time brought about.
+    heard_others: bool,
     /// It was told to stop, and waits for its hosts.
     stopping: bool,
     _occupied: Occupied,
@@ -133,6 +139,11 @@ impl Driver {
                 self.untidy.get_or_insert(STORE_REST);
             }
             let now = Clock::now();
+            self.heard_others = !matches!(came, Came::Wake);
+            for order in self.launches.begin_turn() {
+                self.perform_now(order);
+            }
+            self.follow_up(now);
             match came {
                 Came::Inbox => {
                     for incoming in waiting.drain(..) {
@@ -165,7 +176,7 @@ impl Driver {
                         self.handle(now, input);
                     }
                 }
-                Came::Retry => {}
+                Came::Retry | Came::Launches => {}
                 Came::Sockets(seen) => {
                     for (key, readiness) in seen {
                         self.handle(now, Input::SocketReady(key, readiness));
@@ -193,6 +204,12 @@ impl Driver {
         }
         tokio::select! {
             biased;
+            // Who calls without a pause does not hold up time: every other turn may be one of its.
+            rang = self.clock.rings(), if works && self.heard_others => {
+                rang.map_err(clock)?;
+                tokio::task::yield_now().await;
+                return Ok(Came::Wake);
+            }
             Some(report) = self.reports.recv() => return Ok(Came::Report(report)),
             Some((key, report)) = self.changes.recv() => return Ok(Came::Changes(key, report)),
             Some((key, report)) = self.events.recv() => return Ok(Came::Events(key, report)),
@@ -210,6 +227,7 @@ impl Driver {
                 tokio::task::yield_now().await;
                 return Ok(Came::Wake);
             }
+            () = tokio::task::yield_now(), if !self.launches.is_empty() => return Ok(Came::Launches),
             came = after(pause) => return Ok(came),
         }
         // Others were about to knock: let them in, while there is room.
@@ -283,6 +301,8 @@ impl Driver {
     fn stop(&mut self, now: Now, why: &str) {
         tracing::info!("stopping: {why}");
         if std::mem::replace(&mut self.stopping, true) {
+            // Who has not been started could not be ended.
+            self.launches.take_all().into_iter().for_each(|order| self.perform_now(order));
             let hosts: Vec<_> = self.core.hosts().map(|host| host.id).collect();
             hosts.into_iter().for_each(|host| self.part_with(host));
         } else {
@@ -346,6 +366,7 @@ impl Driver {
             Err(error) => {
                 let kind = match error.kind() {
                     std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
+                    std::io::ErrorKind::Unsupported => ErrorKind::NotSupported,
                     _ => ErrorKind::LimitReached,
                 };
                 self.reply(id, message, Err(Error::new(kind, format!("the socket cannot be handed over: {error}"))));
@@ -470,6 +491,9 @@ impl Driver {
         loop {
             let committed = self.durable.commit().map_err(|error| Failure::new("the store cannot go on", error))?;
             let Some(committed) = committed else { return Ok(()) };
+            if committed.unflushed {
+                self.untidy.get_or_insert(STORE_REST);
+            }
             let now = Clock::now();
             for effect in committed.effects {
                 self.perform(effect);
@@ -510,6 +534,7 @@ enum Came {
     Inbox,
     Wake,
     Retry,
+    Launches,
     Idle,
     Sockets(Vec<(SocketKey, Readiness)>),
 }
