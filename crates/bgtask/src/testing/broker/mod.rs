@@ -9,6 +9,7 @@ mod look;
 mod machine;
 mod manifest;
 mod process;
+mod services;
 mod store;
 mod turn;
 mod world;
@@ -38,6 +39,7 @@ use convert::{core_id, invalid, new_registration, refused, same, task_id};
 use ears::Ears;
 pub use look::{ActivationPhase, TestActivation, TestEvent};
 use process::Processes;
+use services::Services;
 use store::Store;
 use world::World;
 
@@ -175,6 +177,7 @@ pub struct TestBroker {
     activated: Arc<Activated>,
     entries: Entries,
     processes: Processes,
+    services: Services,
     ears: Ears,
     /// What a dead broker left running.
     orphans: Vec<AbortHandle>,
@@ -216,6 +219,7 @@ impl TestBroker {
             activated,
             entries,
             processes: Processes::new(),
+            services: Services::default(),
             ears: Ears::default(),
             orphans: Vec::new(),
             last_number: 0,

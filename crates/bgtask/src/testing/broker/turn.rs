@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::TestBroker;
 use super::ears::Ears;
 use super::process::Word;
+use super::services::Services;
 use crate::EnergyUsage;
 
 /// How often in a row everything else that can run is let run without a word to the broker before nothing is expected any more.
@@ -120,9 +121,9 @@ impl TestBroker {
             Output::Thaw(host) => self.processes.thaw(host),
             Output::Throttled(host, instance, counts) => self.processes.throttled(host, instance, counts),
             Output::Inhibit(_) | Output::Uninhibit(_) | Output::Rouse(_) | Output::Progressed { .. } => {}
-            Output::DropSocket(_) | Output::WatchSocket(_) | Output::UnwatchSocket(_) | Output::ForgetCaller(_) => {
-                unreachable!("no socket was handed over")
-            }
+            Output::DropSocket(key) => self.services.drop(key),
+            Output::ForgetCaller(instance) => self.services.forget(instance),
+            Output::WatchSocket(_) | Output::UnwatchSocket(_) => unreachable!("no socket was handed over"),
             Output::OpenChannel(app) => {
                 let uri = format!("test://{app}").into();
                 return vec![Input::ChannelOpened { app, uri }];
@@ -134,7 +135,10 @@ impl TestBroker {
             Output::WatchDevice(task, details) => self.ears.watch_device(task, &details),
             Output::UnwatchDevice(task) => self.ears.unwatch_device(task),
             Output::Adopt { .. } => unreachable!("no client activates its app"),
-            Output::Run(host, order) => self.processes.run(host, &order),
+            Output::Run(host, order) => {
+                let socket = order.firing.socket.and_then(|key| self.services.lend(key));
+                self.processes.run(host, &order, socket);
+            }
             Output::Cancel(host, instance, notice) => self.processes.cancel(host, instance, &notice),
             Output::Sample(host) => return vec![self.processes.usage(host)],
             Output::Ask { request, .. } => {
@@ -167,6 +171,7 @@ impl TestBroker {
     pub fn crash(&mut self) {
         self.core = None;
         self.ears = Ears::default();
+        self.services = Services::default();
         self.clients.clear();
         self.heard.completions.clear();
         self.orphans.extend(self.processes.orphan());
