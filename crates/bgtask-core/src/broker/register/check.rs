@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::model::app::TaskType;
 use crate::model::condition::Condition;
+use crate::model::control_channel::{CHANNEL, ChannelSide, ON, check_channel_id};
 use crate::model::fact::Fact;
 use crate::model::registration::{Entry, NewRegistration, Standing};
 use crate::model::subject::{EventClass, Properties, Support};
@@ -191,6 +192,13 @@ fn check_shape(new: &NewRegistration) -> Result<(), Refusal> {
     check_group(new)?;
     check_trigger(&new.trigger)?;
     check_device_use(new)?;
+    if new.trigger.control_channel().is_some() && new.entry.command().is_some() {
+        return Err(Refusal::NotSupported {
+            what: "a command with a ControlChannelTrigger".into(),
+            why: "only the process that holds a connection can run the tasks of its channel".into(),
+            help: "use a socket unit of systemd, which holds a connection for a command".into(),
+        });
+    }
     let for_sockets = matches!(new.trigger, Trigger::Event { class: EventClass::SocketActivity, .. });
     if for_sockets && new.entry.command().is_some() {
         return Err(Refusal::NotSupported {
@@ -231,7 +239,10 @@ fn check_condition(condition: Condition) -> Result<(), Refusal> {
 fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
     match trigger {
         Trigger::Condition { condition, .. } => check_condition(*condition),
-        Trigger::Event { class, properties, .. } => check_properties(*class, properties),
+        Trigger::Event { class, properties, .. } => {
+            check_properties(*class, properties)?;
+            if *class == EventClass::ControlChannel { check_channel(properties) } else { Ok(()) }
+        }
         Trigger::AppService { .. } => {
             let text = "an app service is declared in the manifest, under [[app_service]]: no app registers one";
             Err(Refusal::InvalidArgument(text.into()))
@@ -250,6 +261,17 @@ fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// CCT-7: which channel, and what of it.
+fn check_channel(properties: &Properties) -> Result<(), Refusal> {
+    let property = |name| properties.get(name).map(|value| &**value).unwrap_or_default();
+    check_channel_id(property(CHANNEL))?;
+    if ChannelSide::from_word(property(ON)).is_some() {
+        return Ok(());
+    }
+    let text = format!("a ControlChannelTrigger with {ON}={:?}: it is push or keep-alive", property(ON));
+    Err(Refusal::InvalidArgument(text))
 }
 
 /// The task types that allow a trigger (§13.2, and decision 9 of §18: both words are accepted).

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apps;
+mod channels;
 mod facts;
 mod hosts;
 mod id_map;
@@ -13,6 +14,7 @@ mod times;
 
 pub(super) use accounts::{Accounts, Entry};
 pub(super) use apps::Apps;
+pub(super) use channels::ControlChannels;
 pub(super) use facts::{Facts, stands_on};
 pub(super) use hosts::Hosts;
 use id_map::IdMap;

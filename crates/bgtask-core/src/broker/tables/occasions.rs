@@ -22,6 +22,8 @@ pub(in crate::broker) enum Occasion {
     Listening,
     /// Intervals are stretched, or are no longer.
     Interval,
+    /// Something happens to a control channel of that id.
+    ControlChannel(Arc<str>),
 }
 
 impl Occasion {
@@ -33,6 +35,7 @@ impl Occasion {
             Trigger::SessionStart { .. } => Self::Session,
             Trigger::Calendar { .. } => Self::Calendar,
             Trigger::Time { one_shot: false, .. } | Trigger::Maintenance { one_shot: false, .. } => Self::Interval,
+            trigger if let Some((id, _)) = trigger.control_channel() => Self::ControlChannel(Arc::clone(id)),
             trigger if Subject::is_behind(trigger) => Self::Listening,
             _ => return None,
         })
