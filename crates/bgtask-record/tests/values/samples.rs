@@ -41,13 +41,18 @@ fn triggers() -> Vec<Trigger> {
         Trigger::MediaProcessing,
         Trigger::DeviceUse,
     ];
-    let classes = EventClass::ALL.iter().map(|class| Trigger::Event {
-        class: *class,
-        properties: if matches!(class.support(), Support::Heard { .. }) { properties() } else { Properties::new() },
-        one_shot: class.word().is_empty(),
-    });
+    let classes = EventClass::ALL.iter().filter(|class| !LATER_CLASSES.contains(class)).copied().map(of_class);
     let service = Trigger::AppService { name: "org.example.photos.resize".into() };
     systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).chain([service]).collect()
+}
+
+/// The classes of triggers that there were not when the files were frozen.
+pub(crate) const LATER_CLASSES: [EventClass; 1] = [EventClass::BackgroundTransferCompletionGroup];
+
+pub(crate) fn of_class(class: EventClass) -> Trigger {
+    let heard = matches!(class.support(), Support::Heard { .. });
+    let properties = if heard { properties() } else { Properties::new() };
+    Trigger::Event { class, properties, one_shot: class.word().is_empty() }
 }
 
 fn properties() -> Properties {
