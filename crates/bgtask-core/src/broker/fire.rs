@@ -66,8 +66,12 @@ impl Core {
             self.edge(EdgeKind::Condition(fact, value));
         }
         match (fact, value) {
-            (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
-            (Fact::EnergySaver, false) => self.unstretch(),
+            (Fact::EnergySaver, saving) => {
+                if saving {
+                    self.cancel_for_energy_saver();
+                }
+                self.stretch_anew();
+            }
             (Fact::MemoryPressure, true) => self.cancel_for_memory(),
             (Fact::ExternalPower, false) => self.cancel_maintenance(),
             (Fact::Standby, false) => {
