@@ -360,6 +360,7 @@ record! {
         Load(task),
         KeepAlive(task),
         More,
+        ChannelExpiry,
     }
 }
 
