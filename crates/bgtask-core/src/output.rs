@@ -216,6 +216,18 @@ pub enum Change {
     Record(Event),
 }
 
+impl Change {
+    /// Whether it means something after the machine has crashed, so that what follows from it has to wait for the disk. A socket, and an
+    /// activation that carries one, end with the machine; a line of history goes with the change that it tells of.
+    pub fn outlives_the_machine(&self) -> bool {
+        match self {
+            Self::PutSocket(_) | Self::DeleteSocket(_) | Self::Record(_) => false,
+            Self::PutActivation(_, activation) => activation.firing.socket.is_none(),
+            _ => true,
+        }
+    }
+}
+
 /// What a host needs to run an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunOrder {

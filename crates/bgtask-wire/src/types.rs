@@ -322,7 +322,7 @@ pub struct SocketInfo {
     pub task: String,
     /// A `SocketActivityKind` by number: 1 listener, 2 datagram, 3 stream.
     pub kind: u32,
-    /// What came along with it.
+    /// What came along with it; empty in a list of all apps' sockets.
     pub context: Vec<u8>,
     /// `watched`, `told`, `lost` or `kept`: the broker waits, its task waits or runs, the same without the socket, or nobody
     /// took it.

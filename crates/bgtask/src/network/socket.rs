@@ -213,7 +213,7 @@ impl StreamSocket {
     ///
     /// From then on the app does not touch the connection until a task gets it or the app
     /// [takes it back](super::SocketActivityInformation::all_sockets) (SOC-6): this value has it no more. When the call returns,
-    /// the broker has it durably. If it fails, the app still has it.
+    /// the broker has it, also one that is killed at that moment. If it fails, the app still has it.
     ///
     /// A copy of the descriptor elsewhere in the program would share what arrives: there must be none. The call takes the socket
     /// exclusively, so that no read or write of its own is pending (SOC-7).

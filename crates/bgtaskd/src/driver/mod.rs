@@ -340,6 +340,7 @@ impl Driver {
             Err(error) => {
                 let kind = match error.kind() {
                     std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
+                    std::io::ErrorKind::Unsupported => ErrorKind::NotSupported,
                     _ => ErrorKind::LimitReached,
                 };
                 self.reply(id, message, Err(Error::new(kind, format!("the socket cannot be handed over: {error}"))));
@@ -463,6 +464,9 @@ impl Driver {
         loop {
             let committed = self.durable.commit().map_err(|error| Failure::new("the store cannot go on", error))?;
             let Some(committed) = committed else { return Ok(()) };
+            if committed.unflushed {
+                self.untidy.get_or_insert(STORE_REST);
+            }
             let now = Clock::now();
             for effect in committed.effects {
                 self.perform(effect);
