@@ -1,5 +1,7 @@
 //! The transport on a real bus of the test's own, with distributors of the test's own on it.
 
+mod distributor;
+
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -7,16 +9,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use zbus::message::Type;
-use zbus::wire::{OwnedVariant, Variant};
-use zbus::{Connection, Message as Call, MessageStream};
+use zbus::Message as Call;
+use zbus::wire::OwnedVariant;
 
-use super::words::CONNECTOR_PATH;
+use self::distributor::{Asked, Distributor, Manner};
 use super::{SERVICE, Settings, UnifiedPush};
 use crate::{MAX_UNACKNOWLEDGED, Message, Report, Status, Ticket, Transport};
 
@@ -152,144 +151,6 @@ impl Broker {
     }
 }
 
-/// How a distributor behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
-    /// As the specification has it.
-    Second,
-    /// As its first version had it.
-    First,
-    /// It refuses everybody, for that reason.
-    Refuses(&'static str),
-}
-
-/// What it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Asked {
-    Register(String),
-    Unregister(String),
-}
-
-struct Distributor {
-    connection: Connection,
-    asked: mpsc::UnboundedReceiver<Asked>,
-    task: JoinHandle<()>,
-    manner: Manner,
-}
-
-impl Distributor {
-    async fn start(stage: &Stage, name: &str, manner: Manner) -> Self {
-        let address = stage.address();
-        let calls = zbus::connection::Builder::address(address.as_str()).build_message_stream();
-        let calls = soon("a connection", calls).await.unwrap();
-        let connection = Connection::from(&calls);
-        let (sender, asked) = mpsc::unbounded_channel();
-        let task = tokio::spawn(serve(connection.clone(), calls, manner, sender));
-        soon("its name", connection.request_name(name)).await.unwrap();
-        Self { connection, asked, task, manner }
-    }
-
-    async fn asked(&mut self) -> Asked {
-        soon("the distributor is asked", self.asked.recv()).await.expect("it runs")
-    }
-
-    /// The token of the channel that is registered next.
-    async fn registers(&mut self) -> String {
-        match self.asked().await {
-            Asked::Register(token) => token,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Sends a message; the answer comes when it is acknowledged.
-    fn sends(&self, token: &str, payload: &str, id: &str) -> JoinHandle<zbus::Result<Call>> {
-        let (connection, manner) = (self.connection.clone(), self.manner);
-        let [token, payload, id] = [token, payload, id].map(str::to_owned);
-        tokio::spawn(async move {
-            if manner == Manner::First {
-                return say(&connection, 1, "Message", &(token, payload.into_bytes(), id)).await;
-            }
-            let (token, payload, id) = (token.as_str(), payload.as_bytes().to_vec(), id.as_str());
-            let said =
-                [("token", Variant::from(token)), ("message", Variant::from(payload)), ("id", Variant::from(id))];
-            say(&connection, 2, "Message", &HashMap::from(said)).await
-        })
-    }
-
-    async fn gives_up(&self, token: &str) {
-        say(&self.connection, 2, "Unregistered", &HashMap::from([("token", Variant::from(token))])).await.unwrap();
-    }
-
-    async fn stop(self) {
-        self.task.abort();
-        self.connection.close().await.unwrap();
-    }
-}
-
-async fn say<B>(connection: &Connection, version: u8, method: &str, body: &B) -> zbus::Result<Call>
-where
-    B: serde::Serialize + zbus::DynamicType,
-{
-    let interface = format!("org.unifiedpush.Connector{version}");
-    connection.call_method(Some(SERVICE), CONNECTOR_PATH, Some(interface.as_str()), method, body).await
-}
-
-/// Answers what a distributor is asked, and tells an address for each token.
-async fn serve(connection: Connection, mut calls: MessageStream, manner: Manner, asked: mpsc::UnboundedSender<Asked>) {
-    while let Some(Ok(call)) = calls.next().await {
-        let header = call.header();
-        let (Some(interface), Some(member)) = (header.interface(), header.member()) else { continue };
-        if call.message_type() != Type::MethodCall || !interface.starts_with("org.unifiedpush.Distributor") {
-            continue;
-        }
-        let first = interface.ends_with('1');
-        if first != (manner == Manner::First) {
-            connection.reply_error(&header, "org.freedesktop.DBus.Error.UnknownMethod", &"no").await.unwrap();
-            continue;
-        }
-        let token = match (first, member.as_str()) {
-            (true, "Register") => call.body().deserialize::<(String, String, String)>().unwrap().1,
-            (true, _) => call.body().deserialize().unwrap(),
-            (false, _) => {
-                let mut said: HashMap<String, OwnedVariant> = call.body().deserialize().unwrap();
-                String::try_from(said.remove("token").unwrap()).unwrap()
-            }
-        };
-        if member == "Unregister" {
-            let empty = HashMap::<&str, Variant<'_>>::new();
-            if first {
-                connection.reply(&header, &()).await.unwrap();
-            } else {
-                connection.reply(&header, &empty).await.unwrap();
-            }
-            asked.send(Asked::Unregister(token)).unwrap();
-            continue;
-        }
-        let endpoint = format!("https://push.example.org/{token}");
-        match manner {
-            Manner::Refuses(reason) => {
-                let said = [("success", Variant::from("REGISTRATION_FAILED")), ("reason", Variant::from(reason))];
-                connection.reply(&header, &HashMap::from(said)).await.unwrap();
-            }
-            Manner::First => {
-                connection.reply(&header, &("REGISTRATION_SUCCEEDED", "")).await.unwrap();
-                let (connection, token) = (connection.clone(), token.clone());
-                tokio::spawn(async move { say(&connection, 1, "NewEndpoint", &(token, endpoint)).await });
-            }
-            Manner::Second => {
-                let said = HashMap::from([("success", Variant::from("REGISTRATION_SUCCEEDED"))]);
-                connection.reply(&header, &said).await.unwrap();
-                let (connection, token) = (connection.clone(), token.clone());
-                tokio::spawn(async move {
-                    let said = [("token", Variant::from(&token)), ("endpoint", Variant::from(&endpoint))];
-                    say(&connection, 2, "NewEndpoint", &HashMap::from(said)).await
-                });
-            }
-        }
-        asked.send(Asked::Register(token)).unwrap();
-    }
-}
-
 fn id_of(reply: &Call) -> String {
     let mut said: HashMap<String, OwnedVariant> = reply.body().deserialize().unwrap();
     String::try_from(said.remove("id").unwrap()).unwrap()
@@ -301,7 +162,7 @@ fn error_of(answer: zbus::Result<Call>) -> String {
 
 /// A channel that works, at a distributor of that kind.
 async fn working(stage: &Stage, manner: Manner) -> (Broker, Distributor, String) {
-    let mut distributor = Distributor::start(stage, KDE, manner).await;
+    let mut distributor = Distributor::start(&stage.address(), KDE, manner).await;
     let mut broker = stage.transport(None);
     broker.transport.open(MAIL);
     let token = distributor.registers().await;
@@ -367,7 +228,7 @@ async fn a_distributor_hears_of_a_closed_channel_when_it_is_back() {
     while !closed(&broker.hears().await) {}
     drop(broker);
     let _broker = stage.transport(None);
-    let mut distributor = Distributor::start(&stage, KDE, Manner::Second).await;
+    let mut distributor = Distributor::start(&stage.address(), KDE, Manner::Second).await;
     assert_eq!(distributor.asked().await, Asked::Unregister(token), "in another life of the broker, too");
 }
 
@@ -377,7 +238,7 @@ async fn without_a_distributor_it_is_said_what_to_do_and_one_that_appears_is_use
     let mut broker = stage.transport(None);
     broker.transport.open(MAIL);
     assert!(broker.away().await.contains("install one"));
-    let mut distributor = Distributor::start(&stage, KDE, Manner::Second).await;
+    let mut distributor = Distributor::start(&stage.address(), KDE, Manner::Second).await;
     let token = distributor.registers().await;
     assert_eq!(broker.opened().await, format!("https://push.example.org/{token}"));
 }
@@ -385,8 +246,8 @@ async fn without_a_distributor_it_is_said_what_to_do_and_one_that_appears_is_use
 #[tokio::test]
 async fn of_several_distributors_one_has_to_be_chosen() {
     let stage = Stage::new();
-    let mut kde = Distributor::start(&stage, KDE, Manner::Second).await;
-    let mut ntfy = Distributor::start(&stage, NTFY, Manner::Second).await;
+    let mut kde = Distributor::start(&stage.address(), KDE, Manner::Second).await;
+    let mut ntfy = Distributor::start(&stage.address(), NTFY, Manner::Second).await;
     let mut broker = stage.transport(None);
     broker.transport.open(MAIL);
     let why = broker.away().await;
@@ -409,7 +270,7 @@ async fn who_is_refused_hears_why_and_what_to_do() {
         [("ACTION_REQUIRED", "sign in"), ("VAPID_REQUIRED", "another distributor"), ("NETWORK", "again")]
     {
         let stage = Stage::new();
-        let _distributor = Distributor::start(&stage, KDE, Manner::Refuses(reason)).await;
+        let _distributor = Distributor::start(&stage.address(), KDE, Manner::Refuses(reason)).await;
         let mut broker = stage.transport(None);
         broker.transport.open(MAIL);
         let why = broker.away().await;
@@ -453,7 +314,7 @@ async fn a_bus_that_is_started_again_is_found_and_nothing_is_told_twice() {
     broker.away().await;
     broker.acknowledges(&told);
     stage.run();
-    let mut distributor = Distributor::start(&stage, KDE, Manner::Second).await;
+    let mut distributor = Distributor::start(&stage.address(), KDE, Manner::Second).await;
     broker.transport.nudge();
     assert_eq!(distributor.registers().await, token);
     let again = distributor.sends(&token, "x", "7");
@@ -469,6 +330,13 @@ async fn a_channel_that_the_distributor_gives_up_is_said_to_be() {
     distributor.gives_up(&token).await;
     let why = broker.away().await;
     assert!(why.contains("given up") && why.contains("bgtask push close"), "{why}");
+}
+
+/// The bus starts the broker for a message that waits.
+#[test]
+fn the_package_has_the_connector_started_under_its_name() {
+    let file = include_str!("../../../../../packaging/dbus/org.bgtask.Push.service");
+    assert!(file.lines().any(|line| line == format!("Name={SERVICE}")), "{file}");
 }
 
 /// Only one broker on a bus can be the connector.
