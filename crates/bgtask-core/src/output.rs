@@ -443,4 +443,6 @@ pub enum WakeReason {
     KeepAlive(TaskId),
     /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
     More,
+    /// The time of a channel for push messages is over.
+    ChannelExpiry,
 }

@@ -371,6 +371,7 @@ record! {
         Load(task),
         KeepAlive(task),
         More,
+        ChannelExpiry,
     }
 }
 

@@ -836,6 +836,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Load(TASK),
         WakeReason::KeepAlive(TASK),
         WakeReason::More,
+        WakeReason::ChannelExpiry,
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));
     all.extend(subjects().into_iter().map(|subject| Output::Listen { task: TASK, app: app_id(), subject }));
