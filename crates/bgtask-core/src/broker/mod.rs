@@ -395,7 +395,7 @@ impl Core {
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
         let by_time =
             self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake()).chain(self.next_portion());
-        let by_time = by_time.chain(self.keep_alive_wake()).chain(self.channel_wake());
+        let by_time = by_time.chain(self.keep_alive_wake()).chain(self.channel_wake()).chain(self.push_channel_wake());
         running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 

@@ -179,6 +179,7 @@ impl Core {
         self.refill();
         self.expire_sockets();
         self.expire_channels();
+        self.expire_push_channels();
         self.sample_silent();
         self.look_at_usage();
         self.expire_timers(&beside_timers);
