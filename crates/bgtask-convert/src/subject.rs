@@ -11,8 +11,8 @@ use bgtask_sources::Subject;
 /// As [`subject`].
 pub fn check_subject(trigger: &Trigger, app: &AppId) -> Result<(), String> {
     match trigger {
-        // Its sockets are handed over, and no source listens.
-        Trigger::Event { class: EventClass::SocketActivity, .. } => Ok(()),
+        // Its sockets are handed over, its connections held by the app, and no source listens.
+        Trigger::Event { class: EventClass::SocketActivity | EventClass::ControlChannel, .. } => Ok(()),
         // What is pushed comes by the app's own channel, and has no properties.
         Trigger::Event { class: EventClass::PushNotification, .. } => Ok(()),
         Trigger::Event { class: EventClass::BackgroundTransferCompletionGroup, properties, .. } => {

@@ -335,6 +335,23 @@ pub struct SocketInfo {
     pub keep_alive: Option<u64>,
 }
 
+/// A control channel of an app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct ControlChannelInfo {
+    /// Whose it is.
+    pub app: String,
+    /// The app's name for it.
+    pub id: String,
+    /// `watched`, `told`, `unread`, `unheard` or `ended`: the broker waits, its tasks wait or run, they have read nothing, no task
+    /// is registered for what arrived, or the connection has ended.
+    pub state: String,
+    /// How often its server wants to hear something, in minutes.
+    pub keep_alive: u32,
+    /// When that is over next, microseconds since the Unix epoch.
+    pub due: i64,
+}
+
 /// Why a task is where it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]

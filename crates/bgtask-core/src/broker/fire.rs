@@ -66,11 +66,18 @@ impl Core {
             self.edge(EdgeKind::Condition(fact, value));
         }
         match (fact, value) {
-            (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
-            (Fact::EnergySaver, false) => self.unstretch(),
+            (Fact::EnergySaver, saving) => {
+                if saving {
+                    self.cancel_for_energy_saver();
+                }
+                self.stretch_anew();
+            }
             (Fact::MemoryPressure, true) => self.cancel_for_memory(),
             (Fact::ExternalPower, false) => self.cancel_maintenance(),
-            (Fact::Standby, false) => self.look_at_sockets(),
+            (Fact::Standby, false) => {
+                self.look_at_sockets();
+                self.look_at_channels();
+            }
             _ => {}
         }
         self.cancel_on_condition_loss();

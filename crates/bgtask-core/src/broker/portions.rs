@@ -20,7 +20,7 @@ pub(super) struct Portions {
     timers: usize,
     /// The places of those that wait and whose gates have not been looked at since something changed.
     stale: Option<RangeInclusive<u64>>,
-    /// The next of those whose interval may be stretched no longer and that may still be armed as if it were.
+    /// The next of those that may be armed as if their interval were not what it is now.
     pub(super) stretched: Option<(AppId, TaskId)>,
     /// Some that are ready have not been told that every slot is taken.
     pub(super) untold: bool,
@@ -72,7 +72,7 @@ impl Core {
         if ticks {
             self.unsettled |= self.portions.untold;
             self.fire_next();
-            self.unstretch_some();
+            self.stretch_some();
             self.refresh_some();
         }
     }

@@ -100,17 +100,17 @@ impl Core {
         }
     }
 
-    /// Energy is no longer saved: what is armed for later than its interval says is armed anew, some in each turn. The other way
-    /// round nothing is to be done: who rings too early is armed anew then.
-    pub(super) fn unstretch(&mut self) {
+    /// Energy is saved from now on, or no longer: what is armed for another time than its interval says now is armed anew, some in
+    /// each turn, so that nothing is woken for in vain.
+    pub(super) fn stretch_anew(&mut self) {
         if self.config.stretch.saving > 1 {
             let first = self.tasks.iter().next().map(place_of);
             self.portions.stretched = first;
-            self.unstretch_some();
+            self.stretch_some();
         }
     }
 
-    pub(super) fn unstretch_some(&mut self) {
+    pub(super) fn stretch_some(&mut self) {
         let Some((app, from)) = self.portions.stretched.take() else { return };
         let mut some: Vec<_> = self.tasks.all_from(&app, from).take(MAX_PER_TURN + 1).map(place_of).collect();
         self.portions.stretched = (some.len() > MAX_PER_TURN).then(|| some.pop()).flatten();

@@ -269,13 +269,15 @@ impl Trigger {
         )
     }
 
-    /// Whether others wait for what it tells: its tasks go first and have a budget of their own. Of those that exist
-    /// now only a reset of the control channel is one.
+    /// Whether others wait for what it tells: its tasks go first and have a budget of their own.
     pub const fn is_critical(&self) -> bool {
         matches!(
             self,
             Self::System { kind: SystemTriggerType::ControlChannelReset, .. }
-                | Self::Event { class: EventClass::PushNotification | EventClass::SocketActivity, .. }
+                | Self::Event {
+                    class: EventClass::PushNotification | EventClass::SocketActivity | EventClass::ControlChannel,
+                    ..
+                }
         )
     }
 

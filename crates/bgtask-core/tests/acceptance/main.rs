@@ -13,6 +13,7 @@ mod command_limits;
 mod condition_words;
 mod conditions;
 mod connected;
+mod control_channel;
 mod demand;
 mod device_use;
 mod edges;

@@ -9,3 +9,4 @@ mod restart;
 mod sample;
 mod scenarios;
 mod services;
+mod sockets;

@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use bgtask_core::{AppId, ClientId, Event, InstanceId, Notice, Registration};
+use bgtask_core::{AppId, ClientId, Event, HostId, InstanceId, Notice, Registration};
 use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, PEER_NAME, TransferInfo};
 use tokio::sync::{mpsc, oneshot};
 use zbus::Message;
@@ -59,6 +59,8 @@ pub(crate) type Hold = oneshot::Sender<Infallible>;
 pub(crate) struct Client {
     pub(crate) identity: Identity,
     pub(crate) door: Door,
+    /// The host that it is in, where the broker started that.
+    pub(crate) host: Option<HostId>,
     pid: i32,
     held: Option<OwnedFd>,
     outbox: mpsc::Sender<Message>,
@@ -94,9 +96,9 @@ impl Clients {
         Self { connected: HashMap::new(), bus }
     }
 
-    pub(crate) fn enter(&mut self, id: ClientId, identity: Identity, visitor: Visitor) {
+    pub(crate) fn enter(&mut self, id: ClientId, identity: Identity, host: Option<HostId>, visitor: Visitor) {
         let Visitor { process, door, held, outbox, hold } = visitor;
-        let client = Client { identity, door, pid: process.pid, held, outbox, _hold: hold, watching: None };
+        let client = Client { identity, door, host, pid: process.pid, held, outbox, _hold: hold, watching: None };
         self.connected.insert(id, client);
     }
 

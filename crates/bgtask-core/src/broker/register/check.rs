@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::model::app::TaskType;
 use crate::model::condition::Condition;
+use crate::model::control_channel::{CHANNEL, ChannelSide, ON, check_channel_id};
 use crate::model::fact::Fact;
 use crate::model::registration::{Entry, NewRegistration, Standing};
 use crate::model::subject::{EventClass, Properties, Support};
@@ -222,6 +223,10 @@ fn check_shape(new: &NewRegistration) -> Result<(), Refusal> {
 /// What only an app can have.
 fn check_is_of_an_app(new: &NewRegistration) -> Result<(), Refusal> {
     let (why, help) = match new.trigger {
+        Trigger::Event { class: EventClass::ControlChannel, .. } => (
+            "only the process that holds a connection can run the tasks of its channel",
+            "use a socket unit of systemd, which holds a connection for a command",
+        ),
         Trigger::Event { class: EventClass::SocketActivity, .. } => (
             "only the app that opened a socket can hand it over",
             "use a socket unit of systemd, which opens one for a command",
@@ -268,7 +273,10 @@ fn check_condition(condition: Condition) -> Result<(), Refusal> {
 fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
     match trigger {
         Trigger::Condition { condition, .. } => check_condition(*condition),
-        Trigger::Event { class, properties, .. } => check_properties(*class, properties),
+        Trigger::Event { class, properties, .. } => {
+            check_properties(*class, properties)?;
+            if *class == EventClass::ControlChannel { check_channel(properties) } else { Ok(()) }
+        }
         Trigger::AppService { .. } => {
             let text = "an app service is declared in the manifest, under [[app_service]]: no app registers one";
             Err(Refusal::InvalidArgument(text.into()))
@@ -287,6 +295,17 @@ fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// CCT-7: which channel, and what of it.
+fn check_channel(properties: &Properties) -> Result<(), Refusal> {
+    let property = |name| properties.get(name).map(|value| &**value).unwrap_or_default();
+    check_channel_id(property(CHANNEL))?;
+    if ChannelSide::from_word(property(ON)).is_some() {
+        return Ok(());
+    }
+    let text = format!("a ControlChannelTrigger with {ON}={:?}: it is push or keep-alive", property(ON));
+    Err(Refusal::InvalidArgument(text))
 }
 
 /// The task types that allow a trigger (§13.2, and decision 9 of §18: both words are accepted).

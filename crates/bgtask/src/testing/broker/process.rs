@@ -20,6 +20,7 @@ use zbus::message::Type;
 use bgtask_convert::{cancel_call, run_call, task_failure, throttled_call};
 
 use crate::host::{CANCEL_GRACE, Channel, Entries, Entry, serve};
+use crate::network::{TAKER, Taker};
 
 /// How a killed process ends.
 const SIGKILL: i32 = 9;
@@ -82,10 +83,10 @@ impl Processes {
         self.words.try_recv().ok()
     }
 
-    pub(super) fn launch(&mut self, host: HostId, entries: &Entries, data_dir: PathBuf) {
+    pub(super) fn launch(&mut self, host: HostId, entries: &Entries, data_dir: PathBuf, taker: Taker) {
         let (calls, mut called) = mpsc::unbounded_channel();
         let freezer = Arc::default();
-        let entries = frozen(entries, &freezer);
+        let entries = frozen(&handing_over(entries, taker), &freezer);
         let (mouth, ear) = (Mouth(host, self.ear.clone()), self.ear.clone());
         let serving = tokio::spawn(async move {
             let messages = poll_fn(move |context| called.poll_recv(context));
@@ -236,6 +237,14 @@ impl Freezer {
         // No code of others runs while it is locked.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The same entries, whose sockets go to the broker in the test.
+fn handing_over(entries: &Entries, taker: Taker) -> Entries {
+    entries.wrapped(move |entry| -> Entry {
+        let (entry, taker) = (Arc::clone(entry), taker.clone());
+        Arc::new(move |instance| Box::pin(TAKER.scope(taker.clone(), entry(instance))))
+    })
 }
 
 /// The same entries, which the freezer can hold, and which tell it when they are woken.

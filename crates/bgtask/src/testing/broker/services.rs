@@ -1,11 +1,10 @@
 //! App services: connections whose caller is the test, and whose other end a task of the broker has.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use bgtask_convert::service_details;
-use bgtask_core::{AppId, InstanceId, Reply, Request, SocketKey};
+use bgtask_core::{AppId, InstanceId, Reply, Request};
 use tokio::task::AbortHandle;
 
 use super::convert::{refused, same};
@@ -17,22 +16,11 @@ type Failure = AppServiceFailure<AppServiceConnectionStatus>;
 /// The connections there are.
 #[derive(Default)]
 pub(super) struct Services {
-    /// The ends that tasks have not been given.
-    tasks: BTreeMap<SocketKey, OwnedFd>,
     /// Who looks whether a caller is still there.
     callers: BTreeMap<InstanceId, AbortHandle>,
 }
 
 impl Services {
-    /// What an activation comes with; the broker has it, too, until the task has taken it.
-    pub(super) fn lend(&self, key: SocketKey) -> Option<OwnedFd> {
-        self.tasks.get(&key)?.try_clone().ok()
-    }
-
-    pub(super) fn drop(&mut self, key: SocketKey) {
-        self.tasks.remove(&key);
-    }
-
     pub(super) fn forget(&mut self, instance: InstanceId) {
         if let Some(caller) = self.callers.remove(&instance) {
             caller.abort();
@@ -109,8 +97,7 @@ impl TestBroker {
         let pair = || UnixStream::pair().map_err(|error| unknown(Error::channel(&error)));
         let ((own, its), (lifeline, looked_at)) = (pair()?, pair()?);
         let details = service_details(caller.as_ref(), service).map_err(|error| unknown(error.into()))?;
-        let socket = SocketKey(self.number());
-        self.services.tasks.insert(socket, its.into());
+        let socket = self.sockets.keep(its.into());
         let request = Request::OpenAppService { caller, app, service: service.to_owned(), socket, details };
         let answered = self.answer(request).map_err(unknown)?;
         let (status, why, instance) = match answered.map_err(|refusal| unknown(refused(&refusal, None, "")))? {
