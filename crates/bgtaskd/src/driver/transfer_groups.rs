@@ -7,9 +7,9 @@ use super::clock::Clock;
 use crate::transfers::Group;
 
 impl Driver {
-    /// Finds the tasks again that hear of the end of a group: also those that have been fired and have not run.
+    /// Finds the tasks again that were told of the end of a group and have not come to their own: for the others it is listened.
     pub(super) fn find_transfer_groups(&mut self) {
-        for registration in self.core.registrations(None) {
+        for (registration, _) in self.core.activations() {
             if let Some(group) = Group::of_trigger(&registration.app, &registration.trigger) {
                 self.transfers.tell_end_to(registration.id, group);
             }
