@@ -111,14 +111,14 @@ impl Core {
     }
 
     /// Closes the channels whose time is over.
-    pub(super) fn expire_channels(&mut self) {
+    pub(super) fn expire_push_channels(&mut self) {
         let over = self.channels.open.values().filter(|channel| channel.expires <= self.now.wall);
         for app in over.map(|channel| channel.app.clone()).collect::<Vec<_>>() {
             self.close_channel(&app);
         }
     }
 
-    pub(super) fn channel_wake(&self) -> Option<Wake> {
+    pub(super) fn push_channel_wake(&self) -> Option<Wake> {
         let at = self.channels.open.values().map(|channel| channel.expires).min()?;
         Some(Wake { at: self.now.boot + (at - self.now.wall), why: WakeReason::ChannelExpiry })
     }

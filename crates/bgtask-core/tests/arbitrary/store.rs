@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgtask_core::{
-    Account, Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Fact, InstanceId, PushChannel,
+    Account, Activation, App, AppAccess, AppId, AppVersion, Change, Completion, Edge, Fact, InstanceId, PushChannel,
     Registration, Snapshot, Socket, SocketKey, TaskId, Zone,
 };
 
@@ -22,6 +22,7 @@ pub(crate) struct Store {
     pub(crate) sockets: BTreeMap<SocketKey, Socket>,
     pub(crate) states: BTreeMap<Fact, Arc<str>>,
     channels: BTreeMap<AppId, PushChannel>,
+    edges: BTreeMap<u64, Edge>,
     sessions: u32,
 }
 
@@ -54,6 +55,7 @@ impl Store {
             accounts: self.accounts.clone().into_iter().collect(),
             sockets: self.sockets.values().cloned().collect(),
             channels: self.channels.values().cloned().collect(),
+            edges: self.edges.values().cloned().collect(),
             session: (self.sessions / 3).to_string().into(),
         }
     }
@@ -75,6 +77,8 @@ impl Store {
             Change::DeleteSocket(key) => drop(self.sockets.remove(&key)),
             Change::PutChannel(channel) => drop(self.channels.insert(channel.app.clone(), channel)),
             Change::DeleteChannel(app) => drop(self.channels.remove(&app)),
+            Change::PutEdge(edge) => drop(self.edges.insert(edge.number, edge)),
+            Change::DeleteEdge(number) => drop(self.edges.remove(&number)),
             Change::DeleteActivation(instance) => drop(self.activations.remove(&instance)),
             Change::PutCompletion(completion) => {
                 assert_ne!(completion.app.as_str(), App::COMMANDS, "nobody fetches the completions of commands");

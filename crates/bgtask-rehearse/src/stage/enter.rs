@@ -63,6 +63,7 @@ impl Stage {
             channels: Vec::new(),
             accounts: Vec::new(),
             sockets: Vec::new(),
+            edges: Vec::new(),
         };
         self.inbox.push_back(Input::Policy(self.setting.policy.clone()));
         self.inbox.extend(self.setting.apps.iter().cloned().map(Input::AppInstalled));

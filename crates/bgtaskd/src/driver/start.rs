@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::doubts::Doubts;
 use super::durable::Durable;
+use super::launches::Launches;
 use super::notify::Notifier;
 use super::{Driver, STORE_REST};
 use crate::app_services::AppServices;
@@ -123,6 +124,7 @@ impl Driver {
             apps: Apps::new(places.apps.clone()),
             clients: Clients::new(bus),
             hosts,
+            launches: Launches::default(),
             commands: HashMap::new(),
             logs: Logs::open(places.logs())
                 .map_err(|error| Failure::new("the logs of commands cannot be kept", error))?,
@@ -138,6 +140,7 @@ impl Driver {
             push,
             task_files: TaskFiles::new(places.task_files()),
             transfers,
+            access_changes: false,
             environment: Environment::of(&places, config.confinement),
             inbox,
             reports,
@@ -153,6 +156,7 @@ impl Driver {
             follow_ups: VecDeque::new(),
             untidy: Some(STORE_REST),
             watchdog: Watchdog::new(),
+            heard_others: false,
             stopping: false,
             _occupied: occupied,
             policies: Policies::new(options.sysroot.join(policy::FOLDER)),
