@@ -22,7 +22,7 @@ const OTHERS: [&str; 7] = [
     "TimeTrigger",
 ];
 
-const BEYOND: [EventClass; 2] = [EventClass::DBusSignal, EventClass::UnitState];
+const BEYOND: [EventClass; 3] = [EventClass::DBusSignal, EventClass::UnitState, EventClass::ControlChannel];
 
 /// Words of triggers that only commands have.
 const OF_COMMANDS: [&str; 4] = ["every", "at", "path", "session-start"];
@@ -154,8 +154,8 @@ fn listening() -> impl Iterator<Item = (EventClass, &'static [&'static str])> {
 /// The core refuses what the source of a class does not know, and nothing that it does.
 #[test]
 fn every_property_is_one_that_its_source_reads() {
-    // What is handed over needs no source, and what is pushed comes by a channel.
-    let sourceless = [EventClass::SocketActivity, EventClass::PushNotification];
+    // What is handed over or held by its app needs no source, and what is pushed comes by a channel.
+    let sourceless = [EventClass::SocketActivity, EventClass::ControlChannel, EventClass::PushNotification];
     let with_source = listening().filter(|(class, _)| !sourceless.contains(class));
     let wrong: Vec<_> = with_source
         .filter_map(|(class, properties)| {
