@@ -9,6 +9,7 @@ use crate::model::app::App;
 use crate::model::budget::Account;
 use crate::model::command::Usage;
 use crate::model::fact::{Fact, Report, Zone};
+use crate::model::fleet::{FleetOrder, NewOrder, OrderId};
 use crate::model::outcome::Completion;
 use crate::model::push::{Push, PushChannel};
 use crate::model::registration::{NewRegistration, Registration};
@@ -138,6 +139,10 @@ pub enum Input {
         /// Which.
         messages: Vec<Push>,
     },
+    /// Orders of the fleet have arrived, the oldest first.
+    Ordered(Vec<NewOrder>),
+    /// The answer to an order has arrived where it was to go, or never will.
+    OrderAnswered(OrderId),
 }
 
 /// What the store held when the broker started.
@@ -167,6 +172,8 @@ pub struct Snapshot {
     pub sockets: Vec<Socket>,
     /// The channels for push messages.
     pub channels: Vec<PushChannel>,
+    /// The orders of the fleet.
+    pub orders: Vec<FleetOrder>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }

@@ -62,6 +62,7 @@ pub use model::cancel::CancellationReason;
 pub use model::command::{Command, LastRun, Retry, Usage, Used};
 pub use model::condition::{Condition, Levels, SystemConditionType};
 pub use model::fact::{BackgroundWorkCost, DayWindow, Fact, LOGGED_OFF, Report, Zone};
+pub use model::fleet::{FleetOrder, NewOrder, OrderEvent, OrderId, OrderResult, OrderState};
 pub use model::outcome::{Completion, Outcome};
 pub use model::push::{Push, PushChannel};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};

@@ -8,6 +8,7 @@ use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
 use crate::model::fact::{Fact, Zone};
+use crate::model::fleet::{FleetOrder, OrderId};
 use crate::model::outcome::Completion;
 use crate::model::push::PushChannel;
 use crate::model::registration::{Entry, Registration};
@@ -136,6 +137,11 @@ pub enum Output {
     CloseChannel(AppId),
     /// Those messages of its channel are durable: their server may forget them.
     AcknowledgePushes(AppId, Vec<PushTicket>),
+    /// Those orders of the fleet are durable, or were before: their server may forget them.
+    AcknowledgeOrders(Vec<PushTicket>),
+    /// Tell the operator what came of an order; then an [`Input::OrderAnswered`](crate::Input::OrderAnswered). Ordered again by every
+    /// broker that starts before that.
+    AnswerOrder(Box<FleetOrder>),
     /// Nothing more to do until an input comes, or until then.
     Wake(Option<Wake>),
 }
@@ -212,6 +218,10 @@ pub enum Change {
     PutChannel(PushChannel),
     /// Remove.
     DeleteChannel(AppId),
+    /// Insert or replace: an order of the fleet.
+    PutOrder(FleetOrder),
+    /// Remove.
+    DeleteOrder(OrderId),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
@@ -415,6 +425,8 @@ pub enum WakeReason {
     Load(TaskId),
     /// The keep-alive time of a socket is over.
     KeepAlive(TaskId),
+    /// The time of an order of the fleet comes.
+    Fleet,
     /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
     More,
 }

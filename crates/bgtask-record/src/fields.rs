@@ -5,12 +5,13 @@ use bgtask_core::{
     AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice,
     CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
     CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint,
-    Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration,
-    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Push,
-    PushChannel, Readiness, Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing,
-    Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState,
-    SourceStatus, Standing, Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType,
-    ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
+    Event, EventClass, EventKind, Fact, Firing, FleetOrder, Gate, Grant, HostExit, Input, LastRun, Limit, Limits,
+    NewOrder, NewRegistration, NewSocket, Notice, OrderResult, OrderState, Outcome, Output, Pace, PathEvents,
+    PathWatch, Policy, PolicyEntry, PolicyRule, Push, PushChannel, Readiness, Refusal, Registration, Reply, Report,
+    Request, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction,
+    SocketActivityTriggerReason, SocketKind, SocketState, SourceStatus, Standing, Stretch, Subject,
+    SystemConditionType, SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update,
+    Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -40,12 +41,14 @@ record! {
     struct EntryPoint { name, server, types }
     struct Event { at, app, task, name, instance, kind }
     struct Firing { at, count, details, lost = 0, by_hand = false, socket = None }
+    struct FleetOrder { id, app, task, at, share, opened, reply, state }
     struct Grant { awake, standby }
     struct LastRun { at, ok }
     struct Limits { memory, processes }
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
+    struct NewOrder { id, app, task, spread, opened, reply, ticket }
     struct NewSocket { key, task, id, kind, context, keep_alive, action, again = None }
     struct Pace { accuracy, jitter, wake = false }
     struct PathEvents { created, changed, written, deleted, moved }
@@ -63,7 +66,7 @@ record! {
     struct Server { program, application, sharing, budget }
     struct Snapshot {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
-        channels = Vec::new(), sockets = Vec::new(), session
+        channels = Vec::new(), sockets = Vec::new(), orders = Vec::new(), session
     }
     struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
     struct Stretch { saving, rare, rare_after }
@@ -84,7 +87,7 @@ record! {
         Killing { host, reason, progress },
         Ended,
     }
-    enum Cause { World, Timer { shared }, Hand }
+    enum Cause { World, Timer { shared }, Hand, Fleet }
     enum Change {
         PutRegistration(registration),
         DeleteRegistration(task),
@@ -108,6 +111,8 @@ record! {
         DeleteSocket(socket),
         PutChannel(channel),
         DeleteChannel(app),
+        PutOrder(order),
+        DeleteOrder(order),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
@@ -182,6 +187,8 @@ record! {
         ChannelOpened { app, uri },
         ChannelRefused { app, why, help },
         Pushed { app, messages },
+        Ordered(orders),
+        OrderAnswered(order),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -208,6 +215,8 @@ record! {
         PushChannels,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
+    enum OrderResult { Ran(outcome), Refused(why), Dropped }
+    enum OrderState { Held { due }, Fired(instance), Answering { at, result }, Over }
     enum Outcome {
         Succeeded,
         TaskFailed { message },
@@ -250,6 +259,8 @@ record! {
         OpenChannel(app),
         CloseChannel(app),
         AcknowledgePushes(app, tickets),
+        AcknowledgeOrders(tickets),
+        AnswerOrder(order),
         Wake(wake),
     }
     enum Refusal {
@@ -360,6 +371,7 @@ record! {
         Load(task),
         KeepAlive(task),
         More,
+        Fleet,
     }
 }
 

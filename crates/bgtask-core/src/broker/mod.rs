@@ -11,6 +11,7 @@ mod demand;
 mod device_use;
 mod energy;
 mod fire;
+mod fleet;
 mod freeze;
 mod idle;
 mod listen;
@@ -50,6 +51,7 @@ use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
 use crate::time::{BootTime, Now};
 use consent::Asked;
+use fleet::Fleet;
 use portions::Portions;
 use push::Channels;
 use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
@@ -74,6 +76,7 @@ pub struct Core {
     accounts: Accounts,
     sockets: Sockets,
     channels: Channels,
+    fleet: Fleet,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
     /// The activations that serve a caller, and their registrations.
@@ -110,6 +113,7 @@ impl Core {
             accounts: Accounts::default(),
             sockets: Sockets::default(),
             channels: Channels::default(),
+            fleet: Fleet::default(),
             consents: BTreeMap::new(),
             connections: BTreeMap::new(),
             session: "".into(),
@@ -136,6 +140,7 @@ impl Core {
         if now.wall + CLOCK_NOISE < unset {
             self.clock_set_back(unset);
             self.keep_alives_anew();
+            self.orders_anew();
             self.accounts_set_back();
         }
         self.begin_turn(matches!(input, Input::Tick));
@@ -179,10 +184,12 @@ impl Core {
             Input::ChannelOpened { app, uri } => self.channel_opened(&app, uri),
             Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
             Input::Pushed { app, messages } => self.pushed(&app, messages),
+            Input::Ordered(orders) => self.ordered(orders),
+            Input::OrderAnswered(id) => self.order_answered(&id),
         }
         self.admit_sockets();
         self.schedule();
-        while self.take_in_pushes() {
+        while self.take_in_pushes() | self.take_in_orders() {
             self.schedule();
         }
         self.persist_dirty();
@@ -378,7 +385,7 @@ impl Core {
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
         let by_time =
             self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake()).chain(self.next_portion());
-        let by_time = by_time.chain(self.keep_alive_wake());
+        let by_time = by_time.chain(self.keep_alive_wake()).chain(self.order_wake());
         running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod cancel;
 pub(crate) mod command;
 pub(crate) mod condition;
 pub(crate) mod fact;
+pub(crate) mod fleet;
 pub(crate) mod outcome;
 pub(crate) mod push;
 pub(crate) mod registration;

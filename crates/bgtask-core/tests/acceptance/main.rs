@@ -18,6 +18,7 @@ mod device_use;
 mod energy;
 mod events;
 mod firing;
+mod fleet;
 mod groups;
 mod harness;
 mod hosts;

@@ -5,9 +5,11 @@
 
 mod client;
 mod connection;
+mod outbox;
 mod packet;
 mod server;
 mod session;
+mod settings;
 
 use std::collections::HashMap;
 
@@ -16,8 +18,9 @@ use tokio::sync::mpsc;
 pub use client::{Client, Incoming, Outgoing};
 pub use connection::Trouble;
 pub use server::{Credentials, InvalidServer, Server, Trust};
+pub use settings::Settings;
 
-use crate::{MAX_UNACKNOWLEDGED, Reports, Ticket, Transport};
+use crate::{MAX_SENT, MAX_UNACKNOWLEDGED, Reports, Ticket, Transport};
 use session::{Order, Session};
 
 /// The transport. Channels end with it, for now: their sessions stay on the server.
@@ -42,8 +45,8 @@ impl Mqtt {
         if self.channels.contains_key(channel) {
             return;
         }
-        // Every order but the last acknowledges at least one message.
-        let (sender, orders) = mpsc::channel(usize::from(MAX_UNACKNOWLEDGED) + 16);
+        // Every order but the last acknowledges at least one message, or sends one.
+        let (sender, orders) = mpsc::channel(usize::from(MAX_UNACKNOWLEDGED) + MAX_SENT + 16);
         let session = Session {
             server: self.server.clone(),
             client_id: format!("{}-{channel}", self.identity),
@@ -52,9 +55,17 @@ impl Mqtt {
             uri,
             reports: self.reports.clone(),
             orders,
+            outbox: outbox::Outbox::default(),
         };
         tokio::spawn(session.run());
         self.channels.insert(channel.to_owned(), sender);
+    }
+
+    /// Sends a message over the connection of an open channel, at least once; [`Report::Sent`](crate::Report::Sent) follows when the
+    /// server has it, however long that takes. Answers whether it is on its way: no more than [`MAX_SENT`] at a time are.
+    pub fn send(&mut self, channel: &str, token: u64, message: Outgoing) -> bool {
+        let orders = self.channels.get(channel);
+        orders.is_some_and(|orders| orders.try_send(Order::Send(token, Box::new(message))).is_ok())
     }
 }
 

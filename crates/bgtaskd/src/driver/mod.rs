@@ -40,6 +40,7 @@ use crate::clients::{self, Answer, Asked, Clients, HandOver};
 use crate::consent::Consents;
 use crate::devices::Devices;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
 use crate::inhibitor::Inhibitor;
@@ -91,6 +92,7 @@ struct Driver {
     doubts: Doubts,
     notifier: Notifier,
     push: Push,
+    fleet: Option<Fleet>,
     task_files: TaskFiles,
     transfers: Transfers,
     policies: Policies,
@@ -103,6 +105,7 @@ struct Driver {
     events: mpsc::Receiver<(u128, EventReport)>,
     device_events: mpsc::Receiver<(u128, EventReport)>,
     push_reports: mpsc::Receiver<bgtask_push::Report>,
+    fleet_reports: mpsc::Receiver<bgtask_push::Report>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Calls whose answer is the core's.
     asked: HashMap<RequestId, (ClientId, Message)>,
@@ -144,6 +147,7 @@ impl Driver {
                 Came::Report(report) => {
                     if lets_connect(&report) {
                         self.push.nudge();
+                        self.fleet.iter_mut().for_each(Fleet::nudge);
                     }
                     let input = self.sources.input(report);
                     self.handle(now, input);
@@ -156,6 +160,10 @@ impl Driver {
                 }
                 Came::Push(report) => {
                     self.push.came(report).into_iter().for_each(|input| self.handle(now, input));
+                }
+                Came::Fleet(report) => {
+                    let inputs = self.fleet.as_mut().map(|fleet| fleet.came(report));
+                    inputs.into_iter().flatten().for_each(|input| self.handle(now, input));
                 }
                 Came::Device(key, report) => {
                     if let Some(input) = self.devices.came(key, &report) {
@@ -199,6 +207,7 @@ impl Driver {
             }
             // Whoever is flooded hears its hosts and clients nevertheless.
             Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
+            Some(report) = self.fleet_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Fleet(report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -499,6 +508,7 @@ enum Came {
     Events(u128, EventReport),
     Device(u128, EventReport),
     Push(bgtask_push::Report),
+    Fleet(bgtask_push::Report),
     Inbox,
     Wake,
     Retry,

@@ -48,6 +48,8 @@ impl Store {
             Change::DeleteAccount(gone) => kept.accounts.retain(|(app, _)| *app != gone),
             Change::PutChannel(new) => put(&mut kept.channels, new, |one| one.app.clone()),
             Change::DeleteChannel(gone) => kept.channels.retain(|one| one.app != gone),
+            Change::PutOrder(new) => put(&mut kept.orders, new, |one| one.id.clone()),
+            Change::DeleteOrder(gone) => kept.orders.retain(|one| one.id != gone),
             Change::PutZone(zone) => kept.zone = Some(zone),
             Change::DeleteZone => kept.zone = None,
             Change::PutState(fact, state) => put(&mut kept.states, (fact, state), |(fact, _)| *fact),
