@@ -22,6 +22,8 @@ pub struct Client {
     window: u16,
     last: u16,
     unacknowledged: u16,
+    /// Somebody has subscribed to every topic that was sent to.
+    heard: bool,
     /// What came while something else was waited for. No more than the server may send without an acknowledgement.
     arrived: VecDeque<(Incoming, Option<u16>)>,
     /// Those that were handed out and are not acknowledged.
@@ -108,6 +110,7 @@ impl Client {
             window: receive_maximum,
             last: 0,
             unacknowledged: 0,
+            heard: true,
             arrived: VecDeque::new(),
             handed_out: Vec::new(),
         })
@@ -166,6 +169,11 @@ impl Client {
             self.acknowledged().await?;
         }
         Ok(())
+    }
+
+    /// Whether every message that was sent went to somebody, as far as the server tells: somebody who is away counts, too.
+    pub fn was_heard(&self) -> bool {
+        self.heard
     }
 
     /// The next message that comes; `None` where none has within the time.
@@ -236,6 +244,7 @@ impl Client {
     async fn acknowledged(&mut self) -> Result<(), Trouble> {
         if let Packet::PubAck { reason, properties, .. } = self.receive().await? {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
+            self.heard &= reason != NO_SUBSCRIBERS;
             if reason >= 0x80 {
                 let said = properties.reason_text.map(|text| format!(" ({text:?})")).unwrap_or_default();
                 return Err(self.refused(&format!("to send{said}"), reason));
@@ -295,6 +304,9 @@ impl Client {
         }
     }
 }
+
+/// Nobody has subscribed to the topic.
+const NO_SUBSCRIBERS: u8 = 0x10;
 
 /// How often a server is spoken to that wants to hear nothing.
 const SELDOM: Duration = Duration::from_secs(3_600);

@@ -12,8 +12,9 @@ mod session;
 mod settings;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub use client::{Client, Incoming, Outgoing};
 pub use connection::Trouble;
@@ -21,6 +22,7 @@ pub use server::{Credentials, InvalidServer, Server, Trust};
 pub use settings::Settings;
 
 use crate::{MAX_SENT, MAX_UNACKNOWLEDGED, Reports, Ticket, Transport};
+use outbox::Letter;
 use session::{Order, Session};
 
 /// The transport. Channels end with it, for now: their sessions stay on the server.
@@ -29,7 +31,13 @@ pub struct Mqtt {
     /// What the name of a session at the server begins with.
     identity: String,
     reports: Reports,
-    channels: HashMap<String, mpsc::Sender<Order>>,
+    channels: HashMap<String, Channel>,
+}
+
+struct Channel {
+    orders: mpsc::Sender<Order>,
+    /// For messages on their way.
+    room: Arc<Semaphore>,
 }
 
 impl Mqtt {
@@ -58,14 +66,16 @@ impl Mqtt {
             outbox: outbox::Outbox::default(),
         };
         tokio::spawn(session.run());
-        self.channels.insert(channel.to_owned(), sender);
+        let room = Arc::new(Semaphore::new(MAX_SENT));
+        self.channels.insert(channel.to_owned(), Channel { orders: sender, room });
     }
 
     /// Sends a message over the connection of an open channel, at least once; [`Report::Sent`](crate::Report::Sent) follows when the
     /// server has it, however long that takes. Answers whether it is on its way: no more than [`MAX_SENT`] at a time are.
     pub fn send(&mut self, channel: &str, token: u64, message: Outgoing) -> bool {
-        let orders = self.channels.get(channel);
-        orders.is_some_and(|orders| orders.try_send(Order::Send(token, Box::new(message))).is_ok())
+        let Some(Channel { orders, room }) = self.channels.get(channel) else { return false };
+        let Ok(room) = Arc::clone(room).try_acquire_owned() else { return false };
+        orders.try_send(Order::Send(Box::new(Letter { token, message, _room: Some(room) }))).is_ok()
     }
 }
 
@@ -77,21 +87,21 @@ impl Transport for Mqtt {
     }
 
     fn close(&mut self, channel: &str) {
-        if let Some(orders) = self.channels.remove(channel) {
+        if let Some(Channel { orders, .. }) = self.channels.remove(channel) {
             // A session that takes nothing more ends with its channel.
             let _ended = orders.try_send(Order::Close);
         }
     }
 
     fn acknowledge(&mut self, channel: &str, tickets: &[Ticket]) {
-        let Some(orders) = self.channels.get(channel) else { return };
+        let Some(Channel { orders, .. }) = self.channels.get(channel) else { return };
         if orders.try_send(Order::Acknowledge(tickets.to_vec())).is_err() {
             tracing::error!(channel, "acknowledgements were given up: the server will send these messages again");
         }
     }
 
     fn nudge(&mut self) {
-        for orders in self.channels.values() {
+        for Channel { orders, .. } in self.channels.values() {
             // Whoever has that much to do is connected.
             let _busy = orders.try_send(Order::Nudge);
         }

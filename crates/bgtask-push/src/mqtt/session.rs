@@ -6,9 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::client::Outgoing;
 use super::connection::{Begin, Connection, PATIENCE, Trouble};
-use super::outbox::Outbox;
+use super::outbox::{Letter, Outbox};
 use super::packet::{self, Packet, Properties, Publish, reason_word};
 use super::server::Server;
 use crate::{
@@ -28,7 +27,7 @@ const GOOD: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) enum Order {
     Acknowledge(Vec<Ticket>),
-    Send(u64, Box<Outgoing>),
+    Send(Box<Letter>),
     Nudge,
     Close,
 }
@@ -123,7 +122,7 @@ impl Session {
                 () = &mut until => return true,
                 order = self.orders.recv() => match order {
                     Some(Order::Acknowledge(tickets)) => unacknowledged.done_meanwhile(&tickets),
-                    Some(Order::Send(token, message)) => self.outbox.put(token, *message),
+                    Some(Order::Send(letter)) => self.outbox.put(*letter),
                     Some(Order::Nudge) => return true,
                     Some(Order::Close) => {
                         // What the server still keeps of it ends by its expiry, where it cannot be told now.
@@ -184,8 +183,8 @@ impl Session {
                         connection.flush().await?;
                         ping.sent();
                     }
-                    Some(Order::Send(token, message)) => {
-                        self.outbox.put(token, *message);
+                    Some(Order::Send(letter)) => {
+                        self.outbox.put(*letter);
                         self.outbox.fill(window, connection.out());
                         connection.flush().await?;
                         ping.sent();
