@@ -7,6 +7,8 @@ use crate::ids::{AppId, ClientId, HostId, InstanceId, PushTicket, RequestId, Soc
 use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
+use crate::model::control_channel::ControlChannelTriggerStatus;
+use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Zone};
 use crate::model::fleet::{FleetOrder, OrderId};
 use crate::model::outcome::Completion;
@@ -123,7 +125,8 @@ pub enum Output {
     /// Close the broker's own copy of this descriptor: the task has taken it, or nobody will.
     DropSocket(SocketKey),
     /// Tell once of a socket that there is something to read or to accept, or that it is closed, without reading, by
-    /// [`Input::SocketReady`](crate::Input::SocketReady): at once, where it is so already. Ordered again, it is looked at again.
+    /// [`Input::SocketReady`](crate::Input::SocketReady), or of the connection of a control channel by
+    /// [`Input::ChannelSeen`](crate::Input::ChannelSeen): at once, where it is so already. Ordered again, it is looked at again.
     WatchSocket(SocketKey),
     /// Tell no more.
     UnwatchSocket(SocketKey),
@@ -218,12 +221,28 @@ pub enum Change {
     PutChannel(PushChannel),
     /// Remove.
     DeleteChannel(AppId),
+    /// Insert or replace, by its number: what has fired some of those it concerns.
+    PutEdge(Edge),
+    /// Remove.
+    DeleteEdge(u64),
     /// Insert or replace: an order of the fleet.
     PutOrder(FleetOrder),
     /// Remove.
     DeleteOrder(OrderId),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
+}
+
+impl Change {
+    /// Whether it means something after the machine has crashed, so that what follows from it has to wait for the disk. A socket, and an
+    /// activation that carries one, end with the machine; a line of history goes with the change that it tells of.
+    pub fn outlives_the_machine(&self) -> bool {
+        match self {
+            Self::PutSocket(_) | Self::DeleteSocket(_) | Self::Record(_) => false,
+            Self::PutActivation(_, activation) => activation.firing.socket.is_none(),
+            _ => true,
+        }
+    }
 }
 
 /// What a host needs to run an instance.
@@ -317,6 +336,13 @@ pub enum Reply {
     Channel(PushChannel),
     /// There is none any more.
     ChannelClosed,
+    /// What became of a control channel.
+    ControlChannel {
+        /// The answer.
+        status: ControlChannelTriggerStatus,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What `register_or_update` came to (D5).
@@ -423,10 +449,12 @@ pub enum WakeReason {
     Refill,
     /// A task has been held long enough because the processors are busy.
     Load(TaskId),
-    /// The keep-alive time of a socket is over.
+    /// The keep-alive time of a socket or of a control channel is over.
     KeepAlive(TaskId),
     /// The time of an order of the fleet comes.
     Fleet,
     /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
     More,
+    /// The time of a channel for push messages is over.
+    ChannelExpiry,
 }

@@ -11,6 +11,8 @@
 
 pub mod fleet;
 pub mod mqtt;
+mod pause;
+pub mod unified_push;
 
 use std::fmt;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bgtask_sim::{Failure, REGRESSION_SEEDS, Simulation, Summary, run_seeds};
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 120;
 const STEPS: u32 = 300;
 
 #[test]

@@ -5,17 +5,21 @@ use bgtask_core::limits::{MAX_FRESHNESS, MAX_STRETCH};
 use bgtask_core::{Budgets, Stretch};
 use bgtask_host::{Priority, Scheduling};
 use bgtask_push::mqtt::{Server, Settings};
+use bgtask_push::unified_push::DISTRIBUTOR_PREFIX;
 use serde::Deserialize;
 
 use crate::confinement::Confinement;
 use crate::containment;
 use crate::failure::Failure;
 use crate::fleet::{self, Rules};
+use crate::push::Origin;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
 const MAX_SECONDS: u64 = 24 * 3_600;
 const MAX_DAYS: u64 = 366;
 const DAY: u64 = 24 * 3_600;
+/// The longest name on a bus, in bytes.
+const MAX_NAME_BYTES: usize = 255;
 const MAX_COUNT: usize = 1_024;
 const MAX_MIB: u64 = 1_024 * 1_024;
 const MAX_PROCESSES: u64 = 32_768;
@@ -65,6 +69,14 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct PushFile {
     mqtt: Option<Settings>,
+    unified_push: Option<UnifiedPushFile>,
+}
+
+/// A distributor on the session bus.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnifiedPushFile {
+    distributor: Option<String>,
 }
 
 /// A number, or the word for none.
@@ -88,8 +100,8 @@ pub(crate) struct Config {
     /// How much hosts give way to everything else.
     pub(crate) priority: Priority,
     /// Where push messages come from.
-    pub(crate) push: Option<Server>,
-    /// What the fleet may order here.
+    pub(crate) push: Option<Origin>,
+    /// What the fleet may order here, and from where.
     pub(crate) fleet: Option<(Rules, Server)>,
 }
 
@@ -148,15 +160,8 @@ impl File {
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
         let confinement = Confinement::of(self.confinement.as_deref())?;
         let priority = self.priority()?;
-        let push = self.push.mqtt.map(Settings::server).transpose().map_err(|error| format!("[push.mqtt]: {error}"))?;
-        let fleet = self.fleet.map(fleet::File::checked).transpose().map_err(|error| format!("[fleet]: {error}"))?;
-        let fleet = fleet.map(|rules| {
-            let server = rules.server.clone().or_else(|| push.clone());
-            let server = server
-                .ok_or("[fleet]: no server is named that orders could come from: write [push.mqtt] or [fleet.mqtt]")?;
-            Ok::<_, String>((rules, server))
-        });
-        let fleet = fleet.transpose()?;
+        let push = self.push.origin()?;
+        let fleet = self.fleet.map(|file| ordered_by(file, push.as_ref())).transpose()?;
         Ok(Config { core, waiting_launchers, containment: self.containment, confinement, priority, push, fleet })
     }
 
@@ -202,6 +207,49 @@ impl File {
             Some(word) => Err(format!("pool = {word:?}: it has to be \"normal\" or \"conservative\"")),
         }
     }
+}
+
+impl PushFile {
+    fn origin(self) -> Result<Option<Origin>, String> {
+        match (self.mqtt, self.unified_push) {
+            (None, None) => Ok(None),
+            (Some(mqtt), None) => {
+                let server = mqtt.server().map_err(|error| format!("[push.mqtt]: {error}"))?;
+                Ok(Some(Origin::Mqtt(server)))
+            }
+            (None, Some(UnifiedPushFile { distributor })) => {
+                let wrong = distributor.as_ref().filter(|name| {
+                    let named = name.strip_prefix(DISTRIBUTOR_PREFIX).is_some_and(|rest| !rest.is_empty());
+                    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+                    !named || name.len() > MAX_NAME_BYTES || !name.chars().all(legal)
+                });
+                match wrong {
+                    Some(name) => Err(format!(
+                        "[push.unified_push]: {name:?} is no distributor: it has to be a name on the session bus such as \
+                         \"{DISTRIBUTOR_PREFIX}kde\""
+                    )),
+                    None => Ok(Some(Origin::UnifiedPush(distributor))),
+                }
+            }
+            (Some(_), Some(_)) => {
+                Err("messages come from [push.mqtt] or from [push.unified_push]: remove one of them".into())
+            }
+        }
+    }
+}
+
+/// What the fleet may order, from a server of its own or from that of push messages.
+fn ordered_by(file: fleet::File, push: Option<&Origin>) -> Result<(Rules, Server), String> {
+    let rules = file.checked().map_err(|error| format!("[fleet]: {error}"))?;
+    let server = match (&rules.server, push) {
+        (Some(server), _) | (None, Some(Origin::Mqtt(server))) => server.clone(),
+        (None, Some(Origin::UnifiedPush(_)) | None) => {
+            return Err(
+                "[fleet]: no server is named that orders could come from: write [push.mqtt] or [fleet.mqtt]".into()
+            );
+        }
+    };
+    Ok((rules, server))
 }
 
 const fn bytes_of(mib: u64) -> u64 {
@@ -306,7 +354,7 @@ mod tests {
         let server = read(
             "server = \"mqtts://h\"\nmachine = \"kitchen\"\nprefix = \"acme\"\nca_file = \"/ca.pem\"\nkeep_alive_seconds = 60\nsession_expiry_days = 2\n",
         );
-        let server = server.expect("all of it is known").expect("there is one");
+        let Ok(Some(Origin::Mqtt(server))) = server else { panic!("{server:?}") };
         assert_eq!(server.topic_of("a"), "acme/kitchen/a");
         assert_eq!((server.keep_alive.as_secs(), server.session_expiry.as_secs()), (60, 172_800));
         for (text, part) in [
@@ -322,6 +370,23 @@ mod tests {
             let error = read(text).expect_err(text);
             assert!(error.contains(part), "{part}: {error}");
         }
+    }
+
+    #[test]
+    fn a_distributor_is_checked_and_there_is_one_origin() {
+        let read = |text: &str| {
+            let file: Result<File, _> = toml::from_str(text);
+            file.map_err(|error| error.to_string()).and_then(File::checked).map(|config| config.push)
+        };
+        assert!(matches!(read("[push.unified_push]\n"), Ok(Some(Origin::UnifiedPush(None)))));
+        let chosen = read("[push.unified_push]\ndistributor = \"org.unifiedpush.Distributor.kde\"\n");
+        assert!(matches!(chosen, Ok(Some(Origin::UnifiedPush(Some(name)))) if name.ends_with(".kde")));
+        for name in ["kde", "org.unifiedpush.Distributor.", "org.unifiedpush.Distributor.a b"] {
+            let error = read(&format!("[push.unified_push]\ndistributor = {name:?}\n")).expect_err(name);
+            assert!(error.contains("Distributor.kde"), "{error}");
+        }
+        let both = read("[push.unified_push]\n[push.mqtt]\nserver = \"mqtts://h\"\n");
+        assert!(both.is_err_and(|error| error.contains("remove one of them")));
     }
 
     #[test]

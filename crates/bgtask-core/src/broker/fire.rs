@@ -8,6 +8,7 @@ use super::{Core, Task};
 use crate::activation::{Activation, Firing};
 use crate::event::{Cause, EventKind};
 use crate::ids::{AppId, InstanceId, SocketKey, TaskId};
+use crate::model::edge::EdgeKind;
 use crate::model::fact::{Fact, LOGGED_OFF, Report, Zone};
 use crate::model::registration::Standing;
 use crate::model::trigger::{Details, SystemTriggerType, Trigger};
@@ -62,14 +63,21 @@ impl Core {
             self.fire(kind, None);
         }
         if before.is_some() {
-            self.fire_conditions(fact, value);
+            self.edge(EdgeKind::Condition(fact, value));
         }
         match (fact, value) {
-            (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
-            (Fact::EnergySaver, false) => self.unstretch(),
+            (Fact::EnergySaver, saving) => {
+                if saving {
+                    self.cancel_for_energy_saver();
+                }
+                self.stretch_anew();
+            }
             (Fact::MemoryPressure, true) => self.cancel_for_memory(),
             (Fact::ExternalPower, false) => self.cancel_maintenance(),
-            (Fact::Standby, false) => self.look_at_sockets(),
+            (Fact::Standby, false) => {
+                self.look_at_sockets();
+                self.look_at_channels();
+            }
             _ => {}
         }
         self.cancel_on_condition_loss();
@@ -85,29 +93,7 @@ impl Core {
 
     /// Fires a system trigger: for everybody, or for one app.
     pub(super) fn fire(&mut self, fired: SystemTriggerType, only: Option<&AppId>) {
-        let listens = |task: &&Task| {
-            let its = &task.registration;
-            its.standing == Standing::Active && only.is_none_or(|app| *app == its.app)
-        };
-        let ids: Vec<_> =
-            self.tasks.concerned(&Occasion::System(fired)).filter(listens).map(|task| task.registration.id).collect();
-        for id in ids {
-            self.accept(id, Occurrence::default());
-        }
-    }
-
-    /// Fires what waits for a condition to begin to hold.
-    fn fire_conditions(&mut self, fact: Fact, value: bool) {
-        let begins = |task: &&Task| {
-            let its = &task.registration;
-            let Trigger::Condition { condition, .. } = its.trigger else { return false };
-            condition.fact() == fact && condition.holds_at(value) && its.standing == Standing::Active
-        };
-        let ids: Vec<_> =
-            self.tasks.concerned(&Occasion::Condition).filter(begins).map(|task| task.registration.id).collect();
-        for id in ids {
-            self.accept(id, Occurrence::default());
-        }
+        self.edge(EdgeKind::System(fired, only.cloned()));
     }
 
     /// Fires what waits for a new session of the user, once in each.

@@ -140,6 +140,7 @@ fn later_fields_come_back() {
     returns(&[Usage { processes: Some(257), ..Usage::default() }]);
     let stretch = Stretch { saving: 2, rare: 3, rare_after: Duration::from_secs(86_400) };
     returns(&[Config { stretch, ..samples::config() }]);
+    returns(&samples::LATER_CLASSES.map(samples::of_class));
 }
 
 #[test]
@@ -250,6 +251,7 @@ fn samples_as_rows() -> Vec<(String, String, String)> {
     changes.extend(sample.sockets.into_iter().map(C::PutSocket));
     changes.extend(sample.accounts.into_iter().map(|(app, account)| C::PutAccount(app, account)));
     changes.extend(sample.channels.into_iter().map(C::PutChannel));
+    changes.extend(sample.edges.into_iter().map(C::PutEdge));
     changes.extend(sample.orders.into_iter().map(C::PutOrder));
     changes.extend([C::PutSequence(sample.last_sequence), C::PutSwitchedOff(sample.switched_off)]);
     let rows = changes.iter().map(row).map(|row| match row {

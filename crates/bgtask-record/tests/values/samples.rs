@@ -6,15 +6,15 @@ use bgtask_core::{
     AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppService, AppServiceConnectionStatus,
     AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice,
     CancellationReason, Cause, Change, Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent,
-    CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage,
-    Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, FleetOrder, Gate, Grant, HostExit, HostId, Input,
-    InstanceId, LastRun, Limit, NewOrder, NewRegistration, NewSocket, Notice, OrderId, OrderResult, OrderState,
-    Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Push, PushChannel,
-    PushTicket, Readiness, Refusal, Registration, Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server,
-    Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey,
-    SocketKind, SocketState, SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType,
-    TaskGroup, TaskId, TaskType, ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason,
-    WallTime, Zone,
+    ControlChannelTriggerResourceType, ControlChannelTriggerStatus, CustomSystemEventTriggerRecurrence, DayWindow,
+    Demand, Details, DeviceTriggerResult, Edge, EdgeKind, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event,
+    EventClass, EventKind, Fact, Firing, FleetOrder, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit,
+    NewControlChannel, NewOrder, NewRegistration, NewSocket, Notice, OrderId, OrderResult, OrderState, Outcome, Output,
+    Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness,
+    Refusal, Registration, Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot,
+    Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey, SocketKind, SocketState,
+    SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType,
+    ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
 
 const TASK: TaskId = TaskId::from_random(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -41,13 +41,18 @@ fn triggers() -> Vec<Trigger> {
         Trigger::MediaProcessing,
         Trigger::DeviceUse,
     ];
-    let classes = EventClass::ALL.iter().map(|class| Trigger::Event {
-        class: *class,
-        properties: if matches!(class.support(), Support::Heard { .. }) { properties() } else { Properties::new() },
-        one_shot: class.word().is_empty(),
-    });
+    let classes = EventClass::ALL.iter().filter(|class| !LATER_CLASSES.contains(class)).copied().map(of_class);
     let service = Trigger::AppService { name: "org.example.photos.resize".into() };
     systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).chain([service]).collect()
+}
+
+/// The classes of triggers that there were not when the files were frozen.
+pub(crate) const LATER_CLASSES: [EventClass; 1] = [EventClass::BackgroundTransferCompletionGroup];
+
+pub(crate) fn of_class(class: EventClass) -> Trigger {
+    let heard = matches!(class.support(), Support::Heard { .. });
+    let properties = if heard { properties() } else { Properties::new() };
+    Trigger::Event { class, properties, one_shot: class.word().is_empty() }
 }
 
 fn properties() -> Properties {
@@ -315,6 +320,7 @@ fn gates() -> Vec<Gate> {
         Gate::Load,
         Gate::Backoff,
         Gate::Running,
+        Gate::Holder,
         Gate::Slot,
     ];
     all.extend(conditions().into_iter().map(Gate::Condition));
@@ -426,6 +432,8 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::PutChannel(PushChannel { uri: None, ..channel() }),
         Change::PutChannel(channel()),
         Change::DeleteChannel(app_id()),
+        Change::PutEdge(edges().remove(0)),
+        Change::DeleteEdge(1),
         Change::DeleteOrder(order_id()),
         Change::DeleteState(Fact::OnlineAccounts),
         Change::DeleteState(Fact::DefaultAccount),
@@ -496,8 +504,20 @@ pub(crate) fn snapshot() -> Snapshot {
         accounts: accounts(),
         sockets: sockets(),
         channels: vec![channel()],
+        edges: edges(),
         orders: fleet_orders(),
     }
+}
+
+fn edges() -> Vec<Edge> {
+    let kinds = [
+        EdgeKind::System(SystemTriggerType::TimeZoneChange, None),
+        EdgeKind::System(SystemTriggerType::ServicingComplete, Some(app_id())),
+        EdgeKind::Condition(Fact::Internet, true),
+        EdgeKind::Custom("org.example.burst".into()),
+    ];
+    let next = registrations()[0].id;
+    (1..).zip(kinds).map(|(number, kind)| Edge { number, kind, next, spared: vec![next] }).collect()
 }
 
 fn channel() -> PushChannel {
@@ -605,9 +625,28 @@ fn requests() -> Vec<Request> {
         open(Some(app_id()), Some(details())),
         open(None, None),
         Request::CreatePushChannel(app.clone()),
-        Request::ClosePushChannel(app),
+        Request::ClosePushChannel(app.clone()),
+        Request::EnableControlChannel(app.clone(), new_control_channel(None)),
+        Request::EnableControlChannel(app.clone(), new_control_channel(Some(HOST))),
+        Request::CloseControlChannel { app, id: "mail".into() },
     ]);
     all
+}
+
+fn new_control_channel(host: Option<HostId>) -> NewControlChannel {
+    let resource = match host {
+        None => ControlChannelTriggerResourceType::RequestSoftwareSlot,
+        Some(_) => ControlChannelTriggerResourceType::RequestHardwareSlot,
+    };
+    NewControlChannel {
+        key: SocketKey(6),
+        id: "mail".into(),
+        client: CLIENT,
+        host,
+        keep_alive: 25,
+        resource,
+        ended: host.is_some(),
+    }
 }
 
 fn reports() -> Vec<Report> {
@@ -651,6 +690,8 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::SocketReady(SocketKey(5), Readiness::Closed),
         Input::SocketsGone(vec![SocketKey(5), SocketKey(u64::MAX)]),
         Input::CallerGone(INSTANCE),
+        Input::ChannelSeen(SocketKey(6), Some(7)),
+        Input::ChannelSeen(SocketKey(6), None),
         Input::ChannelOpened { app: app_id(), uri: "mqtt://h/bgtask/m/a".into() },
         Input::ChannelRefused { app: app_id(), why: "away".into(), help: "wait".into() },
         Input::Pushed { app: app_id(), messages: pushes() },
@@ -700,6 +741,8 @@ fn replies() -> Vec<Reply> {
         Reply::AppService { status: *status, why: "so".into(), instance }
     };
     all.extend(AppServiceConnectionStatus::ALL.iter().map(opened));
+    let channel = |status: &_| Reply::ControlChannel { status: *status, why: "so".into() };
+    all.extend(ControlChannelTriggerStatus::ALL.iter().map(channel));
     all.extend(DeviceTriggerResult::ALL.iter().map(|result| Reply::DeviceUse(*result, "so".into())));
     all
 }
@@ -839,6 +882,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Load(TASK),
         WakeReason::KeepAlive(TASK),
         WakeReason::More,
+        WakeReason::ChannelExpiry,
         WakeReason::Fleet,
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));

@@ -64,6 +64,7 @@ impl Stage {
             orders: Vec::new(),
             accounts: Vec::new(),
             sockets: Vec::new(),
+            edges: Vec::new(),
         };
         self.inbox.push_back(Input::Policy(self.setting.policy.clone()));
         self.inbox.extend(self.setting.apps.iter().cloned().map(Input::AppInstalled));

@@ -47,6 +47,8 @@
 
 mod activity;
 mod socket;
+#[cfg(feature = "testing")]
+mod stand_in;
 #[cfg(test)]
 mod tests;
 
@@ -55,3 +57,5 @@ pub use activity::{
     SocketActivityTriggerReason,
 };
 pub use socket::{DatagramSocket, SocketActivityConnectedStandbyAction, StreamSocket, StreamSocketListener};
+#[cfg(feature = "testing")]
+pub(crate) use stand_in::{HandOver, TAKER, Taker};

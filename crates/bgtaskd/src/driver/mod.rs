@@ -4,10 +4,12 @@ mod clock;
 mod doubts;
 mod durable;
 mod effects;
+mod launches;
 mod notify;
 mod open;
 mod start;
 mod task_files;
+mod transfer_groups;
 mod transfers;
 
 pub(crate) use self::doubts::Tried;
@@ -19,13 +21,13 @@ use std::io::BufWriter;
 use std::time::Duration;
 
 use bgtask_core::{
-    ClientId, Core, HostId, Input, InstanceId, Now, Output, Readiness, Refusal, Reply, Request, RequestId, SocketKey,
-    Wake,
+    AppId, ClientId, Core, HostId, Input, InstanceId, NewControlChannel, Now, Output, Readiness, Refusal, Reply,
+    Request, RequestId, SocketKey, Wake,
 };
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
 use bgtask_sources::{EventReport, PathReport, Report, SourceKind};
-use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
+use bgtask_wire::{Call, EnablingChannel, Error, ErrorKind, HostSignal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use zbus::Message;
@@ -56,6 +58,7 @@ use crate::task_files::TaskFiles;
 use crate::transfers::Transfers;
 use clock::Clock;
 use durable::Durable;
+use launches::Launches;
 
 /// The store is tidied when nothing has happened for so long after a commit: one wake-up for many changes.
 const STORE_REST: Duration = Duration::from_millis(200);
@@ -78,6 +81,8 @@ struct Driver {
     apps: Apps,
     clients: Clients,
     hosts: Hosts,
+    /// Those that are to be started, and for whose start this turn has no time.
+    launches: Launches,
     /// The commands whose program is being started.
     commands: HashMap<HostId, InstanceId>,
     /// What commands wrote.
@@ -95,6 +100,8 @@ struct Driver {
     fleet: Option<Fleet>,
     task_files: TaskFiles,
     transfers: Transfers,
+    /// Whose transfers may be carried may be another since it was last looked at.
+    access_changes: bool,
     policies: Policies,
     consents: Consents,
     places: Places,
@@ -118,6 +125,8 @@ struct Driver {
     /// Something is left to do once nothing has happened for so long: replacing a used launcher, tidying the store.
     untidy: Option<Duration>,
     watchdog: Watchdog,
+    /// The last turn was not one that time brought about.
+    heard_others: bool,
     /// It was told to stop, and waits for its hosts.
     stopping: bool,
     _occupied: Occupied,
@@ -133,6 +142,11 @@ impl Driver {
                 self.untidy.get_or_insert(STORE_REST);
             }
             let now = Clock::now();
+            self.heard_others = !matches!(came, Came::Wake);
+            for order in self.launches.begin_turn() {
+                self.perform_now(order);
+            }
+            self.follow_up(now);
             match came {
                 Came::Inbox => {
                     for incoming in waiting.drain(..) {
@@ -170,13 +184,15 @@ impl Driver {
                         self.handle(now, input);
                     }
                 }
-                Came::Retry => {}
+                Came::Retry | Came::Launches => {}
                 Came::Sockets(seen) => {
                     for (key, readiness) in seen {
-                        self.handle(now, Input::SocketReady(key, readiness));
+                        let input = self.sockets.input(key, readiness);
+                        self.handle(now, input);
                     }
                 }
             }
+            self.settle_withheld_transfers(now);
             self.finish_turn()?;
         }
         tracing::info!("stopped");
@@ -197,6 +213,12 @@ impl Driver {
         }
         tokio::select! {
             biased;
+            // Who calls without a pause does not hold up time: every other turn may be one of its.
+            rang = self.clock.rings(), if works && self.heard_others => {
+                rang.map_err(clock)?;
+                tokio::task::yield_now().await;
+                return Ok(Came::Wake);
+            }
             Some(report) = self.reports.recv() => return Ok(Came::Report(report)),
             Some((key, report)) = self.changes.recv() => return Ok(Came::Changes(key, report)),
             Some((key, report)) = self.events.recv() => return Ok(Came::Events(key, report)),
@@ -215,6 +237,7 @@ impl Driver {
                 tokio::task::yield_now().await;
                 return Ok(Came::Wake);
             }
+            () = tokio::task::yield_now(), if !self.launches.is_empty() => return Ok(Came::Launches),
             came = after(pause) => return Ok(came),
         }
         // Others were about to knock: let them in, while there is room.
@@ -230,10 +253,11 @@ impl Driver {
     fn take(&mut self, now: Now, incoming: Incoming) {
         match incoming {
             Incoming::Client(id, visitor) => {
-                let host = self.hosts.app_of(&visitor.process.cgroup, visitor.process.session);
-                let identity = visitor.process.identify(&self.apps, host);
+                let host = self.hosts.holding(&visitor.process.cgroup, visitor.process.session);
+                let (host, app) = host.map_or((None, None), |(host, app)| (Some(host), Some(app)));
+                let identity = visitor.process.identify(&self.apps, app);
                 tracing::debug!(client = id.0, pid = visitor.process.pid, ?identity, "client connected");
-                self.clients.enter(id, identity, visitor);
+                self.clients.enter(id, identity, host, visitor);
             }
             Incoming::Said(id, message) => match (message.message_type(), self.hosts.of_client(id)) {
                 (MessageType::MethodCall, _) => self.call(now, id, &message),
@@ -261,7 +285,9 @@ impl Driver {
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
                 for input in self.apps.read() {
+                    let gone = if let Input::AppRemoved(app) = &input { Some(app.clone()) } else { None };
                     self.handle(now, input);
+                    gone.into_iter().for_each(|app| self.cancel_transfers_of(now, &app));
                 }
             }
             Incoming::Policies => {
@@ -286,6 +312,8 @@ impl Driver {
     fn stop(&mut self, now: Now, why: &str) {
         tracing::info!("stopping: {why}");
         if std::mem::replace(&mut self.stopping, true) {
+            // Who has not been started could not be ended.
+            self.launches.take_all().into_iter().for_each(|order| self.perform_now(order));
             let hosts: Vec<_> = self.core.hosts().map(|host| host.id).collect();
             hosts.into_iter().for_each(|host| self.part_with(host));
         } else {
@@ -334,6 +362,7 @@ impl Driver {
                 self.handle(now, Input::Attach { client: id, app, activates });
             }
             Ok(Answer::HandOver(transfer)) => self.transfer_socket(now, id, message, *transfer),
+            Ok(Answer::EnableChannel(app, asked)) => self.enable_channel(now, id, message, app, *asked),
             Err(error) => self.reply(id, message, Err(error)),
         }
     }
@@ -347,20 +376,35 @@ impl Driver {
                 self.ask(now, id, message, request);
             }
             Err(error) => {
-                let kind = match error.kind() {
-                    std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
-                    _ => ErrorKind::LimitReached,
-                };
-                self.reply(id, message, Err(Error::new(kind, format!("the socket cannot be handed over: {error}"))));
+                self.reply(id, message, Err(no_socket("the socket cannot be handed over", &error)));
             }
+        }
+    }
+
+    /// The broker has a copy of the connection before the core hears of the channel.
+    fn enable_channel(&mut self, now: Now, id: ClientId, message: &Message, app: AppId, asked: EnablingChannel) {
+        let Some(host) = self.clients.get(id).map(|client| client.host) else { return };
+        let EnablingChannel { id: name, transport, keep_alive, resource, .. } = asked;
+        let resource = match bgtask_convert::channel_resource(resource) {
+            Ok(resource) => resource,
+            Err(error) => return self.reply(id, message, Err(error)),
+        };
+        match self.sockets.watch_over(transport) {
+            Ok((key, ended)) => {
+                let new = NewControlChannel { key, id: name, client: id, host, keep_alive, resource, ended };
+                self.ask(now, id, message, Request::EnableControlChannel(app, new));
+            }
+            Err(error) => self.reply(id, message, Err(no_socket("the connection cannot be watched", &error))),
         }
     }
 
     /// Asks the core, unless its answer could not be made durable now.
     fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) -> Option<RequestId> {
         if self.durable.retry().is_some() {
-            if let Request::TransferSocket(_, new) = &request {
-                self.sockets.drop(new.key);
+            match &request {
+                Request::TransferSocket(_, new) => self.sockets.drop(new.key),
+                Request::EnableControlChannel(_, new) => self.sockets.drop(new.key),
+                _ => {}
             }
             let text = "the broker cannot make anything durable now (its log says why): try again later";
             self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
@@ -426,6 +470,7 @@ impl Driver {
     fn decide(&mut self, now: Now, input: Input) {
         let recorded = self.recorder.is_some().then(|| input.clone());
         let mut outputs = Vec::new();
+        self.access_changes |= may_change_access(&input);
         self.core.handle(now, input);
         loop {
             let output = self.core.poll();
@@ -472,6 +517,9 @@ impl Driver {
         loop {
             let committed = self.durable.commit().map_err(|error| Failure::new("the store cannot go on", error))?;
             let Some(committed) = committed else { return Ok(()) };
+            if committed.unflushed {
+                self.untidy.get_or_insert(STORE_REST);
+            }
             let now = Clock::now();
             for effect in committed.effects {
                 self.perform(effect);
@@ -481,6 +529,7 @@ impl Driver {
                 effects::log(&event);
                 self.put_away_after(&event);
                 self.transfer_went_on(&event);
+                self.transfer_group_was_told(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));
@@ -512,6 +561,7 @@ enum Came {
     Inbox,
     Wake,
     Retry,
+    Launches,
     Idle,
     Sockets(Vec<(SocketKey, Readiness)>),
 }
@@ -519,6 +569,17 @@ enum Came {
 /// Whether a server may be reached that could not be before.
 fn lets_connect(report: &Report) -> bool {
     matches!(report, Report::Level(SourceKind::Internet, true) | Report::Level(SourceKind::Standby, false))
+}
+
+/// Whether somebody may have said who may have transfers carried, or an app has come or gone (U-26).
+const fn may_change_access(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::Policy(_)
+            | Input::Attach { .. }
+            | Input::Detach(_)
+            | Input::Request(_, Request::SetAccess(..) | Request::SetBackground { .. })
+    )
 }
 
 async fn after(pause: Option<(Duration, Came)>) -> Came {
@@ -529,4 +590,14 @@ async fn after(pause: Option<(Duration, Came)>) -> Came {
         }
         None => std::future::pending().await,
     }
+}
+
+/// Why the broker cannot take a socket in.
+fn no_socket(what: &str, error: &std::io::Error) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
+        std::io::ErrorKind::Unsupported => ErrorKind::NotSupported,
+        _ => ErrorKind::LimitReached,
+    };
+    Error::new(kind, format!("{what}: {error}"))
 }

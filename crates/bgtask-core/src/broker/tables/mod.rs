@@ -2,7 +2,9 @@
 
 mod accounts;
 mod apps;
+mod channels;
 mod facts;
+mod few;
 mod hosts;
 mod id_map;
 mod mail;
@@ -14,7 +16,9 @@ mod times;
 
 pub(super) use accounts::{Accounts, Entry};
 pub(super) use apps::Apps;
+pub(super) use channels::ControlChannels;
 pub(super) use facts::{Facts, stands_on};
+use few::Few;
 pub(super) use hosts::Hosts;
 use id_map::IdMap;
 pub(super) use mail::Mailboxes;

@@ -1,9 +1,9 @@
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 
-use super::{Agenda, Alarm, Facts, IdMap, Occasion, Occasions, Times, stands_on};
+use super::{Agenda, Alarm, Facts, Few, IdMap, Occasion, Occasions, Times, stands_on};
 use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
@@ -18,9 +18,9 @@ use crate::time::{BootTime, WallTime};
 pub(in crate::broker) struct Task {
     pub(in crate::broker) registration: Registration,
     /// Accepted and not yet given to a host, in the order they go.
-    pub(in crate::broker) waiting: VecDeque<Activation>,
+    pub(in crate::broker) waiting: Few<Activation>,
     /// Given to a host.
-    pub(in crate::broker) running: Vec<Activation>,
+    pub(in crate::broker) running: Few<Activation>,
     /// What its first waiting activation was last seen to wait for: only a change of it is news.
     gate: Option<Box<Gate>>,
     /// Where it stands among those that wait, in the order they fired.
@@ -32,7 +32,7 @@ pub(in crate::broker) struct Task {
     /// It came due together with more than can run at once: they start one after the other.
     pub(in crate::broker) in_storm: bool,
     /// How many orders to plan its calendar have not been answered.
-    pub(in crate::broker) plans: u32,
+    pub(in crate::broker) plans: u16,
     /// Thousandths of wake-ups that served it beside those of its timer, since it was last told what it came to cost.
     pub(in crate::broker) wakes: u32,
     /// How well it is listened for it.
@@ -108,14 +108,27 @@ impl Tasks {
         self.of_app.get(app).into_iter().flatten().filter_map(|id| self.get(*id))
     }
 
+    /// All, from one of an app on.
+    pub(in crate::broker) fn all_from(&self, app: &AppId, from: TaskId) -> impl Iterator<Item = &Task> {
+        let others = self.of_app.range::<AppId, _>((Bound::Excluded(app), Bound::Unbounded));
+        let others = others.flat_map(|(_, ids)| ids).filter_map(|id| self.get(*id));
+        self.of_app_from(app, from).chain(others)
+    }
+
+    /// Those of an app, from an id on.
+    pub(in crate::broker) fn of_app_from(&self, app: &AppId, from: TaskId) -> impl Iterator<Item = &Task> {
+        let ids = self.of_app.get(app).into_iter().flat_map(move |ids| ids.range(from..));
+        ids.filter_map(|id| self.get(*id))
+    }
+
     /// Those that something concerns at once.
     pub(in crate::broker) fn concerned(&self, occasion: &Occasion) -> impl Iterator<Item = &Task> {
         self.occasions.concerned(occasion).filter_map(|id| self.get(id))
     }
 
-    /// Those that something concerns, from an id on and not more than so many.
-    pub(in crate::broker) fn concerned_from(&self, occasion: &Occasion, from: TaskId, most: usize) -> Vec<TaskId> {
-        self.occasions.concerned_from(occasion, from, most)
+    /// Those that something concerns, from an id on.
+    pub(in crate::broker) fn concerned_from(&self, occasion: &Occasion, from: TaskId) -> impl Iterator<Item = &Task> {
+        self.occasions.concerned_from(occasion, from).filter_map(|id| self.get(id))
     }
 
     /// How often one of them was looked at so far.
@@ -131,9 +144,12 @@ impl Tasks {
         self.of_app.get(app).map_or(0, BTreeSet::len)
     }
 
-    /// So many more are about to come.
-    pub(in crate::broker) fn reserve(&mut self, more: usize) {
-        self.by_id.reserve(more);
+    /// These are about to come, and nobody has come before: what is put in order at once takes less room.
+    pub(in crate::broker) fn expect(&mut self, coming: &[Registration]) {
+        self.by_id.reserve(coming.len());
+        let mut of_app = BTreeMap::<_, Vec<_>>::new();
+        coming.iter().for_each(|its| of_app.entry(&its.app).or_default().push(its.id));
+        self.of_app = of_app.into_iter().map(|(app, ids)| (app.clone(), ids.into_iter().collect())).collect();
     }
 
     pub(in crate::broker) fn insert(&mut self, mut registration: Registration, facts: &mut Facts) {
@@ -143,8 +159,8 @@ impl Tasks {
         self.occasions.insert(id, &registration.trigger);
         let task = Task {
             registration,
-            waiting: VecDeque::new(),
-            running: Vec::new(),
+            waiting: Few::NONE,
+            running: Few::NONE,
             gate: None,
             place: None,
             times: Times::NONE,
@@ -175,14 +191,14 @@ impl Tasks {
 
     /// The last waiting activation of a task, to change it.
     pub(in crate::broker) fn last_waiting_mut(&mut self, id: TaskId) -> Option<&mut Activation> {
-        let last = self.by_id.get_mut(&id)?.waiting.back_mut()?;
+        let last = self.by_id.get_mut(&id)?.waiting.last_mut()?;
         self.dirty.insert(last.instance, id);
         Some(last)
     }
 
     /// The first waiting activation of a task, to change it.
     pub(in crate::broker) fn first_waiting_mut(&mut self, id: TaskId) -> Option<&mut Activation> {
-        let first = self.by_id.get_mut(&id)?.waiting.front_mut()?;
+        let first = self.by_id.get_mut(&id)?.waiting.first_mut()?;
         self.dirty.insert(first.instance, id);
         Some(first)
     }
@@ -191,16 +207,14 @@ impl Tasks {
     pub(in crate::broker) fn wait(&mut self, id: TaskId, activation: Activation) {
         self.dirty.insert(activation.instance, id);
         if let Some(task) = self.by_id.get_mut(&id) {
-            // There is seldom more than one.
-            task.waiting.reserve_exact(1);
-            task.waiting.push_back(activation);
+            task.waiting.push(activation);
             self.enqueue(id);
         }
     }
 
     /// Takes what waits away, to let it wait elsewhere.
-    pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> VecDeque<Activation> {
-        let waiting = self.by_id.get_mut(&id).map(|task| std::mem::take(&mut task.waiting));
+    pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> Vec<Activation> {
+        let waiting = self.by_id.get_mut(&id).map(|task| task.waiting.take());
         self.forget_load(id);
         self.dequeue(id);
         waiting.unwrap_or_default()
@@ -249,7 +263,7 @@ impl Tasks {
         }
         let task = self.by_id.get_mut(&id)?;
         let place = task.waiting.iter().position(|activation| activation.instance == instance)?;
-        let ended = task.waiting.remove(place);
+        let ended = Some(task.waiting.remove(place));
         task.gate = None;
         self.dirty.insert(instance, id);
         self.left_the_queue(id);
@@ -495,6 +509,6 @@ mod tests {
     #[test]
     fn a_task_is_small() {
         let size = std::mem::size_of::<Task>();
-        assert!(size <= 448, "{size} bytes");
+        assert!(size <= 360, "{size} bytes");
     }
 }
