@@ -80,7 +80,7 @@
 //!
 //! The broker's socket is `$BGTASK_ADDRESS`, or else `$XDG_RUNTIME_DIR/bgtask/broker`. The broker knows the app by its program,
 //! which the app's manifest names; other programs say whom they [act for](act_for).
-#![deny(unsafe_code)] // One function of `host::channel` takes over the descriptor that the broker left open.
+#![deny(unsafe_code)] // `host::channel` takes over the descriptor that the broker left open, and `network::unsent` asks the kernel.
 #![warn(missing_docs)]
 
 mod access;

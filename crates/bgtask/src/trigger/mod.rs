@@ -2,6 +2,7 @@
 
 mod bluetooth;
 mod bus;
+mod control_channel;
 mod custom;
 mod demand;
 mod device;
@@ -30,6 +31,7 @@ pub use bus::{
     DBusSignalEvent, DBusSignalTrigger, MessageBus, UnitManager, UnitState, UnitStateEvent, UnitStateTrigger,
 };
 
+pub use control_channel::ControlChannelTrigger;
 pub use custom::{CustomSystemEvent, CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence};
 pub use demand::{
     ApplicationTrigger, ApplicationTriggerResult, MediaProcessingTrigger, MediaProcessingTriggerResult, TriggerResponse,
@@ -159,6 +161,8 @@ triggers! {
     ToastNotificationHistoryChanged(ToastNotificationHistoryChangedTrigger),
     /// What arrives at a socket that was handed over.
     SocketActivity(SocketActivityTrigger),
+    /// What arrives at a connection that the app keeps, or that its server wants to hear something.
+    ControlChannel(ControlChannelTrigger),
     /// A message that a server pushes.
     PushNotification(PushNotificationTrigger),
     /// A text message.
