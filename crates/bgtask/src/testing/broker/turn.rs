@@ -138,6 +138,7 @@ impl TestBroker {
                 return vec![Input::ChannelOpened { app, uri }];
             }
             Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {}
+            Output::AcknowledgeOrders(_) | Output::AnswerOrder(_) => unreachable!("no fleet gives orders"),
             Output::Plan { .. } => unreachable!("no app has what only commands have"),
             Output::Listen { task, .. } => return vec![self.ears.listen(task)],
             Output::Unlisten(task) => self.ears.unlisten(task),
