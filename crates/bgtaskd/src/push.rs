@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 
 use crate::failure::Failure;
 
-/// Reports that wait for the driver; whoever finds it full waits, and so does its server.
-const MAX_REPORTS: usize = 16;
+/// Reports that wait for the driver, and the most that it takes in one turn; whoever finds it full waits, and so does its server.
+pub(crate) const MAX_REPORTS: usize = 16;
 
 /// Names this machine's broker at the server, the same in all its lives.
 const IDENTITY_FILE: &str = "push-id";

@@ -91,9 +91,6 @@ pub struct Core {
     portions: Portions,
     /// What has fired some of those it concerns, and owes it the rest.
     edges: Edges,
-    /// When each app had its last turn, while anything waits for one.
-    turns: BTreeMap<AppId, u64>,
-    last_turn: u64,
     /// When the driver was last told to wake the machine.
     rouse: Option<BootTime>,
     /// Something changed that may let a waiting activation run.
@@ -127,8 +124,6 @@ impl Core {
             outputs: VecDeque::new(),
             portions: Portions::default(),
             edges: Edges::new(),
-            turns: BTreeMap::new(),
-            last_turn: 0,
             rouse: None,
             unsettled: false,
             begun: false,

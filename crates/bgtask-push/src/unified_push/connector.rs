@@ -101,6 +101,8 @@ impl Connector {
                 () = sleep_until(until) => return true,
                 order = self.orders.recv() => match order {
                     Some(Order::Nudge) => return true,
+                    // Somebody waits for the answer.
+                    Some(Order::Open(channel)) => return self.begin(&channel).await,
                     Some(order) => if !self.obey_unconnected(order).await {
                         return false;
                     },

@@ -50,7 +50,7 @@ use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
-use crate::push::Push;
+use crate::push::{MAX_REPORTS, Push};
 use crate::service_manager::Watchdog;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
@@ -172,8 +172,14 @@ impl Driver {
                 Came::Events(key, report) => {
                     self.listeners.came(key, report).into_iter().for_each(|input| self.handle(now, input));
                 }
-                Came::Push(report) => {
-                    self.push.came(report).into_iter().for_each(|input| self.handle(now, input));
+                Came::Push(first) => {
+                    let mut inputs = self.push.came(first);
+                    // Those that wait behind it cost no commit of their own.
+                    for _ in 1..MAX_REPORTS {
+                        let Ok(next) = self.push_reports.try_recv() else { break };
+                        inputs.extend(self.push.came(next));
+                    }
+                    inputs.into_iter().for_each(|input| self.handle(now, input));
                 }
                 Came::Fleet(report) => {
                     let inputs = self.fleet.as_mut().map(|fleet| fleet.came(report));
