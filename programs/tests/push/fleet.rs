@@ -136,7 +136,7 @@ fn named<const N: usize>(results: [(&str, &str); N]) -> BTreeMap<String, String>
 }
 
 /// The whole of it: who is meant runs the task, whose owner has not opened it does not, and the operator hears of both.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn an_operator_has_a_task_run_and_hears_what_came_of_it() {
     let folder = TempDir::new().unwrap();
     let server = Mosquitto::start(folder.path());
@@ -168,13 +168,13 @@ async fn an_operator_has_a_task_run_and_hears_what_came_of_it() {
     assert_eq!(silent.runs(), 1, "it is in another group");
     let listed: Value = serde_json::from_str(&operator.says(&["outcomes", "--json"])).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
-    let why = one.user.broker.history(&bgtask_wire::HistoryQuery::default()).await.unwrap();
+    let why = one.user.broker.history(bgtask_wire::HistoryQuery::default()).await.unwrap();
     assert!(why.iter().any(|line| line.detail.contains("\"Fleet\"")), "the history tells who set it off: {why:?}");
 }
 
 /// Nothing is lost, and nothing done twice: machines are killed with the order in their hands, the server is restarted while they are
 /// away, and the operator is not there when they answer.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn an_order_outlives_the_machine_the_server_and_the_operator() {
     let folder = TempDir::new().unwrap();
     let mut server = Mosquitto::start(folder.path());
@@ -219,7 +219,7 @@ async fn client(server: &Mosquitto, name: &str) -> (Server, Client) {
 }
 
 /// Whoever lies is not believed: what is no order is dropped, and nobody is made to send something elsewhere.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn orders_that_lie_are_dropped_and_the_next_is_done() {
     let folder = TempDir::new().unwrap();
     let server = Mosquitto::start(folder.path());
@@ -258,7 +258,7 @@ async fn orders_that_lie_are_dropped_and_the_next_is_done() {
 }
 
 /// The access rules of the documentation: a machine reads its orders and answers as itself, and nothing more.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_access_rules_of_the_documentation_are_enough_and_let_no_machine_speak_for_another() {
     let folder = TempDir::new().unwrap();
     let page = include_str!("../../../docs/fleet.md");

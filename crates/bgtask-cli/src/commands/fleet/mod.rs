@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     deed: Deed,
     #[command(flatten)]
-    operator: operator::Args,
+    operator: operator::Account,
     #[command(flatten)]
     pub(crate) format: Format,
 }

@@ -11,7 +11,7 @@ use crate::output::text::printable;
 
 /// Where an operator's settings are.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Account {
     /// The server and who you are there [default: ~/.config/bgtask/fleet.toml]
     #[arg(long, global = true, value_name = "FILE")]
     server: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    pub(super) fn of(args: &Args, target: &Target) -> Result<Self, Failure> {
+    pub(super) fn of(account: &Account, target: &Target) -> Result<Self, Failure> {
         let (settings, folder) = match target.root() {
             Some(root) => (root.join("fleet.toml"), root.join("state/fleet")),
             None => {
@@ -35,7 +35,7 @@ impl Operator {
                 (config.join("bgtask/fleet.toml"), state.join("bgtask/fleet"))
             }
         };
-        Ok(Self { settings: args.server.clone().unwrap_or(settings), folder })
+        Ok(Self { settings: account.server.clone().unwrap_or(settings), folder })
     }
 
     /// The server of the settings.
