@@ -88,6 +88,21 @@ pub const MAX_SOCKETS: usize = 16_384;
 /// The shortest keep-alive time of a socket; the longest is [`MAX_INTERVAL`].
 pub const MIN_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
+/// Longest id of a control channel, in characters (CCT-1).
+pub const MAX_CHANNEL_ID_CHARS: usize = 64;
+/// Most control channels of one app. Windows has a bound, and does not say which (CCT-11).
+pub const MAX_CONTROL_CHANNELS_PER_APP: usize = 16;
+/// Most control channels that the broker watches.
+pub const MAX_CONTROL_CHANNELS: usize = 1_024;
+/// The shortest interval in which the server of a control channel wants to hear something, in minutes (CCT-2).
+pub const MIN_KEEP_ALIVE_MINUTES: u32 = 15;
+/// The longest, in minutes: a little less than a day.
+pub const MAX_KEEP_ALIVE_MINUTES: u32 = 1_439;
+/// How long it is waited before a task of a control channel runs again that has read nothing. Each further time it is twice as long.
+pub const FIRST_UNREAD_PAUSE: Duration = Duration::from_secs(1);
+/// The longest such pause.
+pub const LAST_UNREAD_PAUSE: Duration = Duration::from_secs(15 * 60);
+
 /// Longest error text of a task, in bytes; a longer one is cut.
 pub const MAX_ERROR_BYTES: usize = 4_096;
 /// Longest kept tail of what a host wrote before it died, in bytes.

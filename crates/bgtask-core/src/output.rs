@@ -7,6 +7,7 @@ use crate::ids::{AppId, ClientId, HostId, InstanceId, PushTicket, RequestId, Soc
 use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
+use crate::model::control_channel::ControlChannelTriggerStatus;
 use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Zone};
 use crate::model::outcome::Completion;
@@ -123,7 +124,8 @@ pub enum Output {
     /// Close the broker's own copy of this descriptor: the task has taken it, or nobody will.
     DropSocket(SocketKey),
     /// Tell once of a socket that there is something to read or to accept, or that it is closed, without reading, by
-    /// [`Input::SocketReady`](crate::Input::SocketReady): at once, where it is so already. Ordered again, it is looked at again.
+    /// [`Input::SocketReady`](crate::Input::SocketReady), or of the connection of a control channel by
+    /// [`Input::ChannelSeen`](crate::Input::ChannelSeen): at once, where it is so already. Ordered again, it is looked at again.
     WatchSocket(SocketKey),
     /// Tell no more.
     UnwatchSocket(SocketKey),
@@ -221,6 +223,18 @@ pub enum Change {
     Record(Event),
 }
 
+impl Change {
+    /// Whether it means something after the machine has crashed, so that what follows from it has to wait for the disk. A socket, and an
+    /// activation that carries one, end with the machine; a line of history goes with the change that it tells of.
+    pub fn outlives_the_machine(&self) -> bool {
+        match self {
+            Self::PutSocket(_) | Self::DeleteSocket(_) | Self::Record(_) => false,
+            Self::PutActivation(_, activation) => activation.firing.socket.is_none(),
+            _ => true,
+        }
+    }
+}
+
 /// What a host needs to run an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunOrder {
@@ -312,6 +326,13 @@ pub enum Reply {
     Channel(PushChannel),
     /// There is none any more.
     ChannelClosed,
+    /// What became of a control channel.
+    ControlChannel {
+        /// The answer.
+        status: ControlChannelTriggerStatus,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What `register_or_update` came to (D5).
@@ -418,8 +439,10 @@ pub enum WakeReason {
     Refill,
     /// A task has been held long enough because the processors are busy.
     Load(TaskId),
-    /// The keep-alive time of a socket is over.
+    /// The keep-alive time of a socket or of a control channel is over.
     KeepAlive(TaskId),
     /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
     More,
+    /// The time of a channel for push messages is over.
+    ChannelExpiry,
 }

@@ -10,6 +10,8 @@
 #![warn(missing_docs)]
 
 pub mod mqtt;
+mod pause;
+pub mod unified_push;
 
 use std::fmt;
 

@@ -4,13 +4,14 @@ use bgtask_core::{
     AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppService, AppServiceConnectionStatus,
     AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice,
     CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
-    CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, Edge, EdgeKind, EnergyLevel, EnergyUsage, Entry,
-    EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits,
-    NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule,
-    Push, PushChannel, Readiness, Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server,
-    Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind,
-    SocketState, SourceStatus, Standing, Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType,
-    ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
+    ControlChannelTriggerResourceType, ControlChannelTriggerStatus, CustomSystemEventTriggerRecurrence, Demand,
+    DeviceTriggerResult, Edge, EdgeKind, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind,
+    Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewControlChannel, NewRegistration, NewSocket,
+    Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Push, PushChannel,
+    Readiness, Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing, Snapshot,
+    Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState, SourceStatus,
+    Standing, Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger,
+    Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ record! {
     struct Grant { awake, standby }
     struct LastRun { at, ok }
     struct Limits { memory, processes }
+    struct NewControlChannel { key, id, client, host, keep_alive, resource, ended }
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
@@ -153,6 +155,7 @@ record! {
         Paused,
         Backoff,
         Running,
+        Holder,
         Slot,
     }
     enum HostExit { Code(code), Signal(signal), NotStarted(why), Disconnected, Condemned { by } }
@@ -186,6 +189,7 @@ record! {
         ChannelOpened { app, uri },
         ChannelRefused { app, why, help },
         Pushed { app, messages },
+        ChannelSeen(socket, unread),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -296,6 +300,7 @@ record! {
         AppService { status, why, instance },
         Channel(channel),
         ChannelClosed,
+        ControlChannel { status, why },
     }
     enum Readiness { Readable, Closed }
     enum Resource { Cpu, Network }
@@ -326,6 +331,8 @@ record! {
         OpenAppService { caller, app, service, socket, details },
         CreatePushChannel(app),
         ClosePushChannel(app),
+        EnableControlChannel(app, channel),
+        CloseControlChannel { app, id },
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
@@ -364,6 +371,7 @@ record! {
         Load(task),
         KeepAlive(task),
         More,
+        ChannelExpiry,
     }
 }
 
@@ -388,6 +396,8 @@ names! {
     CustomSystemEventTriggerRecurrence: CustomSystemEventTriggerRecurrence::from_name,
     PolicyRule: PolicyRule::from_name,
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
+    ControlChannelTriggerResourceType: ControlChannelTriggerResourceType::from_name,
+    ControlChannelTriggerStatus: ControlChannelTriggerStatus::from_name,
     CancellationReason: CancellationReason::from_name,
     Condition: Condition::from_name,
     AppServiceConnectionStatus: AppServiceConnectionStatus::from_name,

@@ -5,17 +5,20 @@ use bgtask_core::limits::{MAX_FRESHNESS, MAX_STRETCH};
 use bgtask_core::{Budgets, Stretch};
 use bgtask_host::{Priority, Scheduling};
 use bgtask_push::mqtt::{Credentials, Server, Trust};
+use bgtask_push::unified_push::DISTRIBUTOR_PREFIX;
 use serde::Deserialize;
 
 use crate::confinement::Confinement;
 use crate::containment;
 use crate::failure::Failure;
-use crate::push::ITS_OWN;
+use crate::push::{ITS_OWN, Origin};
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
 const MAX_SECONDS: u64 = 24 * 3_600;
 const MAX_DAYS: u64 = 366;
 const DAY: u64 = 24 * 3_600;
+/// The longest name on a bus, in bytes.
+const MAX_NAME_BYTES: usize = 255;
 /// The longest that a server is asked to keep a session of push messages.
 const MAX_EXPIRY_DAYS: u64 = 3_650;
 const MAX_COUNT: usize = 1_024;
@@ -66,6 +69,14 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct PushFile {
     mqtt: Option<MqttFile>,
+    unified_push: Option<UnifiedPushFile>,
+}
+
+/// A distributor on the session bus.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnifiedPushFile {
+    distributor: Option<String>,
 }
 
 /// A server of MQTT 5.
@@ -105,7 +116,7 @@ pub(crate) struct Config {
     /// How much hosts give way to everything else.
     pub(crate) priority: Priority,
     /// Where push messages come from.
-    pub(crate) push: Option<Server>,
+    pub(crate) push: Option<Origin>,
 }
 
 impl Config {
@@ -163,7 +174,7 @@ impl File {
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
         let confinement = Confinement::of(self.confinement.as_deref())?;
         let priority = self.priority()?;
-        let push = self.push.mqtt.map(MqttFile::server).transpose()?;
+        let push = self.push.origin()?;
         Ok(Config { core, waiting_launchers, containment: self.containment, confinement, priority, push })
     }
 
@@ -207,6 +218,32 @@ impl File {
             None | Some("normal") => Ok(budgets),
             Some("conservative") => Ok(Budgets { pool_cpu: Duration::ZERO, pool_network: 0, ..budgets }),
             Some(word) => Err(format!("pool = {word:?}: it has to be \"normal\" or \"conservative\"")),
+        }
+    }
+}
+
+impl PushFile {
+    fn origin(self) -> Result<Option<Origin>, String> {
+        match (self.mqtt, self.unified_push) {
+            (None, None) => Ok(None),
+            (Some(mqtt), None) => mqtt.server().map(|server| Some(Origin::Mqtt(server))),
+            (None, Some(UnifiedPushFile { distributor })) => {
+                let wrong = distributor.as_ref().filter(|name| {
+                    let named = name.strip_prefix(DISTRIBUTOR_PREFIX).is_some_and(|rest| !rest.is_empty());
+                    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+                    !named || name.len() > MAX_NAME_BYTES || !name.chars().all(legal)
+                });
+                match wrong {
+                    Some(name) => Err(format!(
+                        "[push.unified_push]: {name:?} is no distributor: it has to be a name on the session bus such as \
+                         \"{DISTRIBUTOR_PREFIX}kde\""
+                    )),
+                    None => Ok(Some(Origin::UnifiedPush(distributor))),
+                }
+            }
+            (Some(_), Some(_)) => {
+                Err("messages come from [push.mqtt] or from [push.unified_push]: remove one of them".into())
+            }
         }
     }
 }
@@ -351,7 +388,7 @@ mod tests {
         let server = read(
             "server = \"mqtts://h\"\nmachine = \"kitchen\"\nprefix = \"acme\"\nca_file = \"/ca.pem\"\nkeep_alive_seconds = 60\nsession_expiry_days = 2\n",
         );
-        let server = server.expect("all of it is known").expect("there is one");
+        let Ok(Some(Origin::Mqtt(server))) = server else { panic!("{server:?}") };
         assert_eq!(server.topic_of("a"), "acme/kitchen/a");
         assert_eq!((server.keep_alive.as_secs(), server.session_expiry.as_secs()), (60, 172_800));
         for (text, part) in [
@@ -367,6 +404,23 @@ mod tests {
             let error = read(text).expect_err(text);
             assert!(error.contains(part), "{part}: {error}");
         }
+    }
+
+    #[test]
+    fn a_distributor_is_checked_and_there_is_one_origin() {
+        let read = |text: &str| {
+            let file: Result<File, _> = toml::from_str(text);
+            file.map_err(|error| error.to_string()).and_then(File::checked).map(|config| config.push)
+        };
+        assert!(matches!(read("[push.unified_push]\n"), Ok(Some(Origin::UnifiedPush(None)))));
+        let chosen = read("[push.unified_push]\ndistributor = \"org.unifiedpush.Distributor.kde\"\n");
+        assert!(matches!(chosen, Ok(Some(Origin::UnifiedPush(Some(name)))) if name.ends_with(".kde")));
+        for name in ["kde", "org.unifiedpush.Distributor.", "org.unifiedpush.Distributor.a b"] {
+            let error = read(&format!("[push.unified_push]\ndistributor = {name:?}\n")).expect_err(name);
+            assert!(error.contains("Distributor.kde"), "{error}");
+        }
+        let both = read("[push.unified_push]\n[push.mqtt]\nserver = \"mqtts://h\"\n");
+        assert!(both.is_err_and(|error| error.contains("remove one of them")));
     }
 
     #[test]

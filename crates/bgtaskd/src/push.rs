@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bgtask_core::{AppId, Details, Input, Push as Pushed, PushTicket, Refusal, SourceStatus, TaskId, limits};
 use bgtask_push::mqtt::{Mqtt, Server};
+use bgtask_push::unified_push::{Settings, UnifiedPush};
 use bgtask_push::{Message, Report, Status, Ticket, Transport};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -18,8 +19,21 @@ const MAX_REPORTS: usize = 16;
 /// Names this machine's broker at the server, the same in all its lives.
 const IDENTITY_FILE: &str = "push-id";
 
-/// What to do where nothing brings messages.
-const HELP: &str = "name a server of MQTT 5 in [push.mqtt] of config.toml";
+/// The tokens by which a distributor of UnifiedPush knows the channels.
+const TOKENS_FILE: &str = "push-tokens";
+
+/// What is wrong where nothing brings messages, and what to do.
+const WHY: &str = "nothing is set that messages could come from";
+const HELP: &str = "name a server of MQTT 5 in [push.mqtt] of config.toml, or write [push.unified_push] there";
+
+/// Where messages come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// A server.
+    Mqtt(Server),
+    /// A distributor on the session bus: that one, or the only one there is.
+    UnifiedPush(Option<String>),
+}
 
 /// The channels of this machine.
 pub(crate) struct Push {
@@ -35,17 +49,29 @@ struct Channel {
 }
 
 impl Push {
-    pub(crate) fn new(server: Option<Server>, state: &Path) -> Result<(Self, mpsc::Receiver<Report>), Failure> {
+    /// `session_bus` is its address.
+    pub(crate) fn new(
+        origin: Option<Origin>,
+        state: &Path,
+        session_bus: &str,
+    ) -> Result<(Self, mpsc::Receiver<Report>), Failure> {
         let (reports, heard) = mpsc::channel(MAX_REPORTS);
-        let transport = match server {
+        let transport = match origin {
             None => None,
-            Some(server) => {
+            Some(Origin::Mqtt(server)) => {
                 let identity = identity(state)
                     .map_err(|error| Failure::new("the name of this broker for push messages cannot be kept", error))?;
                 let machine = if server.machine == ITS_OWN { identity.clone() } else { server.machine.clone() };
                 let server = Server { machine, ..server };
                 let mqtt = Mqtt::new(server, &format!("bgtask-{identity}"), reports);
                 Some(Box::new(mqtt) as Box<dyn Transport>)
+            }
+            Some(Origin::UnifiedPush(distributor)) => {
+                let settings =
+                    Settings { address: session_bus.to_owned(), distributor, tokens: state.join(TOKENS_FILE) };
+                let unified_push = UnifiedPush::new(settings, reports)
+                    .map_err(|error| Failure::new("the tokens of push messages cannot be used", error))?;
+                Some(Box::new(unified_push) as Box<dyn Transport>)
             }
         };
         Ok((Self { transport, channels: HashMap::new(), listening: BTreeMap::new() }, heard))
@@ -55,7 +81,7 @@ impl Push {
     pub(crate) fn refuses(&self) -> Option<Refusal> {
         self.transport.is_none().then(|| Refusal::NotSupported {
             what: "the trigger PushNotificationTrigger".into(),
-            why: "no server is set that messages could come from".into(),
+            why: WHY.into(),
             help: HELP.into(),
         })
     }
@@ -67,10 +93,7 @@ impl Push {
                 transport.open(app.as_str());
                 None
             }
-            None => {
-                let why = "no server is set that messages could come from".into();
-                Some(Input::ChannelRefused { app, why, help: HELP.into() })
-            }
+            None => Some(Input::ChannelRefused { app, why: WHY.into(), help: HELP.into() }),
         }
     }
 
@@ -241,7 +264,15 @@ mod tests {
             let value = String::from_utf8_lossy(&[byte]).repeat(bgtask_push::MAX_HEADER_BYTES / 4);
             let headers = (0..bgtask_push::MAX_HEADERS).map(|number| (number.to_string(), value.clone())).collect();
             let payload = Some(vec![byte; bgtask_push::MAX_PAYLOAD_BYTES]);
-            assert!(pushed(Message { payload, headers, ticket: None }, &"u".repeat(600)).line.is_some(), "{byte}");
+            assert!(
+                pushed(
+                    Message { payload, headers, ticket: None },
+                    &"u".repeat(bgtask_push::unified_push::MAX_ENDPOINT_BYTES)
+                )
+                .line
+                .is_some(),
+                "{byte}"
+            );
         }
     }
 

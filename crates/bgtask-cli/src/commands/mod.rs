@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod show;
 mod simulate;
+mod sockets;
 mod sources;
 mod stop;
 mod top;
@@ -85,6 +86,7 @@ pub(crate) enum Command {
     Stop(stop::Args),
     Apps(apps::Args),
     Access(access::Args),
+    Sockets(sockets::Args),
     Sources(sources::Args),
     Transfers(transfers::Args),
     #[command(subcommand)]
@@ -139,6 +141,7 @@ impl Command {
             Self::Stop(args) => stop::run(args, &target.connect().await?, screen).await,
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
             Self::Access(args) => access::run(args, target, screen).await,
+            Self::Sockets(args) => sockets::run(args, &target.connect().await?, screen).await,
             Self::Sources(args) => sources::run(args, &target.connect().await?, screen).await,
             Self::Transfers(args) => transfers::run(args, target, screen).await,
             Self::Manifest(command) => command.run(screen),
@@ -178,6 +181,7 @@ impl Command {
             Self::Stop(args) => args.format.json,
             Self::Apps(args) => args.format.json,
             Self::Access(args) => args.format.json,
+            Self::Sockets(args) => args.format.json,
             Self::Sources(args) => args.format.json,
             Self::Transfers(args) => args.format.json,
             Self::Manifest(command) => command.format().json,

@@ -74,7 +74,10 @@ impl Core {
             }
             (Fact::MemoryPressure, true) => self.cancel_for_memory(),
             (Fact::ExternalPower, false) => self.cancel_maintenance(),
-            (Fact::Standby, false) => self.look_at_sockets(),
+            (Fact::Standby, false) => {
+                self.look_at_sockets();
+                self.look_at_channels();
+            }
             _ => {}
         }
         self.cancel_on_condition_loss();

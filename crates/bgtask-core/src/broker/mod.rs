@@ -5,6 +5,7 @@ mod app_service;
 mod budget;
 mod command;
 mod consent;
+mod control_channel;
 mod cost;
 mod deliver;
 mod demand;
@@ -54,7 +55,7 @@ use consent::Asked;
 use edges::Edges;
 use portions::Portions;
 use push::Channels;
-use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
+use tables::{Accounts, Apps, ControlChannels, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -75,6 +76,7 @@ pub struct Core {
     mailboxes: Mailboxes,
     accounts: Accounts,
     sockets: Sockets,
+    control_channels: ControlChannels,
     channels: Channels,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
@@ -110,6 +112,7 @@ impl Core {
             mailboxes: Mailboxes::default(),
             accounts: Accounts::default(),
             sockets: Sockets::default(),
+            control_channels: ControlChannels::default(),
             channels: Channels::default(),
             consents: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -136,6 +139,7 @@ impl Core {
         if now.wall + CLOCK_NOISE < unset {
             self.clock_set_back(unset);
             self.keep_alives_anew();
+            self.channels_anew();
             self.accounts_set_back();
         }
         self.begin_turn(matches!(input, Input::Tick));
@@ -179,6 +183,7 @@ impl Core {
             Input::ChannelOpened { app, uri } => self.channel_opened(&app, uri),
             Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
             Input::Pushed { app, messages } => self.pushed(&app, messages),
+            Input::ChannelSeen(key, unread) => self.channel_seen(key, unread),
         }
         self.admit_sockets();
         self.schedule();
@@ -217,6 +222,8 @@ impl Core {
             }
             Request::CreatePushChannel(app) => return self.create_push_channel(id, app),
             Request::ClosePushChannel(app) => Ok(self.close_push_channel(&app)),
+            Request::EnableControlChannel(app, new) => self.enable_control_channel(&app, new),
+            Request::CloseControlChannel { app, id } => Ok(self.close_control_channel(&app, &id)),
         })
     }
 
@@ -238,6 +245,11 @@ impl Core {
     /// What the first application of an app may do.
     pub fn access(&self, app: &AppId) -> BackgroundAccessStatus {
         self.apps.status(app, "", false)
+    }
+
+    /// Whether an app runs by itself now: one of its programs is attached.
+    pub fn is_there(&self, app: &AppId) -> bool {
+        !self.mailboxes.clients_of(app).is_empty()
     }
 
     /// What an application of an app may do; `standby` asks for modern standby (ACC-21, ACC-22).
@@ -378,7 +390,7 @@ impl Core {
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
         let by_time =
             self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake()).chain(self.next_portion());
-        let by_time = by_time.chain(self.keep_alive_wake());
+        let by_time = by_time.chain(self.keep_alive_wake()).chain(self.channel_wake()).chain(self.push_channel_wake());
         running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 

@@ -51,6 +51,7 @@ impl Core {
             self.plan(id, self.now.wall);
         }
         self.listen(id);
+        self.channel_has_task(id);
         self.settle_sources();
         self.record(id, None, EventKind::Registered);
         id
@@ -185,6 +186,7 @@ impl Core {
         if let Some(mut dropped) = self.tasks.end(instance, id) {
             self.let_go(&mut dropped);
         }
+        self.channel_served(id);
         self.record(id, Some(instance), EventKind::Dropped);
     }
 

@@ -61,7 +61,12 @@ impl Core {
             return self.persist(Change::DeleteActivation(instance));
         }
         match activation.state {
-            _ if self.tasks.get(id).is_some_and(|task| task.registration.trigger.is_of_manifest()) => {
+            // Both belong to a connection that ended with the broker.
+            _ if self.tasks.get(id).is_some_and(|task| {
+                let trigger = &task.registration.trigger;
+                trigger.is_of_manifest() || trigger.control_channel().is_some()
+            }) =>
+            {
                 self.abandon_connection(id, activation);
             }
             ActivationState::Waiting { .. } => {

@@ -178,6 +178,8 @@ impl Core {
         }
         self.refill();
         self.expire_sockets();
+        self.expire_channels();
+        self.expire_push_channels();
         self.sample_silent();
         self.look_at_usage();
         self.expire_timers(&beside_timers);
@@ -271,6 +273,7 @@ impl Core {
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
         self.let_go(&mut activation);
+        self.channel_served(id);
         self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
         self.keep_completion(id, instance, outcome, progress);
     }
@@ -293,7 +296,8 @@ impl Core {
             return;
         }
         let own = matches!(host.kind, HostKind::App(_));
-        host.apply(HostEvent::Finished { until: (!own).then_some(now + linger) });
+        let stays = own || self.control_channels.are_in(id);
+        host.apply(HostEvent::Finished { until: (!stays).then_some(now + linger) });
         let host = host.clone();
         if matches!(host.state, HostState::Busy { .. }) {
             return;
@@ -304,11 +308,13 @@ impl Core {
             if self.stopping {
                 self.hosts.remove(id);
             }
-            return;
+            return self.holder_is_free(id);
         }
+        let lingers = lingers || (stays && !self.stopping);
         if host.worn || !lingers || !self.is_current(&host) {
             return self.retire(id);
         }
+        self.holder_is_free(id);
         if self.hosts.idle().count() > self.config.max_warm_hosts {
             let oldest = self.hosts.idle().min_by_key(|(until, host)| (*until, host.id)).map(|(_, host)| host.id);
             self.retire(oldest.expect("there are too many"));
@@ -317,8 +323,7 @@ impl Core {
 
     /// Ends the lingering hosts of an app whose manifest changed or went away: they run the old program.
     pub(super) fn retire_outdated(&mut self) {
-        let outdated: Vec<_> =
-            self.hosts.idle().filter(|(_, host)| !self.is_current(host)).map(|(_, host)| host.id).collect();
+        let outdated: Vec<_> = self.hosts.resting().filter(|host| !self.is_current(host)).map(|host| host.id).collect();
         for host in outdated {
             self.retire(host);
         }

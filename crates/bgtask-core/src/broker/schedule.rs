@@ -54,6 +54,8 @@ pub enum Gate {
     Running,
     /// The processors are busy with other work, or too many came due at once: it starts a little later.
     Load,
+    /// The process that holds its control channel cannot run it now (CCT-14).
+    Holder,
     /// As many activations run as may (D2).
     Slot,
 }
@@ -80,6 +82,7 @@ impl fmt::Display for Gate {
             Self::Paused => f.write_str("it is paused"),
             Self::Backoff => f.write_str("a try has failed and the next one comes later"),
             Self::Running => f.write_str("an instance of it is running"),
+            Self::Holder => f.write_str("the process that holds its control channel cannot run it now"),
             Self::Slot => f.write_str("as many tasks run as may at the same time"),
         }
     }
@@ -157,7 +160,8 @@ impl Core {
         let held = self.held(task, self.status_of(registration));
         let apart = server.sharing == Sharing::Apart || registration.trigger.is_of_manifest();
         let running = !task.running.is_empty() && !apart;
-        held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_load(task))
+        let held = held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_holder(registration));
+        held.or_else(|| self.held_by_load(task))
     }
 
     /// What holds it besides who it is and what else runs. What the user asked for by hand only waits for its turn, and
@@ -302,6 +306,7 @@ impl Core {
         let app = self.apps.get(&registration.app).expect("its gate is open");
         let server = app.server(&entry).expect("its gate is open").clone();
         let there = match &entry {
+            _ if let Some(holder) = self.holder_for(registration) => Some(holder),
             Entry::Command(_) => None,
             Entry::InProcess => self.hosts.running_app(app).or_else(|| self.hosts.fitting(app, &server)),
             Entry::Component(_) | Entry::Class(_) => self.hosts.fitting(app, &server),

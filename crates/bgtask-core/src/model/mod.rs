@@ -6,6 +6,7 @@ pub(crate) mod budget;
 pub(crate) mod cancel;
 pub(crate) mod command;
 pub(crate) mod condition;
+pub(crate) mod control_channel;
 pub(crate) mod edge;
 pub(crate) mod fact;
 pub(crate) mod outcome;

@@ -9,16 +9,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::connection::{Begin, Connection, PATIENCE, Trouble};
 use super::packet::{self, Packet, Publish, reason_word};
 use super::server::Server;
+use crate::pause::{FIRST_PAUSE, LASTING_PAUSE, MAX_PAUSE, spread};
 use crate::{
     MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MAX_REPORTED, MAX_UNACKNOWLEDGED, Message, Report, Reports,
     Status, Ticket,
 };
 
-/// How long the first wait for another try is; each next one twice as long, up to [`MAX_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const MAX_PAUSE: Duration = Duration::from_secs(300);
-/// After trouble that time alone does not mend.
-const LASTING_PAUSE: Duration = Duration::from_secs(60);
 /// A connection that lasted so long was a good one.
 const GOOD: Duration = Duration::from_secs(30);
 
@@ -380,11 +376,4 @@ fn message(publish: Publish, ticket: Option<Ticket>) -> Message {
     let headers = content_type.into_iter().chain(publish.properties.user).filter(fits).take(MAX_HEADERS).collect();
     let payload = Some(publish.payload).filter(|payload| payload.len() <= MAX_PAYLOAD_BYTES);
     Message { payload, headers, ticket }
-}
-
-/// Half to the whole of it, by chance: after a server has come back not everybody knocks at the same moment.
-fn spread(pause: Duration) -> Duration {
-    let mut byte = [0];
-    let _none = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::empty());
-    pause / 2 + pause / 2 * u32::from(byte[0]) / 255
 }

@@ -139,6 +139,7 @@ fn later_fields_come_back() {
     returns(&[Usage { processes: Some(257), ..Usage::default() }]);
     let stretch = Stretch { saving: 2, rare: 3, rare_after: Duration::from_secs(86_400) };
     returns(&[Config { stretch, ..samples::config() }]);
+    returns(&samples::LATER_CLASSES.map(samples::of_class));
 }
 
 #[test]

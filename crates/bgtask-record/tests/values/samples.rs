@@ -6,11 +6,12 @@ use bgtask_core::{
     AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppService, AppServiceConnectionStatus,
     AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice,
     CancellationReason, Cause, Change, Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent,
-    CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, Edge, EdgeKind, EnergyLevel,
-    EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input,
-    InstanceId, LastRun, Limit, NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch,
-    Policy, PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness, Refusal, Registration,
-    Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
+    ControlChannelTriggerResourceType, ControlChannelTriggerStatus, CustomSystemEventTriggerRecurrence, DayWindow,
+    Demand, Details, DeviceTriggerResult, Edge, EdgeKind, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event,
+    EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit,
+    NewControlChannel, NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
+    PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness, Refusal, Registration, Reply,
+    Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
     SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey, SocketKind, SocketState,
     SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType,
     ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
@@ -40,13 +41,18 @@ fn triggers() -> Vec<Trigger> {
         Trigger::MediaProcessing,
         Trigger::DeviceUse,
     ];
-    let classes = EventClass::ALL.iter().map(|class| Trigger::Event {
-        class: *class,
-        properties: if matches!(class.support(), Support::Heard { .. }) { properties() } else { Properties::new() },
-        one_shot: class.word().is_empty(),
-    });
+    let classes = EventClass::ALL.iter().filter(|class| !LATER_CLASSES.contains(class)).copied().map(of_class);
     let service = Trigger::AppService { name: "org.example.photos.resize".into() };
     systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).chain([service]).collect()
+}
+
+/// The classes of triggers that there were not when the files were frozen.
+pub(crate) const LATER_CLASSES: [EventClass; 1] = [EventClass::BackgroundTransferCompletionGroup];
+
+pub(crate) fn of_class(class: EventClass) -> Trigger {
+    let heard = matches!(class.support(), Support::Heard { .. });
+    let properties = if heard { properties() } else { Properties::new() };
+    Trigger::Event { class, properties, one_shot: class.word().is_empty() }
 }
 
 fn properties() -> Properties {
@@ -314,6 +320,7 @@ fn gates() -> Vec<Gate> {
         Gate::Load,
         Gate::Backoff,
         Gate::Running,
+        Gate::Holder,
         Gate::Slot,
     ];
     all.extend(conditions().into_iter().map(Gate::Condition));
@@ -575,9 +582,28 @@ fn requests() -> Vec<Request> {
         open(Some(app_id()), Some(details())),
         open(None, None),
         Request::CreatePushChannel(app.clone()),
-        Request::ClosePushChannel(app),
+        Request::ClosePushChannel(app.clone()),
+        Request::EnableControlChannel(app.clone(), new_control_channel(None)),
+        Request::EnableControlChannel(app.clone(), new_control_channel(Some(HOST))),
+        Request::CloseControlChannel { app, id: "mail".into() },
     ]);
     all
+}
+
+fn new_control_channel(host: Option<HostId>) -> NewControlChannel {
+    let resource = match host {
+        None => ControlChannelTriggerResourceType::RequestSoftwareSlot,
+        Some(_) => ControlChannelTriggerResourceType::RequestHardwareSlot,
+    };
+    NewControlChannel {
+        key: SocketKey(6),
+        id: "mail".into(),
+        client: CLIENT,
+        host,
+        keep_alive: 25,
+        resource,
+        ended: host.is_some(),
+    }
 }
 
 fn reports() -> Vec<Report> {
@@ -621,6 +647,8 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::SocketReady(SocketKey(5), Readiness::Closed),
         Input::SocketsGone(vec![SocketKey(5), SocketKey(u64::MAX)]),
         Input::CallerGone(INSTANCE),
+        Input::ChannelSeen(SocketKey(6), Some(7)),
+        Input::ChannelSeen(SocketKey(6), None),
         Input::ChannelOpened { app: app_id(), uri: "mqtt://h/bgtask/m/a".into() },
         Input::ChannelRefused { app: app_id(), why: "away".into(), help: "wait".into() },
         Input::Pushed { app: app_id(), messages: pushes() },
@@ -668,6 +696,8 @@ fn replies() -> Vec<Reply> {
         Reply::AppService { status: *status, why: "so".into(), instance }
     };
     all.extend(AppServiceConnectionStatus::ALL.iter().map(opened));
+    let channel = |status: &_| Reply::ControlChannel { status: *status, why: "so".into() };
+    all.extend(ControlChannelTriggerStatus::ALL.iter().map(channel));
     all.extend(DeviceTriggerResult::ALL.iter().map(|result| Reply::DeviceUse(*result, "so".into())));
     all
 }
@@ -806,6 +836,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Load(TASK),
         WakeReason::KeepAlive(TASK),
         WakeReason::More,
+        WakeReason::ChannelExpiry,
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));
     all.extend(subjects().into_iter().map(|subject| Output::Listen { task: TASK, app: app_id(), subject }));

@@ -8,3 +8,4 @@ mod refusals;
 mod restart;
 mod sample;
 mod scenarios;
+mod sockets;

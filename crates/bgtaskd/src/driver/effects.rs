@@ -31,6 +31,11 @@ impl Driver {
             Output::Listen { task, app, subject } if is_push(&subject) => {
                 self.follow_ups.push_back(self.push.listen(task, app));
             }
+            Output::Listen { task, app, subject: Subject::Events { class, properties } }
+                if class == EventClass::BackgroundTransferCompletionGroup =>
+            {
+                self.hear_of_transfers(task, &app, class, properties);
+            }
             Output::Listen { task, app, subject } => {
                 self.follow_ups.extend(self.listeners.listen(task, &app, subject));
             }

@@ -9,6 +9,7 @@ mod notify;
 mod open;
 mod start;
 mod task_files;
+mod transfer_groups;
 mod transfers;
 
 pub(crate) use self::doubts::Tried;
@@ -20,13 +21,13 @@ use std::io::BufWriter;
 use std::time::Duration;
 
 use bgtask_core::{
-    ClientId, Core, HostId, Input, InstanceId, Now, Output, Readiness, Refusal, Reply, Request, RequestId, SocketKey,
-    Wake,
+    AppId, ClientId, Core, HostId, Input, InstanceId, NewControlChannel, Now, Output, Readiness, Refusal, Reply,
+    Request, RequestId, SocketKey, Wake,
 };
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
 use bgtask_sources::{EventReport, PathReport, Report, SourceKind};
-use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
+use bgtask_wire::{Call, EnablingChannel, Error, ErrorKind, HostSignal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use zbus::Message;
@@ -97,6 +98,8 @@ struct Driver {
     push: Push,
     task_files: TaskFiles,
     transfers: Transfers,
+    /// Whose transfers may be carried may be another since it was last looked at.
+    access_changes: bool,
     policies: Policies,
     consents: Consents,
     places: Places,
@@ -176,10 +179,12 @@ impl Driver {
                 Came::Retry | Came::Launches => {}
                 Came::Sockets(seen) => {
                     for (key, readiness) in seen {
-                        self.handle(now, Input::SocketReady(key, readiness));
+                        let input = self.sockets.input(key, readiness);
+                        self.handle(now, input);
                     }
                 }
             }
+            self.settle_withheld_transfers(now);
             self.finish_turn()?;
         }
         tracing::info!("stopped");
@@ -239,10 +244,11 @@ impl Driver {
     fn take(&mut self, now: Now, incoming: Incoming) {
         match incoming {
             Incoming::Client(id, visitor) => {
-                let host = self.hosts.app_of(&visitor.process.cgroup, visitor.process.session);
-                let identity = visitor.process.identify(&self.apps, host);
+                let host = self.hosts.holding(&visitor.process.cgroup, visitor.process.session);
+                let (host, app) = host.map_or((None, None), |(host, app)| (Some(host), Some(app)));
+                let identity = visitor.process.identify(&self.apps, app);
                 tracing::debug!(client = id.0, pid = visitor.process.pid, ?identity, "client connected");
-                self.clients.enter(id, identity, visitor);
+                self.clients.enter(id, identity, host, visitor);
             }
             Incoming::Said(id, message) => match (message.message_type(), self.hosts.of_client(id)) {
                 (MessageType::MethodCall, _) => self.call(now, id, &message),
@@ -270,7 +276,9 @@ impl Driver {
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
                 for input in self.apps.read() {
+                    let gone = if let Input::AppRemoved(app) = &input { Some(app.clone()) } else { None };
                     self.handle(now, input);
+                    gone.into_iter().for_each(|app| self.cancel_transfers_of(now, &app));
                 }
             }
             Incoming::Policies => {
@@ -345,6 +353,7 @@ impl Driver {
                 self.handle(now, Input::Attach { client: id, app, activates });
             }
             Ok(Answer::HandOver(transfer)) => self.transfer_socket(now, id, message, *transfer),
+            Ok(Answer::EnableChannel(app, asked)) => self.enable_channel(now, id, message, app, *asked),
             Err(error) => self.reply(id, message, Err(error)),
         }
     }
@@ -358,20 +367,35 @@ impl Driver {
                 self.ask(now, id, message, request);
             }
             Err(error) => {
-                let kind = match error.kind() {
-                    std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
-                    _ => ErrorKind::LimitReached,
-                };
-                self.reply(id, message, Err(Error::new(kind, format!("the socket cannot be handed over: {error}"))));
+                self.reply(id, message, Err(no_socket("the socket cannot be handed over", &error)));
             }
+        }
+    }
+
+    /// The broker has a copy of the connection before the core hears of the channel.
+    fn enable_channel(&mut self, now: Now, id: ClientId, message: &Message, app: AppId, asked: EnablingChannel) {
+        let Some(host) = self.clients.get(id).map(|client| client.host) else { return };
+        let EnablingChannel { id: name, transport, keep_alive, resource, .. } = asked;
+        let resource = match bgtask_convert::channel_resource(resource) {
+            Ok(resource) => resource,
+            Err(error) => return self.reply(id, message, Err(error)),
+        };
+        match self.sockets.watch_over(transport) {
+            Ok((key, ended)) => {
+                let new = NewControlChannel { key, id: name, client: id, host, keep_alive, resource, ended };
+                self.ask(now, id, message, Request::EnableControlChannel(app, new));
+            }
+            Err(error) => self.reply(id, message, Err(no_socket("the connection cannot be watched", &error))),
         }
     }
 
     /// Asks the core, unless its answer could not be made durable now.
     fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) -> Option<RequestId> {
         if self.durable.retry().is_some() {
-            if let Request::TransferSocket(_, new) = &request {
-                self.sockets.drop(new.key);
+            match &request {
+                Request::TransferSocket(_, new) => self.sockets.drop(new.key),
+                Request::EnableControlChannel(_, new) => self.sockets.drop(new.key),
+                _ => {}
             }
             let text = "the broker cannot make anything durable now (its log says why): try again later";
             self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
@@ -437,6 +461,7 @@ impl Driver {
     fn decide(&mut self, now: Now, input: Input) {
         let recorded = self.recorder.is_some().then(|| input.clone());
         let mut outputs = Vec::new();
+        self.access_changes |= may_change_access(&input);
         self.core.handle(now, input);
         loop {
             let output = self.core.poll();
@@ -483,6 +508,9 @@ impl Driver {
         loop {
             let committed = self.durable.commit().map_err(|error| Failure::new("the store cannot go on", error))?;
             let Some(committed) = committed else { return Ok(()) };
+            if committed.unflushed {
+                self.untidy.get_or_insert(STORE_REST);
+            }
             let now = Clock::now();
             for effect in committed.effects {
                 self.perform(effect);
@@ -492,6 +520,7 @@ impl Driver {
                 effects::log(&event);
                 self.put_away_after(&event);
                 self.transfer_went_on(&event);
+                self.transfer_group_was_told(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));
@@ -532,6 +561,17 @@ fn lets_connect(report: &Report) -> bool {
     matches!(report, Report::Level(SourceKind::Internet, true) | Report::Level(SourceKind::Standby, false))
 }
 
+/// Whether somebody may have said who may have transfers carried, or an app has come or gone (U-26).
+const fn may_change_access(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::Policy(_)
+            | Input::Attach { .. }
+            | Input::Detach(_)
+            | Input::Request(_, Request::SetAccess(..) | Request::SetBackground { .. })
+    )
+}
+
 async fn after(pause: Option<(Duration, Came)>) -> Came {
     match pause {
         Some((pause, came)) => {
@@ -540,4 +580,14 @@ async fn after(pause: Option<(Duration, Came)>) -> Came {
         }
         None => std::future::pending().await,
     }
+}
+
+/// Why the broker cannot take a socket in.
+fn no_socket(what: &str, error: &std::io::Error) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
+        std::io::ErrorKind::Unsupported => ErrorKind::NotSupported,
+        _ => ErrorKind::LimitReached,
+    };
+    Error::new(kind, format!("{what}: {error}"))
 }

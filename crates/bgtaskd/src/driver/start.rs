@@ -12,7 +12,7 @@ use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig
 use bgtask_log::Logs;
 use bgtask_manifest::App as Declared;
 use bgtask_record::{Loading, Recorder};
-use bgtask_sources::World;
+use bgtask_sources::{BusKind, World};
 use bgtask_store::{StateRow, Store};
 use bgtask_wire::{ADDRESS_VARIABLE, Address, host_names};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -99,7 +99,9 @@ impl Driver {
         let (seen, changes) = mpsc::channel(MAX_WAITING);
         let (happened, events) = mpsc::channel(MAX_WAITING);
         let (gone, device_events) = mpsc::channel(MAX_WAITING);
-        let (push, push_reports) = Push::new(config.push.clone(), &places.state)?;
+        let world = World::new(&options.sysroot);
+        let session_bus = world.bus_address(BusKind::Session);
+        let (push, push_reports) = Push::new(config.push.clone(), &places.state, session_bus)?;
         let use_cgroups = containment::settle(config.containment, places.private).await?;
         let hosts = Hosts::new(spawner(&places, &config, use_cgroups)?, post.clone());
         make_room_for_files();
@@ -109,7 +111,6 @@ impl Driver {
         let bus = if places.private { None } else { SessionBus::open(entrance.clone()).await };
         let clock = Clock::new(&options.sysroot)
             .map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
-        let world = World::new(&options.sysroot);
         let centre = world.notifications();
         centre.keep_in(&places.runtime);
         let mut handed_over = HandedOver::take();
@@ -139,6 +140,7 @@ impl Driver {
             push,
             task_files: TaskFiles::new(places.task_files()),
             transfers,
+            access_changes: false,
             environment: Environment::of(&places, config.confinement),
             inbox,
             reports,

@@ -12,10 +12,9 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::sockopt::socket_cookie;
 
-use bgtask_core::{Readiness, SocketKey, SocketKind};
+use bgtask_core::{Input, Readiness, SocketKey, SocketKind};
 
 use self::kind::kind_of;
-use self::shelf::Shelf;
 use self::watcher::Watcher;
 use crate::service_manager::HandedOver;
 
@@ -25,7 +24,6 @@ pub(crate) struct Sockets {
     /// Those that can be watched, by the kernel's number for the socket: several descriptors may be of one.
     by_cookie: HashMap<u64, SocketKey>,
     watcher: Watcher,
-    shelf: Shelf,
     last: u64,
 }
 
@@ -34,23 +32,19 @@ struct Held {
     /// What it is, where it is one to be watched, and the kernel's number for it.
     kind: Option<(SocketKind, u64)>,
     watched: bool,
+    /// Its app holds the connection itself: it is a copy, of a control channel.
+    of_channel: bool,
 }
 
 impl Sockets {
     /// With those that the service manager has kept for this broker.
     pub(crate) fn new(handed_over: &mut HandedOver) -> io::Result<Self> {
-        let mut sockets = Self {
-            held: HashMap::new(),
-            by_cookie: HashMap::new(),
-            watcher: Watcher::new()?,
-            shelf: Shelf::new(),
-            last: 0,
-        };
-        for (key, socket) in Shelf::take(handed_over) {
+        let mut sockets = Self { held: HashMap::new(), by_cookie: HashMap::new(), watcher: Watcher::new()?, last: 0 };
+        for (key, socket) in shelf::take(handed_over) {
             sockets.last = sockets.last.max(key.0);
             if let Err(error) = kind_of(&socket).and_then(|kind| sockets.enter(key, socket, kind)) {
                 tracing::error!("a socket that the service manager has kept is of no use: {error}");
-                sockets.shelf.remove(key);
+                shelf::remove(key);
             }
         }
         Ok(sockets)
@@ -65,7 +59,7 @@ impl Sockets {
     pub(crate) fn keep(&mut self, socket: OwnedFd) -> SocketKey {
         self.last += 1;
         let key = SocketKey(self.last);
-        self.held.insert(key, Held { socket, kind: None, watched: false });
+        self.held.insert(key, Held { socket, kind: None, watched: false, of_channel: false });
         key
     }
 
@@ -79,20 +73,35 @@ impl Sockets {
         let kind = kind_of(&socket)?;
         let again = self.by_cookie.get(&socket_cookie(&socket)?).copied();
         let key = SocketKey(self.last + 1);
-        self.shelf.put(key, &socket);
+        shelf::put(key, &socket);
         if let Err(error) = self.enter(key, socket, kind) {
-            self.shelf.remove(key);
+            shelf::remove(key);
             return Err(error);
         }
         self.last = key.0;
         Ok((key, kind, again))
     }
 
+    /// Takes in a copy of a connection that its app goes on using. Answers its key, and whether it has ended already.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_over`](Self::take_over).
+    pub(crate) fn watch_over(&mut self, socket: OwnedFd) -> io::Result<(SocketKey, bool)> {
+        let kind = kind_of(&socket)?;
+        let (cookie, ended) = (socket_cookie(&socket)?, kind::has_ended(&socket));
+        let key = SocketKey(self.last + 1);
+        self.watcher.add(key, &socket)?;
+        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false, of_channel: true });
+        self.last = key.0;
+        Ok((key, ended))
+    }
+
     fn enter(&mut self, key: SocketKey, socket: OwnedFd, kind: SocketKind) -> io::Result<()> {
         let cookie = socket_cookie(&socket)?;
         self.watcher.add(key, &socket)?;
         self.by_cookie.insert(cookie, key);
-        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false });
+        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false, of_channel: false });
         Ok(())
     }
 
@@ -122,7 +131,9 @@ impl Sockets {
                 self.by_cookie.remove(&cookie);
             }
             self.watcher.remove(&held.socket);
-            self.shelf.remove(key);
+            if !held.of_channel {
+                shelf::remove(key);
+            }
         }
         Some(held.socket)
     }
@@ -158,8 +169,23 @@ impl Sockets {
             {
                 *readiness = Readiness::Readable;
             }
+            // Its app was quicker, and has read it: that is no news.
+            if held.of_channel && held.watched && kind::is_quiet(&held.socket) {
+                return self.watcher.arm(*key, &held.socket).is_err();
+            }
             std::mem::take(&mut held.watched)
         });
         Ok(seen)
+    }
+
+    /// What was seen, for the core.
+    pub(crate) fn input(&self, key: SocketKey, readiness: Readiness) -> Input {
+        match self.held.get(&key).filter(|held| held.of_channel) {
+            Some(held) => {
+                let unread = held.kind.filter(|_| readiness == Readiness::Readable);
+                Input::ChannelSeen(key, unread.map(|(kind, _)| kind::unread(&held.socket, kind)))
+            }
+            None => Input::SocketReady(key, readiness),
+        }
     }
 }

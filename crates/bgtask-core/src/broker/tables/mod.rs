@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apps;
+mod channels;
 mod facts;
 mod few;
 mod hosts;
@@ -15,6 +16,7 @@ mod times;
 
 pub(super) use accounts::{Accounts, Entry};
 pub(super) use apps::Apps;
+pub(super) use channels::ControlChannels;
 pub(super) use facts::{Facts, stands_on};
 use few::Few;
 pub(super) use hosts::Hosts;

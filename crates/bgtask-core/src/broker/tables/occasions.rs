@@ -20,6 +20,8 @@ pub(in crate::broker) enum Occasion {
     Calendar,
     /// What is listened to.
     Listening,
+    /// Something happens to a control channel of that id.
+    ControlChannel(Arc<str>),
 }
 
 impl Occasion {
@@ -30,6 +32,7 @@ impl Occasion {
             Trigger::Condition { .. } => Self::Condition,
             Trigger::SessionStart { .. } => Self::Session,
             Trigger::Calendar { .. } => Self::Calendar,
+            trigger if let Some((id, _)) = trigger.control_channel() => Self::ControlChannel(Arc::clone(id)),
             trigger if Subject::is_behind(trigger) => Self::Listening,
             _ => return None,
         })

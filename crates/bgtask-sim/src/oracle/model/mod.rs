@@ -285,7 +285,7 @@ impl Model {
                     self.set_off(*task, Occasion { by: By::World, details, count, lost: *lost }, owed);
                 }
             }
-            Input::Heard(..) | Input::SocketReady(..) | Input::SocketsGone(_) => {}
+            Input::Heard(..) | Input::SocketReady(..) | Input::SocketsGone(_) | Input::ChannelSeen(..) => {}
             Input::DeviceGone(task) => self.device_gone(*task, owed),
             // The simulator has no server that pushes.
             Input::ChannelOpened { .. } | Input::ChannelRefused { .. } | Input::Pushed { .. } => {}

@@ -1,6 +1,7 @@
 //! The processes that tasks run in, played by the very code of [`host`](crate::host), over a channel in memory.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use zbus::message::Type;
 use bgtask_convert::{cancel_call, run_call, task_failure, throttled_call};
 
 use crate::host::{CANCEL_GRACE, Channel, Entries, Entry, serve};
+use crate::network::{TAKER, Taker};
 
 /// How a killed process ends.
 const SIGKILL: i32 = 9;
@@ -73,10 +75,10 @@ impl Processes {
         self.words.try_recv().ok()
     }
 
-    pub(super) fn launch(&mut self, host: HostId, entries: &Entries, data_dir: PathBuf) {
+    pub(super) fn launch(&mut self, host: HostId, entries: &Entries, data_dir: PathBuf, taker: Taker) {
         let (calls, mut called) = mpsc::unbounded_channel();
         let freezer = Arc::default();
-        let entries = frozen(entries, &freezer);
+        let entries = frozen(&handing_over(entries, taker), &freezer);
         let (mouth, ear) = (Mouth(host, self.ear.clone()), self.ear.clone());
         let serving = tokio::spawn(async move {
             let messages = poll_fn(move |context| called.poll_recv(context));
@@ -88,8 +90,8 @@ impl Processes {
         self.alive.insert(host, process);
     }
 
-    pub(super) fn run(&mut self, host: HostId, order: &RunOrder) {
-        let call = run_call(order, None).expect("what the core keeps was written by this broker");
+    pub(super) fn run(&mut self, host: HostId, order: &RunOrder, socket: Option<OwnedFd>) {
+        let call = run_call(order, socket).expect("what the core keeps was written by this broker");
         if let Some(process) = self.alive.get_mut(&host) {
             process.unanswered.insert(call.primary_header().serial_num().get(), order.instance);
             let _ = process.calls.send(call);
@@ -212,6 +214,14 @@ impl Freezer {
         // No code of others runs while it is locked.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The same entries, whose sockets go to the broker in the test.
+fn handing_over(entries: &Entries, taker: Taker) -> Entries {
+    entries.wrapped(move |entry| -> Entry {
+        let (entry, taker) = (Arc::clone(entry), taker.clone());
+        Arc::new(move |instance| Box::pin(TAKER.scope(taker.clone(), entry(instance))))
+    })
 }
 
 /// The same entries, which the freezer can hold, and which tell it when they are woken.

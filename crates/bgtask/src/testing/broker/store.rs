@@ -54,7 +54,8 @@ impl Store {
             Change::DeleteZone => kept.zone = None,
             Change::PutState(fact, state) => put(&mut kept.states, (fact, state), |(fact, _)| *fact),
             Change::DeleteState(gone) => kept.states.retain(|(fact, _)| *fact != gone),
-            Change::PutSocket(_) | Change::DeleteSocket(_) => unreachable!("no socket was handed over"),
+            Change::PutSocket(new) => put(&mut kept.sockets, new, |one| one.key),
+            Change::DeleteSocket(gone) => kept.sockets.retain(|one| one.key != gone),
             Change::Record(event) => self.history.push(event),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bgtask_core::{AppId, PushChannel, Registration, Socket, SocketState, TaskId};
+use bgtask_core::{AppId, ControlChannel, PushChannel, Registration, Socket, SocketState, TaskId};
 use bgtask_store::HISTORY_PAGE_MAX;
 use bgtask_wire::{
     AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
@@ -11,7 +11,8 @@ use bgtask_wire::{
 use zbus::Message;
 
 use bgtask_convert::{
-    budget_info, energy_info, listened_info, push_channel_info, socket_info, source_info, task_info, why_info,
+    budget_info, channel_info, energy_info, listened_info, push_channel_info, socket_info, source_info, task_info,
+    why_info,
 };
 
 use super::ask::task_id;
@@ -78,7 +79,20 @@ impl Asked<'_> {
                     Scope::App(app) => socket.app == *app,
                 };
                 let there = |socket: &&Socket| socket.state != SocketState::Taken;
-                answered(message, &self.core.sockets().filter(its).filter(there).map(socket_info).collect::<Vec<_>>())
+                let mut infos: Vec<_> = self.core.sockets().filter(its).filter(there).map(socket_info).collect();
+                // All that apps have given along is more than one message can carry.
+                if matches!(scope, Scope::All) {
+                    infos.iter_mut().for_each(|info| info.context = Vec::new());
+                }
+                answered(message, &infos)
+            }
+            Call::ListControlChannels(app) => {
+                let scope = self.identity.scope(app)?;
+                let its = |channel: &&ControlChannel| match &scope {
+                    Scope::All => true,
+                    Scope::App(app) => channel.app == *app,
+                };
+                answered(message, &self.core.control_channels().filter(its).map(channel_info).collect::<Vec<_>>())
             }
             _ => return Ok(None),
         };
