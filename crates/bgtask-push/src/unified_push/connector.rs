@@ -101,6 +101,8 @@ impl Connector {
                 () = sleep_until(until) => return true,
                 order = self.orders.recv() => match order {
                     Some(Order::Nudge) => return true,
+                    // Somebody waits for the answer.
+                    Some(Order::Open(channel)) => return self.begin(&channel).await,
                     Some(order) => if !self.obey_unconnected(order).await {
                         return false;
                     },
@@ -387,7 +389,7 @@ impl Connector {
                     }
                 };
                 let kept = ticket.is_some() && payload.len() <= MAX_PAYLOAD_BYTES;
-                let message = Message { payload: kept.then_some(payload), headers: Vec::new(), ticket };
+                let message = Message { payload: kept.then_some(payload), headers: Vec::new(), ticket, reply: None };
                 arrived.entry(name).or_default().push(message);
                 Ok(())
             }

@@ -1,10 +1,16 @@
 //! The connector's seat on the session bus.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message as Call, MessageStream};
 
 use super::{DISTRIBUTOR_PREFIX, SERVICE};
+
+/// How long the bus may take to let the connector in.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a connector has while it is connected.
 pub(super) struct Link {
@@ -33,6 +39,11 @@ impl End {
 impl Link {
     /// Connects, hears what distributors come and go, and takes the name to which they send.
     pub(super) async fn open(address: &str) -> Result<(Self, MessageStream), End> {
+        let silent = || End::lost(format!("the session bus at {address} does not answer"));
+        timeout(PATIENCE, Self::open_patiently(address)).await.map_err(|_| silent())?
+    }
+
+    async fn open_patiently(address: &str) -> Result<(Self, MessageStream), End> {
         let lost = |error: zbus::Error| End::lost(format!("the session bus at {address} cannot be used: {error}"));
         // Whatever waits for the connector comes as soon as it has its name.
         let calls = zbus::connection::Builder::address(address).build_message_stream().await.map_err(lost)?;

@@ -42,6 +42,7 @@ use crate::clients::{self, Answer, Asked, Clients, HandOver};
 use crate::consent::Consents;
 use crate::devices::Devices;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
 use crate::inhibitor::Inhibitor;
@@ -49,7 +50,7 @@ use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
-use crate::push::Push;
+use crate::push::{MAX_REPORTS, Push};
 use crate::service_manager::Watchdog;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
@@ -96,6 +97,7 @@ struct Driver {
     doubts: Doubts,
     notifier: Notifier,
     push: Push,
+    fleet: Option<Fleet>,
     task_files: TaskFiles,
     transfers: Transfers,
     /// Whose transfers may be carried may be another since it was last looked at.
@@ -110,6 +112,7 @@ struct Driver {
     events: mpsc::Receiver<(u128, EventReport)>,
     device_events: mpsc::Receiver<(u128, EventReport)>,
     push_reports: mpsc::Receiver<bgtask_push::Report>,
+    fleet_reports: mpsc::Receiver<bgtask_push::Report>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Calls whose answer is the core's.
     asked: HashMap<RequestId, (ClientId, Message)>,
@@ -158,6 +161,7 @@ impl Driver {
                 Came::Report(report) => {
                     if lets_connect(&report) {
                         self.push.nudge();
+                        self.fleet.iter_mut().for_each(Fleet::nudge);
                     }
                     let input = self.sources.input(report);
                     self.handle(now, input);
@@ -168,8 +172,18 @@ impl Driver {
                 Came::Events(key, report) => {
                     self.listeners.came(key, report).into_iter().for_each(|input| self.handle(now, input));
                 }
-                Came::Push(report) => {
-                    self.push.came(report).into_iter().for_each(|input| self.handle(now, input));
+                Came::Push(first) => {
+                    let mut inputs = self.push.came(first);
+                    // Those that wait behind it cost no commit of their own.
+                    for _ in 1..MAX_REPORTS {
+                        let Ok(next) = self.push_reports.try_recv() else { break };
+                        inputs.extend(self.push.came(next));
+                    }
+                    inputs.into_iter().for_each(|input| self.handle(now, input));
+                }
+                Came::Fleet(report) => {
+                    let inputs = self.fleet.as_mut().map(|fleet| fleet.came(report));
+                    inputs.into_iter().flatten().for_each(|input| self.handle(now, input));
                 }
                 Came::Device(key, report) => {
                     if let Some(input) = self.devices.came(key, &report) {
@@ -221,6 +235,7 @@ impl Driver {
             }
             // Whoever is flooded hears its hosts and clients nevertheless.
             Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
+            Some(report) = self.fleet_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Fleet(report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -548,6 +563,7 @@ enum Came {
     Events(u128, EventReport),
     Device(u128, EventReport),
     Push(bgtask_push::Report),
+    Fleet(bgtask_push::Report),
     Inbox,
     Wake,
     Retry,

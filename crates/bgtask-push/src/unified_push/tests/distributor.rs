@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use zbus::export::serde::Serialize;
 use zbus::message::Type;
 use zbus::wire::{OwnedVariant, Variant};
 use zbus::{Connection, Message as Call, MessageStream};
@@ -97,7 +98,7 @@ impl Distributor {
 
 async fn say<B>(connection: &Connection, version: u8, method: &str, body: &B) -> zbus::Result<Call>
 where
-    B: serde::Serialize + zbus::DynamicType,
+    B: Serialize + zbus::DynamicType,
 {
     let interface = format!("org.unifiedpush.Connector{version}");
     connection.call_method(Some(CONNECTOR), CONNECTOR_PATH, Some(interface.as_str()), method, body).await

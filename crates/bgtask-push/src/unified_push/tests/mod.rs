@@ -243,6 +243,24 @@ async fn without_a_distributor_it_is_said_what_to_do_and_one_that_appears_is_use
     assert_eq!(broker.opened().await, format!("https://push.example.org/{token}"));
 }
 
+/// Who asks for a channel while there is no bus hears so, at once and each time.
+#[tokio::test]
+async fn without_a_bus_it_is_said_each_time_a_channel_is_asked_for() {
+    let mut stage = Stage::new();
+    stage.stop();
+    let mut broker = stage.transport(None);
+    for _ in 0..5 {
+        broker.transport.open(MAIL);
+        assert!(broker.away().await.contains("cannot be used"));
+        broker.transport.close(MAIL);
+    }
+    stage.run();
+    let mut distributor = Distributor::start(&stage.address(), KDE, Manner::Second).await;
+    broker.transport.open(MAIL);
+    let token = distributor.registers().await;
+    assert_eq!(broker.opened().await, format!("https://push.example.org/{token}"));
+}
+
 #[tokio::test]
 async fn of_several_distributors_one_has_to_be_chosen() {
     let stage = Stage::new();
@@ -293,7 +311,7 @@ async fn a_flood_is_bounded_and_told() {
     let told = broker.messages(most).await;
     let beyond = distributor.sends(&token, "x", "beyond");
     assert!(error_of(soon("it is refused", beyond).await.unwrap()).contains("LimitsExceeded"));
-    assert_eq!(broker.messages(1).await, [Message { payload: None, headers: vec![], ticket: None }], "it is lost");
+    assert_eq!(broker.messages(1).await, [Message { payload: None, headers: vec![], ticket: None, reply: None }], "it is lost");
     broker.acknowledges(&told);
     for answer in sent {
         soon("the answer", answer).await.unwrap().unwrap();
