@@ -226,7 +226,7 @@ impl PushFile {
     fn origin(self) -> Result<Option<Origin>, String> {
         match (self.mqtt, self.unified_push) {
             (None, None) => Ok(None),
-            (Some(mqtt), None) => mqtt.server().map(|server| Some(Origin::Mqtt(server))),
+            (Some(mqtt), None) => mqtt.server().map(|server| Some(Origin::Mqtt(Box::new(server)))),
             (None, Some(UnifiedPushFile { distributor })) => {
                 let wrong = distributor.as_ref().filter(|name| {
                     let named = name.strip_prefix(DISTRIBUTOR_PREFIX).is_some_and(|rest| !rest.is_empty());

@@ -30,7 +30,7 @@ const HELP: &str = "name a server of MQTT 5 in [push.mqtt] of config.toml, or wr
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
     /// A server.
-    Mqtt(Server),
+    Mqtt(Box<Server>),
     /// A distributor on the session bus: that one, or the only one there is.
     UnifiedPush(Option<String>),
 }
@@ -62,7 +62,7 @@ impl Push {
                 let identity = identity(state)
                     .map_err(|error| Failure::new("the name of this broker for push messages cannot be kept", error))?;
                 let machine = if server.machine == ITS_OWN { identity.clone() } else { server.machine.clone() };
-                let server = Server { machine, ..server };
+                let server = Server { machine, ..*server };
                 let mqtt = Mqtt::new(server, &format!("bgtask-{identity}"), reports);
                 Some(Box::new(mqtt) as Box<dyn Transport>)
             }
