@@ -11,6 +11,7 @@ use crate::model::command::Usage;
 use crate::model::control_channel::ControlChannelTriggerResourceType;
 use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Report, Zone};
+use crate::model::fleet::{FleetOrder, NewOrder, OrderId};
 use crate::model::outcome::Completion;
 use crate::model::push::{Push, PushChannel};
 use crate::model::registration::{NewRegistration, Registration};
@@ -143,6 +144,10 @@ pub enum Input {
     /// Something was seen at the connection of a control channel that is watched: so many bytes are there to read, or, where it is
     /// `None`, it has ended and nothing is left.
     ChannelSeen(SocketKey, Option<u32>),
+    /// Orders of the fleet have arrived, the oldest first.
+    Ordered(Vec<NewOrder>),
+    /// The answer to an order has arrived where it was to go, or never will.
+    OrderAnswered(OrderId),
 }
 
 /// What the store held when the broker started.
@@ -174,6 +179,8 @@ pub struct Snapshot {
     pub channels: Vec<PushChannel>,
     /// What has fired some of those it concerns.
     pub edges: Vec<Edge>,
+    /// The orders of the fleet.
+    pub orders: Vec<FleetOrder>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }

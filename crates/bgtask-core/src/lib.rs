@@ -69,6 +69,7 @@ pub use model::control_channel::{
 };
 pub use model::edge::{Edge, EdgeKind};
 pub use model::fact::{BackgroundWorkCost, DayWindow, Fact, LOGGED_OFF, Report, Zone};
+pub use model::fleet::{FleetOrder, NewOrder, OrderEvent, OrderId, OrderResult, OrderState};
 pub use model::outcome::{Completion, Outcome};
 pub use model::push::{Push, PushChannel};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};

@@ -116,6 +116,13 @@ pub const MAX_CHANNEL_REQUESTS: usize = 64;
 /// transport bounds how many are not acknowledged.
 pub const MAX_HELD_PUSHES: usize = 256;
 
+/// Longest id of an order of the fleet, in bytes.
+pub const MAX_ORDER_ID_BYTES: usize = 64;
+/// Most orders of the fleet that are known, those included that are only remembered so that they are not done twice.
+pub const MAX_FLEET_ORDERS: usize = 256;
+/// The longest time over which the machines of a fleet begin with an order.
+pub const MAX_SPREAD: Duration = Duration::from_secs(30 * 86_400);
+
 /// How long a period of energy is (POL-6).
 pub const ENERGY_PERIOD: Duration = Duration::from_secs(30 * 60);
 /// What one second of a processor weighs as energy.

@@ -58,6 +58,7 @@ const ACCOUNT: &str = "account";
 const SOCKET: &str = "socket";
 const CHANNEL: &str = "channel";
 const EDGE: &str = "edge";
+const ORDER: &str = "order";
 
 /// The row of a change.
 pub fn row(change: &Change) -> Row {
@@ -89,6 +90,8 @@ pub fn row(change: &Change) -> Row {
         Change::DeleteChannel(app) => Row::Delete { kind: CHANNEL, key: app.to_string() },
         Change::PutEdge(edge) => put(EDGE, sequence_key(edge.number), edge.to_json()),
         Change::DeleteEdge(number) => Row::Delete { kind: EDGE, key: sequence_key(*number) },
+        Change::PutOrder(order) => put(ORDER, order.id.to_string(), order.to_json()),
+        Change::DeleteOrder(id) => Row::Delete { kind: ORDER, key: id.to_string() },
         Change::Record(event) => Row::History(history(event)),
     }
 }
@@ -141,6 +144,7 @@ impl Loading {
             SOCKET => snapshot.sockets.push(Record::from_json(&json)?),
             CHANNEL => snapshot.channels.push(Record::from_json(&json)?),
             EDGE => snapshot.edges.push(Record::from_json(&json)?),
+            ORDER => snapshot.orders.push(Record::from_json(&json)?),
             ZONE => snapshot.zone = Some(Record::from_json(&json)?),
             STATE => snapshot.states.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             _ => return Err(RecordError::new("no such kind of row is known")),
@@ -161,6 +165,7 @@ impl Loading {
         snapshot.edges.sort_by_key(|edge| edge.number);
         snapshot.states.sort_by_key(|(fact, _)| *fact);
         snapshot.channels.sort_by(|one, other| one.app.cmp(&other.app));
+        snapshot.orders.sort_by(|one, other| one.id.cmp(&other.id));
         snapshot
     }
 }

@@ -171,6 +171,11 @@ struct Guide;
 #[doc = include_str!("../../../docs/app-services.md")]
 struct AppServices;
 
+/// So do those of the page about control channels.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/control-channels.md")]
+struct ControlChannels;
+
 /// So do those of the page about push messages.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/push.md")]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use bgtask_core::{AppId, Details, Input, Push as Pushed, PushTicket, Refusal, SourceStatus, TaskId, limits};
-use bgtask_push::mqtt::{Mqtt, Server};
+use bgtask_push::mqtt::{self, Mqtt, Server};
 use bgtask_push::unified_push::{Settings, UnifiedPush};
 use bgtask_push::{Message, Report, Status, Ticket, Transport};
 use serde_json::{Map, Value};
@@ -59,11 +59,8 @@ impl Push {
         let transport = match origin {
             None => None,
             Some(Origin::Mqtt(server)) => {
-                let identity = identity(state)
-                    .map_err(|error| Failure::new("the name of this broker for push messages cannot be kept", error))?;
-                let machine = if server.machine == ITS_OWN { identity.clone() } else { server.machine.clone() };
-                let server = Server { machine, ..*server };
-                let mqtt = Mqtt::new(server, &format!("bgtask-{identity}"), reports);
+                let (server, identity) = named(*server, state)?;
+                let mqtt = Mqtt::new(server, &identity, reports);
                 Some(Box::new(mqtt) as Box<dyn Transport>)
             }
             Some(Origin::UnifiedPush(distributor)) => {
@@ -152,7 +149,8 @@ impl Push {
                 its.uri.clone_from(&uri);
                 vec![Input::ChannelOpened { app, uri: uri.into() }]
             }
-            Report::Closed { .. } => Vec::new(),
+            // Nothing is sent over channels of apps.
+            Report::Closed { .. } | Report::Sent { .. } => Vec::new(),
             Report::Messages { channel, messages } => {
                 let Some(app) = known(&channel) else { return Vec::new() };
                 let uri = self.channels.get(&app).map_or("", |channel| &channel.uri);
@@ -182,8 +180,13 @@ impl Push {
     }
 }
 
-/// Stands for the name of a machine that nobody has named.
-pub(crate) const ITS_OWN: &str = "its own";
+/// The server, where this machine has a name in any case; and what its sessions there are called.
+pub(crate) fn named(server: Server, state: &Path) -> Result<(Server, String), Failure> {
+    let identity = identity(state)
+        .map_err(|error| Failure::new("the name of this broker for push messages cannot be kept", error))?;
+    let machine = if server.machine == mqtt::Settings::UNNAMED { identity.clone() } else { server.machine.clone() };
+    Ok((Server { machine, ..server }, format!("bgtask-{identity}")))
+}
 
 /// A message as one line of JSON: what the core gathers without reading it.
 fn pushed(message: Message, uri: &str) -> Pushed {
@@ -208,8 +211,13 @@ fn pushed(message: Message, uri: &str) -> Pushed {
     Pushed { line, ticket: message.ticket.map(|ticket| PushTicket(ticket.0)) }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What [`hex`] wrote.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
 fn now_micros() -> i64 {
@@ -242,7 +250,7 @@ mod tests {
 
     fn line(payload: &[u8]) -> String {
         let headers = vec![("subject".to_owned(), "ä\"".to_owned())];
-        let message = Message { payload: Some(payload.to_vec()), headers, ticket: Some(Ticket(7)) };
+        let message = Message { payload: Some(payload.to_vec()), headers, ticket: Some(Ticket(7)), reply: None };
         let pushed = pushed(message, "mqtt://h/bgtask/m/a");
         assert_eq!(pushed.ticket, Some(PushTicket(7)));
         String::from_utf8(pushed.line.expect("it fits").0.to_vec()).expect("it is text")
@@ -266,7 +274,7 @@ mod tests {
             let payload = Some(vec![byte; bgtask_push::MAX_PAYLOAD_BYTES]);
             assert!(
                 pushed(
-                    Message { payload, headers, ticket: None },
+                    Message { payload, headers, ticket: None, reply: None },
                     &"u".repeat(bgtask_push::unified_push::MAX_ENDPOINT_BYTES)
                 )
                 .line

@@ -23,8 +23,12 @@ const OTHERS: [&str; 7] = [
 ];
 
 /// Those that have no name on Windows.
-const BEYOND: [EventClass; 3] =
-    [EventClass::DBusSignal, EventClass::UnitState, EventClass::BackgroundTransferCompletionGroup];
+const BEYOND: [EventClass; 4] = [
+    EventClass::DBusSignal,
+    EventClass::UnitState,
+    EventClass::BackgroundTransferCompletionGroup,
+    EventClass::ControlChannel,
+];
 
 /// Words of triggers that only commands have.
 const OF_COMMANDS: [&str; 4] = ["every", "at", "path", "session-start"];
@@ -156,9 +160,13 @@ fn listening() -> impl Iterator<Item = (EventClass, &'static [&'static str])> {
 /// The core refuses what the source of a class does not know, and nothing that it does.
 #[test]
 fn every_property_is_one_that_its_source_reads() {
-    // What is handed over needs no source, what is pushed comes by a channel, and transfers are the broker's own.
-    let sourceless =
-        [EventClass::SocketActivity, EventClass::PushNotification, EventClass::BackgroundTransferCompletionGroup];
+    // What is handed over or held by its app needs no source, what is pushed comes by a channel, and transfers are the broker's own.
+    let sourceless = [
+        EventClass::SocketActivity,
+        EventClass::ControlChannel,
+        EventClass::PushNotification,
+        EventClass::BackgroundTransferCompletionGroup,
+    ];
     let with_source = listening().filter(|(class, _)| !sourceless.contains(class));
     let wrong: Vec<_> = with_source
         .filter_map(|(class, properties)| {

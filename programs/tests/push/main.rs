@@ -6,6 +6,15 @@ mod harness;
 mod server;
 mod unified_push;
 
+mod crowd;
+#[allow(dead_code, reason = "the benchmark uses the other part")]
+#[path = "../../benches/common/device.rs"]
+mod device;
+mod fleet;
+#[allow(dead_code, reason = "the benchmark uses the other part")]
+#[path = "../../benches/common/operator.rs"]
+mod operator;
+
 use bgtask::{ApplicationDataContainer, PropertyValue, ValueSet};
 use bgtask_push::mqtt::{Client, Outgoing, Server};
 use bgtask_wire::{ErrorKind, PushChannelInfo};

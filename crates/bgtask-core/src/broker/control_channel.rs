@@ -172,7 +172,9 @@ impl Core {
     }
 
     fn tell_all(&mut self, tasks: &[TaskId]) {
-        tasks.iter().for_each(|task| self.accept(*task, Occurrence::default()));
+        tasks.iter().for_each(|task| {
+            self.accept(*task, Occurrence::default());
+        });
     }
 
     /// An activation of a task of a channel has come to its end. After the last, the channel is watched again, whatever is left to

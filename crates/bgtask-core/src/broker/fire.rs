@@ -7,7 +7,7 @@ use super::tables::Occasion;
 use super::{Core, Task};
 use crate::activation::{Activation, Firing};
 use crate::event::{Cause, EventKind};
-use crate::ids::{AppId, SocketKey, TaskId};
+use crate::ids::{AppId, InstanceId, SocketKey, TaskId};
 use crate::model::edge::EdgeKind;
 use crate::model::fact::{Fact, LOGGED_OFF, Report, Zone};
 use crate::model::registration::Standing;
@@ -112,19 +112,17 @@ impl Core {
     }
 
     /// Accepts one firing of one registration. Triggers that carry nothing collapse to one that waits (D1); what others carry
-    /// is gathered there, in order, as far as there is room.
-    pub(super) fn accept(&mut self, id: TaskId, what: Occurrence) {
+    /// is gathered there, in order, as far as there is room. Answers which activation it is.
+    pub(super) fn accept(&mut self, id: TaskId, what: Occurrence) -> Option<InstanceId> {
         let by_hand = what.cause == Cause::Hand;
         if self.tasks.get(id).is_some_and(|task| task.registration.paused && !by_hand) {
-            return;
+            return None;
         }
         let new = self.ids.instance();
         let now = self.now.wall;
-        let Some(task) = self.tasks.get_mut(id) else {
-            return;
-        };
-        let trigger = task.registration.trigger.clone();
-        let spent = trigger.one_shot() && !by_hand && task.registration.standing == Standing::Active;
+        let registration = &self.tasks.get(id)?.registration;
+        let trigger = registration.trigger.clone();
+        let spent = trigger.one_shot() && !by_hand && registration.standing == Standing::Active;
         let cause = what.cause;
         let (instance, count) = match self.tasks.last_waiting_mut(id) {
             Some(waiting) if waiting.firing.may_gather(&what, &trigger) => {
@@ -153,6 +151,7 @@ impl Core {
             self.charge_energy_of_wake(id, shared);
         }
         self.fresh_gate(id);
+        Some(instance)
     }
 
     /// D6: a one-shot has fired, and fires no more.

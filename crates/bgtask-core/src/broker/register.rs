@@ -10,6 +10,7 @@ use crate::event::EventKind;
 use crate::ids::{AppId, TaskId};
 use crate::input::Request;
 use crate::model::cancel::CancellationReason;
+use crate::model::fleet::OrderResult;
 use crate::model::registration::{NewRegistration, Registration, Standing, Unregistration};
 use crate::model::trigger::Trigger;
 use crate::output::{Change, Reply, Update};
@@ -188,6 +189,7 @@ impl Core {
         }
         self.channel_served(id);
         self.record(id, Some(instance), EventKind::Dropped);
+        self.conclude_orders(instance, &OrderResult::Dropped);
     }
 
     pub(super) fn running_of(&self, id: TaskId) -> Vec<crate::InstanceId> {

@@ -9,6 +9,7 @@ pub(crate) mod condition;
 pub(crate) mod control_channel;
 pub(crate) mod edge;
 pub(crate) mod fact;
+pub(crate) mod fleet;
 pub(crate) mod outcome;
 pub(crate) mod push;
 pub(crate) mod registration;

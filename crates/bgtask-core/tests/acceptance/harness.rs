@@ -496,6 +496,11 @@ impl Broker {
                 durable.edges.push(edge);
             }
             Change::DeleteEdge(number) => durable.edges.retain(|it| it.number != number),
+            Change::PutOrder(order) => {
+                durable.orders.retain(|it| it.id != order.id);
+                durable.orders.push(order);
+            }
+            Change::DeleteOrder(id) => durable.orders.retain(|it| it.id != id),
             Change::PutZone(zone) => durable.zone = Some(zone),
             Change::DeleteZone => durable.zone = None,
             Change::PutState(fact, state) => {

@@ -20,6 +20,7 @@ mod edges;
 mod energy;
 mod events;
 mod firing;
+mod fleet;
 mod groups;
 mod harness;
 mod hosts;

@@ -7,12 +7,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connection::{Begin, Connection, PATIENCE, Trouble};
-use super::packet::{self, Packet, Publish, reason_word};
+use super::outbox::{Letter, Outbox};
+use super::packet::{self, Packet, Properties, Publish, reason_word};
 use super::server::Server;
 use crate::pause::{FIRST_PAUSE, LASTING_PAUSE, MAX_PAUSE, spread};
 use crate::{
-    MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MAX_REPORTED, MAX_UNACKNOWLEDGED, Message, Report, Reports,
-    Status, Ticket,
+    MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MAX_REPLY_BYTES, MAX_REPORTED, MAX_UNACKNOWLEDGED, Message,
+    Report, Reports, Status, Ticket,
 };
 
 /// A connection that lasted so long was a good one.
@@ -22,6 +23,7 @@ const GOOD: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) enum Order {
     Acknowledge(Vec<Ticket>),
+    Send(Box<Letter>),
     Nudge,
     Close,
 }
@@ -35,6 +37,7 @@ pub(super) struct Session {
     pub(super) uri: String,
     pub(super) reports: Reports,
     pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) outbox: Outbox,
 }
 
 /// Why a session goes on no longer.
@@ -115,6 +118,7 @@ impl Session {
                 () = &mut until => return true,
                 order = self.orders.recv() => match order {
                     Some(Order::Acknowledge(tickets)) => unacknowledged.done_meanwhile(&tickets),
+                    Some(Order::Send(letter)) => self.outbox.put(*letter),
                     Some(Order::Nudge) => return true,
                     Some(Order::Close) => {
                         // What the server still keeps of it ends by its expiry, where it cannot be told now.
@@ -148,6 +152,9 @@ impl Session {
             return Err(End::Closed);
         }
         packet::subscribe(connection.out(), SUBSCRIPTION, &self.topics);
+        let window = welcome.receive_maximum;
+        self.outbox.again(welcome.session_present, connection.out());
+        self.outbox.fill(window, connection.out());
         connection.flush().await?;
         let mut ping = Ping::new(welcome.keep_alive);
         let mut room = Vec::new();
@@ -162,12 +169,19 @@ impl Session {
                         next = if more { connection.take()? } else { None };
                     }
                     self.tell(&mut room).await?;
-                    // What was sent again and had been acknowledged.
+                    // What was sent again and had been acknowledged, and what there is room for now.
+                    self.outbox.fill(window, connection.out());
                     connection.flush().await?;
                 }
                 order = self.orders.recv() => match order {
                     Some(Order::Acknowledge(tickets)) => {
                         unacknowledged.done(&tickets, connection.out());
+                        connection.flush().await?;
+                        ping.sent();
+                    }
+                    Some(Order::Send(letter)) => {
+                        self.outbox.put(*letter);
+                        self.outbox.fill(window, connection.out());
                         connection.flush().await?;
                         ping.sent();
                     }
@@ -222,6 +236,16 @@ impl Session {
                     }
                 }
             }
+            Packet::PubAck { id, reason, properties } => {
+                if let Some(token) = self.outbox.acknowledged(id) {
+                    let said =
+                        || properties.reason_text.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
+                    let refused = (reason >= 0x80).then(|| format!("{}{}", reason_word(reason), said()));
+                    if !self.report(Report::Sent { channel: self.channel.clone(), token, refused }).await {
+                        return Err(End::Closed);
+                    }
+                }
+            }
             Packet::PingResp => ping.answered(),
             Packet::Disconnect { reason, properties } => {
                 let said = properties.reason_text.map(|text| format!(" ({text:?})")).unwrap_or_default();
@@ -235,10 +259,7 @@ impl Session {
                 };
                 return Err(End::Lost(Trouble { why, help: help.into(), lasting }));
             }
-            other @ (Packet::ConnAck { .. }
-            | Packet::PubAck { .. }
-            | Packet::SubAck { .. }
-            | Packet::UnsubAck { .. }) => {
+            other @ (Packet::ConnAck { .. } | Packet::SubAck { .. } | Packet::UnsubAck { .. }) => {
                 let name = format!("{other:?}");
                 let name = name.split([' ', '{']).next().unwrap_or_default();
                 return Err(End::Lost(
@@ -375,5 +396,8 @@ fn message(publish: Publish, ticket: Option<Ticket>) -> Message {
     let fits = |(name, value): &(String, String)| name.len() + value.len() <= MAX_HEADER_BYTES;
     let headers = content_type.into_iter().chain(publish.properties.user).filter(fits).take(MAX_HEADERS).collect();
     let payload = Some(publish.payload).filter(|payload| payload.len() <= MAX_PAYLOAD_BYTES);
-    Message { payload, headers, ticket }
+    let Properties { response_topic, correlation_data, .. } = publish.properties;
+    let reply = response_topic.map(|topic| (topic, correlation_data.unwrap_or_default()));
+    let reply = reply.filter(|(topic, data)| topic.len().max(data.len()) <= MAX_REPLY_BYTES);
+    Message { payload, headers, ticket, reply }
 }

@@ -389,7 +389,7 @@ impl Connector {
                     }
                 };
                 let kept = ticket.is_some() && payload.len() <= MAX_PAYLOAD_BYTES;
-                let message = Message { payload: kept.then_some(payload), headers: Vec::new(), ticket };
+                let message = Message { payload: kept.then_some(payload), headers: Vec::new(), ticket, reply: None };
                 arrived.entry(name).or_default().push(message);
                 Ok(())
             }

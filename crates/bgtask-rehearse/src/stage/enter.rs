@@ -61,6 +61,7 @@ impl Stage {
             states: Vec::new(),
             session: session(self.lives),
             channels: Vec::new(),
+            orders: Vec::new(),
             accounts: Vec::new(),
             sockets: Vec::new(),
             edges: Vec::new(),

@@ -46,6 +46,8 @@ impl Driver {
             Output::OpenChannel(app) => self.follow_ups.extend(self.push.open(app)),
             Output::CloseChannel(app) => self.follow_ups.extend(self.push.close(&app)),
             Output::AcknowledgePushes(app, tickets) => self.push.acknowledge(&app, &tickets),
+            Output::AcknowledgeOrders(tickets) => self.fleet.iter_mut().for_each(|fleet| fleet.acknowledge(&tickets)),
+            Output::AnswerOrder(order) => self.fleet.iter_mut().for_each(|fleet| fleet.answer(&order)),
             Output::WatchDevice(task, details) => self.follow_ups.extend(self.devices.watch(task, &details)),
             Output::UnwatchDevice(task) => self.devices.unwatch(task),
             Output::Progressed { task, instance, value, message } => {

@@ -42,6 +42,7 @@ use crate::clients::{self, Answer, Asked, Clients, HandOver};
 use crate::consent::Consents;
 use crate::devices::Devices;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
 use crate::inhibitor::Inhibitor;
@@ -96,6 +97,7 @@ struct Driver {
     doubts: Doubts,
     notifier: Notifier,
     push: Push,
+    fleet: Option<Fleet>,
     task_files: TaskFiles,
     transfers: Transfers,
     /// Whose transfers may be carried may be another since it was last looked at.
@@ -110,6 +112,7 @@ struct Driver {
     events: mpsc::Receiver<(u128, EventReport)>,
     device_events: mpsc::Receiver<(u128, EventReport)>,
     push_reports: mpsc::Receiver<bgtask_push::Report>,
+    fleet_reports: mpsc::Receiver<bgtask_push::Report>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Calls whose answer is the core's.
     asked: HashMap<RequestId, (ClientId, Message)>,
@@ -158,6 +161,7 @@ impl Driver {
                 Came::Report(report) => {
                     if lets_connect(&report) {
                         self.push.nudge();
+                        self.fleet.iter_mut().for_each(Fleet::nudge);
                     }
                     let input = self.sources.input(report);
                     self.handle(now, input);
@@ -176,6 +180,10 @@ impl Driver {
                         inputs.extend(self.push.came(next));
                     }
                     inputs.into_iter().for_each(|input| self.handle(now, input));
+                }
+                Came::Fleet(report) => {
+                    let inputs = self.fleet.as_mut().map(|fleet| fleet.came(report));
+                    inputs.into_iter().flatten().for_each(|input| self.handle(now, input));
                 }
                 Came::Device(key, report) => {
                     if let Some(input) = self.devices.came(key, &report) {
@@ -227,6 +235,7 @@ impl Driver {
             }
             // Whoever is flooded hears its hosts and clients nevertheless.
             Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
+            Some(report) = self.fleet_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Fleet(report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -554,6 +563,7 @@ enum Came {
     Events(u128, EventReport),
     Device(u128, EventReport),
     Push(bgtask_push::Report),
+    Fleet(bgtask_push::Report),
     Inbox,
     Wake,
     Retry,

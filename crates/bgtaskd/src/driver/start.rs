@@ -35,6 +35,7 @@ use crate::consent::Consents;
 use crate::containment;
 use crate::devices::Devices;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
 use crate::hosts::{self, Hosts};
 use crate::inbox::{Incoming, MAX_WAITING};
 use crate::inhibitor::Inhibitor;
@@ -91,7 +92,7 @@ pub(super) struct Environment {
 impl Driver {
     pub(super) async fn start(options: &Options) -> Result<Self, Failure> {
         let places = Places::of(options)?;
-        let config = Config::read(&places.config)?;
+        let mut config = Config::read(&places.config)?;
         let occupied = places.occupy()?;
         let store = Store::open(&places.state).map_err(|error| Failure::new("the store cannot be opened", error))?;
         let (post, inbox) = mpsc::channel(MAX_WAITING);
@@ -102,6 +103,7 @@ impl Driver {
         let world = World::new(&options.sysroot);
         let session_bus = world.bus_address(BusKind::Session);
         let (push, push_reports) = Push::new(config.push.clone(), &places.state, session_bus)?;
+        let (fleet, fleet_reports) = Fleet::new(config.fleet.take(), &places.state)?;
         let use_cgroups = containment::settle(config.containment, places.private).await?;
         let hosts = Hosts::new(spawner(&places, &config, use_cgroups)?, post.clone());
         make_room_for_files();
@@ -148,6 +150,8 @@ impl Driver {
             events,
             device_events,
             push_reports,
+            fleet,
+            fleet_reports,
             recorder,
             asked: HashMap::new(),
             last_request: 0,

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::ops::{Bound, RangeInclusive};
 
-use super::{Agenda, Alarm, Facts, Few, IdMap, Occasion, Occasions, Times, stands_on};
+use super::{Agenda, Alarm, Facts, Few, IdMap, Line, Occasion, Occasions, Times, stands_on};
 use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
@@ -76,6 +76,7 @@ pub(in crate::broker) struct Tasks {
     waiting: BTreeMap<u64, TaskId>,
     /// Those of them that were last seen to wait for nothing, or for a slot.
     open: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
+    line: Line,
     last_place: u64,
     occupied: BTreeMap<InstanceId, TaskId>,
     agenda: Agenda,
@@ -250,6 +251,7 @@ impl Tasks {
         task.gate = None;
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
+        self.line.occupy(&task.registration.app);
         task.running.push(activation);
         self.forget_load(id);
         self.left_the_queue(id);
@@ -308,6 +310,7 @@ impl Tasks {
         } else {
             take(&mut self.open, &registration.app, place);
         }
+        self.line.set_first(&registration.app, first_of(&self.open, &registration.app));
         if open && registration.fresh_within().is_some() {
             self.promising.insert(id);
         } else {
@@ -323,7 +326,9 @@ impl Tasks {
     fn take_running(&mut self, instance: InstanceId) -> Option<(TaskId, Activation)> {
         let id = self.occupied.remove(&instance)?;
         self.dirty.insert(instance, id);
-        let running = &mut self.by_id.get_mut(&id)?.running;
+        let task = self.by_id.get_mut(&id)?;
+        self.line.release(&task.registration.app);
+        let running = &mut task.running;
         let place = running.iter().position(|activation| activation.instance == instance)?;
         Some((id, running.remove(place)))
     }
@@ -408,6 +413,7 @@ impl Tasks {
         let Some(place) = task.place.take().map(NonZeroU64::get) else { return };
         self.waiting.remove(&place);
         take(&mut self.open, &task.registration.app, place);
+        self.line.set_first(&task.registration.app, first_of(&self.open, &task.registration.app));
         self.promising.remove(&id);
         self.critical.remove(&(place, id));
     }
@@ -440,15 +446,32 @@ impl Tasks {
     /// Nobody is open until it has been looked at again: where those are that have to be.
     pub(in crate::broker) fn close_all(&mut self) -> Option<RangeInclusive<u64>> {
         self.open.clear();
+        self.line.close_all();
         self.promising.clear();
         self.critical.clear();
         let ((first, _), (last, _)) = self.waiting.first_key_value().zip(self.waiting.last_key_value())?;
         Some(*first..=*last)
     }
 
-    /// Those of them that were last seen to wait for nothing, or for a slot; each with its place in the order they fired.
-    pub(in crate::broker) fn open(&self) -> impl Iterator<Item = (&AppId, impl Iterator<Item = (u64, TaskId)> + '_)> {
-        self.open.iter().map(|(app, queue)| (app, queue.iter().map(|(place, id)| (*place, *id))))
+    /// The apps with some that were last seen to wait for nothing, or for a slot, in the order in which it is their turn, each with
+    /// how many of its instances are on a host.
+    pub(in crate::broker) fn line(&self) -> impl Iterator<Item = (&AppId, usize)> {
+        self.line.iter()
+    }
+
+    /// Nothing waits for a turn: who had the last one counts no longer.
+    pub(in crate::broker) fn forget_turns(&mut self) {
+        self.line.forget_turns();
+    }
+
+    /// Those of an app that were last seen to wait for nothing, or for a slot, in the order they fired.
+    pub(in crate::broker) fn open_of(&self, app: &AppId) -> impl Iterator<Item = TaskId> {
+        self.open.get(app).into_iter().flat_map(|queue| queue.values().copied())
+    }
+
+    /// How many instances are on a host.
+    pub(in crate::broker) fn running(&self) -> usize {
+        self.occupied.len()
     }
 
     /// Every activation on a host, with its registration.
@@ -490,6 +513,10 @@ impl Tasks {
         let now = |id, instance| self.get(id).and_then(|task| task.find(instance)).cloned();
         dirty.into_iter().map(|(instance, id)| (id, instance, now(id, instance))).collect()
     }
+}
+
+fn first_of(queues: &BTreeMap<AppId, BTreeMap<u64, TaskId>>, app: &AppId) -> Option<u64> {
+    queues.get(app)?.keys().next().copied()
 }
 
 /// Takes a place out of the queue of an app.

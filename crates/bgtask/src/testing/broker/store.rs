@@ -50,6 +50,8 @@ impl Store {
             Change::DeleteChannel(gone) => kept.channels.retain(|one| one.app != gone),
             Change::PutEdge(new) => put(&mut kept.edges, new, |one| one.number),
             Change::DeleteEdge(gone) => kept.edges.retain(|one| one.number != gone),
+            Change::PutOrder(new) => put(&mut kept.orders, new, |one| one.id.clone()),
+            Change::DeleteOrder(gone) => kept.orders.retain(|one| one.id != gone),
             Change::PutZone(zone) => kept.zone = Some(zone),
             Change::DeleteZone => kept.zone = None,
             Change::PutState(fact, state) => put(&mut kept.states, (fact, state), |(fact, _)| *fact),
