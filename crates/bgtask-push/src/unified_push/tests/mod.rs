@@ -311,7 +311,11 @@ async fn a_flood_is_bounded_and_told() {
     let told = broker.messages(most).await;
     let beyond = distributor.sends(&token, "x", "beyond");
     assert!(error_of(soon("it is refused", beyond).await.unwrap()).contains("LimitsExceeded"));
-    assert_eq!(broker.messages(1).await, [Message { payload: None, headers: vec![], ticket: None, reply: None }], "it is lost");
+    assert_eq!(
+        broker.messages(1).await,
+        [Message { payload: None, headers: vec![], ticket: None, reply: None }],
+        "it is lost"
+    );
     broker.acknowledges(&told);
     for answer in sent {
         soon("the answer", answer).await.unwrap().unwrap();
