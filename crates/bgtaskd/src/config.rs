@@ -215,7 +215,7 @@ impl PushFile {
             (None, None) => Ok(None),
             (Some(mqtt), None) => {
                 let server = mqtt.server().map_err(|error| format!("[push.mqtt]: {error}"))?;
-                Ok(Some(Origin::Mqtt(server)))
+                Ok(Some(Origin::Mqtt(Box::new(server))))
             }
             (None, Some(UnifiedPushFile { distributor })) => {
                 let wrong = distributor.as_ref().filter(|name| {
@@ -242,7 +242,8 @@ impl PushFile {
 fn ordered_by(file: fleet::File, push: Option<&Origin>) -> Result<(Rules, Server), String> {
     let rules = file.checked().map_err(|error| format!("[fleet]: {error}"))?;
     let server = match (&rules.server, push) {
-        (Some(server), _) | (None, Some(Origin::Mqtt(server))) => server.clone(),
+        (Some(server), _) => server.clone(),
+        (None, Some(Origin::Mqtt(server))) => Server::clone(server),
         (None, Some(Origin::UnifiedPush(_)) | None) => {
             return Err(
                 "[fleet]: no server is named that orders could come from: write [push.mqtt] or [fleet.mqtt]".into()

@@ -30,7 +30,7 @@ const HELP: &str = "name a server of MQTT 5 in [push.mqtt] of config.toml, or wr
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
     /// A server.
-    Mqtt(Server),
+    Mqtt(Box<Server>),
     /// A distributor on the session bus: that one, or the only one there is.
     UnifiedPush(Option<String>),
 }
@@ -59,7 +59,7 @@ impl Push {
         let transport = match origin {
             None => None,
             Some(Origin::Mqtt(server)) => {
-                let (server, identity) = named(server, state)?;
+                let (server, identity) = named(*server, state)?;
                 let mqtt = Mqtt::new(server, &identity, reports);
                 Some(Box::new(mqtt) as Box<dyn Transport>)
             }
