@@ -185,7 +185,7 @@ record! {
         ChannelOpened { app, uri },
         ChannelRefused { app, why, help },
         Pushed { app, messages },
-        ChannelSeen(socket, unread),
+        ChannelSeen(socket, seen),
     }
     enum Limit {
         RegistrationsPerApp,
