@@ -10,13 +10,12 @@ mod common;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
-use common::{Broker, GAP, ROUNDS, durable_append, median, millis, monotonic, ratio, row};
+use common::{Broker, GAP, ROUNDS, WARM_UP, durable_append, median, millis, monotonic, ratio, row};
 
-const WARM_UP: usize = 10;
 const APP: &str = "org.example.Bench";
 const GIBIBYTE: usize = 1 << 30;
 
@@ -31,8 +30,7 @@ fn main() -> ExitCode {
         return bgtaskd::main();
     }
     if std::env::args().nth(1).as_deref() == Some("floor") {
-        let _written = std::io::stdout().write_all(&monotonic().to_ne_bytes());
-        return ExitCode::SUCCESS;
+        return common::floor::begin();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(measure());
@@ -53,7 +51,7 @@ impl BackgroundTask for FirstLine {
 
 async fn measure() {
     println!("zone change → first line of run, medians of {ROUNDS} (one run, this machine)\n");
-    let floor = floor();
+    let floor = common::floor::measure();
     row("bare spawn of the host program to its main (the floor)", &millis(floor), "", "");
     let append = durable_append();
     row("12 KiB appended durably (part of every row below)", &millis(append), &against_floor(append, floor), "");
@@ -77,22 +75,6 @@ async fn measure() {
 
 fn against_floor(time: Duration, floor: Duration) -> String {
     format!("{:.2}× the floor", ratio(time, floor))
-}
-
-fn floor() -> Duration {
-    let program = std::env::current_exe().expect("its own path");
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS + WARM_UP {
-        std::thread::sleep(GAP);
-        let begin = monotonic();
-        let mut command = Command::new(&program);
-        let mut child = command.arg("floor").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("itself");
-        let mut bytes = [0; 8];
-        child.stdout.take().expect("piped").read_exact(&mut bytes).expect("its time");
-        let _reaped = child.wait();
-        times.push(Duration::from_nanos(u64::from_ne_bytes(bytes) - begin));
-    }
-    median(times.split_off(WARM_UP))
 }
 
 async fn run(config: &str, big: bool) -> Duration {

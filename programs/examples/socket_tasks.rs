@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `echo N` | sends back what has arrived, N bytes at most, and hands the socket over again |
 //! | `accept` | accepts what waits, hands each connection over for `echo`, and the listener again |
+//! | `answer` | accepts what waits, sends back on each connection what comes first, closes it, and hands the listener over again |
 //! | `ignore` | ends without taking it |
 //! | `drop` | takes it and closes it |
 //! | `reply` | sends one datagram back to each sender |
@@ -38,6 +39,7 @@ impl BackgroundTask for Sockets {
         match context.split_once(' ').unwrap_or((&context, "")) {
             ("echo", most) => echo(information, most.parse().unwrap_or(usize::MAX)).await,
             ("accept", _) => accept(&instance, information).await,
+            ("answer", _) => answer(information).await,
             ("reply", _) => reply(information).await,
             ("drop", _) => {
                 drop(information.stream_socket().await?);
@@ -102,9 +104,25 @@ async fn accept(instance: &TaskInstance, information: &SocketActivityInformation
         socket.transfer_ownership(&id, SocketActivityContext::new(*b"echo"), None).await?;
         number += 1;
     }
+    listen_again(listener, information).await
+}
+
+async fn listen_again(listener: TcpListener, information: &SocketActivityInformation) -> Result<(), TaskError> {
     let mut listener = StreamSocketListener::from(listener);
     listener.enable_transfer_ownership(information.task_id(), SocketActivityConnectedStandbyAction::DoNotWake)?;
     Ok(listener.transfer_ownership(information.id(), information.context().clone()).await?)
+}
+
+async fn answer(information: &SocketActivityInformation) -> Result<(), TaskError> {
+    let listener = TcpListener::from(information.stream_socket_listener().await?.into_fd()?);
+    listener.set_nonblocking(true)?;
+    while let Ok((mut stream, _)) = listener.accept() {
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let mut bytes = [0; 2_048];
+        let read = stream.read(&mut bytes)?;
+        stream.write_all(&bytes[..read])?;
+    }
+    listen_again(listener, information).await
 }
 
 async fn reply(information: &SocketActivityInformation) -> Result<(), TaskError> {

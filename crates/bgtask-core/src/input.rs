@@ -9,7 +9,9 @@ use crate::model::app::App;
 use crate::model::budget::Account;
 use crate::model::command::Usage;
 use crate::model::control_channel::ControlChannelTriggerResourceType;
+use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Report, Zone};
+use crate::model::fleet::{FleetOrder, NewOrder, OrderId};
 use crate::model::outcome::Completion;
 use crate::model::push::{Push, PushChannel};
 use crate::model::registration::{NewRegistration, Registration};
@@ -142,6 +144,10 @@ pub enum Input {
     /// There is something to read at the connection of a control channel that is watched; the number is the one of the last time only if
     /// nothing was read since, and nothing has come. `None` is the end of the connection, with nothing left.
     ChannelSeen(SocketKey, Option<u64>),
+    /// Orders of the fleet have arrived, the oldest first.
+    Ordered(Vec<NewOrder>),
+    /// The answer to an order has arrived where it was to go, or never will.
+    OrderAnswered(OrderId),
 }
 
 /// What the store held when the broker started.
@@ -171,6 +177,10 @@ pub struct Snapshot {
     pub sockets: Vec<Socket>,
     /// The channels for push messages.
     pub channels: Vec<PushChannel>,
+    /// What has fired some of those it concerns.
+    pub edges: Vec<Edge>,
+    /// The orders of the fleet.
+    pub orders: Vec<FleetOrder>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }

@@ -67,6 +67,10 @@ pub const MAX_REGISTRATIONS: usize = 131_072;
 /// Most registrations that one turn fires, or tells what they wait for, where more are concerned and the others can have
 /// theirs in the next: so that whoever calls meanwhile has not long to wait.
 pub const MAX_PER_TURN: usize = 32;
+/// Most edges of which some registrations are still to be fired. With one more the oldest is not divided any longer.
+pub const MAX_EDGES: usize = 64;
+/// Most registrations that are kept apart from an edge because they came after it. With one more it is not divided any longer.
+pub const MAX_SPARED: usize = 64;
 /// Most apps of one broker.
 pub const MAX_APPS: usize = 4_096;
 /// Most completions kept for one app that does not fetch them; beyond it the oldest is given up, which the history records.
@@ -111,6 +115,13 @@ pub const MAX_CHANNEL_REQUESTS: usize = 64;
 /// Most messages of one channel that are held while there is no room, of those that nobody keeps a second time. Of the others the
 /// transport bounds how many are not acknowledged.
 pub const MAX_HELD_PUSHES: usize = 256;
+
+/// Longest id of an order of the fleet, in bytes.
+pub const MAX_ORDER_ID_BYTES: usize = 64;
+/// Most orders of the fleet that are known, those included that are only remembered so that they are not done twice.
+pub const MAX_FLEET_ORDERS: usize = 256;
+/// The longest time over which the machines of a fleet begin with an order.
+pub const MAX_SPREAD: Duration = Duration::from_secs(30 * 86_400);
 
 /// How long a period of energy is (POL-6).
 pub const ENERGY_PERIOD: Duration = Duration::from_secs(30 * 60);

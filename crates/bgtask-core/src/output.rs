@@ -8,7 +8,9 @@ use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
 use crate::model::control_channel::ControlChannelTriggerStatus;
+use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Zone};
+use crate::model::fleet::{FleetOrder, OrderId};
 use crate::model::outcome::Completion;
 use crate::model::push::PushChannel;
 use crate::model::registration::{Entry, Registration};
@@ -138,6 +140,11 @@ pub enum Output {
     CloseChannel(AppId),
     /// Those messages of its channel are durable: their server may forget them.
     AcknowledgePushes(AppId, Vec<PushTicket>),
+    /// Those orders of the fleet are durable, or were before: their server may forget them.
+    AcknowledgeOrders(Vec<PushTicket>),
+    /// Tell the operator what came of an order; then an [`Input::OrderAnswered`](crate::Input::OrderAnswered). Ordered again by every
+    /// broker that starts before that.
+    AnswerOrder(Box<FleetOrder>),
     /// Nothing more to do until an input comes, or until then.
     Wake(Option<Wake>),
 }
@@ -214,8 +221,28 @@ pub enum Change {
     PutChannel(PushChannel),
     /// Remove.
     DeleteChannel(AppId),
+    /// Insert or replace, by its number: what has fired some of those it concerns.
+    PutEdge(Edge),
+    /// Remove.
+    DeleteEdge(u64),
+    /// Insert or replace: an order of the fleet.
+    PutOrder(FleetOrder),
+    /// Remove.
+    DeleteOrder(OrderId),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
+}
+
+impl Change {
+    /// Whether it means something after the machine has crashed, so that what follows from it has to wait for the disk. A socket, and an
+    /// activation that carries one, end with the machine; a line of history goes with the change that it tells of.
+    pub fn outlives_the_machine(&self) -> bool {
+        match self {
+            Self::PutSocket(_) | Self::DeleteSocket(_) | Self::Record(_) => false,
+            Self::PutActivation(_, activation) => activation.firing.socket.is_none(),
+            _ => true,
+        }
+    }
 }
 
 /// What a host needs to run an instance.
@@ -424,6 +451,10 @@ pub enum WakeReason {
     Load(TaskId),
     /// The keep-alive time of a socket or of a control channel is over.
     KeepAlive(TaskId),
+    /// The time of an order of the fleet comes.
+    Fleet,
     /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
     More,
+    /// The time of a channel for push messages is over.
+    ChannelExpiry,
 }

@@ -41,6 +41,7 @@
 //!
 //! * **Atomic**: of a batch either every row is in the store or none is, whatever happens in between.
 //! * **Durable**: when `commit` has returned `Ok`, the batch survives a crash of the program, the kernel or the power.
+//!   What [`Store::commit_for_this_boot`] takes survives the program at once, and the machine a moment later.
 //! * **After an error** nothing of the batch is visible, the store stays usable, and the same batch may be tried again.
 //!   One uncertainty is left to physics: if the *flush* failed and the machine then crashes before the next
 //!   commit, the batch may turn up, whole.
@@ -75,4 +76,6 @@ pub use row::{
     HistoryRow, MAX_BATCH_BYTES, MAX_BATCH_ROWS, MAX_DETAIL_BYTES, MAX_KEY_BYTES, MAX_KIND_BYTES, MAX_LABEL_BYTES,
     MAX_VALUE_BYTES, Row, StateRow,
 };
-pub use store::{DATABASE_LARGE_BYTES, DATABASE_MAX_BYTES, LOG_MOVE_BYTES, Maintenance, Statistics, Store};
+pub use store::{
+    DATABASE_LARGE_BYTES, DATABASE_MAX_BYTES, LOG_MOVE_BYTES, Maintenance, Statistics, Store, UNFLUSHED_MAX,
+};

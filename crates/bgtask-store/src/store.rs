@@ -1,6 +1,8 @@
 //! The store itself.
 
+use std::fs::File;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -17,6 +19,8 @@ pub const DATABASE_LARGE_BYTES: u64 = 192 << 20;
 /// Bytes of log above which [`Store::maintain`] moves it into the database. Below, moving would cost more flushes
 /// than it saves: the first commit after a move flushes twice.
 pub const LOG_MOVE_BYTES: u64 = 512 << 10;
+/// How long what was [committed for this boot](Store::commit_for_this_boot) may be without a flush, while one such commit follows the other.
+pub const UNFLUSHED_MAX: Duration = Duration::from_secs(1);
 
 /// The durable state and history of one broker, in one folder.
 ///
@@ -28,6 +32,10 @@ pub struct Store {
     folder: Folder,
     history: Extent,
     commits: u64,
+    /// Whether SQLite ends a commit by waiting for the disk.
+    waits: bool,
+    /// Since when something is written that the disk may not have.
+    unflushed: Option<Instant>,
 }
 
 impl Store {
@@ -44,7 +52,7 @@ impl Store {
         let folder = Folder::open(folder)?;
         let history = Extent::read(&folder.connection)
             .map_err(|error| StoreError::from_sqlite(&folder.path, "read the history's extent", error))?;
-        Ok(Self { folder, history, commits: 0 })
+        Ok(Self { folder, history, commits: 0, waits: true, unflushed: None })
     }
 
     /// Writes all `rows` in order, or none, and returns when they are durable. An empty batch costs nothing.
@@ -54,14 +62,58 @@ impl Store {
     /// [`TooLarge`](StoreError::TooLarge) if a row or the batch exceeds a bound; anything else as the system says.
     /// After an error nothing of the batch is in the store, and the same batch may be committed later.
     pub fn commit(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        self.write(rows, true)
+    }
+
+    /// The same for what means nothing any more after the machine has crashed. When it returns, the batch survives the end of this
+    /// process, however that comes. The disk has it after the next [`commit`](Self::commit) or [`maintain`](Self::maintain), and
+    /// after [`UNFLUSHED_MAX`] with the next batch of either kind. Batches keep their order: after a crash of the machine the
+    /// store is as it was between two of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    pub fn commit_for_this_boot(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        let is_long = self.unflushed.is_some_and(|since| since.elapsed() >= UNFLUSHED_MAX);
+        if is_long && rows.is_empty() {
+            return self.flush();
+        }
+        self.write(rows, is_long)
+    }
+
+    fn write(&mut self, rows: &[Row], flush: bool) -> Result<(), StoreError> {
         check_batch(rows)?;
         if rows.is_empty() {
             return Ok(());
         }
+        self.wait_for_the_disk(flush)?;
         let next = write(&mut self.folder.connection, rows, self.history.next)
             .map_err(|error| self.failed("commit a batch", error))?;
         self.history.next = next;
         self.commits += 1;
+        self.unflushed = if flush { None } else { self.unflushed.or_else(|| Some(Instant::now())) };
+        Ok(())
+    }
+
+    /// Also where a commit does not, SQLite writes batches in their order.
+    fn wait_for_the_disk(&mut self, waits: bool) -> Result<(), StoreError> {
+        if self.waits != waits {
+            let word = if waits { "FULL" } else { "NORMAL" };
+            let set = self.folder.connection.pragma_update(None, "synchronous", word);
+            set.map_err(|error| self.failed("prepare a commit", error))?;
+            self.waits = waits;
+        }
+        Ok(())
+    }
+
+    /// The log holds everything that the database file does not.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        if self.unflushed.is_some() {
+            let path = beside(self.path(), "-wal");
+            let flushed = File::open(&path).and_then(|log| log.sync_data());
+            flushed.map_err(|error| StoreError::from_system(&path, "flush the log", error))?;
+            self.unflushed = None;
+        }
         Ok(())
     }
 
@@ -92,7 +144,7 @@ impl Store {
             .map_err(|error| self.failed("read the history", error))
     }
 
-    /// Does one bounded piece of housekeeping: removes up to [`HISTORY_PRUNE_SLICE`] surplus rows of history, and moves
+    /// Does one bounded piece of housekeeping: flushes what was [committed for this boot](Self::commit_for_this_boot), removes up to [`HISTORY_PRUNE_SLICE`] surplus rows of history, and moves
     /// the log into the database if it has grown. Call it when the broker has nothing to do, and again
     /// while [`Maintenance::more`] is set; it takes milliseconds at most.
     ///
@@ -100,6 +152,7 @@ impl Store {
     ///
     /// As the system says. Nothing is lost by an error, and nothing by never calling this but room and speed.
     pub fn maintain(&mut self) -> Result<Maintenance, StoreError> {
+        self.flush()?;
         let (pruned, more) = self.prune()?;
         let log_moved = self.unmoved_log_bytes()? > LOG_MOVE_BYTES;
         if log_moved {
@@ -255,4 +308,43 @@ fn put(transaction: &Transaction<'_>, kind: &str, key: &str, value: &str) -> rus
 fn delete(transaction: &Transaction<'_>, kind: &str, key: &str) -> rusqlite::Result<()> {
     transaction.prepare_cached("DELETE FROM state WHERE kind = ?1 AND key = ?2")?.execute([kind, key])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(value: &str) -> [Row; 1] {
+        [Row::Put { kind: "test", key: "key".to_owned(), value: value.to_owned() }]
+    }
+
+    /// What SQLite does at the end of a commit: 2 waits for the disk, 1 does not.
+    fn waits(store: &Store) -> (u8, bool) {
+        let mode = store.folder.connection.pragma_query_value(None, "synchronous", |row| row.get(0));
+        (mode.unwrap(), store.unflushed.is_some())
+    }
+
+    #[test]
+    fn only_what_is_for_this_boot_does_not_wait_for_the_disk_and_not_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path()).unwrap();
+        assert_eq!(waits(&store), (2, false));
+        store.commit_for_this_boot(&batch("a")).unwrap();
+        assert_eq!(waits(&store), (1, true));
+        store.commit(&batch("b")).unwrap();
+        assert_eq!(waits(&store), (2, false), "a flush of the log is one of all of it");
+        store.commit_for_this_boot(&batch("c")).unwrap();
+        store.maintain().unwrap();
+        assert_eq!(waits(&store), (1, false));
+        store.commit_for_this_boot(&batch("d")).unwrap();
+        store.unflushed = store.unflushed.and_then(|since| since.checked_sub(UNFLUSHED_MAX));
+        store.commit_for_this_boot(&batch("e")).unwrap();
+        assert_eq!(waits(&store), (2, false), "the next batch takes it along when it has waited for long");
+        store.commit_for_this_boot(&batch("f")).unwrap();
+        store.commit_for_this_boot(&[]).unwrap();
+        assert_eq!(waits(&store), (1, true));
+        store.unflushed = store.unflushed.and_then(|since| since.checked_sub(UNFLUSHED_MAX));
+        store.commit_for_this_boot(&[]).unwrap();
+        assert_eq!(waits(&store), (1, false));
+    }
 }

@@ -145,6 +145,13 @@ pub enum Call {
     },
     /// `ListTransfers(s)`
     ListTransfers(String),
+    /// `EnableTransferGroup(ss)`
+    EnableTransferGroup {
+        /// The app.
+        app: String,
+        /// Which of its groups.
+        group: String,
+    },
     /// `CreatePushChannel(s)`
     CreatePushChannel(String),
     /// `ClosePushChannel(s)`
@@ -372,6 +379,10 @@ impl Call {
             "ControlTransfer" => {
                 let (transfer, what) = body(message)?;
                 Self::ControlTransfer { transfer, what }
+            }
+            "EnableTransferGroup" => {
+                let (app, group) = body(message)?;
+                Self::EnableTransferGroup { app, group }
             }
             "ListTransfers" => Self::ListTransfers(body(message)?),
             "CreatePushChannel" => Self::CreatePushChannel(body(message)?),

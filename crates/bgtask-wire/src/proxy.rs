@@ -170,6 +170,9 @@ pub trait Broker {
     /// Pauses, resumes or cancels a background transfer, or forgets one that is over.
     fn control_transfer(&self, transfer: &str, what: &str) -> zbus::Result<()>;
 
+    /// Adds nothing more to a group of transfers: its task runs when all of them have ended (NEI-4).
+    fn enable_transfer_group(&self, app: &str, group: &str) -> zbus::Result<()>;
+
     /// The background transfers of an app, or of all, oldest first.
     fn list_transfers(&self, app: &str) -> zbus::Result<Vec<TransferInfo>>;
     /// The channel for push messages of an app: its address, and when it expires.

@@ -235,6 +235,8 @@ pub struct TransferOrder {
     pub priority: Option<u32>,
     /// The group it belongs to.
     pub group: Option<String>,
+    /// The completion group whose end its own belongs to (NEI-4): a UUID that the app has made.
+    pub completion_group: Option<String>,
     /// The SHA-256 that a download has to have, in hexadecimal digits.
     pub sha256: Option<String>,
 }
@@ -269,6 +271,8 @@ pub struct TransferInfo {
     pub priority: u32,
     /// The group it belongs to; empty is none.
     pub group: String,
+    /// The completion group it belongs to, where it belongs to one.
+    pub completion_group: Option<String>,
     /// When it was ordered, microseconds since the Unix epoch.
     pub created: i64,
     /// The task that carries it, until it is over.
@@ -322,7 +326,7 @@ pub struct SocketInfo {
     pub task: String,
     /// A `SocketActivityKind` by number: 1 listener, 2 datagram, 3 stream.
     pub kind: u32,
-    /// What came along with it.
+    /// What came along with it; empty in a list of all apps' sockets.
     pub context: Vec<u8>,
     /// `watched`, `told`, `lost` or `kept`: the broker waits, its task waits or runs, the same without the socket, or nobody
     /// took it.

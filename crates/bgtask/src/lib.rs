@@ -62,6 +62,7 @@
 //! | sensors | [`SensorDataThresholdTrigger`] | [`SensorDataThresholdTriggerDetails`] |
 //! | Bluetooth | [`BluetoothLEAdvertisementWatcherTrigger`], [`GattCharacteristicNotificationTrigger`] | [`BluetoothLEAdvertisement`], [`GattCharacteristicNotification`] |
 //! | messages of a server | [`PushNotificationTrigger`] | [`RawNotification`] |
+//! | transfers that were started together | [`BackgroundTransferCompletionGroupTrigger`] | [`transfer::BackgroundTransferCompletionGroupTriggerDetails`] |
 //! | smart cards | [`SmartCardTrigger`] | [`SmartCardTriggerDetails`] |
 //! | calendars, contacts | [`AppointmentStoreNotificationTrigger`], [`ContactStoreNotificationTrigger`] | [`StoreChange`] |
 //! | systemd, and anything on a message bus | [`UnitStateTrigger`], [`DBusSignalTrigger`] | [`UnitStateEvent`], [`DBusSignalEvent`] |
@@ -135,11 +136,11 @@ pub use storage::ApplicationDataContainer;
 pub use throttle::BackgroundTaskThrottleCounter;
 pub use trigger::{
     AdvertiserState, ApplicationTrigger, ApplicationTriggerResult, AppointmentStoreNotificationTrigger,
-    BluetoothEventTriggeringMode, BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger,
-    ContactStoreNotificationTrigger, CustomSystemEvent, CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence,
-    DBusSignalEvent, DBusSignalTrigger, DeviceAction, DeviceConnectionChangeTrigger,
-    DeviceConnectionChangeTriggerDetails, DeviceTriggerResult, DeviceUseDetails, DeviceUseTrigger, DeviceWatcherEvent,
-    DeviceWatcherEventKind, DeviceWatcherTrigger, GattCharacteristicNotification,
+    BackgroundTransferCompletionGroupTrigger, BluetoothEventTriggeringMode, BluetoothLEAdvertisement,
+    BluetoothLEAdvertisementWatcherTrigger, ContactStoreNotificationTrigger, CustomSystemEvent,
+    CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence, DBusSignalEvent, DBusSignalTrigger, DeviceAction,
+    DeviceConnectionChangeTrigger, DeviceConnectionChangeTriggerDetails, DeviceTriggerResult, DeviceUseDetails,
+    DeviceUseTrigger, DeviceWatcherEvent, DeviceWatcherEventKind, DeviceWatcherTrigger, GattCharacteristicNotification,
     GattCharacteristicNotificationTrigger, GeofenceState, GeofenceStateChangeReport, GeovisitStateChange,
     GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
     MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, PushNotificationTrigger, RawNotification,

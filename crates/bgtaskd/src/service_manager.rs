@@ -3,24 +3,38 @@
 //! It hands over the socket it listens on for the broker, hears when the broker is ready, and may watch whether it hangs.
 //! Where there is none, all of this is nothing.
 
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::env;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::sockopt::socket_acceptconn;
-use rustix::net::{AddressFamily, SocketType};
-use sd_notify::NotifyState;
+use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketType, sendmsg};
 
 /// How often a broker that works without a rest says that it lives, while the manager waits for a word.
 const WORDS_PER_WAIT: u32 = 4;
 
 /// Says that the broker can be reached.
 pub(crate) fn ready() {
-    tell(&[NotifyState::Ready]);
+    tell("READY=1", None);
+}
+
+/// Puts a copy of a socket into the manager's store: it comes back to the next broker under this name, however this one ends. Where there is
+/// no manager, or its unit has no room for descriptors, the socket ends with the broker.
+pub(crate) fn keep(name: &str, socket: &OwnedFd) {
+    // A connection that is closed has to be told, too: the manager must not throw it away.
+    tell(&format!("FDSTORE=1\nFDPOLL=0\nFDNAME={name}"), Some(socket));
+}
+
+/// Takes what has this name out of the store.
+pub(crate) fn keep_no_more(name: &str) {
+    tell(&format!("FDSTOREREMOVE=1\nFDNAME={name}"), None);
 }
 
 /// The descriptors that the manager hands over, by their names: those it listens on, and those that an earlier broker has put
@@ -32,7 +46,7 @@ pub(crate) struct HandedOver {
 
 impl HandedOver {
     pub(crate) fn take() -> Self {
-        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         Self { descriptors: ListenFd::from_env(), names: names.split(':').map(str::to_owned).collect() }
     }
 
@@ -88,7 +102,7 @@ pub(crate) struct Watchdog {
 impl Watchdog {
     /// The manager begins to watch when it hears that the broker is ready.
     pub(crate) fn new() -> Self {
-        let patience = sd_notify::watchdog_enabled();
+        let patience = patience();
         Self { patience, heard: patience.map(|_| Instant::now()) }
     }
 
@@ -97,7 +111,7 @@ impl Watchdog {
     pub(crate) fn work(&mut self) -> bool {
         let Some(patience) = self.patience else { return false };
         if self.heard.is_none_or(|heard| heard.elapsed() >= patience / WORDS_PER_WAIT) {
-            tell(&[NotifyState::Watchdog, NotifyState::WatchdogUsec(micros(patience))]);
+            tell(&format!("WATCHDOG=1\nWATCHDOG_USEC={}", patience.as_micros()), None);
             self.heard = Some(Instant::now());
         }
         true
@@ -106,18 +120,40 @@ impl Watchdog {
     /// There is nothing to do, perhaps for long.
     pub(crate) fn rest(&mut self) {
         if self.heard.take().is_some() {
-            tell(&[NotifyState::WatchdogUsec(0)]);
+            tell("WATCHDOG_USEC=0", None);
         }
     }
 }
 
-fn tell(what: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(what) {
-        tracing::warn!("the service manager could not be told {what:?}: {error}");
+/// How long the manager waits for a word of this process, if it watches at all.
+fn patience() -> Option<Duration> {
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok();
+    let is_ours = number("WATCHDOG_PID").is_none_or(|process| process == u64::from(std::process::id()));
+    number("WATCHDOG_USEC").filter(|time| is_ours && *time > 0).map(Duration::from_micros)
+}
+
+/// Says something to the manager, where there is one, with a descriptor or without.
+fn tell(words: &str, socket: Option<&OwnedFd>) {
+    let Ok(manager) = env::var("NOTIFY_SOCKET") else { return };
+    if let Err(error) = send(&manager, words, socket) {
+        tracing::warn!("the service manager could not be told {words:?}: {error}");
     }
 }
 
-/// What the protocol can say: a little more than an hour at most.
-fn micros(time: Duration) -> u32 {
-    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+/// Each time over a socket of its own: a manager that was started anew may listen at another one of the same name.
+fn send(manager: &str, words: &str, socket: Option<&OwnedFd>) -> io::Result<()> {
+    let address = match manager.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(manager)?,
+    };
+    let way = UnixDatagram::unbound()?;
+    way.connect_addr(&address)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let sockets = socket.map(AsFd::as_fd);
+    if sockets.is_some() {
+        control.push(SendAncillaryMessage::ScmRights(sockets.as_slice()));
+    }
+    sendmsg(&way, &[IoSlice::new(words.as_bytes()), IoSlice::new(b"\n")], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the benchmarks share: a real broker in a root of its own, and numbers as a table.
 
 pub(crate) mod caller;
+pub(crate) mod floor;
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -14,6 +15,9 @@ use tempfile::TempDir;
 
 /// How often a time is measured, of which the median counts.
 pub(crate) const ROUNDS: usize = 200;
+
+/// The rounds before those that count.
+pub(crate) const WARM_UP: usize = 10;
 
 /// Between two rounds: a trigger finds a machine that rests, but not a disk that has gone to sleep.
 pub(crate) const GAP: Duration = Duration::from_millis(6);
@@ -43,6 +47,7 @@ impl Broker {
             let program = program.as_ref();
             let manifest = format!(
                 "[app]\nid = {app:?}\nversion = \"1\"\nexecutable = {program:?}\n\
+                 capabilities = [\"pushNotifications\"]\n\
                  [[task]]\nentry_point = \"Bench.Task\"\ntypes = [\"systemEvent\", \"timer\", \"pushNotification\"]\n"
             );
             std::fs::write(dir.path().join("root/apps").join(format!("{app}.toml")), manifest).expect("a manifest");
@@ -105,6 +110,11 @@ impl Broker {
         let status = std::fs::read_to_string(path).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
         line.trim_start_matches(':').split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number")
+    }
+
+    /// How many descriptors it has: asking it would cost it more than the kernel.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("it runs").count()
     }
 
     /// The processor time it has used so far.

@@ -23,6 +23,7 @@ pub(crate) const FAMILIES: [(&str, u32); 34] = [
     ("POL", 11),
     ("SOC", 18),
     ("CCT", 18),
+    ("NEI", 13),
     // How the service behaves.
     ("LC", 19),
     ("CA", 12),

@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod edit;
 mod export;
+mod fleet;
 pub(crate) mod history;
 mod import;
 mod lint;
@@ -25,6 +26,7 @@ mod report;
 mod run;
 mod show;
 mod simulate;
+mod sockets;
 mod sources;
 mod stop;
 mod top;
@@ -81,10 +83,12 @@ pub(crate) enum Command {
     Unregister(unregister::Args),
     Trigger(trigger::Args),
     Push(push::Args),
+    Fleet(fleet::Args),
     Raise(raise::Args),
     Stop(stop::Args),
     Apps(apps::Args),
     Access(access::Args),
+    Sockets(sockets::Args),
     Sources(sources::Args),
     Transfers(transfers::Args),
     #[command(subcommand)]
@@ -135,10 +139,12 @@ impl Command {
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
             Self::Push(args) => push::run(args, &target.connect().await?, screen).await,
+            Self::Fleet(args) => fleet::run(args, target, screen).await,
             Self::Raise(args) => raise::run(args, &target.connect().await?, screen).await,
             Self::Stop(args) => stop::run(args, &target.connect().await?, screen).await,
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
             Self::Access(args) => access::run(args, target, screen).await,
+            Self::Sockets(args) => sockets::run(args, &target.connect().await?, screen).await,
             Self::Sources(args) => sources::run(args, &target.connect().await?, screen).await,
             Self::Transfers(args) => transfers::run(args, target, screen).await,
             Self::Manifest(command) => command.run(screen),
@@ -174,10 +180,12 @@ impl Command {
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
             Self::Push(args) => args.format.json,
+            Self::Fleet(args) => args.format.json,
             Self::Raise(args) => args.format.json,
             Self::Stop(args) => args.format.json,
             Self::Apps(args) => args.format.json,
             Self::Access(args) => args.format.json,
+            Self::Sockets(args) => args.format.json,
             Self::Sources(args) => args.format.json,
             Self::Transfers(args) => args.format.json,
             Self::Manifest(command) => command.format().json,

@@ -277,3 +277,20 @@ fn channels_for_push_messages_are_listed_opened_and_closed() {
     assert_eq!(ask(&["push", "open"]).out, "mqtts://push.example.org/bgtask/kitchen/org.bgtask.Commands\n");
     assert_eq!(ask(&["push", "close", "org.example.Photos"]).out, "The channel of org.example.Photos is closed.\n");
 }
+
+/// The registration of a socket may be gone; the socket is still there for its app.
+#[test]
+fn sockets_that_apps_have_handed_over() {
+    let expected = "\
+APP                 TASK      KIND      STATE    KEEP-ALIVE  SOCKET
+org.example.Photos  背景任务  stream    watched  15 min      chat
+org.example.Photos            listener  kept                 door
+";
+    assert_eq!(ask(&["sockets"]), done(expected));
+    let found = json(&ask(&["sockets", "--json"]).out);
+    let expected = json!({
+        "app": "org.example.Photos", "id": "door", "task": INSTANCE, "name": null, "kind": "listener", "state": "kept",
+        "keep_alive_us": null,
+    });
+    assert_eq!(found[1], expected);
+}

@@ -225,6 +225,7 @@ fn what_the_broker_answers_is_as_the_schemas_say() {
         ("access-set", &["access", "set", "org.example.None", "never", "--not-installed"]),
         ("access-off", &["access", "off"]),
         ("access-on", &["access", "on"]),
+        ("sockets", &["sockets"]),
         ("sources", &["sources"]),
         ("why-at", &["why", "sync", "--at", "2026-07-28T11:50"]),
         ("next", &["next"]),

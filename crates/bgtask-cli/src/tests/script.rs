@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use bgtask_wire::{
     AppInfo, AttachInfo, BROKER_INTERFACE, BROKER_PATH, BudgetInfo, Call, Error, ErrorKind, EventInfo, GateInfo,
-    HistoryInfo, HistoryQuery, PushChannelInfo, SourceInfo, Standard, TaskInfo, TransferInfo, WhyInfo,
+    HistoryInfo, HistoryQuery, PushChannelInfo, SocketInfo, SourceInfo, Standard, TaskInfo, TransferInfo, WhyInfo,
 };
 use futures_util::StreamExt as _;
 use zbus::{Connection, Guid, Message, MessageStream, OwnedVariant, connection};
@@ -181,6 +181,7 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
         }
         Call::ListTransfers(_) => reply.build(&transfers()),
         Call::ListTaskFiles => reply.build(&Vec::<bgtask_wire::TaskFileInfo>::new()),
+        Call::ListSockets(_) => reply.build(&sockets()),
         Call::ListSources => reply.build(&sources()),
         Call::Attach(app, _) => {
             let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -396,6 +397,27 @@ fn sources() -> Vec<SourceInfo> {
         ..source("user-presence", "missing")
     };
     vec![zone, presence]
+}
+
+fn sockets() -> Vec<SocketInfo> {
+    let chat = SocketInfo {
+        app: "org.example.Photos".into(),
+        id: "chat".into(),
+        task: PHOTOS.into(),
+        kind: 3,
+        state: "watched".into(),
+        keep_alive: Some(900_000_000),
+        ..SocketInfo::default()
+    };
+    let door = SocketInfo {
+        id: "door".into(),
+        task: INSTANCE.into(),
+        kind: 1,
+        state: "kept".into(),
+        keep_alive: None,
+        ..chat.clone()
+    };
+    vec![chat, door]
 }
 
 fn channel() -> PushChannelInfo {

@@ -176,7 +176,9 @@ impl Core {
     }
 
     fn tell_all(&mut self, tasks: &[TaskId]) {
-        tasks.iter().for_each(|task| self.accept(*task, Occurrence::default()));
+        tasks.iter().for_each(|task| {
+            self.accept(*task, Occurrence::default());
+        });
     }
 
     /// An activation of a task of a channel has come to its end. After the last, the channel is watched again, whatever is left to
@@ -187,7 +189,7 @@ impl Core {
         let Some(channel) = self.control_channels.named(&registration.app, channel) else { return };
         let key = channel.key;
         let busy = |task: &Task| !task.is_quiet();
-        if channel.state == ChannelState::Told && !self.concerned_by(channel, ChannelSide::Push).into_iter().any(busy) {
+        if channel.state == ChannelState::Told && !self.behind_side(channel, ChannelSide::Push).into_iter().any(busy) {
             self.control_channels.apply(key, ChannelEvent::Ended);
             self.outputs.push_back(Output::WatchSocket(key));
         }
@@ -380,10 +382,10 @@ impl Core {
 
     fn tasks_of_channel(&self, channel: &ControlChannel, side: ChannelSide) -> Vec<TaskId> {
         let active = |task: &&Task| task.registration.standing == Standing::Active;
-        self.concerned_by(channel, side).into_iter().filter(active).map(|task| task.registration.id).collect()
+        self.behind_side(channel, side).into_iter().filter(active).map(|task| task.registration.id).collect()
     }
 
-    fn concerned_by(&self, channel: &ControlChannel, side: ChannelSide) -> Vec<&Task> {
+    fn behind_side(&self, channel: &ControlChannel, side: ChannelSide) -> Vec<&Task> {
         let its = |task: &&Task| {
             let registration = &task.registration;
             registration.app == channel.app
@@ -395,7 +397,7 @@ impl Core {
     /// The tasks of both sides.
     fn all_of_channel(&self, channel: &ControlChannel) -> impl Iterator<Item = TaskId> {
         let sides = [ChannelSide::KeepAlive, ChannelSide::Push];
-        sides.into_iter().flat_map(|side| self.concerned_by(channel, side)).map(|task| task.registration.id)
+        sides.into_iter().flat_map(|side| self.behind_side(channel, side)).map(|task| task.registration.id)
     }
 }
 

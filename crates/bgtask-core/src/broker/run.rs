@@ -13,6 +13,7 @@ use crate::limits::{MAX_ERROR_BYTES, MAX_OUTPUT_TAIL_BYTES, cut, cut_front};
 use crate::model::app::Sharing;
 use crate::model::cancel::CancellationReason;
 use crate::model::command::{Usage, Used};
+use crate::model::fleet::OrderResult;
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
 use crate::model::socket::SocketEvent;
@@ -178,7 +179,9 @@ impl Core {
         }
         self.refill();
         self.expire_sockets();
+        self.expire_push_channels();
         self.expire_channels();
+        self.expire_orders();
         self.sample_silent();
         self.look_at_usage();
         self.expire_timers(&beside_timers);
@@ -274,7 +277,8 @@ impl Core {
         self.let_go(&mut activation);
         self.channel_served(id);
         self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
-        self.keep_completion(id, instance, outcome, progress);
+        self.keep_completion(id, instance, outcome.clone(), progress);
+        self.conclude_orders(instance, &OrderResult::Ran(outcome));
     }
 
     /// A registration that no longer fires goes with its last activation (D6).

@@ -95,42 +95,35 @@ impl Core {
         if !std::mem::take(&mut self.unsettled) {
             return;
         }
-        if self.stopping || self.tasks.open().next().is_none() {
+        if self.stopping || self.tasks.line().next().is_none() {
             self.portions.untold = false;
             return;
         }
-        let mut occupancy = self.tasks.occupancy();
-        let mut running: usize = occupancy.values().sum();
-        while running < self.config.max_running {
+        while self.tasks.running() < self.config.max_running {
             let critical = self.tasks.critical().find(|id| self.gate(*id).is_none());
             let urgent = critical.or_else(|| self.most_urgent());
-            let candidates = self.tasks.open().filter_map(|(app, queue)| {
-                let most = self.apps.get(app).map_or(usize::MAX, App::slots);
-                if occupancy.get(app).is_some_and(|slots| *slots >= most) {
-                    return None;
-                }
-                let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
-                let (slots, turn) = (occupancy.get(app).copied().unwrap_or(0), self.turns.get(app).copied());
-                Some(((slots, turn, place), id))
-            });
-            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, id)| id)) else {
-                break;
-            };
-            let app = self.tasks.get(id).expect("it waits").registration.app.clone();
-            *occupancy.entry(app.clone()).or_default() += 1;
-            running += 1;
-            self.last_turn += 1;
-            self.turns.insert(app, self.last_turn);
+            let Some(id) = urgent.or_else(|| self.next_in_line()) else { break };
             self.launch(id);
         }
+        let is_full = self.tasks.running() >= self.config.max_running;
         let ready = self.tasks.take_ready();
-        self.portions.untold &= running >= self.config.max_running;
-        if running >= self.config.max_running {
+        self.portions.untold &= is_full;
+        if is_full {
             self.note_full(ready);
         }
-        if self.tasks.open().next().is_none() {
-            self.turns.clear();
+        if self.tasks.line().next().is_none() {
+            self.tasks.forget_turns();
         }
+    }
+
+    fn next_in_line(&self) -> Option<TaskId> {
+        self.tasks.line().find_map(|(app, occupied)| {
+            let most = self.apps.get(app).map_or(usize::MAX, App::slots);
+            if occupied >= most {
+                return None;
+            }
+            self.tasks.open_of(app).find(|id| self.gate(*id).is_none())
+        })
     }
 
     /// Of those that promised to succeed within some time and have little of it left, the one with the least (in parts of it).

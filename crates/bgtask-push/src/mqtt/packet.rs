@@ -467,8 +467,7 @@ mod tests {
         fn a_packet_in_pieces_is_waited_for(cut in 0usize..60, payload in proptest::collection::vec(any::<u8>(), 0..60)) {
             let mut bytes = Vec::new();
             publish(&mut bytes, &Publish { topic: "t".into(), id: Some(1), payload, ..Publish::default() });
-            prop_assume!(cut < bytes.len());
-            prop_assert_eq!(read(&bytes[..cut]), Ok(None));
+            prop_assert_eq!(read(&bytes[..cut % bytes.len()]), Ok(None));
         }
     }
 }

@@ -51,6 +51,8 @@
 mod activity;
 mod control_channel;
 mod socket;
+#[cfg(feature = "testing")]
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod unsent;
@@ -66,3 +68,5 @@ pub use control_channel::{
     ControlChannelTriggerResetReason, ControlChannelTriggerResourceType, ControlChannelTriggerStatus, FLUSH_TIMEOUT,
 };
 pub use socket::{DatagramSocket, SocketActivityConnectedStandbyAction, StreamSocket, StreamSocketListener};
+#[cfg(feature = "testing")]
+pub(crate) use stand_in::{HandOver, TAKER, Taker};

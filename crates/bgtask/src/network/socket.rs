@@ -66,6 +66,12 @@ impl Owned {
         let task = self.enabled.ok_or_else(|| {
             Error::invalid("the socket has no task to start: call enable_transfer_ownership before (SOC-3)")
         })?;
+        #[cfg(feature = "testing")]
+        if let Ok(taker) = super::TAKER.try_with(Clone::clone) {
+            super::HandOver::to(taker, task, id, socket, context, keep_alive).await?;
+            self.socket = None;
+            return Ok(());
+        }
         let options = TransferOptions {
             context: Some(context.into_data()).filter(|data| !data.is_empty()),
             keep_alive: keep_alive.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
@@ -97,14 +103,16 @@ impl Owned {
     }
 }
 
-/// What a descriptor is.
-pub(super) fn kind_of(socket: &OwnedFd) -> io::Result<SocketActivityKind> {
-    let stream = matches!(socket_type(socket)?, SocketType::STREAM | SocketType::SEQPACKET);
-    Ok(match (stream, stream && socket_acceptconn(socket)?) {
-        (true, true) => SocketActivityKind::StreamSocketListener,
-        (true, false) => SocketActivityKind::StreamSocket,
-        (false, _) => SocketActivityKind::DatagramSocket,
-    })
+impl SocketActivityKind {
+    /// What a descriptor is.
+    pub(crate) fn of(socket: &OwnedFd) -> io::Result<Self> {
+        let stream = matches!(socket_type(socket)?, SocketType::STREAM | SocketType::SEQPACKET);
+        Ok(match (stream, stream && socket_acceptconn(socket)?) {
+            (true, true) => Self::StreamSocketListener,
+            (true, false) => Self::StreamSocket,
+            (false, _) => Self::DatagramSocket,
+        })
+    }
 }
 
 macro_rules! sockets {
@@ -156,7 +164,7 @@ macro_rules! sockets {
             ///
             /// [`is_wrong_kind`](Error::is_wrong_kind): it is another kind of socket, or none.
             fn try_from(socket: OwnedFd) -> Result<Self, Error> {
-                match kind_of(&socket) {
+                match SocketActivityKind::of(&socket) {
                     Ok(SocketActivityKind::$kind) => Ok(Self(Owned::new(socket, None))),
                     Ok(other) => Err(Error::wrong_kind(format!("the descriptor is a {other}, no {}", stringify!($name)))),
                     Err(error) => Err(Error::wrong_kind(format!("the descriptor is no {}: {error}", stringify!($name)))),
@@ -213,7 +221,7 @@ impl StreamSocket {
     ///
     /// From then on the app does not touch the connection until a task gets it or the app
     /// [takes it back](super::SocketActivityInformation::all_sockets) (SOC-6): this value has it no more. When the call returns,
-    /// the broker has it durably. If it fails, the app still has it.
+    /// the broker has it, also one that is killed at that moment. If it fails, the app still has it.
     ///
     /// A copy of the descriptor elsewhere in the program would share what arrives: there must be none. The call takes the socket
     /// exclusively, so that no read or write of its own is pending (SOC-7).

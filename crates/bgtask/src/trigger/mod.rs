@@ -19,6 +19,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod transfer;
 mod user_data;
 mod wire;
 
@@ -60,6 +61,7 @@ pub use system::{SystemTrigger, SystemTriggerType};
 #[cfg(all(test, feature = "testing"))]
 pub(crate) use tests::examples;
 pub use timer::{MaintenanceTrigger, TimeTrigger};
+pub use transfer::BackgroundTransferCompletionGroupTrigger;
 pub use user_data::{
     AppointmentStoreNotificationTrigger, ContactStoreNotificationTrigger, StoreChange, StoreChangeKind,
 };
@@ -181,5 +183,7 @@ triggers! {
     AppointmentStoreNotification(AppointmentStoreNotificationTrigger),
     /// A change of the user's contacts.
     ContactStoreNotification(ContactStoreNotificationTrigger),
+    /// The end of a group of transfers.
+    BackgroundTransferCompletionGroup(BackgroundTransferCompletionGroupTrigger),
     }
 }

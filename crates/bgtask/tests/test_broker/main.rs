@@ -8,3 +8,5 @@ mod refusals;
 mod restart;
 mod sample;
 mod scenarios;
+mod services;
+mod sockets;

@@ -171,18 +171,19 @@ impl Clients {
         }
     }
 
-    /// Tells everybody who watches how far a transfer is.
-    pub(crate) fn announce_transfer(&mut self, info: &TransferInfo) {
+    /// Tells everybody who watches how far a transfer of this app is; where nobody does, that is not found out.
+    pub(crate) fn announce_transfer(&mut self, owner: &str, describe: impl FnOnce() -> TransferInfo) {
         let watches = |client: &Client| match &client.watching {
             None => false,
             Some(Scope::All) => true,
-            Some(Scope::App(app)) => app.as_str() == info.app,
+            Some(Scope::App(app)) => app.as_str() == owner,
         };
         let watching: Vec<_> = self.connected.iter().filter(|(_, it)| watches(it)).map(|(id, _)| *id).collect();
         if watching.is_empty() && self.bus.is_none() {
             return;
         }
-        let message = Message::signal(BROKER_PATH, BROKER_INTERFACE, "TransferChanged").sender(PEER_NAME).build(info);
+        let message =
+            Message::signal(BROKER_PATH, BROKER_INTERFACE, "TransferChanged").sender(PEER_NAME).build(&describe());
         match message {
             Ok(message) => self.tell_all(watching, message),
             Err(error) => tracing::error!("a transfer cannot be told of: {error}"),

@@ -14,6 +14,8 @@ const MAX_RETRY: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(crate) struct Pending {
     rows: Vec<Row>,
+    /// Whether any of it means something after the machine has crashed.
+    outlives_the_machine: bool,
     events: Vec<Event>,
     effects: Vec<Output>,
 }
@@ -38,6 +40,8 @@ pub(crate) struct Committed {
     pub(crate) effects: Vec<Output>,
     /// Whether it waited for a store that failed.
     pub(crate) late: bool,
+    /// Whether the disk has something only after [`Durable::maintain`].
+    pub(crate) unflushed: bool,
 }
 
 impl Durable {
@@ -55,6 +59,7 @@ impl Durable {
     }
 
     pub(crate) fn change(&mut self, change: Change) {
+        self.pending.outlives_the_machine |= change.outlives_the_machine();
         self.pending.rows.push(store_row(row(&change)));
         if let Change::Record(event) = change {
             self.pending.events.push(event);
@@ -81,22 +86,22 @@ impl Durable {
         if has_room && self.retry().is_some_and(|pause| !pause.is_zero()) {
             return Ok(None);
         }
-        if !self.pending.rows.is_empty() {
-            match self.store.commit(&self.pending.rows) {
-                Ok(()) => {}
-                Err(error) if error.is_worth_retrying() && has_room => {
-                    self.stall(&error);
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
+        let unflushed = !self.pending.outlives_the_machine && !self.pending.rows.is_empty();
+        let commit = if self.pending.outlives_the_machine { Store::commit } else { Store::commit_for_this_boot };
+        match commit(&mut self.store, &self.pending.rows) {
+            Ok(()) => {}
+            Err(error) if error.is_worth_retrying() && has_room => {
+                self.stall(&error);
+                return Ok(None);
             }
+            Err(error) => return Err(error),
         }
         let late = self.stall.take().is_some();
         if late {
             tracing::info!("the store takes changes again, everything that waited for it goes on");
         }
         let Pending { events, effects, .. } = std::mem::take(&mut self.pending);
-        Ok(Some(Committed { events, effects, late }))
+        Ok(Some(Committed { events, effects, late, unflushed }))
     }
 
     /// Housekeeping for when nobody waits. Answers whether there is more to do.

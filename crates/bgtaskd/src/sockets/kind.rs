@@ -20,6 +20,10 @@ pub(crate) fn kind_of(socket: &OwnedFd) -> io::Result<SocketKind> {
     if FileType::from_raw_mode(fstat(socket)?.st_mode) != FileType::Socket {
         return wrong("the descriptor is no socket: hand over one of TCP, UDP, or a Unix socket");
     }
+    if socket_domain(socket)? == AddressFamily::BLUETOOTH {
+        let text = "sockets of Bluetooth are not supported: hand over one of TCP, UDP, or a Unix socket";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+    }
     let families = [AddressFamily::INET, AddressFamily::INET6, AddressFamily::UNIX];
     if !families.contains(&socket_domain(socket)?) {
         return wrong("the socket is of another family: hand over one of TCP, UDP, or a Unix socket");

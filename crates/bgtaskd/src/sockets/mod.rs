@@ -15,7 +15,6 @@ use rustix::net::sockopt::socket_cookie;
 use bgtask_core::{Input, Readiness, SocketKey, SocketKind};
 
 use self::kind::kind_of;
-use self::shelf::Shelf;
 use self::watcher::Watcher;
 use crate::service_manager::HandedOver;
 
@@ -25,7 +24,6 @@ pub(crate) struct Sockets {
     /// Those that can be watched, by the kernel's number for the socket: several descriptors may be of one.
     by_cookie: HashMap<u64, SocketKey>,
     watcher: Watcher,
-    shelf: Shelf,
     last: u64,
 }
 
@@ -50,18 +48,12 @@ struct Told {
 impl Sockets {
     /// With those that the service manager has kept for this broker.
     pub(crate) fn new(handed_over: &mut HandedOver) -> io::Result<Self> {
-        let mut sockets = Self {
-            held: HashMap::new(),
-            by_cookie: HashMap::new(),
-            watcher: Watcher::new()?,
-            shelf: Shelf::new(),
-            last: 0,
-        };
-        for (key, socket) in Shelf::take(handed_over) {
+        let mut sockets = Self { held: HashMap::new(), by_cookie: HashMap::new(), watcher: Watcher::new()?, last: 0 };
+        for (key, socket) in shelf::take(handed_over) {
             sockets.last = sockets.last.max(key.0);
             if let Err(error) = kind_of(&socket).and_then(|kind| sockets.enter(key, socket, kind)) {
                 tracing::error!("a socket that the service manager has kept is of no use: {error}");
-                sockets.shelf.remove(key);
+                shelf::remove(key);
             }
         }
         Ok(sockets)
@@ -90,9 +82,9 @@ impl Sockets {
         let kind = kind_of(&socket)?;
         let again = self.by_cookie.get(&socket_cookie(&socket)?).copied();
         let key = SocketKey(self.last + 1);
-        self.shelf.put(key, &socket);
+        shelf::put(key, &socket);
         if let Err(error) = self.enter(key, socket, kind) {
-            self.shelf.remove(key);
+            shelf::remove(key);
             return Err(error);
         }
         self.last = key.0;
@@ -152,7 +144,7 @@ impl Sockets {
             }
             self.watcher.remove(&held.socket);
             if held.of_channel.is_none() {
-                self.shelf.remove(key);
+                shelf::remove(key);
             }
         }
         Some(held.socket)

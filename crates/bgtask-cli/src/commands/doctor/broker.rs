@@ -24,8 +24,9 @@ pub(super) async fn check(target: &Target, places: &Places) -> Vec<Finding> {
     let mut findings = match target.connect().await {
         Ok(broker) => {
             let answers = AREA.ok("socket", format!("answers at {}", places.socket.display()));
-            let (version, files) = tokio::join!(version(&broker, places), task_files(&broker));
-            [vec![answers, version], files].concat()
+            let (version, files, sockets) =
+                tokio::join!(version(&broker, places), task_files(&broker), sockets(&broker, places));
+            [vec![answers, version, sockets], files].concat()
         }
         Err(failure) => {
             let (what, help) =
@@ -86,6 +87,32 @@ async fn task_files(broker: &BrokerProxy<'_>) -> Vec<Finding> {
         findings.push(AREA.ok(name, what));
     }
     findings
+}
+
+/// The sockets of apps, and whether somebody keeps them while the broker is started anew.
+async fn sockets(broker: &BrokerProxy<'_>, places: &Places) -> Finding {
+    let name = "sockets of apps";
+    let held = match broker.list_sockets("").await {
+        Ok(sockets) => sockets.iter().filter(|socket| socket.state != "lost").count(),
+        Err(error) => return AREA.warning(name, format!("the broker does not list them: {error}"), "try again"),
+    };
+    let process = places.broker_process().map(|process| format!("/proc/{process}"));
+    let read = |file: &str| process.as_ref().and_then(|process| std::fs::read(format!("{process}/{file}")).ok());
+    let (environment, limits) = (read("environ").unwrap_or_default(), read("limits").unwrap_or_default());
+    let kept = environment.split(|byte| *byte == 0).any(|it| it.starts_with(b"NOTIFY_SOCKET="));
+    let limits = String::from_utf8_lossy(&limits);
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    let room = files.map_or(String::new(), |files| format!(", and it may have {files} files open"));
+    match (held, kept) {
+        (_, true) => AREA
+            .ok(name, format!("the broker has {held}{room}; its service manager keeps them while it is started anew")),
+        (0, false) => AREA.ok(name, format!("the broker has none{room}; without a service manager they end with it")),
+        (_, false) => AREA.warning(
+            name,
+            format!("the broker has {held}{room}: without a service manager they end with it"),
+            "let systemd start the broker: `systemctl --user start bgtask`",
+        ),
+    }
 }
 
 /// The launcher of this installation.

@@ -9,6 +9,8 @@ mod look;
 mod machine;
 mod manifest;
 mod process;
+mod services;
+mod sockets;
 mod store;
 mod turn;
 mod world;
@@ -38,6 +40,8 @@ use convert::{core_id, invalid, new_registration, refused, same, task_id};
 use ears::Ears;
 pub use look::{ActivationPhase, TestActivation, TestEvent};
 use process::Processes;
+use services::Services;
+use sockets::Sockets;
 use store::Store;
 use world::World;
 
@@ -154,7 +158,8 @@ use world::World;
 ///
 /// * [`BlockingTask`](crate::host::BlockingTask)s wait in real time, while the virtual goes on: test them with
 ///   [`TaskTest::blocking`](super::TaskTest::blocking).
-/// * Notifications that a task [shows](crate::notify), and whatever else asks the broker through its socket.
+/// * Notifications that a task [shows](crate::notify), and whatever else asks the broker through its socket. Sockets that a task hands over
+///   within its `run` are taken, not those of what it has spawned.
 /// * Real input and output of a task does not hold the virtual time either, but for tokio's file operations and `spawn_blocking`.
 /// * A killed task is dropped at its next `await`; what it spawned itself goes on, as it would not in a real process.
 /// * Whether the programs are where the manifest says: `bgtask check` looks.
@@ -175,6 +180,8 @@ pub struct TestBroker {
     activated: Arc<Activated>,
     entries: Entries,
     processes: Processes,
+    services: Services,
+    sockets: Sockets,
     ears: Ears,
     /// What a dead broker left running.
     orphans: Vec<AbortHandle>,
@@ -216,6 +223,8 @@ impl TestBroker {
             activated,
             entries,
             processes: Processes::new(),
+            services: Services::default(),
+            sockets: Sockets::new(),
             ears: Ears::default(),
             orphans: Vec::new(),
             last_number: 0,

@@ -1,6 +1,9 @@
 //! The processes that tasks run in, played by the very code of [`host`](crate::host), over a channel in memory.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +20,7 @@ use zbus::message::Type;
 use bgtask_convert::{cancel_call, run_call, task_failure, throttled_call};
 
 use crate::host::{CANCEL_GRACE, Channel, Entries, Entry, serve};
+use crate::network::{TAKER, Taker};
 
 /// How a killed process ends.
 const SIGKILL: i32 = 9;
@@ -40,11 +44,17 @@ struct Process {
 }
 
 /// What a process says, or how it ended.
-pub(super) struct Word(HostId, Said);
-
-enum Said {
+pub(super) enum Said {
     Message(Message),
     Ended { in_time: bool },
+}
+
+/// A word to the broker.
+pub(super) enum Word {
+    /// Of a process.
+    Of(HostId, Said),
+    /// The caller that this activation serves has let go.
+    CallerGone(InstanceId),
 }
 
 /// A process's way to the broker.
@@ -53,7 +63,7 @@ struct Mouth(HostId, mpsc::UnboundedSender<Word>);
 impl Channel for Mouth {
     async fn send(&mut self, message: &Message) -> zbus::Result<()> {
         let gone = |_| zbus::Error::Failure("the broker is gone".into());
-        self.1.send(Word(self.0, Said::Message(message.clone()))).map_err(gone)
+        self.1.send(Word::Of(self.0, Said::Message(message.clone()))).map_err(gone)
     }
 }
 
@@ -73,27 +83,38 @@ impl Processes {
         self.words.try_recv().ok()
     }
 
-    pub(super) fn launch(&mut self, host: HostId, entries: &Entries, data_dir: PathBuf) {
+    pub(super) fn launch(&mut self, host: HostId, entries: &Entries, data_dir: PathBuf, taker: Taker) {
         let (calls, mut called) = mpsc::unbounded_channel();
         let freezer = Arc::default();
-        let entries = frozen(entries, &freezer);
+        let entries = frozen(&handing_over(entries, taker), &freezer);
         let (mouth, ear) = (Mouth(host, self.ear.clone()), self.ear.clone());
         let serving = tokio::spawn(async move {
             let messages = poll_fn(move |context| called.poll_recv(context));
             let in_time = serve(entries, Some(data_dir), messages, mouth, CANCEL_GRACE).await;
-            let _ = ear.send(Word(host, Said::Ended { in_time }));
+            let _ = ear.send(Word::Of(host, Said::Ended { in_time }));
         });
         let used = Usage { network: Some(0), ..Usage::default() };
         let process = Process { calls, serving: serving.abort_handle(), unanswered: BTreeMap::new(), freezer, used };
         self.alive.insert(host, process);
     }
 
-    pub(super) fn run(&mut self, host: HostId, order: &RunOrder) {
-        let call = run_call(order, None).expect("what the core keeps was written by this broker");
+    pub(super) fn run(&mut self, host: HostId, order: &RunOrder, socket: Option<OwnedFd>) {
+        let call = run_call(order, socket).expect("what the core keeps was written by this broker");
         if let Some(process) = self.alive.get_mut(&host) {
             process.unanswered.insert(call.primary_header().serial_num().get(), order.instance);
             let _ = process.calls.send(call);
         }
+    }
+
+    /// Says when the other end of a caller's lifeline is closed; nothing is ever written to it.
+    pub(super) fn tell_when_gone(&self, instance: InstanceId, lifeline: UnixStream) -> io::Result<AbortHandle> {
+        lifeline.set_nonblocking(true)?;
+        let (lifeline, ear) = (tokio::net::UnixStream::from_std(lifeline)?, self.ear.clone());
+        let looking = tokio::spawn(async move {
+            let _closed = lifeline.readable().await;
+            let _ended = ear.send(Word::CallerGone(instance));
+        });
+        Ok(looking.abort_handle())
     }
 
     pub(super) fn cancel(&self, host: HostId, instance: InstanceId, notice: &CancelNotice) {
@@ -156,7 +177,11 @@ impl Processes {
     }
 
     /// What a word means to the core.
-    pub(super) fn hear(&mut self, Word(host, said): Word) -> Option<Input> {
+    pub(super) fn hear(&mut self, word: Word) -> Option<Input> {
+        let (host, said) = match word {
+            Word::Of(host, said) => (host, said),
+            Word::CallerGone(instance) => return Some(Input::CallerGone(instance)),
+        };
         let message = match said {
             Said::Message(message) => message,
             Said::Ended { in_time } => {
@@ -212,6 +237,14 @@ impl Freezer {
         // No code of others runs while it is locked.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The same entries, whose sockets go to the broker in the test.
+fn handing_over(entries: &Entries, taker: Taker) -> Entries {
+    entries.wrapped(move |entry| -> Entry {
+        let (entry, taker) = (Arc::clone(entry), taker.clone());
+        Arc::new(move |instance| Box::pin(TAKER.scope(taker.clone(), entry(instance))))
+    })
 }
 
 /// The same entries, which the freezer can hold, and which tell it when they are woken.

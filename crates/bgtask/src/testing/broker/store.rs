@@ -48,11 +48,16 @@ impl Store {
             Change::DeleteAccount(gone) => kept.accounts.retain(|(app, _)| *app != gone),
             Change::PutChannel(new) => put(&mut kept.channels, new, |one| one.app.clone()),
             Change::DeleteChannel(gone) => kept.channels.retain(|one| one.app != gone),
+            Change::PutEdge(new) => put(&mut kept.edges, new, |one| one.number),
+            Change::DeleteEdge(gone) => kept.edges.retain(|one| one.number != gone),
+            Change::PutOrder(new) => put(&mut kept.orders, new, |one| one.id.clone()),
+            Change::DeleteOrder(gone) => kept.orders.retain(|one| one.id != gone),
             Change::PutZone(zone) => kept.zone = Some(zone),
             Change::DeleteZone => kept.zone = None,
             Change::PutState(fact, state) => put(&mut kept.states, (fact, state), |(fact, _)| *fact),
             Change::DeleteState(gone) => kept.states.retain(|(fact, _)| *fact != gone),
-            Change::PutSocket(_) | Change::DeleteSocket(_) => unreachable!("no socket was handed over"),
+            Change::PutSocket(new) => put(&mut kept.sockets, new, |one| one.key),
+            Change::DeleteSocket(gone) => kept.sockets.retain(|one| one.key != gone),
             Change::Record(event) => self.history.push(event),
         }
     }

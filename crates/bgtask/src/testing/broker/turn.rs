@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::TestBroker;
 use super::ears::Ears;
 use super::process::Word;
+use super::services::Services;
 use crate::EnergyUsage;
 
 /// How often in a row everything else that can run is let run without a word to the broker before nothing is expected any more.
@@ -37,6 +38,7 @@ impl TestBroker {
             tokio::select! {
                 biased;
                 Some(word) = self.processes.word() => self.hear(word),
+                Some(handed) = self.sockets.handed() => self.take_over(handed),
                 () = sleep_until(until) => {}
             }
             self.settle().await;
@@ -67,6 +69,13 @@ impl TestBroker {
             quiet += 1;
             while let Some(word) = self.processes.word_now() {
                 self.hear(word);
+                quiet = 0;
+            }
+            while let Some(handed) = self.sockets.handed_now() {
+                self.take_over(handed);
+                quiet = 0;
+            }
+            if self.look_at_sockets() {
                 quiet = 0;
             }
         }
@@ -114,27 +123,32 @@ impl TestBroker {
             Output::Unwatch(fact) => self.world.unwatch(fact),
             Output::Launch { host, app, .. } => {
                 let data_dir = self.data_dir(app.as_str());
-                self.processes.launch(host, &self.entries, data_dir);
+                self.processes.launch(host, &self.entries, data_dir, self.sockets.taker());
             }
             Output::Freeze(host) => self.processes.freeze(host),
             Output::Thaw(host) => self.processes.thaw(host),
             Output::Throttled(host, instance, counts) => self.processes.throttled(host, instance, counts),
             Output::Inhibit(_) | Output::Uninhibit(_) | Output::Rouse(_) | Output::Progressed { .. } => {}
-            Output::DropSocket(_) | Output::WatchSocket(_) | Output::UnwatchSocket(_) | Output::ForgetCaller(_) => {
-                unreachable!("no socket was handed over")
-            }
+            Output::DropSocket(key) => self.sockets.drop(key),
+            Output::WatchSocket(key) => self.sockets.watch(key, true),
+            Output::UnwatchSocket(key) => self.sockets.watch(key, false),
+            Output::ForgetCaller(instance) => self.services.forget(instance),
             Output::OpenChannel(app) => {
                 let uri = format!("test://{app}").into();
                 return vec![Input::ChannelOpened { app, uri }];
             }
             Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {}
+            Output::AcknowledgeOrders(_) | Output::AnswerOrder(_) => unreachable!("no fleet gives orders"),
             Output::Plan { .. } => unreachable!("no app has what only commands have"),
             Output::Listen { task, .. } => return vec![self.ears.listen(task)],
             Output::Unlisten(task) => self.ears.unlisten(task),
             Output::WatchDevice(task, details) => self.ears.watch_device(task, &details),
             Output::UnwatchDevice(task) => self.ears.unwatch_device(task),
             Output::Adopt { .. } => unreachable!("no client activates its app"),
-            Output::Run(host, order) => self.processes.run(host, &order),
+            Output::Run(host, order) => {
+                let socket = order.firing.socket.and_then(|key| self.sockets.lend(key));
+                self.processes.run(host, &order, socket);
+            }
             Output::Cancel(host, instance, notice) => self.processes.cancel(host, instance, &notice),
             Output::Sample(host) => return vec![self.processes.usage(host)],
             Output::Ask { request, .. } => {
@@ -160,13 +174,15 @@ impl TestBroker {
 
     /// The broker dies, as by a crash or a power cut, with everything it had in memory. Its processes notice: their tasks are told
     /// to stop with [`SystemPolicy`](crate::BackgroundTaskCancellationReason::SystemPolicy) and have
-    /// [`CANCEL_GRACE`](crate::host::CANCEL_GRACE), but nobody hears what they still say (D7).
+    /// [`CANCEL_GRACE`](crate::host::CANCEL_GRACE), but nobody hears what they still say (D7). The sockets that it had are closed.
     ///
     /// Until [`restart`](Self::restart) the world goes on and nobody sees it; what asks the broker for something gets an
     /// [`is_no_broker`](crate::Error::is_no_broker) error.
     pub fn crash(&mut self) {
         self.core = None;
         self.ears = Ears::default();
+        self.services = Services::default();
+        self.sockets.close();
         self.clients.clear();
         self.heard.completions.clear();
         self.orphans.extend(self.processes.orphan());
@@ -187,7 +203,10 @@ impl TestBroker {
         self.tell(Input::Policy(self.policy.clone()));
         let installed: Vec<_> = self.apps.iter().map(|(id, app)| core_app(id, app, |_| true)).collect();
         installed.into_iter().for_each(|app| self.tell(Input::AppInstalled(app)));
-        self.tell(Input::Restore(Box::new(self.store.snapshot())));
+        let snapshot = self.store.snapshot();
+        let lost = self.sockets.missing(snapshot.sockets.iter().map(|socket| socket.key));
+        self.tell(Input::Restore(Box::new(snapshot)));
+        self.tell(Input::SocketsGone(lost));
         self.apps.keys().cloned().collect::<Vec<_>>().iter().for_each(|app| self.welcome(app));
     }
 }

@@ -103,6 +103,7 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
         Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
         Call::CreateTransfer(app, order) => asked.create_transfer(&app, *order).map(Answer::Transfer),
         Call::ControlTransfer { transfer, what } => asked.control_transfer(&transfer, &what).map(Answer::Transfer),
+        Call::EnableTransferGroup { app, group } => asked.enable_group(&app, &group).map(Answer::Transfer),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
         Call::TransferSocket(given) => {
             let HandingOver { app, task, id, socket, options } = *given;

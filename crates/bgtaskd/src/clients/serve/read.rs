@@ -79,7 +79,12 @@ impl Asked<'_> {
                     Scope::App(app) => socket.app == *app,
                 };
                 let there = |socket: &&Socket| socket.state != SocketState::Taken;
-                answered(message, &self.core.sockets().filter(its).filter(there).map(socket_info).collect::<Vec<_>>())
+                let mut infos: Vec<_> = self.core.sockets().filter(its).filter(there).map(socket_info).collect();
+                // All that apps have given along is more than one message can carry.
+                if matches!(scope, Scope::All) {
+                    infos.iter_mut().for_each(|info| info.context = Vec::new());
+                }
+                answered(message, &infos)
             }
             Call::ListControlChannels(app) => {
                 let scope = self.identity.scope(app)?;
