@@ -141,9 +141,9 @@ pub enum Input {
         /// Which.
         messages: Vec<Push>,
     },
-    /// Something was seen at the connection of a control channel that is watched: so many bytes are there to read, or, where it is
-    /// `None`, it has ended and nothing is left.
-    ChannelSeen(SocketKey, Option<u32>),
+    /// There is something to read at the connection of a control channel that is watched; the number is the one of the last time only if
+    /// nothing was read since, and nothing has come. `None` is the end of the connection, with nothing left.
+    ChannelSeen(SocketKey, Option<u64>),
     /// Orders of the fleet have arrived, the oldest first.
     Ordered(Vec<NewOrder>),
     /// The answer to an order has arrived where it was to go, or never will.

@@ -194,7 +194,7 @@ record! {
         ChannelOpened { app, uri },
         ChannelRefused { app, why, help },
         Pushed { app, messages },
-        ChannelSeen(socket, unread),
+        ChannelSeen(socket, seen),
         Ordered(orders),
         OrderAnswered(order),
     }

@@ -113,7 +113,7 @@ impl Core {
             host: new.host,
             keep_alive,
             due: self.now.wall + keep_alive,
-            unread: None,
+            seen: None,
             pause: Duration::ZERO,
             slept: false,
             state: ChannelState::Watched,
@@ -129,25 +129,25 @@ impl Core {
         Reply::ChannelClosed
     }
 
-    /// Something was seen at a channel that is watched: so much to read, or its end. A late word is nothing.
-    pub(super) fn channel_seen(&mut self, key: SocketKey, unread: Option<u32>) {
+    /// Something was seen at a channel that is watched, or its end. A late word is nothing.
+    pub(super) fn channel_seen(&mut self, key: SocketKey, seen: Option<u64>) {
         let Some(channel) = self.control_channels.get(key) else { return };
         if channel.state != ChannelState::Watched {
             return;
         }
-        match unread {
+        match seen {
             None if channel.slept => self.reset_channels(vec![key], Reason::LowPowerExit),
             None => {
                 let tasks = self.tasks_of_channel(channel, ChannelSide::Push);
                 self.control_channels.apply(key, ChannelEvent::Closed);
                 self.tell_all(&tasks);
             }
-            Some(unread) if channel.unread == Some(unread) => self.leave_unread(key),
-            Some(unread) => self.channel_arrived(key, unread),
+            Some(seen) if channel.seen == Some(seen) => self.leave_unread(key),
+            Some(seen) => self.channel_arrived(key, seen),
         }
     }
 
-    fn channel_arrived(&mut self, key: SocketKey, unread: u32) {
+    fn channel_arrived(&mut self, key: SocketKey, seen: u64) {
         let Some(channel) = self.control_channels.get(key) else { return };
         let tasks = self.tasks_of_channel(channel, ChannelSide::Push);
         if tasks.is_empty() {
@@ -156,7 +156,11 @@ impl Core {
         }
         self.control_channels.apply(key, ChannelEvent::Arrived);
         self.control_channels.change(key, |channel| {
-            (channel.unread, channel.slept) = (Some(unread), false);
+            // After a pause it is not known whether this is what was left then.
+            if channel.seen.is_some() {
+                channel.pause = Duration::ZERO;
+            }
+            (channel.seen, channel.slept) = (Some(seen), false);
         });
         self.tell_all(&tasks);
     }
@@ -204,7 +208,7 @@ impl Core {
 
     fn resume_channel(&mut self, key: SocketKey) {
         if self.control_channels.apply(key, ChannelEvent::Resumed) {
-            self.control_channels.change(key, |channel| channel.unread = None);
+            self.control_channels.change(key, |channel| channel.seen = None);
             self.outputs.push_back(Output::WatchSocket(key));
         }
     }

@@ -97,8 +97,8 @@ pub struct ControlChannel {
     pub keep_alive: Duration,
     /// When that is over next.
     pub due: WallTime,
-    /// How many bytes were there to read when its tasks were last told.
-    pub unread: Option<u32>,
+    /// The number of what was there to read when its tasks were last told.
+    pub seen: Option<u64>,
     /// How long was waited the last time because a task had read nothing.
     pub pause: Duration,
     /// Whether the machine has slept since something arrived last.

@@ -68,8 +68,8 @@ fn open() -> (Broker, HostId, TaskId) {
     (broker, host, push)
 }
 
-fn arrives(broker: &mut Broker, unread: u32) {
-    broker.tell(Input::ChannelSeen(CHANNEL, Some(unread)));
+fn arrives(broker: &mut Broker, seen: u64) {
+    broker.tell(Input::ChannelSeen(CHANNEL, Some(seen)));
 }
 
 fn ends(broker: &mut Broker) {
@@ -182,8 +182,11 @@ fn a_task_that_reads_nothing_runs_again_ever_later() {
     }
     assert_eq!(pause, LAST_UNREAD_PAUSE);
     broker.expect_run("Push").finishes(&mut broker, Ok(()));
-    arrives(&mut broker, 3);
-    broker.expect_run("Push");
+    arrives(&mut broker, 6);
+    broker.expect_run("Push").finishes(&mut broker, Ok(()));
+    arrives(&mut broker, 6);
+    let (within, _) = broker.next_wake().expect("it is looked at again");
+    assert_eq!(within, FIRST_UNREAD_PAUSE, "whoever has read begins anew");
 }
 
 #[test]

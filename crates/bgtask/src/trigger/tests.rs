@@ -32,6 +32,7 @@ pub(crate) fn examples() -> Vec<Trigger> {
         ToastNotificationActionTrigger::new().into(),
         ToastNotificationHistoryChangedTrigger::new().into(),
         SocketActivityTrigger::new().into(),
+        ControlChannelTrigger::side("mail", "push").into(),
         PushNotificationTrigger::new().into(),
         SmsMessageReceivedTrigger::new().from("+49").text("Your code").one_shot(true).into(),
         LocationTrigger::new(52.5186, -13.3763, 200).on(MonitoredGeofenceStates::Exited).into(),

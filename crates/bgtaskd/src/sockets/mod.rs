@@ -33,7 +33,16 @@ struct Held {
     kind: Option<(SocketKind, u64)>,
     watched: bool,
     /// Its app holds the connection itself: it is a copy, of a control channel.
-    of_channel: bool,
+    of_channel: Option<Told>,
+}
+
+/// What is known of a channel beside what is there to read.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    /// How often more has come while its tasks were told.
+    more: u32,
+    /// Whether that is still looked for: once is enough to know.
+    looks: bool,
 }
 
 impl Sockets {
@@ -59,7 +68,7 @@ impl Sockets {
     pub(crate) fn keep(&mut self, socket: OwnedFd) -> SocketKey {
         self.last += 1;
         let key = SocketKey(self.last);
-        self.held.insert(key, Held { socket, kind: None, watched: false, of_channel: false });
+        self.held.insert(key, Held { socket, kind: None, watched: false, of_channel: None });
         key
     }
 
@@ -92,7 +101,10 @@ impl Sockets {
         let (cookie, ended) = (socket_cookie(&socket)?, kind::has_ended(&socket));
         let key = SocketKey(self.last + 1);
         self.watcher.add(key, &socket)?;
-        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false, of_channel: true });
+        self.held.insert(
+            key,
+            Held { socket, kind: Some((kind, cookie)), watched: false, of_channel: Some(Told::default()) },
+        );
         self.last = key.0;
         Ok((key, ended))
     }
@@ -101,7 +113,7 @@ impl Sockets {
         let cookie = socket_cookie(&socket)?;
         self.watcher.add(key, &socket)?;
         self.by_cookie.insert(cookie, key);
-        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false, of_channel: false });
+        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false, of_channel: None });
         Ok(())
     }
 
@@ -131,7 +143,7 @@ impl Sockets {
                 self.by_cookie.remove(&cookie);
             }
             self.watcher.remove(&held.socket);
-            if !held.of_channel {
+            if held.of_channel.is_none() {
                 shelf::remove(key);
             }
         }
@@ -146,7 +158,14 @@ impl Sockets {
     /// Tells once when there is something to see at it, which may be so already.
     pub(crate) fn watch(&mut self, key: SocketKey) {
         let Some(held) = self.held.get_mut(&key).filter(|held| held.kind.is_some()) else { return };
-        match self.watcher.arm(key, &held.socket) {
+        let armed = match &mut held.of_channel {
+            Some(told) => {
+                told.looks = true;
+                self.watcher.arm_for_more(key, &held.socket)
+            }
+            None => self.watcher.arm(key, &held.socket),
+        };
+        match armed {
             Ok(()) => held.watched = true,
             Err(error) => tracing::error!("a socket cannot be watched: {error}"),
         }
@@ -169,9 +188,16 @@ impl Sockets {
             {
                 *readiness = Readiness::Readable;
             }
-            // Its app was quicker, and has read it: that is no news.
-            if held.of_channel && held.watched && kind::is_quiet(&held.socket) {
-                return self.watcher.arm(*key, &held.socket).is_err();
+            match &mut held.of_channel {
+                // Its app was quicker, and has read it: that is no news.
+                Some(_) if held.watched && kind::is_quiet(&held.socket) => return false,
+                Some(told) if !held.watched && told.looks => {
+                    told.looks = false;
+                    told.more = told.more.wrapping_add(1);
+                    let _quiet = self.watcher.disarm(*key, &held.socket);
+                    return false;
+                }
+                _ => {}
             }
             std::mem::take(&mut held.watched)
         });
@@ -180,12 +206,12 @@ impl Sockets {
 
     /// What was seen, for the core.
     pub(crate) fn input(&self, key: SocketKey, readiness: Readiness) -> Input {
-        match self.held.get(&key).filter(|held| held.of_channel) {
-            Some(held) => {
-                let unread = held.kind.filter(|_| readiness == Readiness::Readable);
-                Input::ChannelSeen(key, unread.map(|(kind, _)| kind::unread(&held.socket, kind)))
-            }
-            None => Input::SocketReady(key, readiness),
-        }
+        let Some(held) = self.held.get(&key) else { return Input::SocketReady(key, readiness) };
+        let (Some(Told { more, .. }), Some((kind, _))) = (held.of_channel, held.kind) else {
+            return Input::SocketReady(key, readiness);
+        };
+        // As many bytes as before, and none has come since: then nobody has read any.
+        let seen = || u64::from(more) << 32 | u64::from(kind::unread(&held.socket, kind));
+        Input::ChannelSeen(key, (readiness == Readiness::Readable).then(seen))
     }
 }

@@ -34,6 +34,17 @@ impl Watcher {
         Ok(epoll::modify(self.epoll.get_ref(), socket, EventData::new_u64(key.0), SEEN)?)
     }
 
+    /// Tells of it again and again, each time that more comes, and at once if there is something to see already.
+    pub(super) fn arm_for_more(&self, key: SocketKey, socket: &OwnedFd) -> io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+        Ok(epoll::modify(self.epoll.get_ref(), socket, EventData::new_u64(key.0), flags)?)
+    }
+
+    /// Tells of it no more, but for its end, which the kernel tells once more.
+    pub(super) fn disarm(&self, key: SocketKey, socket: &OwnedFd) -> io::Result<()> {
+        Ok(epoll::modify(self.epoll.get_ref(), socket, EventData::new_u64(key.0), EventFlags::ONESHOT)?)
+    }
+
     /// Other processes may have copies of it: closing the broker's does not take it out.
     pub(super) fn remove(&self, socket: &OwnedFd) {
         if let Err(error) = epoll::delete(self.epoll.get_ref(), socket) {
