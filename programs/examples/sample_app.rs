@@ -4,13 +4,13 @@
 //! sample_app register NAME [entry=E] [trigger=T] [one-shot] [condition=C]... [cancel-on-condition-loss]
 //! sample_app unregister NAME [cancel]
 //! sample_app list | status NAME | listen | notify TAG
-//! sample_app download URI FILE | order URI FILE | attach
+//! sample_app download URI FILE | order URI FILE | attach | films TASK ENTRY URI FILE...
 //! ```
 //!
 //! It answers in lines of JSON. Its identity is its executable, which its manifest names. `listen` ends with its input.
 
 use bgtask::notify::ToastNotification;
-use bgtask::transfer::{BackgroundDownloader, BackgroundTransferProgress};
+use bgtask::transfer::{BackgroundDownloader, BackgroundTransferCompletionGroup, BackgroundTransferProgress};
 use bgtask::{
     ApplicationData, ApplicationDataContainer, BackgroundExecutionManager, BackgroundTaskBuilder,
     BackgroundTaskCompletedEventArgs, BackgroundTaskRegistration, SystemCondition, SystemConditionType, SystemTrigger,
@@ -34,6 +34,7 @@ async fn main() {
         ["download", uri, file] => download(uri, file).await,
         ["order", uri, file] => order(uri, file).await,
         ["attach"] => attach().await,
+        ["films", task, entry, uri, files @ ..] => films(task, entry, uri, files).await,
         _ => Err("usage: sample_app VERB [NAME] [OPTION]...; its source lists the verbs".into()),
     };
     if let Err(error) = outcome {
@@ -62,6 +63,27 @@ async fn attach() -> Outcome {
     for download in BackgroundDownloader::get_current_downloads().await? {
         say(&json!({ "guid": download.guid().to_string(), "group": download.transfer_group() }));
         download.attach_async(say_progress).await?;
+    }
+    Ok(())
+}
+
+/// NEI-4: a task hears when all downloads that were started together have ended.
+async fn films(task: &str, entry: &str, uri: &str, files: &[&str]) -> Outcome {
+    let group = BackgroundTransferCompletionGroup::new();
+    let task = || BackgroundTaskBuilder::new().name(task).task_entry_point(entry).trigger(group.trigger());
+    task().register().await?;
+    let downloader = BackgroundDownloader::new().completion_group(&group);
+    for file in files {
+        downloader.create_download(uri, *file).start().await?;
+    }
+    group.enable().await?;
+    let refusals = [
+        ("late", downloader.create_download(uri, files[0]).start().await.err()),
+        ("again", group.enable().await.err()),
+        ("another task", task().register().await.err()),
+    ];
+    for (what, refused) in refusals {
+        say(&json!({ what: refused.map(|error| error.to_string()) }));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, exit};
 use std::time::{Duration, Instant};
 
 use bgtask::host::{BackgroundTask, BlockingTask, Host, TaskError, TaskInstance};
+use bgtask::transfer::BackgroundTransferCompletionGroupTriggerDetails;
 use bgtask::{PropertyValue, RawNotification};
 use rustix::fs::{FlockOperation, flock};
 use tokio::time::sleep;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         .entry_point("Tasks.Tells", Tells)
         .entry_point("Tasks.Lists", Lists)
         .entry_point("Tasks.Uses", Uses)
+        .entry_point("Tasks.Films", Films)
         .run()
 }
 
@@ -284,6 +286,21 @@ impl BackgroundTask for Uses {
         let reason = instance.cancelled().await;
         let key = format!("{} ended", instance.task().name());
         Ok(instance.local_settings()?.set(&key, reason.to_string())?)
+    }
+}
+
+/// Leaves word of how everything in its group of transfers has ended, under its name (NEI-5).
+struct Films;
+
+impl BackgroundTask for Films {
+    async fn run(&self, instance: TaskInstance) -> Result<(), TaskError> {
+        let group = BackgroundTransferCompletionGroupTriggerDetails::of(&instance).await?;
+        let mut ended = Vec::new();
+        for download in group.downloads() {
+            let name = download.file().file_name().unwrap_or_default().to_string_lossy().into_owned();
+            ended.push(format!("{name}: {}", download.progress().await?.status));
+        }
+        leave(&instance, &format!("{}, and {} uploads", ended.join(", "), group.uploads().len()))
     }
 }
 

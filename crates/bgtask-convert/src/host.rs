@@ -9,6 +9,7 @@ use bgtask_wire::{CancelInfo, HostCall, InstanceInfo};
 use zbus::Message;
 use zbus::message::Type as MessageType;
 
+use crate::control_channel::channel_details;
 use crate::details::{events, trigger_details};
 use crate::info::{class_id, entry_point, trigger_parts};
 use crate::socket::socket_details;
@@ -19,7 +20,9 @@ use crate::socket::socket_details;
 ///
 /// What its trigger carries cannot be read: the store was edited.
 pub fn run_call(order: &RunOrder, socket: Option<OwnedFd>) -> zbus::Result<Message> {
+    let of_channel = channel_details(&order.trigger, order.firing.details.as_ref())?;
     let details = match &order.firing.details {
+        _ if of_channel.is_some() => of_channel,
         details if order.trigger.gathers() => Some(events(details.as_ref(), order.firing.lost)?),
         Some(details) => Some(trigger_details(details)?),
         None => order.brokered.as_ref().map(socket_details).transpose()?,

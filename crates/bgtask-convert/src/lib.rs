@@ -11,6 +11,7 @@
 //! | a manifest | an app | [`core_app`] |
 //! | a fact, a status of a source | the other side's word for it | [`source_of`], [`fact_of`], [`core_status`] |
 //! | a trigger that listens | what its source listens to | [`subject`] |
+//! | a control channel | what clients see, what is asked of the core | [`channel_info`], [`channel_resource`] |
 //! | a notification of an app | one for the desktop | [`notification()`] |
 //! | capabilities and `[sandbox]` | walls | [`plan()`] |
 //! | a refusal | an error of the contract | [`error_kind`] |
@@ -18,6 +19,7 @@
 #![warn(missing_docs)]
 
 mod confinement;
+mod control_channel;
 mod details;
 mod host;
 mod info;
@@ -31,6 +33,7 @@ mod source;
 mod subject;
 
 pub use confinement::{Grounds, plan};
+pub use control_channel::{channel_info, channel_resource};
 pub use details::{details, device_of, service_details};
 pub use host::{cancel_call, run_call, task_failure, throttled_call};
 pub use info::{

@@ -152,6 +152,7 @@ impl fmt::Display for EventKind {
                 Unregistration::Uninstalled => "unregistered: the app was removed",
             }),
             Self::Fired { cause: Cause::Hand, .. } => f.write_str("asked to run by hand"),
+            Self::Fired { cause: Cause::Fleet, .. } => f.write_str("ordered by the operator of the fleet"),
             Self::Fired { trigger: Trigger::AppService { name }, .. } => write!(f, "a caller connected to {name}"),
             Self::Fired { trigger, count: 1, .. } => write!(f, "{trigger} fired"),
             Self::Fired { trigger, count, .. } => {
@@ -202,6 +203,8 @@ pub enum Cause {
     },
     /// The user.
     Hand,
+    /// An order of the fleet.
+    Fleet,
 }
 
 /// Why an instance has to stop, with the numbers (U-9).

@@ -114,7 +114,7 @@ pub enum HostState {
     },
     /// It has none.
     Idle {
-        /// It lingers until then; `None` is an app that runs by itself.
+        /// It lingers until then; `None` is an app that runs by itself, or who holds a control channel.
         until: Option<BootTime>,
     },
     /// It was asked to end.
@@ -141,6 +141,11 @@ pub enum HostEvent {
         /// When it is killed if it has not.
         kill_at: BootTime,
     },
+    /// It holds no control channel any more: it lingers as any other.
+    Released {
+        /// Until then.
+        until: BootTime,
+    },
     /// It is killed.
     Killed,
 }
@@ -157,6 +162,7 @@ impl HostState {
             (Self::Busy { instances }, HostEvent::Assigned) => Self::Busy { instances: instances + 1 },
             (Self::Busy { instances: 1 }, HostEvent::Finished { until }) => Self::Idle { until },
             (Self::Busy { instances }, HostEvent::Finished { .. }) => Self::Busy { instances: instances - 1 },
+            (Self::Idle { until: None }, HostEvent::Released { until }) => Self::Idle { until: Some(until) },
             (Self::Idle { .. }, HostEvent::Retired { kill_at }) => Self::Retiring { kill_at },
             (Self::Busy { .. } | Self::Idle { .. } | Self::Retiring { .. }, HostEvent::Killed) => Self::Killing,
             (state, event) => return Err((state, event)),

@@ -137,6 +137,11 @@ uuid! {
     ClassId
 }
 
+uuid! {
+    /// Names a group of background transfers that one task hears the end of (NEI-4). The app gives it.
+    TransferGroupId
+}
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -8,7 +8,10 @@ use crate::model::access::{AccessSetting, AppAccess, BackgroundAccessRequestKind
 use crate::model::app::App;
 use crate::model::budget::Account;
 use crate::model::command::Usage;
+use crate::model::control_channel::ControlChannelTriggerResourceType;
+use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Report, Zone};
+use crate::model::fleet::{FleetOrder, NewOrder, OrderId};
 use crate::model::outcome::Completion;
 use crate::model::push::{Push, PushChannel};
 use crate::model::registration::{NewRegistration, Registration};
@@ -138,6 +141,13 @@ pub enum Input {
         /// Which.
         messages: Vec<Push>,
     },
+    /// Something was seen at the connection of a control channel that is watched: so many bytes are there to read, or, where it is
+    /// `None`, it has ended and nothing is left.
+    ChannelSeen(SocketKey, Option<u32>),
+    /// Orders of the fleet have arrived, the oldest first.
+    Ordered(Vec<NewOrder>),
+    /// The answer to an order has arrived where it was to go, or never will.
+    OrderAnswered(OrderId),
 }
 
 /// What the store held when the broker started.
@@ -167,6 +177,10 @@ pub struct Snapshot {
     pub sockets: Vec<Socket>,
     /// The channels for push messages.
     pub channels: Vec<PushChannel>,
+    /// What has fired some of those it concerns.
+    pub edges: Vec<Edge>,
+    /// The orders of the fleet.
+    pub orders: Vec<FleetOrder>,
     /// The user's session this broker serves: it changes when the user has logged out and in again.
     pub session: Arc<str>,
 }
@@ -329,6 +343,35 @@ pub enum Request {
         /// The app's name for it.
         id: String,
     },
+    /// `ControlChannelTrigger.WaitForPushEnabled`. Where there is no channel then, [`Output::DropSocket`](crate::Output::DropSocket)
+    /// follows.
+    EnableControlChannel(AppId, NewControlChannel),
+    /// `ControlChannelTrigger.Close`.
+    CloseControlChannel {
+        /// Whose.
+        app: AppId,
+        /// The app's name for it.
+        id: String,
+    },
+}
+
+/// A connection that a control channel is opened for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewControlChannel {
+    /// The driver's number for its descriptor.
+    pub key: SocketKey,
+    /// The app's name for the channel.
+    pub id: String,
+    /// The client that holds the connection.
+    pub client: ClientId,
+    /// The host that this client is in, where the broker started it.
+    pub host: Option<HostId>,
+    /// How often its server wants to hear something, in minutes.
+    pub keep_alive: u32,
+    /// What is asked for.
+    pub resource: ControlChannelTriggerResourceType,
+    /// Whether the connection has ended already.
+    pub ended: bool,
 }
 
 /// A socket that is handed over.

@@ -47,8 +47,10 @@ pub use broker::{Core, Gate, GateReading, Why};
 pub use config::{Config, Stretch};
 pub use event::{CancelNotice, Cause, Event, EventKind};
 pub use host::{Activity, Host, HostEvent, HostKind, HostState, Look, Meter};
-pub use ids::{AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, PushTicket, RequestId, SocketKey, TaskId};
-pub use input::{AppVersion, HostExit, Input, NewSocket, Request, Snapshot, SourceStatus};
+pub use ids::{
+    AppId, ClassId, ClientId, HostId, InstanceId, InvalidId, PushTicket, RequestId, SocketKey, TaskId, TransferGroupId,
+};
+pub use input::{AppVersion, HostExit, Input, NewControlChannel, NewSocket, Request, Snapshot, SourceStatus};
 pub use model::access::{
     AccessSetting, AppAccess, BackgroundAccessRequestKind, BackgroundAccessStatus, Consent, Grant, Policy, PolicyEntry,
     PolicyRule,
@@ -61,7 +63,13 @@ pub use model::budget::{
 pub use model::cancel::CancellationReason;
 pub use model::command::{Command, LastRun, Retry, Usage, Used};
 pub use model::condition::{Condition, Levels, SystemConditionType};
+pub use model::control_channel::{
+    ChannelEvent, ChannelSide, ChannelState, ControlChannel, ControlChannelTriggerResetReason,
+    ControlChannelTriggerResourceType, ControlChannelTriggerStatus, IllegalChannelEvent,
+};
+pub use model::edge::{Edge, EdgeKind};
 pub use model::fact::{BackgroundWorkCost, DayWindow, Fact, LOGGED_OFF, Report, Zone};
+pub use model::fleet::{FleetOrder, NewOrder, OrderEvent, OrderId, OrderResult, OrderState};
 pub use model::outcome::{Completion, Outcome};
 pub use model::push::{Push, PushChannel};
 pub use model::registration::{Entry, NewRegistration, Registration, Standing, TaskGroup, Unregistration};

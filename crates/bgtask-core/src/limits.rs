@@ -67,6 +67,10 @@ pub const MAX_REGISTRATIONS: usize = 131_072;
 /// Most registrations that one turn fires, or tells what they wait for, where more are concerned and the others can have
 /// theirs in the next: so that whoever calls meanwhile has not long to wait.
 pub const MAX_PER_TURN: usize = 32;
+/// Most edges of which some registrations are still to be fired. With one more the oldest is not divided any longer.
+pub const MAX_EDGES: usize = 64;
+/// Most registrations that are kept apart from an edge because they came after it. With one more it is not divided any longer.
+pub const MAX_SPARED: usize = 64;
 /// Most apps of one broker.
 pub const MAX_APPS: usize = 4_096;
 /// Most completions kept for one app that does not fetch them; beyond it the oldest is given up, which the history records.
@@ -84,6 +88,21 @@ pub const MAX_SOCKETS: usize = 16_384;
 /// The shortest keep-alive time of a socket; the longest is [`MAX_INTERVAL`].
 pub const MIN_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
+/// Longest id of a control channel, in characters (CCT-1).
+pub const MAX_CHANNEL_ID_CHARS: usize = 64;
+/// Most control channels of one app. Windows has a bound, and does not say which (CCT-11).
+pub const MAX_CONTROL_CHANNELS_PER_APP: usize = 16;
+/// Most control channels that the broker watches.
+pub const MAX_CONTROL_CHANNELS: usize = 1_024;
+/// The shortest interval in which the server of a control channel wants to hear something, in minutes (CCT-2).
+pub const MIN_KEEP_ALIVE_MINUTES: u32 = 15;
+/// The longest, in minutes: a little less than a day.
+pub const MAX_KEEP_ALIVE_MINUTES: u32 = 1_439;
+/// How long it is waited before a task of a control channel runs again that has read nothing. Each further time it is twice as long.
+pub const FIRST_UNREAD_PAUSE: Duration = Duration::from_secs(1);
+/// The longest such pause.
+pub const LAST_UNREAD_PAUSE: Duration = Duration::from_secs(15 * 60);
+
 /// Longest error text of a task, in bytes; a longer one is cut.
 pub const MAX_ERROR_BYTES: usize = 4_096;
 /// Longest kept tail of what a host wrote before it died, in bytes.
@@ -96,6 +115,13 @@ pub const MAX_CHANNEL_REQUESTS: usize = 64;
 /// Most messages of one channel that are held while there is no room, of those that nobody keeps a second time. Of the others the
 /// transport bounds how many are not acknowledged.
 pub const MAX_HELD_PUSHES: usize = 256;
+
+/// Longest id of an order of the fleet, in bytes.
+pub const MAX_ORDER_ID_BYTES: usize = 64;
+/// Most orders of the fleet that are known, those included that are only remembered so that they are not done twice.
+pub const MAX_FLEET_ORDERS: usize = 256;
+/// The longest time over which the machines of a fleet begin with an order.
+pub const MAX_SPREAD: Duration = Duration::from_secs(30 * 86_400);
 
 /// How long a period of energy is (POL-6).
 pub const ENERGY_PERIOD: Duration = Duration::from_secs(30 * 60);

@@ -7,7 +7,10 @@ use crate::ids::{AppId, ClientId, HostId, InstanceId, PushTicket, RequestId, Soc
 use crate::input::AppVersion;
 use crate::model::access::{AppAccess, BackgroundAccessStatus};
 use crate::model::budget::{Account, EnergyUsage, Limits, ThrottleCounts};
+use crate::model::control_channel::ControlChannelTriggerStatus;
+use crate::model::edge::Edge;
 use crate::model::fact::{Fact, Zone};
+use crate::model::fleet::{FleetOrder, OrderId};
 use crate::model::outcome::Completion;
 use crate::model::push::PushChannel;
 use crate::model::registration::{Entry, Registration};
@@ -122,7 +125,8 @@ pub enum Output {
     /// Close the broker's own copy of this descriptor: the task has taken it, or nobody will.
     DropSocket(SocketKey),
     /// Tell once of a socket that there is something to read or to accept, or that it is closed, without reading, by
-    /// [`Input::SocketReady`](crate::Input::SocketReady): at once, where it is so already. Ordered again, it is looked at again.
+    /// [`Input::SocketReady`](crate::Input::SocketReady), or of the connection of a control channel by
+    /// [`Input::ChannelSeen`](crate::Input::ChannelSeen): at once, where it is so already. Ordered again, it is looked at again.
     WatchSocket(SocketKey),
     /// Tell no more.
     UnwatchSocket(SocketKey),
@@ -136,6 +140,11 @@ pub enum Output {
     CloseChannel(AppId),
     /// Those messages of its channel are durable: their server may forget them.
     AcknowledgePushes(AppId, Vec<PushTicket>),
+    /// Those orders of the fleet are durable, or were before: their server may forget them.
+    AcknowledgeOrders(Vec<PushTicket>),
+    /// Tell the operator what came of an order; then an [`Input::OrderAnswered`](crate::Input::OrderAnswered). Ordered again by every
+    /// broker that starts before that.
+    AnswerOrder(Box<FleetOrder>),
     /// Nothing more to do until an input comes, or until then.
     Wake(Option<Wake>),
 }
@@ -212,6 +221,14 @@ pub enum Change {
     PutChannel(PushChannel),
     /// Remove.
     DeleteChannel(AppId),
+    /// Insert or replace, by its number: what has fired some of those it concerns.
+    PutEdge(Edge),
+    /// Remove.
+    DeleteEdge(u64),
+    /// Insert or replace: an order of the fleet.
+    PutOrder(FleetOrder),
+    /// Remove.
+    DeleteOrder(OrderId),
     /// Append to the history; the driver also announces it to everybody who watches.
     Record(Event),
 }
@@ -319,6 +336,13 @@ pub enum Reply {
     Channel(PushChannel),
     /// There is none any more.
     ChannelClosed,
+    /// What became of a control channel.
+    ControlChannel {
+        /// The answer.
+        status: ControlChannelTriggerStatus,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What `register_or_update` came to (D5).
@@ -425,8 +449,12 @@ pub enum WakeReason {
     Refill,
     /// A task has been held long enough because the processors are busy.
     Load(TaskId),
-    /// The keep-alive time of a socket is over.
+    /// The keep-alive time of a socket or of a control channel is over.
     KeepAlive(TaskId),
+    /// The time of an order of the fleet comes.
+    Fleet,
     /// More of what the last turn began is left: see [`MAX_PER_TURN`](crate::limits::MAX_PER_TURN).
     More,
+    /// The time of a channel for push messages is over.
+    ChannelExpiry,
 }

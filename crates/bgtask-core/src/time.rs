@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
@@ -36,18 +37,39 @@ impl Add<Duration> for BootTime {
 /// Microseconds since 1970-01-01 00:00 UTC (`CLOCK_REALTIME`).
 ///
 /// For people and for records only: this clock steps, so no deadline is counted on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WallTime(i64);
+///
+/// The very first of all, 292 thousand years ago, is none, so that an optional one takes no more room: there are many of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallTime(NonZeroU64);
 
 impl WallTime {
-    /// A point `micros` microseconds after the Unix epoch.
+    /// How far the epoch is from the first of all: what counts from there is in the same order, and never zero.
+    const EPOCH: u64 = 1 << 63;
+
+    /// A point `micros` microseconds after the Unix epoch; [`i64::MIN`] is taken for the one after it.
     pub const fn from_micros(micros: i64) -> Self {
-        Self(micros)
+        match NonZeroU64::new(micros.cast_unsigned() ^ Self::EPOCH) {
+            Some(since_first) => Self(since_first),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// Microseconds since the Unix epoch.
     pub const fn as_micros(self) -> i64 {
-        self.0
+        (self.0.get() ^ Self::EPOCH).cast_signed()
+    }
+}
+
+impl Default for WallTime {
+    /// The Unix epoch.
+    fn default() -> Self {
+        Self::from_micros(0)
+    }
+}
+
+impl fmt::Debug for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WallTime").field(&self.as_micros()).finish()
     }
 }
 
@@ -55,7 +77,7 @@ impl Add<Duration> for WallTime {
     type Output = Self;
 
     fn add(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(micros(rhs)).unwrap_or(i64::MAX)))
+        Self::from_micros(self.as_micros().saturating_add(i64::try_from(micros(rhs)).unwrap_or(i64::MAX)))
     }
 }
 
@@ -64,7 +86,7 @@ impl Sub for WallTime {
 
     /// Zero where the clock was set back in between.
     fn sub(self, rhs: Self) -> Duration {
-        Duration::from_micros(u64::try_from(self.0.saturating_sub(rhs.0)).unwrap_or(0))
+        Duration::from_micros(u64::try_from(self.as_micros().saturating_sub(rhs.as_micros())).unwrap_or(0))
     }
 }
 
@@ -79,7 +101,7 @@ pub struct Now {
 
 impl Now {
     /// Both clocks at zero, for tests and examples.
-    pub const ZERO: Self = Self { boot: BootTime(0), wall: WallTime(0) };
+    pub const ZERO: Self = Self { boot: BootTime(0), wall: WallTime::from_micros(0) };
 }
 
 impl Add<Duration> for Now {
@@ -87,8 +109,7 @@ impl Add<Duration> for Now {
 
     /// Both clocks advance alike: the usual step of a test on virtual time.
     fn add(self, rhs: Duration) -> Self {
-        let step = i64::try_from(micros(rhs)).unwrap_or(i64::MAX);
-        Self { boot: self.boot + rhs, wall: WallTime(self.wall.0.saturating_add(step)) }
+        Self { boot: self.boot + rhs, wall: self.wall + rhs }
     }
 }
 

@@ -9,7 +9,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod fleet;
 pub mod mqtt;
+mod pause;
+pub mod unified_push;
 
 use std::fmt;
 
@@ -25,6 +28,12 @@ pub const MAX_HEADER_BYTES: usize = 256;
 
 /// Most messages of one channel that are not acknowledged: the server keeps those that follow.
 pub const MAX_UNACKNOWLEDGED: u16 = 256;
+
+/// Longest topic and longest data of an answer that is wanted, in bytes: where one is longer, none is.
+pub const MAX_REPLY_BYTES: usize = 1_024;
+
+/// Most messages that wait to be sent over one channel.
+pub const MAX_SENT: usize = 512;
 
 /// Most messages in one report.
 pub const MAX_REPORTED: usize = 256;
@@ -42,6 +51,8 @@ pub struct Message {
     pub headers: Vec<(String, String)>,
     /// By which it is acknowledged; `None` where nobody waits for that.
     pub ticket: Option<Ticket>,
+    /// Where its sender wants an answer, and what that is to have with it, where the transport can say so.
+    pub reply: Option<(String, Vec<u8>)>,
 }
 
 /// How well a channel works.
@@ -100,6 +111,15 @@ pub enum Report {
         channel: String,
         /// How well.
         status: Status,
+    },
+    /// What was sent over the channel is with the server, or will never be.
+    Sent {
+        /// Which channel.
+        channel: String,
+        /// What its sender calls it.
+        token: u64,
+        /// Why the server does not take it, where it does not.
+        refused: Option<String>,
     },
 }
 

@@ -4,13 +4,15 @@ use bgtask_core::{
     AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppService, AppServiceConnectionStatus,
     AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, Budgets, CancelNotice,
     CancellationReason, Cause, Change, Class, Command, Completion, Condition, Config, Consent,
-    CustomSystemEventTriggerRecurrence, Demand, DeviceTriggerResult, EnergyLevel, EnergyUsage, Entry, EntryPoint,
-    Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewRegistration,
-    NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Push,
-    PushChannel, Readiness, Refusal, Registration, Reply, Report, Request, Resource, Retry, RunOrder, Server, Sharing,
-    Snapshot, Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKind, SocketState,
-    SourceStatus, Standing, Stretch, Subject, SystemConditionType, SystemTriggerType, TaskGroup, TaskType,
-    ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, Zone,
+    ControlChannelTriggerResourceType, ControlChannelTriggerStatus, CustomSystemEventTriggerRecurrence, Demand,
+    DeviceTriggerResult, Edge, EdgeKind, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event, EventClass, EventKind,
+    Fact, Firing, FleetOrder, Gate, Grant, HostExit, Input, LastRun, Limit, Limits, NewControlChannel, NewOrder,
+    NewRegistration, NewSocket, Notice, OrderResult, OrderState, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
+    PolicyEntry, PolicyRule, Push, PushChannel, Readiness, Refusal, Registration, Reply, Report, Request, Resource,
+    Retry, RunOrder, Server, Sharing, Snapshot, Socket, SocketActivityConnectedStandbyAction,
+    SocketActivityTriggerReason, SocketKind, SocketState, SourceStatus, Standing, Stretch, Subject,
+    SystemConditionType, SystemTriggerType, TaskGroup, TaskType, ThrottleCounts, Trigger, Unregistration, Update,
+    Usage, Used, Wake, WakeReason, Zone,
 };
 use std::time::Duration;
 
@@ -36,16 +38,20 @@ record! {
         wall_budget, long_wall_budget, idle_after, timer_tick, min_freshness, cancel_grace, warm_linger, max_warm_hosts,
         max_running, max_attempts, budgets = Budgets::default(), processors = 1, load_delay = Duration::ZERO, may_wake = false, machine = 0, stretch = Stretch::default()
     }
+    struct Edge { number, kind, next, spared }
     struct EnergyUsage { percent, level, until }
     struct EntryPoint { name, server, types }
     struct Event { at, app, task, name, instance, kind }
     struct Firing { at, count, details, lost = 0, by_hand = false, socket = None }
+    struct FleetOrder { id, app, task, at, share, opened, reply, state }
     struct Grant { awake, standby }
     struct LastRun { at, ok }
     struct Limits { memory, processes }
+    struct NewControlChannel { key, id, client, host, keep_alive, resource, ended }
     struct NewRegistration {
         name, entry, trigger, conditions, cancel_on_condition_loss, is_network_requested, group
     }
+    struct NewOrder { id, app, task, spread, opened, reply, ticket }
     struct NewSocket { key, task, id, kind, context, keep_alive, action, again = None }
     struct Pace { accuracy, jitter, wake = false }
     struct PathEvents { created, changed, written, deleted, moved }
@@ -63,7 +69,7 @@ record! {
     struct Server { program, application, sharing, budget }
     struct Snapshot {
         registrations, activations, completions, last_sequence, access, switched_off, versions, zone, states = Vec::new(), accounts = Vec::new(),
-        channels = Vec::new(), sockets = Vec::new(), session
+        channels = Vec::new(), sockets = Vec::new(), edges = Vec::new(), orders = Vec::new(), session
     }
     struct Socket { key, app, task, id, kind, context, keep_alive, due, action, state }
     struct Stretch { saving, rare, rare_after }
@@ -84,7 +90,7 @@ record! {
         Killing { host, reason, progress },
         Ended,
     }
-    enum Cause { World, Timer { shared }, Hand }
+    enum Cause { World, Timer { shared }, Hand, Fleet }
     enum Change {
         PutRegistration(registration),
         DeleteRegistration(task),
@@ -108,10 +114,15 @@ record! {
         DeleteSocket(socket),
         PutChannel(channel),
         DeleteChannel(app),
+        PutEdge(edge),
+        DeleteEdge(number),
+        PutOrder(order),
+        DeleteOrder(order),
         Record(event),
     }
     enum Demand { Application, MediaProcessing, DeviceUse }
     enum Consent { Granted, Refused, Unavailable(why) }
+    enum EdgeKind { System(kind, app), Condition(fact, value), Custom(event) }
     enum Entry { Component(name), Class(id), InProcess, Command(command) }
     enum EventKind {
         Registered,
@@ -149,6 +160,7 @@ record! {
         Paused,
         Backoff,
         Running,
+        Holder,
         Slot,
     }
     enum HostExit { Code(code), Signal(signal), NotStarted(why), Disconnected, Condemned { by } }
@@ -182,6 +194,9 @@ record! {
         ChannelOpened { app, uri },
         ChannelRefused { app, why, help },
         Pushed { app, messages },
+        ChannelSeen(socket, unread),
+        Ordered(orders),
+        OrderAnswered(order),
     }
     enum Limit {
         RegistrationsPerApp,
@@ -208,6 +223,8 @@ record! {
         PushChannels,
     }
     enum Notice { Progress { task, instance, value }, Energy(usage), Completed(completion) }
+    enum OrderResult { Ran(outcome), Refused(why), Dropped }
+    enum OrderState { Held { due }, Fired(instance), Answering { at, result }, Over }
     enum Outcome {
         Succeeded,
         TaskFailed { message },
@@ -250,6 +267,8 @@ record! {
         OpenChannel(app),
         CloseChannel(app),
         AcknowledgePushes(app, tickets),
+        AcknowledgeOrders(tickets),
+        AnswerOrder(order),
         Wake(wake),
     }
     enum Refusal {
@@ -292,6 +311,7 @@ record! {
         AppService { status, why, instance },
         Channel(channel),
         ChannelClosed,
+        ControlChannel { status, why },
     }
     enum Readiness { Readable, Closed }
     enum Resource { Cpu, Network }
@@ -322,6 +342,8 @@ record! {
         OpenAppService { caller, app, service, socket, details },
         CreatePushChannel(app),
         ClosePushChannel(app),
+        EnableControlChannel(app, channel),
+        CloseControlChannel { app, id },
     }
     enum Sharing { InTurn, Together(key), Apart }
     enum SourceStatus { Available { how }, Degraded { how, why, help }, Missing { why, help } }
@@ -360,6 +382,8 @@ record! {
         Load(task),
         KeepAlive(task),
         More,
+        ChannelExpiry,
+        Fleet,
     }
 }
 
@@ -384,6 +408,8 @@ names! {
     CustomSystemEventTriggerRecurrence: CustomSystemEventTriggerRecurrence::from_name,
     PolicyRule: PolicyRule::from_name,
     BackgroundAccessStatus: BackgroundAccessStatus::from_name,
+    ControlChannelTriggerResourceType: ControlChannelTriggerResourceType::from_name,
+    ControlChannelTriggerStatus: ControlChannelTriggerStatus::from_name,
     CancellationReason: CancellationReason::from_name,
     Condition: Condition::from_name,
     AppServiceConnectionStatus: AppServiceConnectionStatus::from_name,

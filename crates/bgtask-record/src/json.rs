@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgtask_core::{
-    AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, PushTicket, RequestId, SocketKey, TaskId,
-    WallTime,
+    AppId, BootTime, ClassId, ClientId, Details, HostId, InstanceId, Now, OrderId, PushTicket, RequestId, SocketKey,
+    TaskId, WallTime,
 };
 use serde_json::{Map, Value};
 
@@ -306,7 +306,7 @@ macro_rules! texts {
         }
     )*};
 }
-texts!(AppId: AppId::new, TaskId: TaskId::from_str, InstanceId: InstanceId::from_str, ClassId: ClassId::from_str);
+texts!(AppId: AppId::new, OrderId: OrderId::new, TaskId: TaskId::from_str, InstanceId: InstanceId::from_str, ClassId: ClassId::from_str);
 
 macro_rules! wrapped {
     ($($type:ty: $inner:ty, $wrap:expr, $unwrap:expr);* $(;)?) => {$(

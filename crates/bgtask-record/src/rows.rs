@@ -57,6 +57,8 @@ const STATE: &str = "state";
 const ACCOUNT: &str = "account";
 const SOCKET: &str = "socket";
 const CHANNEL: &str = "channel";
+const EDGE: &str = "edge";
+const ORDER: &str = "order";
 
 /// The row of a change.
 pub fn row(change: &Change) -> Row {
@@ -86,6 +88,10 @@ pub fn row(change: &Change) -> Row {
         Change::DeleteSocket(key) => Row::Delete { kind: SOCKET, key: sequence_key(key.0) },
         Change::PutChannel(channel) => put(CHANNEL, channel.app.to_string(), channel.to_json()),
         Change::DeleteChannel(app) => Row::Delete { kind: CHANNEL, key: app.to_string() },
+        Change::PutEdge(edge) => put(EDGE, sequence_key(edge.number), edge.to_json()),
+        Change::DeleteEdge(number) => Row::Delete { kind: EDGE, key: sequence_key(*number) },
+        Change::PutOrder(order) => put(ORDER, order.id.to_string(), order.to_json()),
+        Change::DeleteOrder(id) => Row::Delete { kind: ORDER, key: id.to_string() },
         Change::Record(event) => Row::History(history(event)),
     }
 }
@@ -137,6 +143,8 @@ impl Loading {
             ACCOUNT => snapshot.accounts.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             SOCKET => snapshot.sockets.push(Record::from_json(&json)?),
             CHANNEL => snapshot.channels.push(Record::from_json(&json)?),
+            EDGE => snapshot.edges.push(Record::from_json(&json)?),
+            ORDER => snapshot.orders.push(Record::from_json(&json)?),
             ZONE => snapshot.zone = Some(Record::from_json(&json)?),
             STATE => snapshot.states.push((Record::from_json(&of())?, Record::from_json(&json)?)),
             _ => return Err(RecordError::new("no such kind of row is known")),
@@ -154,8 +162,10 @@ impl Loading {
         snapshot.versions.sort_by(|(one, _), (other, _)| one.cmp(other));
         snapshot.accounts.sort_by(|(one, _), (other, _)| one.cmp(other));
         snapshot.sockets.sort_by_key(|socket| socket.key);
+        snapshot.edges.sort_by_key(|edge| edge.number);
         snapshot.states.sort_by_key(|(fact, _)| *fact);
         snapshot.channels.sort_by(|one, other| one.app.cmp(&other.app));
+        snapshot.orders.sort_by(|one, other| one.id.cmp(&other.id));
         snapshot
     }
 }

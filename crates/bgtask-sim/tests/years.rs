@@ -15,7 +15,14 @@ fn in_ten_years_every_periodic_task_fired_when_the_rules_say_and_no_wake_up_was_
     let report = years.run().unwrap_or_else(|problem| panic!("{problem}"));
     println!("{report:?}");
     assert!(report.firings > 10_000 && report.missed > 100, "too little happened: {report:?}");
-    assert!(report.sleeps > 1_000 && report.steps > 50 && report.restarts > 100 && report.moves > 20, "{report:?}");
+    assert!(
+        report.sleeps > 1_000
+            && report.steps > 50
+            && report.restarts > 100
+            && report.moves > 20
+            && report.savings > 100,
+        "{report:?}"
+    );
     assert!(report.roused > 100, "{report:?}");
     assert!(report.runs < report.firings, "maintenance waits for external power: {report:?}");
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Order, State, TransferId};
+use crate::{GroupId, Order, State, TransferId};
 
 /// The most bytes of one of the files: an order at its bounds has fewer.
 const MAX_FILE_BYTES: u64 = 128 * 1024;
@@ -17,6 +17,9 @@ const ORDER: &str = "order.json";
 const STATE: &str = "state.json";
 /// An empty file that is there while its owner wants it to rest.
 const PAUSED: &str = "paused";
+
+/// The folder of the groups that are enabled, with a folder for each app: an empty file for each group.
+const GROUPS: &str = "groups";
 
 /// The folder of all transfers of a user.
 #[derive(Clone, Debug)]
@@ -64,13 +67,8 @@ impl Folder {
     ///
     /// The folder cannot be read.
     pub fn all(&self) -> Result<(Vec<Kept>, Vec<FolderError>), FolderError> {
-        let entries = match fs::read_dir(&self.0) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
-            Err(error) => return Err(FolderError::new("read", &self.0, error)),
-        };
         let (mut kept, mut wrong) = (Vec::new(), Vec::new());
-        for name in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
+        for name in names(&self.0)? {
             let Ok(id) = name.parse() else { continue };
             match self.get(id) {
                 Ok(one) => kept.push(one),
@@ -129,6 +127,50 @@ impl Folder {
         write(&self.of(id), STATE, state)
     }
 
+    /// Keeps that nothing is added to a group of an app any more; it is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be written.
+    pub fn enable(&self, app: &str, group: GroupId) -> Result<(), FolderError> {
+        let folder = self.0.join(GROUPS).join(app);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|error| FolderError::new("make", &folder, error))?;
+        let path = folder.join(group.to_string());
+        File::create(&path).map_err(|error| FolderError::new("write", &path, error))?;
+        sync(&folder)?;
+        sync(&self.0.join(GROUPS))?;
+        sync(&self.0)
+    }
+
+    /// Every group that is enabled, with its app.
+    ///
+    /// # Errors
+    ///
+    /// A folder cannot be read.
+    pub fn enabled(&self) -> Result<Vec<(String, GroupId)>, FolderError> {
+        let groups = self.0.join(GROUPS);
+        let mut all = Vec::new();
+        for app in names(&groups)? {
+            let its = names(&groups.join(&app))?.into_iter().filter_map(|name| name.parse().ok());
+            all.extend(its.map(|group| (app.clone(), group)));
+        }
+        Ok(all)
+    }
+
+    /// Forgets that a group is enabled.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be removed.
+    pub fn remove_group(&self, app: &str, group: GroupId) -> Result<(), FolderError> {
+        let path = self.0.join(GROUPS).join(app).join(group.to_string());
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FolderError::new("remove", &path, error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Forgets one, whatever is there of it.
     ///
     /// # Errors
@@ -140,6 +182,15 @@ impl Folder {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FolderError::new("remove", &folder, error)),
             _ => Ok(()),
         }
+    }
+}
+
+/// What is in a folder; nothing, where there is none.
+fn names(folder: &Path) -> Result<Vec<String>, FolderError> {
+    match fs::read_dir(folder) {
+        Ok(entries) => Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(error) => Err(FolderError::new("read", folder, error)),
     }
 }
 
@@ -227,6 +278,26 @@ mod tests {
         folder.remove(order.id).unwrap();
         folder.remove(order.id).unwrap();
         assert!(folder.all().unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn a_group_is_enabled_until_it_is_forgotten() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temp.path().join("transfers"));
+        assert!(folder.enabled().unwrap().is_empty(), "there is no folder yet");
+        let (one, other) = (GroupId::new(), GroupId::new());
+        for (app, group) in [("org.example.Photos", one), ("org.example.Mail", one), ("org.example.Photos", other)] {
+            folder.enable(app, group).unwrap();
+        }
+        let enabled = |app: &str| {
+            let all = folder.enabled().unwrap().into_iter();
+            all.filter(|(its, _)| its == app).map(|(_, group)| group).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(enabled("org.example.Photos"), [one, other].into());
+        folder.remove_group("org.example.Photos", one).unwrap();
+        folder.remove_group("org.example.Photos", one).unwrap();
+        assert_eq!((enabled("org.example.Photos"), enabled("org.example.Mail")), ([other].into(), [one].into()));
+        assert!(folder.all().unwrap().0.is_empty(), "a group is no transfer");
     }
 
     #[test]

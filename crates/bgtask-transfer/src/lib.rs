@@ -31,9 +31,9 @@ mod state;
 pub mod worker;
 
 pub use checksum::{InvalidSha256, Sha256};
-pub use engine::{CHUNK, End, MAX_REDIRECTS, MAX_RESTARTS, MAX_SERVER_FAULTS, Settings, carry};
+pub use engine::{CHUNK, End, MAX_REDIRECTS, MAX_RESTARTS, MAX_SERVER_FAULTS, Proxies, Settings, carry};
 pub use folder::{Folder, FolderError, Kept};
-pub use id::{InvalidTransferId, TransferId};
+pub use id::{GroupId, InvalidGroupId, InvalidTransferId, TransferId};
 pub use order::{
     CostPolicy, Kind, MAX_GROUP_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_URI_BYTES, Order, OrderError, Priority,
 };

@@ -4,7 +4,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde::{Deserialize, Serialize};
 
-use crate::{Sha256, TransferId};
+use crate::{GroupId, Sha256, TransferId};
 
 /// The most bytes of a URI.
 pub const MAX_URI_BYTES: usize = 8_192;
@@ -43,6 +43,9 @@ pub struct Order {
     /// The group it belongs to; empty is none.
     #[serde(default)]
     pub group: String,
+    /// Whose end is told together with its own (NEI-4).
+    #[serde(default)]
+    pub completion_group: Option<GroupId>,
     /// What a download has to be in the end.
     #[serde(default)]
     pub sha256: Option<Sha256>,
@@ -111,6 +114,7 @@ impl Order {
             cost: CostPolicy::default(),
             priority: Priority::default(),
             group: String::new(),
+            completion_group: None,
             sha256: None,
             created: 0,
         }

@@ -22,7 +22,7 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::{End, Folder, Said, Settings, TransferId, carry};
+use crate::{End, Folder, Proxies, Said, Settings, TransferId, carry};
 
 /// It will never be done.
 pub const FAILED: u8 = 1;
@@ -57,6 +57,10 @@ async fn work(folder: &Folder, id: TransferId) -> End {
         Ok(kept) => kept.order,
         Err(error) => return End::Failed(crate::engine::chain(&error)),
     };
+    let proxies = match Proxies::of(|name| std::env::var(name).ok()) {
+        Ok(proxies) => proxies,
+        Err(why) => return End::Later(why),
+    };
     let mut told = match signal(SignalKind::terminate()) {
         Ok(told) => told,
         Err(error) => return End::Later(format!("it could not be told to stop: {error}")),
@@ -69,7 +73,7 @@ async fn work(folder: &Folder, id: TransferId) -> End {
     let stop = async {
         told.recv().await;
     };
-    let end = carry(&order, folder, &Settings::default(), &mut tell, stop).await;
+    let end = carry(&order, folder, &Settings { proxies, ..Settings::default() }, &mut tell, stop).await;
     reporter.abort();
     end
 }

@@ -1,14 +1,16 @@
 //! Downloads from a server that does everything wrong (NW-7): in the end the file is right, or the reason is told.
 
 mod flawed;
+#[path = "flawed/proxy.rs"]
+mod proxy;
 
 use std::future::pending;
 use std::path::Path;
 use std::time::Duration;
 
 use bgtask_transfer::{
-    End, Folder, Kind, MAX_REDIRECTS, MAX_RESTARTS, MAX_SERVER_FAULTS, Order, Phase, Settings, Sha256, State, carry,
-    part_of,
+    End, Folder, Kind, MAX_REDIRECTS, MAX_RESTARTS, MAX_SERVER_FAULTS, Order, Phase, Proxies, Settings, Sha256, State,
+    carry, part_of,
 };
 use flawed::{Content, Flaw, Server, Tells};
 
@@ -297,15 +299,21 @@ async fn a_file_that_cannot_be_written_is_told_at_once() {
     assert!(server.seen().is_empty());
 }
 
-/// Over TLS, with a certificate that only this test trusts; without that trust nothing is asked for.
-#[tokio::test]
-async fn a_safe_connection_is_one_to_a_server_that_is_trusted() {
+/// A certificate for `localhost`, and a server's side of it.
+fn certificate() -> (String, std::sync::Arc<rustls::ServerConfig>) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key).unwrap();
-    let server = Server::start_with(FILM, Some(std::sync::Arc::new(config)));
+    (own.cert.pem(), std::sync::Arc::new(config))
+}
+
+/// Over TLS, with a certificate that only this test trusts; without that trust nothing is asked for.
+#[tokio::test]
+async fn a_safe_connection_is_one_to_a_server_that_is_trusted() {
+    let (own, config) = certificate();
+    let server = Server::start_with(FILM, Some(config));
     server.flaws([Flaw::CutAfter(300_000)]);
     let stage = Stage::new(server.uri("/film.mkv"));
     let trust = stage.temp.path().join("trusted.pem");
@@ -315,9 +323,48 @@ async fn a_safe_connection_is_one_to_a_server_that_is_trusted() {
     assert!(matches!(&end, End::Failed(why) if why.contains("not trusted")), "{end:?}");
     assert!(server.seen().is_empty());
 
-    std::fs::write(&trust, own.cert.pem()).unwrap();
+    std::fs::write(&trust, own).unwrap();
     let stage = Stage::new(server.uri("/film.mkv"));
     assert_eq!(carry(&stage.order, &stage.folder, &settings, &mut |_| {}, pending()).await, End::Completed);
     stage.has(FILM);
     assert_eq!(server.seen().len(), 2);
+}
+
+/// Through a proxy, which is told whole addresses, and of TLS only where it goes; over breaks, too.
+#[tokio::test]
+async fn a_proxy_leads_to_servers_of_both_kinds() {
+    for tls in [false, true] {
+        let (own, config) = certificate();
+        let server = Server::start_with(FILM, tls.then_some(config));
+        server.flaws([Flaw::CutAfter(300_000)]);
+        let proxy = proxy::Proxy::start();
+        let stage = Stage::new(server.uri("/film.mkv"));
+        let trust = stage.temp.path().join("trusted.pem");
+        std::fs::write(&trust, own).unwrap();
+        let named = |name: &str| (name == "all_proxy").then(|| format!("http://ada:secret@{}", proxy.address));
+        let settings = Settings { trust: Some(trust), proxies: Proxies::of(named).unwrap(), ..quick() };
+        assert_eq!(carry(&stage.order, &stage.folder, &settings, &mut |_| {}, pending()).await, End::Completed);
+        stage.has(FILM);
+        assert_eq!(server.seen().len(), 2);
+        let heads = proxy.seen();
+        let asked = if tls { "CONNECT localhost:".to_owned() } else { format!("GET {} ", stage.order.uri) };
+        assert!(heads.len() == 2 && heads.iter().all(|head| head.starts_with(&asked)), "{heads:?}");
+        let login = |head: &String| head.to_lowercase().contains("proxy-authorization: basic ");
+        assert!(heads.iter().all(login), "{heads:?}");
+        assert!(server.seen().iter().all(|seen| seen.header("proxy-authorization").is_none() || !tls));
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_the_one_who_is_named() {
+    let (_, config) = certificate();
+    let server = Server::start_with(FILM, Some(config));
+    let proxy = proxy::Proxy::start();
+    proxy.refuses();
+    let stage = Stage::new(server.uri("/film.mkv"));
+    let named = |name: &str| (name == "https_proxy").then(|| proxy.address.to_string());
+    let settings = Settings { proxies: Proxies::of(named).unwrap(), patience: 3, ..quick() };
+    let end = carry(&stage.order, &stage.folder, &settings, &mut |_| {}, pending()).await;
+    assert!(matches!(&end, End::Later(why) if why.contains("the proxy 127.0.0.1") && why.contains("407")), "{end:?}");
+    assert!(server.seen().is_empty());
 }

@@ -145,6 +145,13 @@ pub enum Call {
     },
     /// `ListTransfers(s)`
     ListTransfers(String),
+    /// `EnableTransferGroup(ss)`
+    EnableTransferGroup {
+        /// The app.
+        app: String,
+        /// Which of its groups.
+        group: String,
+    },
     /// `CreatePushChannel(s)`
     CreatePushChannel(String),
     /// `ClosePushChannel(s)`
@@ -164,6 +171,32 @@ pub enum Call {
         /// Its name for the socket.
         id: String,
     },
+    /// `EnableControlChannel(sshuu)`
+    EnableControlChannel(Box<EnablingChannel>),
+    /// `CloseControlChannel(ss)`
+    CloseControlChannel {
+        /// The app.
+        app: String,
+        /// Its name for the channel.
+        id: String,
+    },
+    /// `ListControlChannels(s)`
+    ListControlChannels(String),
+}
+
+/// The arguments of `EnableControlChannel`.
+#[derive(Debug)]
+pub struct EnablingChannel {
+    /// The app.
+    pub app: String,
+    /// The app's name for the channel.
+    pub id: String,
+    /// A copy of its connection.
+    pub transport: OwnedFd,
+    /// How often its server wants to hear something, in minutes.
+    pub keep_alive: u32,
+    /// The `ControlChannelTriggerResourceType` by number.
+    pub resource: u32,
 }
 
 /// The arguments of `TransferSocket`.
@@ -347,9 +380,23 @@ impl Call {
                 let (transfer, what) = body(message)?;
                 Self::ControlTransfer { transfer, what }
             }
+            "EnableTransferGroup" => {
+                let (app, group) = body(message)?;
+                Self::EnableTransferGroup { app, group }
+            }
             "ListTransfers" => Self::ListTransfers(body(message)?),
             "CreatePushChannel" => Self::CreatePushChannel(body(message)?),
             "ClosePushChannel" => Self::ClosePushChannel(body(message)?),
+            "EnableControlChannel" => {
+                let (app, id, transport, keep_alive, resource) = body::<(_, _, zbus::OwnedFd, _, _)>(message)?;
+                let transport = transport.into();
+                Self::EnableControlChannel(Box::new(EnablingChannel { app, id, transport, keep_alive, resource }))
+            }
+            "CloseControlChannel" => {
+                let (app, id) = body(message)?;
+                Self::CloseControlChannel { app, id }
+            }
+            "ListControlChannels" => Self::ListControlChannels(body(message)?),
             "ListPushChannels" => Self::ListPushChannels(body(message)?),
             _ => return Err(unknown(BROKER_PATH, Some(BROKER_INTERFACE), member)),
         })

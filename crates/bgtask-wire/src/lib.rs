@@ -19,16 +19,16 @@ mod types;
 
 pub use address::{ADDRESS_VARIABLE, Address, InvalidAddress};
 pub use app_service::{AppServiceCall, app_service_names};
-pub use call::{Call, HandingOver, Registering, Standard};
+pub use call::{Call, EnablingChannel, HandingOver, Registering, Standard};
 pub use error::{Error, ErrorKind};
 pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
 pub use proxy::BrokerProxy;
 pub use socket::PeerSocket;
 pub use transfer::TransferStatus;
 pub use types::{
-    AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, GateInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SocketInfo, SourceInfo,
-    TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, TriggerInfo, WhyInfo,
+    AppInfo, AttachInfo, AttachOptions, BudgetInfo, ControlChannelInfo, EnergyUsageInfo, EventInfo, GateInfo,
+    HistoryInfo, HistoryQuery, NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions,
+    SocketInfo, SourceInfo, TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, TriggerInfo, WhyInfo,
 };
 
 /// The broker's name on a session bus.

@@ -3,9 +3,9 @@ use std::collections::HashMap;
 use zbus::OwnedVariant;
 
 use crate::types::{
-    AppInfo, AttachInfo, AttachOptions, BudgetInfo, EnergyUsageInfo, EventInfo, HistoryInfo, HistoryQuery,
-    NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SocketInfo, SourceInfo,
-    TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, WhyInfo,
+    AppInfo, AttachInfo, AttachOptions, BudgetInfo, ControlChannelInfo, EnergyUsageInfo, EventInfo, HistoryInfo,
+    HistoryQuery, NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SocketInfo,
+    SourceInfo, TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.
@@ -170,6 +170,9 @@ pub trait Broker {
     /// Pauses, resumes or cancels a background transfer, or forgets one that is over.
     fn control_transfer(&self, transfer: &str, what: &str) -> zbus::Result<()>;
 
+    /// Adds nothing more to a group of transfers: its task runs when all of them have ended (NEI-4).
+    fn enable_transfer_group(&self, app: &str, group: &str) -> zbus::Result<()>;
+
     /// The background transfers of an app, or of all, oldest first.
     fn list_transfers(&self, app: &str) -> zbus::Result<Vec<TransferInfo>>;
     /// The channel for push messages of an app: its address, and when it expires.
@@ -180,6 +183,22 @@ pub trait Broker {
 
     /// The channels of an app, or of all apps.
     fn list_push_channels(&self, app: &str) -> zbus::Result<Vec<PushChannelInfo>>;
+
+    /// Opens a control channel for a connection that the caller holds: the `ControlChannelTriggerStatus`, and why.
+    fn enable_control_channel(
+        &self,
+        app: &str,
+        id: &str,
+        transport: zbus::Fd<'_>,
+        keep_alive: u32,
+        resource: u32,
+    ) -> zbus::Result<(u32, String)>;
+
+    /// Closes a control channel; that there is none is no error.
+    fn close_control_channel(&self, app: &str, id: &str) -> zbus::Result<()>;
+
+    /// The control channels of an app.
+    fn list_control_channels(&self, app: &str) -> zbus::Result<Vec<ControlChannelInfo>>;
 
     /// A task of the attached app reported progress.
     #[zbus(signal)]

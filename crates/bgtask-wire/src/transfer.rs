@@ -26,7 +26,8 @@ pub enum TransferStatus {
 }
 
 impl TransferStatus {
-    const ALL: [Self; 10] = [
+    /// Every status.
+    pub const ALL: [Self; 10] = [
         Self::Idle,
         Self::Running,
         Self::PausedByApplication,

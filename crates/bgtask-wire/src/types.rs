@@ -235,6 +235,8 @@ pub struct TransferOrder {
     pub priority: Option<u32>,
     /// The group it belongs to.
     pub group: Option<String>,
+    /// The completion group whose end its own belongs to (NEI-4): a UUID that the app has made.
+    pub completion_group: Option<String>,
     /// The SHA-256 that a download has to have, in hexadecimal digits.
     pub sha256: Option<String>,
 }
@@ -269,6 +271,8 @@ pub struct TransferInfo {
     pub priority: u32,
     /// The group it belongs to; empty is none.
     pub group: String,
+    /// The completion group it belongs to, where it belongs to one.
+    pub completion_group: Option<String>,
     /// When it was ordered, microseconds since the Unix epoch.
     pub created: i64,
     /// The task that carries it, until it is over.
@@ -329,6 +333,23 @@ pub struct SocketInfo {
     pub state: String,
     /// How long it is waited before the task runs although nothing came, microseconds.
     pub keep_alive: Option<u64>,
+}
+
+/// A control channel of an app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct ControlChannelInfo {
+    /// Whose it is.
+    pub app: String,
+    /// The app's name for it.
+    pub id: String,
+    /// `watched`, `told`, `unread`, `unheard` or `ended`: the broker waits, its tasks wait or run, they have read nothing, no task
+    /// is registered for what arrived, or the connection has ended.
+    pub state: String,
+    /// How often its server wants to hear something, in minutes.
+    pub keep_alive: u32,
+    /// When that is over next, microseconds since the Unix epoch.
+    pub due: i64,
 }
 
 /// Why a task is where it is.

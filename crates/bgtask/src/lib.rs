@@ -62,6 +62,7 @@
 //! | sensors | [`SensorDataThresholdTrigger`] | [`SensorDataThresholdTriggerDetails`] |
 //! | Bluetooth | [`BluetoothLEAdvertisementWatcherTrigger`], [`GattCharacteristicNotificationTrigger`] | [`BluetoothLEAdvertisement`], [`GattCharacteristicNotification`] |
 //! | messages of a server | [`PushNotificationTrigger`] | [`RawNotification`] |
+//! | transfers that were started together | [`BackgroundTransferCompletionGroupTrigger`] | [`transfer::BackgroundTransferCompletionGroupTriggerDetails`] |
 //! | smart cards | [`SmartCardTrigger`] | [`SmartCardTriggerDetails`] |
 //! | calendars, contacts | [`AppointmentStoreNotificationTrigger`], [`ContactStoreNotificationTrigger`] | [`StoreChange`] |
 //! | systemd, and anything on a message bus | [`UnitStateTrigger`], [`DBusSignalTrigger`] | [`UnitStateEvent`], [`DBusSignalEvent`] |
@@ -79,7 +80,7 @@
 //!
 //! The broker's socket is `$BGTASK_ADDRESS`, or else `$XDG_RUNTIME_DIR/bgtask/broker`. The broker knows the app by its program,
 //! which the app's manifest names; other programs say whom they [act for](act_for).
-#![deny(unsafe_code)] // One function of `host::channel` takes over the descriptor that the broker left open.
+#![deny(unsafe_code)] // `host::channel` takes over the descriptor that the broker left open, and `network::unsent` asks the kernel.
 #![warn(missing_docs)]
 
 mod access;
@@ -135,11 +136,11 @@ pub use storage::ApplicationDataContainer;
 pub use throttle::BackgroundTaskThrottleCounter;
 pub use trigger::{
     AdvertiserState, ApplicationTrigger, ApplicationTriggerResult, AppointmentStoreNotificationTrigger,
-    BluetoothEventTriggeringMode, BluetoothLEAdvertisement, BluetoothLEAdvertisementWatcherTrigger,
-    ContactStoreNotificationTrigger, CustomSystemEvent, CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence,
-    DBusSignalEvent, DBusSignalTrigger, DeviceAction, DeviceConnectionChangeTrigger,
-    DeviceConnectionChangeTriggerDetails, DeviceTriggerResult, DeviceUseDetails, DeviceUseTrigger, DeviceWatcherEvent,
-    DeviceWatcherEventKind, DeviceWatcherTrigger, GattCharacteristicNotification,
+    BackgroundTransferCompletionGroupTrigger, BluetoothEventTriggeringMode, BluetoothLEAdvertisement,
+    BluetoothLEAdvertisementWatcherTrigger, ContactStoreNotificationTrigger, CustomSystemEvent,
+    CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence, DBusSignalEvent, DBusSignalTrigger, DeviceAction,
+    DeviceConnectionChangeTrigger, DeviceConnectionChangeTriggerDetails, DeviceTriggerResult, DeviceUseDetails,
+    DeviceUseTrigger, DeviceWatcherEvent, DeviceWatcherEventKind, DeviceWatcherTrigger, GattCharacteristicNotification,
     GattCharacteristicNotificationTrigger, GeofenceState, GeofenceStateChangeReport, GeovisitStateChange,
     GeovisitTrigger, KnownLibrary, LocationTrigger, MaintenanceTrigger, MediaProcessingTrigger,
     MediaProcessingTriggerResult, MessageBus, MonitoredGeofenceStates, PushNotificationTrigger, RawNotification,
@@ -169,6 +170,11 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/app-services.md")]
 struct AppServices;
+
+/// So do those of the page about control channels.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/control-channels.md")]
+struct ControlChannels;
 
 /// So do those of the page about push messages.
 #[cfg(doctest)]

@@ -1,23 +1,25 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bgtask_core::limits::{MAX_FRESHNESS, MAX_STRETCH};
 use bgtask_core::{Budgets, Stretch};
 use bgtask_host::{Priority, Scheduling};
-use bgtask_push::mqtt::{Credentials, Server, Trust};
+use bgtask_push::mqtt::{Server, Settings};
+use bgtask_push::unified_push::DISTRIBUTOR_PREFIX;
 use serde::Deserialize;
 
 use crate::confinement::Confinement;
 use crate::containment;
 use crate::failure::Failure;
-use crate::push::ITS_OWN;
+use crate::fleet::{self, Rules};
+use crate::push::Origin;
 
 /// The most of anything the file may ask for: a number beyond it is a typing mistake.
 const MAX_SECONDS: u64 = 24 * 3_600;
 const MAX_DAYS: u64 = 366;
 const DAY: u64 = 24 * 3_600;
-/// The longest that a server is asked to keep a session of push messages.
-const MAX_EXPIRY_DAYS: u64 = 3_650;
+/// The longest name on a bus, in bytes.
+const MAX_NAME_BYTES: usize = 255;
 const MAX_COUNT: usize = 1_024;
 const MAX_MIB: u64 = 1_024 * 1_024;
 const MAX_PROCESSES: u64 = 32_768;
@@ -59,29 +61,22 @@ struct File {
     nice: Option<i32>,
     scheduling: Option<String>,
     push: PushFile,
+    fleet: Option<fleet::File>,
 }
 
 /// Where push messages come from.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct PushFile {
-    mqtt: Option<MqttFile>,
+    mqtt: Option<Settings>,
+    unified_push: Option<UnifiedPushFile>,
 }
 
-/// A server of MQTT 5.
+/// A distributor on the session bus.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MqttFile {
-    server: String,
-    machine: Option<String>,
-    prefix: Option<String>,
-    username: Option<String>,
-    password_file: Option<PathBuf>,
-    ca_file: Option<PathBuf>,
-    certificate_file: Option<PathBuf>,
-    key_file: Option<PathBuf>,
-    keep_alive_seconds: Option<u64>,
-    session_expiry_days: Option<u64>,
+struct UnifiedPushFile {
+    distributor: Option<String>,
 }
 
 /// A number, or the word for none.
@@ -105,7 +100,9 @@ pub(crate) struct Config {
     /// How much hosts give way to everything else.
     pub(crate) priority: Priority,
     /// Where push messages come from.
-    pub(crate) push: Option<Server>,
+    pub(crate) push: Option<Origin>,
+    /// What the fleet may order here, and from where.
+    pub(crate) fleet: Option<(Rules, Server)>,
 }
 
 impl Config {
@@ -163,8 +160,9 @@ impl File {
         let waiting_launchers = in_range("waiting_launchers", self.waiting_launchers, 0, most, 1)?;
         let confinement = Confinement::of(self.confinement.as_deref())?;
         let priority = self.priority()?;
-        let push = self.push.mqtt.map(MqttFile::server).transpose()?;
-        Ok(Config { core, waiting_launchers, containment: self.containment, confinement, priority, push })
+        let push = self.push.origin()?;
+        let fleet = self.fleet.map(|file| ordered_by(file, push.as_ref())).transpose()?;
+        Ok(Config { core, waiting_launchers, containment: self.containment, confinement, priority, push, fleet })
     }
 
     fn priority(&self) -> Result<Priority, String> {
@@ -211,42 +209,47 @@ impl File {
     }
 }
 
-impl MqttFile {
-    fn server(self) -> Result<Server, String> {
-        let (machine, prefix) =
-            (self.machine.as_deref().unwrap_or(ITS_OWN), self.prefix.as_deref().unwrap_or("bgtask"));
-        let server = Server::at(&self.server, machine).and_then(|server| server.with_prefix(prefix));
-        let mut server = server.map_err(|error| format!("[push.mqtt]: {error}"))?;
-        server.keep_alive =
-            seconds("keep_alive_seconds", self.keep_alive_seconds, 15, server.keep_alive)?.min(LONGEST_KEEP_ALIVE);
-        let default = server.session_expiry.as_secs() / DAY;
-        let days = in_range("session_expiry_days", self.session_expiry_days, 1, MAX_EXPIRY_DAYS, default)?;
-        server.session_expiry = Duration::from_secs(days * DAY);
-        server.credentials = Credentials { username: self.username, password_file: self.password_file.map(credential) };
-        let certificate = match (self.certificate_file, self.key_file) {
-            (Some(certificate), Some(key)) => Some((credential(certificate), credential(key))),
-            (None, None) => None,
-            _ => return Err("[push.mqtt]: certificate_file and key_file go together".into()),
-        };
-        let files = self.ca_file.is_some() || certificate.is_some();
-        match &mut server.trust {
-            Some(trust) => *trust = Trust { ca_file: self.ca_file.map(credential), certificate },
-            None if files => return Err("[push.mqtt]: certificates are for a server by mqtts://".into()),
-            None => {}
+impl PushFile {
+    fn origin(self) -> Result<Option<Origin>, String> {
+        match (self.mqtt, self.unified_push) {
+            (None, None) => Ok(None),
+            (Some(mqtt), None) => {
+                let server = mqtt.server().map_err(|error| format!("[push.mqtt]: {error}"))?;
+                Ok(Some(Origin::Mqtt(server)))
+            }
+            (None, Some(UnifiedPushFile { distributor })) => {
+                let wrong = distributor.as_ref().filter(|name| {
+                    let named = name.strip_prefix(DISTRIBUTOR_PREFIX).is_some_and(|rest| !rest.is_empty());
+                    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+                    !named || name.len() > MAX_NAME_BYTES || !name.chars().all(legal)
+                });
+                match wrong {
+                    Some(name) => Err(format!(
+                        "[push.unified_push]: {name:?} is no distributor: it has to be a name on the session bus such as \
+                         \"{DISTRIBUTOR_PREFIX}kde\""
+                    )),
+                    None => Ok(Some(Origin::UnifiedPush(distributor))),
+                }
+            }
+            (Some(_), Some(_)) => {
+                Err("messages come from [push.mqtt] or from [push.unified_push]: remove one of them".into())
+            }
         }
-        Ok(server)
     }
 }
 
-/// What MQTT can say.
-const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(u16::MAX as u64);
-
-/// A name without a folder is one of the credentials that systemd hands over (`LoadCredential=`), where it does.
-fn credential(path: PathBuf) -> PathBuf {
-    match std::env::var_os("CREDENTIALS_DIRECTORY") {
-        Some(folder) if path.components().count() == 1 => Path::new(&folder).join(path),
-        _ => path,
-    }
+/// What the fleet may order, from a server of its own or from that of push messages.
+fn ordered_by(file: fleet::File, push: Option<&Origin>) -> Result<(Rules, Server), String> {
+    let rules = file.checked().map_err(|error| format!("[fleet]: {error}"))?;
+    let server = match (&rules.server, push) {
+        (Some(server), _) | (None, Some(Origin::Mqtt(server))) => server.clone(),
+        (None, Some(Origin::UnifiedPush(_)) | None) => {
+            return Err(
+                "[fleet]: no server is named that orders could come from: write [push.mqtt] or [fleet.mqtt]".into()
+            );
+        }
+    };
+    Ok((rules, server))
 }
 
 const fn bytes_of(mib: u64) -> u64 {
@@ -351,7 +354,7 @@ mod tests {
         let server = read(
             "server = \"mqtts://h\"\nmachine = \"kitchen\"\nprefix = \"acme\"\nca_file = \"/ca.pem\"\nkeep_alive_seconds = 60\nsession_expiry_days = 2\n",
         );
-        let server = server.expect("all of it is known").expect("there is one");
+        let Ok(Some(Origin::Mqtt(server))) = server else { panic!("{server:?}") };
         assert_eq!(server.topic_of("a"), "acme/kitchen/a");
         assert_eq!((server.keep_alive.as_secs(), server.session_expiry.as_secs()), (60, 172_800));
         for (text, part) in [
@@ -367,6 +370,23 @@ mod tests {
             let error = read(text).expect_err(text);
             assert!(error.contains(part), "{part}: {error}");
         }
+    }
+
+    #[test]
+    fn a_distributor_is_checked_and_there_is_one_origin() {
+        let read = |text: &str| {
+            let file: Result<File, _> = toml::from_str(text);
+            file.map_err(|error| error.to_string()).and_then(File::checked).map(|config| config.push)
+        };
+        assert!(matches!(read("[push.unified_push]\n"), Ok(Some(Origin::UnifiedPush(None)))));
+        let chosen = read("[push.unified_push]\ndistributor = \"org.unifiedpush.Distributor.kde\"\n");
+        assert!(matches!(chosen, Ok(Some(Origin::UnifiedPush(Some(name)))) if name.ends_with(".kde")));
+        for name in ["kde", "org.unifiedpush.Distributor.", "org.unifiedpush.Distributor.a b"] {
+            let error = read(&format!("[push.unified_push]\ndistributor = {name:?}\n")).expect_err(name);
+            assert!(error.contains("Distributor.kde"), "{error}");
+        }
+        let both = read("[push.unified_push]\n[push.mqtt]\nserver = \"mqtts://h\"\n");
+        assert!(both.is_err_and(|error| error.contains("remove one of them")));
     }
 
     #[test]

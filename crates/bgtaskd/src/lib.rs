@@ -25,6 +25,7 @@ mod containment;
 mod devices;
 mod driver;
 mod failure;
+mod fleet;
 mod hosts;
 mod inbox;
 mod inhibitor;

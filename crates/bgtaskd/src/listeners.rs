@@ -25,6 +25,8 @@ pub(crate) struct Listeners {
     /// Where those that can be shared are found, and what a registration listens to.
     by_subject: HashMap<(Subject, Option<AppId>), Key>,
     by_task: HashMap<TaskId, Key>,
+    /// How many listeners have said how well they hear a subject: who asks whether it is heard asks at every registration.
+    heard: HashMap<Subject, usize>,
     last: Key,
 }
 
@@ -51,8 +53,8 @@ impl Listeners {
         changes: mpsc::Sender<(Key, PathReport)>,
         events: mpsc::Sender<(Key, EventReport)>,
     ) -> Self {
-        let (shared, by_subject, by_task) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { paths, world, changes, events, shared, by_subject, by_task, last: 0 }
+        let (shared, by_subject, by_task, heard) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Self { paths, world, changes, events, shared, by_subject, by_task, heard, last: 0 }
     }
 
     /// What is known already of how well it is heard is the answer.
@@ -81,6 +83,9 @@ impl Listeners {
             }
         };
         let known = status.clone().map(|status| Input::Heard(task, status));
+        if status.is_some() {
+            self.note_heard(&subject);
+        }
         let tasks = BTreeSet::from([task]);
         self.shared.insert(self.last, Shared { subject, app, tasks, status, _running: running });
         known
@@ -88,8 +93,7 @@ impl Listeners {
 
     /// Whether what a trigger listens to is heard already.
     pub(crate) fn hears(&self, trigger: &Trigger) -> bool {
-        let subject = Subject::of(trigger);
-        self.shared.values().any(|shared| Some(&shared.subject) == subject.as_ref() && shared.status.is_some())
+        Subject::of(trigger).is_some_and(|subject| self.heard.contains_key(&subject))
     }
 
     pub(crate) fn unlisten(&mut self, task: TaskId) {
@@ -97,8 +101,11 @@ impl Listeners {
         let Some(shared) = self.shared.get_mut(&key) else { return };
         shared.tasks.remove(&task);
         if shared.tasks.is_empty()
-            && let Some(Shared { subject, app, .. }) = self.shared.remove(&key)
+            && let Some(Shared { subject, app, status, .. }) = self.shared.remove(&key)
         {
+            if status.is_some() {
+                self.note_unheard(&subject);
+            }
             let place = (subject, app);
             if self.by_subject.get(&place) == Some(&key) {
                 self.by_subject.remove(&place);
@@ -134,8 +141,22 @@ impl Listeners {
 
     fn heard(&mut self, key: Key, status: &SourceStatus) -> Vec<Input> {
         let Some(shared) = self.shared.get_mut(&key) else { return Vec::new() };
-        shared.status = Some(status.clone());
-        shared.tasks.iter().map(|task| Input::Heard(*task, status.clone())).collect()
+        let first = shared.status.replace(status.clone()).is_none().then(|| shared.subject.clone());
+        let tell = shared.tasks.iter().map(|task| Input::Heard(*task, status.clone())).collect();
+        first.iter().for_each(|subject| self.note_heard(subject));
+        tell
+    }
+
+    fn note_heard(&mut self, subject: &Subject) {
+        *self.heard.entry(subject.clone()).or_default() += 1;
+    }
+
+    fn note_unheard(&mut self, subject: &Subject) {
+        let Some(count) = self.heard.get_mut(subject) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.heard.remove(subject);
+        }
     }
 
     fn happened(&self, key: Key, lines: impl ExactSizeIterator<Item = String>, lost: u64) -> Vec<Input> {
@@ -229,5 +250,31 @@ mod tests {
         listeners.unlisten(first);
         listeners.unlisten(second);
         assert_eq!(counts(&listeners), (0, 0, 0));
+    }
+
+    /// Whether something is heard is known without looking at everything else that is listened to, and for as long as any of those
+    /// that listen to it has said so.
+    #[tokio::test]
+    async fn what_is_heard_is_known_until_the_last_who_said_so_is_gone() {
+        let (changes, _heard) = mpsc::channel(8);
+        let (events, _came) = mpsc::channel(8);
+        let mut listeners = Listeners::new(World::new("/"), World::new("/"), changes, events);
+        let (class, properties) = (EventClass::ToastNotificationAction, Default::default());
+        let trigger = Trigger::Event { class, properties, one_shot: false };
+        let subject = Subject::of(&trigger).expect("events");
+        let ids = [1, 2].map(TaskId::from_random);
+        for (id, app) in ids.iter().zip(["org.example.One", "org.example.Other"]) {
+            listeners.listen(*id, &AppId::new(app).expect("an id"), subject.clone());
+        }
+        assert!(!listeners.hears(&trigger), "nobody has said anything yet");
+        let how = SourceStatus::Available { how: "a test".into() };
+        for (key, again) in [(1, 2), (2, 1)] {
+            (0..again).for_each(|_| assert_eq!(listeners.heard(key, &how).len(), 1));
+        }
+        listeners.unlisten(ids[0]);
+        assert!(listeners.hears(&trigger), "the other app's is still there");
+        listeners.unlisten(ids[1]);
+        assert!(!listeners.hears(&trigger));
+        assert!(listeners.heard.is_empty());
     }
 }

@@ -5,21 +5,35 @@ use std::io;
 use std::path::Path;
 
 use bgtask_core::{AppId, Details, Input, Push as Pushed, PushTicket, Refusal, SourceStatus, TaskId, limits};
-use bgtask_push::mqtt::{Mqtt, Server};
+use bgtask_push::mqtt::{self, Mqtt, Server};
+use bgtask_push::unified_push::{Settings, UnifiedPush};
 use bgtask_push::{Message, Report, Status, Ticket, Transport};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::failure::Failure;
 
-/// Reports that wait for the driver; whoever finds it full waits, and so does its server.
-const MAX_REPORTS: usize = 16;
+/// Reports that wait for the driver, and the most that it takes in one turn; whoever finds it full waits, and so does its server.
+pub(crate) const MAX_REPORTS: usize = 16;
 
 /// Names this machine's broker at the server, the same in all its lives.
 const IDENTITY_FILE: &str = "push-id";
 
-/// What to do where nothing brings messages.
-const HELP: &str = "name a server of MQTT 5 in [push.mqtt] of config.toml";
+/// The tokens by which a distributor of UnifiedPush knows the channels.
+const TOKENS_FILE: &str = "push-tokens";
+
+/// What is wrong where nothing brings messages, and what to do.
+const WHY: &str = "nothing is set that messages could come from";
+const HELP: &str = "name a server of MQTT 5 in [push.mqtt] of config.toml, or write [push.unified_push] there";
+
+/// Where messages come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// A server.
+    Mqtt(Server),
+    /// A distributor on the session bus: that one, or the only one there is.
+    UnifiedPush(Option<String>),
+}
 
 /// The channels of this machine.
 pub(crate) struct Push {
@@ -35,17 +49,26 @@ struct Channel {
 }
 
 impl Push {
-    pub(crate) fn new(server: Option<Server>, state: &Path) -> Result<(Self, mpsc::Receiver<Report>), Failure> {
+    /// `session_bus` is its address.
+    pub(crate) fn new(
+        origin: Option<Origin>,
+        state: &Path,
+        session_bus: &str,
+    ) -> Result<(Self, mpsc::Receiver<Report>), Failure> {
         let (reports, heard) = mpsc::channel(MAX_REPORTS);
-        let transport = match server {
+        let transport = match origin {
             None => None,
-            Some(server) => {
-                let identity = identity(state)
-                    .map_err(|error| Failure::new("the name of this broker for push messages cannot be kept", error))?;
-                let machine = if server.machine == ITS_OWN { identity.clone() } else { server.machine.clone() };
-                let server = Server { machine, ..server };
-                let mqtt = Mqtt::new(server, &format!("bgtask-{identity}"), reports);
+            Some(Origin::Mqtt(server)) => {
+                let (server, identity) = named(server, state)?;
+                let mqtt = Mqtt::new(server, &identity, reports);
                 Some(Box::new(mqtt) as Box<dyn Transport>)
+            }
+            Some(Origin::UnifiedPush(distributor)) => {
+                let settings =
+                    Settings { address: session_bus.to_owned(), distributor, tokens: state.join(TOKENS_FILE) };
+                let unified_push = UnifiedPush::new(settings, reports)
+                    .map_err(|error| Failure::new("the tokens of push messages cannot be used", error))?;
+                Some(Box::new(unified_push) as Box<dyn Transport>)
             }
         };
         Ok((Self { transport, channels: HashMap::new(), listening: BTreeMap::new() }, heard))
@@ -55,7 +78,7 @@ impl Push {
     pub(crate) fn refuses(&self) -> Option<Refusal> {
         self.transport.is_none().then(|| Refusal::NotSupported {
             what: "the trigger PushNotificationTrigger".into(),
-            why: "no server is set that messages could come from".into(),
+            why: WHY.into(),
             help: HELP.into(),
         })
     }
@@ -67,10 +90,7 @@ impl Push {
                 transport.open(app.as_str());
                 None
             }
-            None => {
-                let why = "no server is set that messages could come from".into();
-                Some(Input::ChannelRefused { app, why, help: HELP.into() })
-            }
+            None => Some(Input::ChannelRefused { app, why: WHY.into(), help: HELP.into() }),
         }
     }
 
@@ -129,7 +149,8 @@ impl Push {
                 its.uri.clone_from(&uri);
                 vec![Input::ChannelOpened { app, uri: uri.into() }]
             }
-            Report::Closed { .. } => Vec::new(),
+            // Nothing is sent over channels of apps.
+            Report::Closed { .. } | Report::Sent { .. } => Vec::new(),
             Report::Messages { channel, messages } => {
                 let Some(app) = known(&channel) else { return Vec::new() };
                 let uri = self.channels.get(&app).map_or("", |channel| &channel.uri);
@@ -159,8 +180,13 @@ impl Push {
     }
 }
 
-/// Stands for the name of a machine that nobody has named.
-pub(crate) const ITS_OWN: &str = "its own";
+/// The server, where this machine has a name in any case; and what its sessions there are called.
+pub(crate) fn named(server: Server, state: &Path) -> Result<(Server, String), Failure> {
+    let identity = identity(state)
+        .map_err(|error| Failure::new("the name of this broker for push messages cannot be kept", error))?;
+    let machine = if server.machine == mqtt::Settings::UNNAMED { identity.clone() } else { server.machine.clone() };
+    Ok((Server { machine, ..server }, format!("bgtask-{identity}")))
+}
 
 /// A message as one line of JSON: what the core gathers without reading it.
 fn pushed(message: Message, uri: &str) -> Pushed {
@@ -185,8 +211,13 @@ fn pushed(message: Message, uri: &str) -> Pushed {
     Pushed { line, ticket: message.ticket.map(|ticket| PushTicket(ticket.0)) }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What [`hex`] wrote.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
 fn now_micros() -> i64 {
@@ -219,7 +250,7 @@ mod tests {
 
     fn line(payload: &[u8]) -> String {
         let headers = vec![("subject".to_owned(), "ä\"".to_owned())];
-        let message = Message { payload: Some(payload.to_vec()), headers, ticket: Some(Ticket(7)) };
+        let message = Message { payload: Some(payload.to_vec()), headers, ticket: Some(Ticket(7)), reply: None };
         let pushed = pushed(message, "mqtt://h/bgtask/m/a");
         assert_eq!(pushed.ticket, Some(PushTicket(7)));
         String::from_utf8(pushed.line.expect("it fits").0.to_vec()).expect("it is text")
@@ -241,7 +272,15 @@ mod tests {
             let value = String::from_utf8_lossy(&[byte]).repeat(bgtask_push::MAX_HEADER_BYTES / 4);
             let headers = (0..bgtask_push::MAX_HEADERS).map(|number| (number.to_string(), value.clone())).collect();
             let payload = Some(vec![byte; bgtask_push::MAX_PAYLOAD_BYTES]);
-            assert!(pushed(Message { payload, headers, ticket: None }, &"u".repeat(600)).line.is_some(), "{byte}");
+            assert!(
+                pushed(
+                    Message { payload, headers, ticket: None, reply: None },
+                    &"u".repeat(bgtask_push::unified_push::MAX_ENDPOINT_BYTES)
+                )
+                .line
+                .is_some(),
+                "{byte}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Every family of rules and its highest number. Numbers begin with 1 and have no gaps.
-pub(crate) const FAMILIES: [(&str, u32); 33] = [
+pub(crate) const FAMILIES: [(&str, u32); 35] = [
     // The API (`Windows.ApplicationModel.Background`).
     ("ACC", 30),
     ("BLD", 22),
@@ -22,6 +22,8 @@ pub(crate) const FAMILIES: [(&str, u32); 33] = [
     ("DIA", 8),
     ("POL", 11),
     ("SOC", 18),
+    ("CCT", 18),
+    ("NEI", 13),
     // How the service behaves.
     ("LC", 19),
     ("CA", 12),

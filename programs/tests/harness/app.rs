@@ -64,7 +64,7 @@ impl App {
             text += &task(entry, "systemEvent", &tasks);
         }
         text += &task("Tasks.TimerOnly", "timer", &tasks);
-        for entry in ["Tasks.Tells", "Tasks.Lists", "Tasks.Uses"] {
+        for entry in ["Tasks.Tells", "Tasks.Lists", "Tasks.Uses", "Tasks.Films"] {
             text += &task(entry, "general", &tasks);
         }
         text += &task("Tasks.Missing", "systemEvent", &self.dir.join("no-such-program"));

@@ -4,6 +4,16 @@
 mod harness;
 #[path = "../../../crates/bgtask-push/tests/mosquitto/server.rs"]
 mod server;
+mod unified_push;
+
+mod crowd;
+#[allow(dead_code, reason = "the benchmark uses the other part")]
+#[path = "../../benches/common/device.rs"]
+mod device;
+mod fleet;
+#[allow(dead_code, reason = "the benchmark uses the other part")]
+#[path = "../../benches/common/operator.rs"]
+mod operator;
 
 use bgtask::{ApplicationDataContainer, PropertyValue, ValueSet};
 use bgtask_push::mqtt::{Client, Outgoing, Server};
@@ -76,14 +86,18 @@ impl Stage {
 
     /// What `Tasks.Lists` was told so far: the first word of each message, and `lost` for what is lost.
     fn listed(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.home.data(SAMPLE).join("messages")).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        listed(&self.home)
     }
 
     /// Waits until it has been told at least so many.
     async fn lists(&self, count: usize) -> Vec<String> {
         eventually("all messages are told", async || Some(self.listed()).filter(|listed| listed.len() >= count)).await
     }
+}
+
+fn listed(home: &Home) -> Vec<String> {
+    let text = std::fs::read_to_string(home.data(SAMPLE).join("messages")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
 }
 
 async fn push(server: &Mosquitto, payloads: impl IntoIterator<Item = Vec<u8>>) {

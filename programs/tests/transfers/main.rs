@@ -7,6 +7,7 @@ mod harness;
 
 mod carried;
 mod control;
+mod groups;
 mod library;
 mod network;
 mod survive;

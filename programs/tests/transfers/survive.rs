@@ -5,9 +5,12 @@ use bgtask_wire::{TransferInfo, TransferOrder, TransferStatus};
 use super::flawed::{Content, Flaw};
 use super::{FILM, Stage};
 
-/// Large enough to be met on its way: some seconds of transfer.
-const LARGE: Content = Content { len: 32 << 20, seed: 11 };
-const RATE: u64 = 16 << 20;
+/// Large enough to be met on its way: some seconds of transfer. `BGTASK_TRANSFER_MIB` makes it larger: with 1024 the test takes half a
+/// minute.
+fn large() -> Content {
+    let mib = std::env::var("BGTASK_TRANSFER_MIB").map_or(32, |mib| mib.parse().expect("a number of MiB"));
+    Content { len: mib << 20, seed: 11 }
+}
 
 #[tokio::test]
 async fn re_5_a_worker_that_is_killed_costs_only_what_it_had_not_fetched() {
@@ -27,14 +30,18 @@ async fn re_5_a_worker_that_is_killed_costs_only_what_it_had_not_fetched() {
 
 #[tokio::test]
 async fn re_5_a_large_file_arrives_however_often_everything_is_killed() {
-    let mut stage = Stage::with(LARGE).await;
-    stage.server.rate(RATE);
-    stage.server.flaws([Flaw::CutAfter(5 << 20), Flaw::None, Flaw::CutAfter(4 << 20)]);
-    let sum = bgtask_transfer::Sha256::of(&LARGE.bytes()[..]).unwrap().to_string();
-    let order = TransferOrder { sha256: Some(sum), ..stage.order("large.bin") };
+    let large = large();
+    let step_bytes = large.len / 8;
+    let mut stage = Stage::with(large).await;
+    // Half of it a second.
+    stage.server.rate(large.len / 2);
+    stage.server.flaws([Flaw::CutAfter(step_bytes + (1 << 20)), Flaw::None, Flaw::CutAfter(step_bytes)]);
+    let sum = bgtask_transfer::Sha256::of(large.reader()).unwrap();
+    let order = TransferOrder { sha256: Some(sum.to_string()), ..stage.order("large.bin") };
+    let begun = std::time::Instant::now();
     let id = stage.user.broker.create_transfer("", order).await.unwrap();
     for step in 1..=5 {
-        stage.until(&id, "further", |info: &TransferInfo| info.done >= (step * 4) << 20).await;
+        stage.until(&id, "further", |info: &TransferInfo| info.done >= step * step_bytes).await;
         if step % 2 == 0 {
             worker_of(&id).iter().for_each(|worker| kill(worker));
         }
@@ -44,7 +51,9 @@ async fn re_5_a_large_file_arrives_however_often_everything_is_killed() {
     stage.control(&id, "pause").await;
     stage.control(&id, "resume").await;
     stage.becomes(&id, TransferStatus::Completed).await;
-    assert!(std::fs::read(stage.file("large.bin")).unwrap() == LARGE.bytes());
+    println!("{} MiB through five kills in {:?}", large.len >> 20, begun.elapsed());
+    let arrived = std::fs::File::open(stage.file("large.bin")).unwrap();
+    assert_eq!(bgtask_transfer::Sha256::of(arrived).unwrap(), sum);
     let seen = stage.server.seen();
     let asked: Vec<_> = seen.iter().map(|seen| seen.header("range").unwrap_or("all")).collect();
     // Who is killed before the first byte has come asks for all of it again.

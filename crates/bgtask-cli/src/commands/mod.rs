@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod edit;
 mod export;
+mod fleet;
 pub(crate) mod history;
 mod import;
 mod lint;
@@ -82,6 +83,7 @@ pub(crate) enum Command {
     Unregister(unregister::Args),
     Trigger(trigger::Args),
     Push(push::Args),
+    Fleet(fleet::Args),
     Raise(raise::Args),
     Stop(stop::Args),
     Apps(apps::Args),
@@ -137,6 +139,7 @@ impl Command {
             Self::Unregister(args) => unregister::run(args, &target.connect().await?, screen).await,
             Self::Trigger(args) => trigger::run(args, target, screen).await,
             Self::Push(args) => push::run(args, &target.connect().await?, screen).await,
+            Self::Fleet(args) => fleet::run(args, target, screen).await,
             Self::Raise(args) => raise::run(args, &target.connect().await?, screen).await,
             Self::Stop(args) => stop::run(args, &target.connect().await?, screen).await,
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
@@ -177,6 +180,7 @@ impl Command {
             Self::Unregister(args) => args.format.json,
             Self::Trigger(args) => args.format.json,
             Self::Push(args) => args.format.json,
+            Self::Fleet(args) => args.format.json,
             Self::Raise(args) => args.format.json,
             Self::Stop(args) => args.format.json,
             Self::Apps(args) => args.format.json,

@@ -79,11 +79,11 @@ impl Core {
         self.apps.status(&registration.app, application, false)
     }
 
-    /// Why the access of its app holds a task, if it does. What the manifest registers nobody has to ask access for: it is held
-    /// where it was denied.
+    /// Why the access of its app holds a task, if it does. For what the manifest registers, and for the end of transfers (ACC-27),
+    /// nobody has to ask: it is held where it was denied.
     pub(super) fn denied(&self, registration: &crate::Registration) -> Option<BackgroundAccessStatus> {
         let status = self.status_of(registration);
-        let unasked = registration.trigger.is_of_manifest() && status == BackgroundAccessStatus::Unspecified;
+        let unasked = registration.trigger.needs_no_request() && status == BackgroundAccessStatus::Unspecified;
         (!status.allows() && !unasked).then_some(status)
     }
 

@@ -42,6 +42,9 @@ impl Core {
     /// What is paused wakes nobody and watches no path; resumed, it goes on with what comes from then on.
     pub(super) fn set_paused(&mut self, id: TaskId, paused: bool) -> Result<Reply, Refusal> {
         self.commanded(id)?;
+        if paused {
+            self.fire_owed(id);
+        }
         let registration = &mut self.tasks.get_mut(id).expect("it is a command").registration;
         let fired = registration.fires();
         if std::mem::replace(&mut registration.paused, paused) == paused {

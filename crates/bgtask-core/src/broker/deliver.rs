@@ -29,6 +29,7 @@ impl Core {
         {
             let host = self.hosts.adopt(installed, client, self.now.boot);
             self.outputs.push_back(Output::Adopt { host, client });
+            self.holder_is_free(host);
             // What it runs itself from now on its budgets do not hold.
             self.refresh_gates_of(&app);
         }
@@ -48,6 +49,7 @@ impl Core {
             self.host_exited(host, HostExit::Disconnected, "", None);
             app.into_iter().for_each(|app| self.refresh_gates_of(&app));
         }
+        self.channels_gone(client);
     }
 
     /// The app is gone: nobody is left to read what it did not.

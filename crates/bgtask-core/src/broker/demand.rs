@@ -7,6 +7,7 @@ use super::tables::Occasion;
 use super::{Core, Task};
 use crate::ids::{AppId, TaskId};
 use crate::limits::{MAX_DETAILS_BYTES, MAX_EVENT_ID_BYTES};
+use crate::model::edge::EdgeKind;
 use crate::model::registration::Standing;
 use crate::model::trigger::{CustomSystemEventTriggerRecurrence, Demand, Details, Trigger};
 use crate::output::{ApplicationTriggerResult, Reply};
@@ -69,24 +70,22 @@ impl Core {
                 return Err(Refusal::MayNotRaise { app: app.clone(), event: event.to_owned() });
             }
         }
-        let ids: Vec<_> = self
-            .tasks
-            .concerned(&Occasion::Custom(event.into()))
-            .filter(|task| self.hears(task))
-            .map(|it| it.registration.id)
-            .collect();
-        let count = ids.len().try_into().unwrap_or(u32::MAX);
-        ids.into_iter().for_each(|id| self.hear(id));
+        let event: Arc<str> = event.into();
+        let occasion = Occasion::Custom(Arc::clone(&event));
+        let count = self.tasks.concerned(&occasion).filter(|task| self.hears(task)).count();
+        let count = count.try_into().unwrap_or(u32::MAX);
+        self.edge(EdgeKind::Custom(event));
         Ok(Reply::Raised(count))
     }
 
-    fn hears(&self, task: &Task) -> bool {
+    pub(super) fn hears(&self, task: &Task) -> bool {
         let its = &task.registration;
         let heard = counts_once(&its.trigger) && its.counted_in.as_ref() == Some(&self.session);
         its.fires() && !heard
     }
 
-    fn hear(&mut self, id: TaskId) {
+    /// What it waits for has happened: it fires.
+    pub(super) fn reach(&mut self, id: TaskId) {
         if let Some(task) = self.tasks.get_mut(id)
             && counts_once(&task.registration.trigger)
         {

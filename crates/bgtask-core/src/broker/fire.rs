@@ -7,7 +7,8 @@ use super::tables::Occasion;
 use super::{Core, Task};
 use crate::activation::{Activation, Firing};
 use crate::event::{Cause, EventKind};
-use crate::ids::{AppId, SocketKey, TaskId};
+use crate::ids::{AppId, InstanceId, SocketKey, TaskId};
+use crate::model::edge::EdgeKind;
 use crate::model::fact::{Fact, LOGGED_OFF, Report, Zone};
 use crate::model::registration::Standing;
 use crate::model::trigger::{Details, SystemTriggerType, Trigger};
@@ -62,14 +63,21 @@ impl Core {
             self.fire(kind, None);
         }
         if before.is_some() {
-            self.fire_conditions(fact, value);
+            self.edge(EdgeKind::Condition(fact, value));
         }
         match (fact, value) {
-            (Fact::EnergySaver, true) => self.cancel_for_energy_saver(),
-            (Fact::EnergySaver, false) => self.unstretch(),
+            (Fact::EnergySaver, saving) => {
+                if saving {
+                    self.cancel_for_energy_saver();
+                }
+                self.stretch_anew();
+            }
             (Fact::MemoryPressure, true) => self.cancel_for_memory(),
             (Fact::ExternalPower, false) => self.cancel_maintenance(),
-            (Fact::Standby, false) => self.look_at_sockets(),
+            (Fact::Standby, false) => {
+                self.look_at_sockets();
+                self.look_at_channels();
+            }
             _ => {}
         }
         self.cancel_on_condition_loss();
@@ -85,29 +93,7 @@ impl Core {
 
     /// Fires a system trigger: for everybody, or for one app.
     pub(super) fn fire(&mut self, fired: SystemTriggerType, only: Option<&AppId>) {
-        let listens = |task: &&Task| {
-            let its = &task.registration;
-            its.standing == Standing::Active && only.is_none_or(|app| *app == its.app)
-        };
-        let ids: Vec<_> =
-            self.tasks.concerned(&Occasion::System(fired)).filter(listens).map(|task| task.registration.id).collect();
-        for id in ids {
-            self.accept(id, Occurrence::default());
-        }
-    }
-
-    /// Fires what waits for a condition to begin to hold.
-    fn fire_conditions(&mut self, fact: Fact, value: bool) {
-        let begins = |task: &&Task| {
-            let its = &task.registration;
-            let Trigger::Condition { condition, .. } = its.trigger else { return false };
-            condition.fact() == fact && condition.holds_at(value) && its.standing == Standing::Active
-        };
-        let ids: Vec<_> =
-            self.tasks.concerned(&Occasion::Condition).filter(begins).map(|task| task.registration.id).collect();
-        for id in ids {
-            self.accept(id, Occurrence::default());
-        }
+        self.edge(EdgeKind::System(fired, only.cloned()));
     }
 
     /// Fires what waits for a new session of the user, once in each.
@@ -126,19 +112,17 @@ impl Core {
     }
 
     /// Accepts one firing of one registration. Triggers that carry nothing collapse to one that waits (D1); what others carry
-    /// is gathered there, in order, as far as there is room.
-    pub(super) fn accept(&mut self, id: TaskId, what: Occurrence) {
+    /// is gathered there, in order, as far as there is room. Answers which activation it is.
+    pub(super) fn accept(&mut self, id: TaskId, what: Occurrence) -> Option<InstanceId> {
         let by_hand = what.cause == Cause::Hand;
         if self.tasks.get(id).is_some_and(|task| task.registration.paused && !by_hand) {
-            return;
+            return None;
         }
         let new = self.ids.instance();
         let now = self.now.wall;
-        let Some(task) = self.tasks.get_mut(id) else {
-            return;
-        };
-        let trigger = task.registration.trigger.clone();
-        let spent = trigger.one_shot() && !by_hand && task.registration.standing == Standing::Active;
+        let registration = &self.tasks.get(id)?.registration;
+        let trigger = registration.trigger.clone();
+        let spent = trigger.one_shot() && !by_hand && registration.standing == Standing::Active;
         let cause = what.cause;
         let (instance, count) = match self.tasks.last_waiting_mut(id) {
             Some(waiting) if waiting.firing.may_gather(&what, &trigger) => {
@@ -167,6 +151,7 @@ impl Core {
             self.charge_energy_of_wake(id, shared);
         }
         self.fresh_gate(id);
+        Some(instance)
     }
 
     /// D6: a one-shot has fired, and fires no more.

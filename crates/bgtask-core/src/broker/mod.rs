@@ -5,12 +5,15 @@ mod app_service;
 mod budget;
 mod command;
 mod consent;
+mod control_channel;
 mod cost;
 mod deliver;
 mod demand;
 mod device_use;
+mod edges;
 mod energy;
 mod fire;
+mod fleet;
 mod freeze;
 mod idle;
 mod listen;
@@ -50,9 +53,11 @@ use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::Refusal;
 use crate::time::{BootTime, Now};
 use consent::Asked;
+use edges::Edges;
+use fleet::Fleet;
 use portions::Portions;
 use push::Channels;
-use tables::{Accounts, Apps, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
+use tables::{Accounts, Apps, ControlChannels, Facts, Hosts, Mailboxes, Occasion, Sockets, Task, Tasks};
 
 pub use schedule::Gate;
 pub use why::{GateReading, Why};
@@ -73,7 +78,9 @@ pub struct Core {
     mailboxes: Mailboxes,
     accounts: Accounts,
     sockets: Sockets,
+    control_channels: ControlChannels,
     channels: Channels,
+    fleet: Fleet,
     /// Requests that wait for the user's consent.
     consents: BTreeMap<RequestId, Asked>,
     /// The activations that serve a caller, and their registrations.
@@ -82,9 +89,8 @@ pub struct Core {
     session: Arc<str>,
     outputs: VecDeque<Output>,
     portions: Portions,
-    /// When each app had its last turn, while anything waits for one.
-    turns: BTreeMap<AppId, u64>,
-    last_turn: u64,
+    /// What has fired some of those it concerns, and owes it the rest.
+    edges: Edges,
     /// When the driver was last told to wake the machine.
     rouse: Option<BootTime>,
     /// Something changed that may let a waiting activation run.
@@ -109,14 +115,15 @@ impl Core {
             mailboxes: Mailboxes::default(),
             accounts: Accounts::default(),
             sockets: Sockets::default(),
+            control_channels: ControlChannels::default(),
             channels: Channels::default(),
+            fleet: Fleet::default(),
             consents: BTreeMap::new(),
             connections: BTreeMap::new(),
             session: "".into(),
             outputs: VecDeque::new(),
             portions: Portions::default(),
-            turns: BTreeMap::new(),
-            last_turn: 0,
+            edges: Edges::new(),
             rouse: None,
             unsettled: false,
             begun: false,
@@ -136,6 +143,8 @@ impl Core {
         if now.wall + CLOCK_NOISE < unset {
             self.clock_set_back(unset);
             self.keep_alives_anew();
+            self.channels_anew();
+            self.orders_anew();
             self.accounts_set_back();
         }
         self.begin_turn(matches!(input, Input::Tick));
@@ -179,10 +188,13 @@ impl Core {
             Input::ChannelOpened { app, uri } => self.channel_opened(&app, uri),
             Input::ChannelRefused { app, why, help } => self.channel_refused(&app, &why, &help),
             Input::Pushed { app, messages } => self.pushed(&app, messages),
+            Input::ChannelSeen(key, unread) => self.channel_seen(key, unread),
+            Input::Ordered(orders) => self.ordered(orders),
+            Input::OrderAnswered(id) => self.order_answered(&id),
         }
         self.admit_sockets();
         self.schedule();
-        while self.take_in_pushes() {
+        while self.take_in_pushes() | self.take_in_orders() {
             self.schedule();
         }
         self.persist_dirty();
@@ -217,6 +229,8 @@ impl Core {
             }
             Request::CreatePushChannel(app) => return self.create_push_channel(id, app),
             Request::ClosePushChannel(app) => Ok(self.close_push_channel(&app)),
+            Request::EnableControlChannel(app, new) => self.enable_control_channel(&app, new),
+            Request::CloseControlChannel { app, id } => Ok(self.close_control_channel(&app, &id)),
         })
     }
 
@@ -238,6 +252,11 @@ impl Core {
     /// What the first application of an app may do.
     pub fn access(&self, app: &AppId) -> BackgroundAccessStatus {
         self.apps.status(app, "", false)
+    }
+
+    /// Whether an app runs by itself now: one of its programs is attached.
+    pub fn is_there(&self, app: &AppId) -> bool {
+        !self.mailboxes.clients_of(app).is_empty()
     }
 
     /// What an application of an app may do; `standby` asks for modern standby (ACC-21, ACC-22).
@@ -378,7 +397,8 @@ impl Core {
         let idle = self.hosts.iter().filter_map(|host| self.idle_wake(host));
         let by_time =
             self.timer_wake().into_iter().chain(self.look_wake()).chain(self.refill_wake()).chain(self.next_portion());
-        let by_time = by_time.chain(self.keep_alive_wake());
+        let by_time = by_time.chain(self.keep_alive_wake()).chain(self.channel_wake());
+        let by_time = by_time.chain(self.push_channel_wake()).chain(self.order_wake());
         running.chain(hosts).chain(idle).chain(by_time).min_by_key(|wake| wake.at)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::Core;
-use crate::ids::TaskId;
+use crate::ids::{AppId, TaskId};
 use crate::limits::MAX_PER_TURN;
 use crate::output::{Wake, WakeReason};
 
@@ -20,8 +20,8 @@ pub(super) struct Portions {
     timers: usize,
     /// The places of those that wait and whose gates have not been looked at since something changed.
     stale: Option<RangeInclusive<u64>>,
-    /// The next of those whose interval is no longer stretched and that are still armed as if it were.
-    pub(super) stretched: Option<TaskId>,
+    /// The next of those that may be armed as if their interval were not what it is now.
+    pub(super) stretched: Option<(AppId, TaskId)>,
     /// Some that are ready have not been told that every slot is taken.
     pub(super) untold: bool,
     /// This turn is one for what is left.
@@ -71,7 +71,8 @@ impl Core {
         self.portions.ticks = ticks;
         if ticks {
             self.unsettled |= self.portions.untold;
-            self.unstretch_some();
+            self.fire_next();
+            self.stretch_some();
             self.refresh_some();
         }
     }
@@ -87,7 +88,7 @@ impl Core {
     /// At once, where something is left.
     pub(super) fn next_portion(&self) -> Option<Wake> {
         let Portions { timers, stale, stretched, untold, .. } = &self.portions;
-        let left = *timers > 0 || stale.is_some() || stretched.is_some() || *untold;
+        let left = !self.edges.is_empty() || *timers > 0 || stale.is_some() || stretched.is_some() || *untold;
         left.then_some(Wake { at: self.now.boot, why: WakeReason::More })
     }
 }

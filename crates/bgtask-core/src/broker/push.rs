@@ -14,7 +14,7 @@ use crate::model::push::{Push, PushChannel};
 use crate::model::registration::Standing;
 use crate::model::subject::EventClass;
 use crate::model::trigger::{Details, Trigger};
-use crate::output::{Change, Output, Reply};
+use crate::output::{Change, Output, Reply, Wake, WakeReason};
 use crate::refusal::{Limit, Refusal};
 
 /// All channels.
@@ -108,6 +108,19 @@ impl Core {
             self.outputs.push_back(Output::CloseChannel(app.clone()));
             self.channel_refused(app, "it was closed", "create it again");
         }
+    }
+
+    /// Closes the channels whose time is over.
+    pub(super) fn expire_push_channels(&mut self) {
+        let over = self.channels.open.values().filter(|channel| channel.expires <= self.now.wall);
+        for app in over.map(|channel| channel.app.clone()).collect::<Vec<_>>() {
+            self.close_channel(&app);
+        }
+    }
+
+    pub(super) fn push_channel_wake(&self) -> Option<Wake> {
+        let at = self.channels.open.values().map(|channel| channel.expires).min()?;
+        Some(Wake { at: self.now.boot + (at - self.now.wall), why: WakeReason::ChannelExpiry })
     }
 
     pub(super) fn restore_channels(&mut self, channels: Vec<PushChannel>) {

@@ -10,6 +10,7 @@ use crate::event::EventKind;
 use crate::ids::{AppId, TaskId};
 use crate::input::Request;
 use crate::model::cancel::CancellationReason;
+use crate::model::fleet::OrderResult;
 use crate::model::registration::{NewRegistration, Registration, Standing, Unregistration};
 use crate::model::trigger::Trigger;
 use crate::output::{Change, Reply, Update};
@@ -45,11 +46,13 @@ impl Core {
         let unplanned = registration.due.is_none();
         self.persist(Change::PutRegistration(registration.clone()));
         self.tasks.insert(registration, &mut self.facts);
+        self.spare(id);
         self.arm(id);
         if unplanned {
             self.plan(id, self.now.wall);
         }
         self.listen(id);
+        self.channel_has_task(id);
         self.settle_sources();
         self.record(id, None, EventKind::Registered);
         id
@@ -95,6 +98,8 @@ impl Core {
         let before = known.first().and_then(|id| self.tasks.get(*id)).map(|task| task.registration.clone());
         let keeps = |before: &&Registration| before.entry.command().is_some() || wakes_for_sockets(&before.trigger);
         let fired_alike = before.as_ref().filter(keeps).filter(|before| before.trigger == new.trigger);
+        let old = fired_alike.as_ref().map(|before| before.id);
+        old.into_iter().for_each(|id| self.fire_owed(id));
         let waiting = fired_alike.map(|before| self.tasks.take_waiting(before.id)).unwrap_or_default();
         let update = if known.is_empty() { Update::Registered } else { Update::Replaced };
         // First the new one: what both stand on goes on being watched.
@@ -182,7 +187,9 @@ impl Core {
         if let Some(mut dropped) = self.tasks.end(instance, id) {
             self.let_go(&mut dropped);
         }
+        self.channel_served(id);
         self.record(id, Some(instance), EventKind::Dropped);
+        self.conclude_orders(instance, &OrderResult::Dropped);
     }
 
     pub(super) fn running_of(&self, id: TaskId) -> Vec<crate::InstanceId> {

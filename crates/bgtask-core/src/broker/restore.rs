@@ -20,7 +20,7 @@ impl Core {
         self.facts.zone = snapshot.zone;
         self.facts.states = snapshot.states.into_iter().collect();
         self.restore_accounts(snapshot.accounts);
-        self.tasks.reserve(snapshot.registrations.len());
+        self.tasks.expect(&snapshot.registrations);
         for registration in snapshot.registrations {
             let id = registration.id;
             self.tasks.insert(registration, &mut self.facts);
@@ -31,7 +31,9 @@ impl Core {
         for completion in snapshot.completions {
             self.mailboxes.keep(completion);
         }
+        self.edges = snapshot.edges.into_iter().map(|edge| (edge.number, edge)).collect();
         self.restore_channels(snapshot.channels);
+        self.restore_orders(snapshot.orders);
         let mut activations = snapshot.activations;
         // What had been given to a host goes first: it fired first, whatever the clock said then.
         let waited = |it: &Activation| matches!(it.state, ActivationState::Waiting { .. }) && it.attempt == 1;
@@ -40,6 +42,7 @@ impl Core {
             self.resume(id, activation);
         }
         self.restore_sockets(snapshot.sockets);
+        self.settle_orders();
         let tasks: Vec<_> = self.tasks.iter().map(|task| task.registration.id).collect();
         tasks.into_iter().for_each(|id| self.tidy(id));
         self.settle_sources();
@@ -60,7 +63,12 @@ impl Core {
             return self.persist(Change::DeleteActivation(instance));
         }
         match activation.state {
-            _ if self.tasks.get(id).is_some_and(|task| task.registration.trigger.is_of_manifest()) => {
+            // Both belong to a connection that ended with the broker.
+            _ if self.tasks.get(id).is_some_and(|task| {
+                let trigger = &task.registration.trigger;
+                trigger.is_of_manifest() || trigger.control_channel().is_some()
+            }) =>
+            {
                 self.abandon_connection(id, activation);
             }
             ActivationState::Waiting { .. } => {

@@ -13,6 +13,7 @@ use crate::limits::{MAX_ERROR_BYTES, MAX_OUTPUT_TAIL_BYTES, cut, cut_front};
 use crate::model::app::Sharing;
 use crate::model::cancel::CancellationReason;
 use crate::model::command::{Usage, Used};
+use crate::model::fleet::OrderResult;
 use crate::model::outcome::Outcome;
 use crate::model::registration::Standing;
 use crate::model::socket::SocketEvent;
@@ -178,6 +179,9 @@ impl Core {
         }
         self.refill();
         self.expire_sockets();
+        self.expire_push_channels();
+        self.expire_channels();
+        self.expire_orders();
         self.sample_silent();
         self.look_at_usage();
         self.expire_timers(&beside_timers);
@@ -271,8 +275,10 @@ impl Core {
         activation.apply(ActivationEvent::Ended);
         self.tasks.touch(id, instance);
         self.let_go(&mut activation);
+        self.channel_served(id);
         self.record(id, Some(instance), EventKind::Completed { outcome: outcome.clone(), progress, used });
-        self.keep_completion(id, instance, outcome, progress);
+        self.keep_completion(id, instance, outcome.clone(), progress);
+        self.conclude_orders(instance, &OrderResult::Ran(outcome));
     }
 
     /// A registration that no longer fires goes with its last activation (D6).
@@ -293,7 +299,8 @@ impl Core {
             return;
         }
         let own = matches!(host.kind, HostKind::App(_));
-        host.apply(HostEvent::Finished { until: (!own).then_some(now + linger) });
+        let stays = own || self.control_channels.are_in(id);
+        host.apply(HostEvent::Finished { until: (!stays).then_some(now + linger) });
         let host = host.clone();
         if matches!(host.state, HostState::Busy { .. }) {
             return;
@@ -304,11 +311,13 @@ impl Core {
             if self.stopping {
                 self.hosts.remove(id);
             }
-            return;
+            return self.holder_is_free(id);
         }
+        let lingers = lingers || (stays && !self.stopping);
         if host.worn || !lingers || !self.is_current(&host) {
             return self.retire(id);
         }
+        self.holder_is_free(id);
         if self.hosts.idle().count() > self.config.max_warm_hosts {
             let oldest = self.hosts.idle().min_by_key(|(until, host)| (*until, host.id)).map(|(_, host)| host.id);
             self.retire(oldest.expect("there are too many"));
@@ -317,8 +326,7 @@ impl Core {
 
     /// Ends the lingering hosts of an app whose manifest changed or went away: they run the old program.
     pub(super) fn retire_outdated(&mut self) {
-        let outdated: Vec<_> =
-            self.hosts.idle().filter(|(_, host)| !self.is_current(host)).map(|(_, host)| host.id).collect();
+        let outdated: Vec<_> = self.hosts.resting().filter(|host| !self.is_current(host)).map(|host| host.id).collect();
         for host in outdated {
             self.retire(host);
         }

@@ -54,6 +54,8 @@ pub enum Gate {
     Running,
     /// The processors are busy with other work, or too many came due at once: it starts a little later.
     Load,
+    /// The process that holds its control channel cannot run it now (CCT-14).
+    Holder,
     /// As many activations run as may (D2).
     Slot,
 }
@@ -80,6 +82,7 @@ impl fmt::Display for Gate {
             Self::Paused => f.write_str("it is paused"),
             Self::Backoff => f.write_str("a try has failed and the next one comes later"),
             Self::Running => f.write_str("an instance of it is running"),
+            Self::Holder => f.write_str("the process that holds its control channel cannot run it now"),
             Self::Slot => f.write_str("as many tasks run as may at the same time"),
         }
     }
@@ -92,42 +95,35 @@ impl Core {
         if !std::mem::take(&mut self.unsettled) {
             return;
         }
-        if self.stopping || self.tasks.open().next().is_none() {
+        if self.stopping || self.tasks.line().next().is_none() {
             self.portions.untold = false;
             return;
         }
-        let mut occupancy = self.tasks.occupancy();
-        let mut running: usize = occupancy.values().sum();
-        while running < self.config.max_running {
+        while self.tasks.running() < self.config.max_running {
             let critical = self.tasks.critical().find(|id| self.gate(*id).is_none());
             let urgent = critical.or_else(|| self.most_urgent());
-            let candidates = self.tasks.open().filter_map(|(app, queue)| {
-                let most = self.apps.get(app).map_or(usize::MAX, App::slots);
-                if occupancy.get(app).is_some_and(|slots| *slots >= most) {
-                    return None;
-                }
-                let (place, id) = queue.into_iter().find(|(_, id)| self.gate(*id).is_none())?;
-                let (slots, turn) = (occupancy.get(app).copied().unwrap_or(0), self.turns.get(app).copied());
-                Some(((slots, turn, place), id))
-            });
-            let Some(id) = urgent.or_else(|| candidates.min().map(|(_, id)| id)) else {
-                break;
-            };
-            let app = self.tasks.get(id).expect("it waits").registration.app.clone();
-            *occupancy.entry(app.clone()).or_default() += 1;
-            running += 1;
-            self.last_turn += 1;
-            self.turns.insert(app, self.last_turn);
+            let Some(id) = urgent.or_else(|| self.next_in_line()) else { break };
             self.launch(id);
         }
+        let is_full = self.tasks.running() >= self.config.max_running;
         let ready = self.tasks.take_ready();
-        self.portions.untold &= running >= self.config.max_running;
-        if running >= self.config.max_running {
+        self.portions.untold &= is_full;
+        if is_full {
             self.note_full(ready);
         }
-        if self.tasks.open().next().is_none() {
-            self.turns.clear();
+        if self.tasks.line().next().is_none() {
+            self.tasks.forget_turns();
         }
+    }
+
+    fn next_in_line(&self) -> Option<TaskId> {
+        self.tasks.line().find_map(|(app, occupied)| {
+            let most = self.apps.get(app).map_or(usize::MAX, App::slots);
+            if occupied >= most {
+                return None;
+            }
+            self.tasks.open_of(app).find(|id| self.gate(*id).is_none())
+        })
     }
 
     /// Of those that promised to succeed within some time and have little of it left, the one with the least (in parts of it).
@@ -164,7 +160,8 @@ impl Core {
         let held = self.held(task, self.status_of(registration));
         let apart = server.sharing == Sharing::Apart || registration.trigger.is_of_manifest();
         let running = !task.running.is_empty() && !apart;
-        held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_load(task))
+        let held = held.or(running.then_some(Gate::Running)).or_else(|| self.held_by_holder(registration));
+        held.or_else(|| self.held_by_load(task))
     }
 
     /// What holds it besides who it is and what else runs. What the user asked for by hand only waits for its turn, and
@@ -309,6 +306,7 @@ impl Core {
         let app = self.apps.get(&registration.app).expect("its gate is open");
         let server = app.server(&entry).expect("its gate is open").clone();
         let there = match &entry {
+            _ if let Some(holder) = self.holder_for(registration) => Some(holder),
             Entry::Command(_) => None,
             Entry::InProcess => self.hosts.running_app(app).or_else(|| self.hosts.fitting(app, &server)),
             Entry::Component(_) | Entry::Class(_) => self.hosts.fitting(app, &server),

@@ -94,6 +94,7 @@ impl Core {
             self.leave(id, Unregistration::Uninstalled, Some(CancellationReason::Uninstall));
         }
         self.close_sockets(app);
+        self.close_control_channels(app);
         self.forget_mail(app);
         self.forget_account(app);
         self.close_channel(app);

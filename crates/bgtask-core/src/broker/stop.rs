@@ -52,7 +52,7 @@ impl Core {
             return Err(Refusal::UnknownApp(app.clone()));
         }
         let count = self.cancel_all_of(app, CancellationReason::Terminating);
-        let idle: Vec<_> = self.hosts.idle().filter(|(_, host)| host.app == *app).map(|(_, host)| host.id).collect();
+        let idle: Vec<_> = self.hosts.resting().filter(|host| host.app == *app).map(|host| host.id).collect();
         idle.into_iter().for_each(|host| self.retire(host));
         Ok(Reply::Terminated(count))
     }
@@ -61,7 +61,7 @@ impl Core {
     pub(super) fn stop(&mut self) {
         self.stopping = true;
         self.cancel_where(CancellationReason::LoggingOff, |_, _, _| true);
-        let idle: Vec<_> = self.hosts.idle().map(|(_, host)| host.id).collect();
+        let idle: Vec<_> = self.hosts.resting().map(|host| host.id).collect();
         idle.into_iter().for_each(|host| self.retire(host));
         let own = |host: &&crate::Host| matches!((&host.kind, host.state), (HostKind::App(_), HostState::Idle { .. }));
         let own: Vec<_> = self.hosts.iter().filter(own).map(|host| host.id).collect();

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::Core;
-use super::tables::Occasion;
+use super::{Core, Task};
 use crate::host::HostKind;
 use crate::ids::{AppId, TaskId};
 use crate::input::AppVersion;
@@ -101,19 +100,24 @@ impl Core {
         }
     }
 
-    /// Energy is no longer saved: what is armed for later than its interval says is armed anew, some in each turn. The other way
-    /// round nothing is to be done: who rings too early is armed anew then.
-    pub(super) fn unstretch(&mut self) {
+    /// Energy is saved from now on, or no longer: what is armed for another time than its interval says now is armed anew, some in
+    /// each turn, so that nothing is woken for in vain.
+    pub(super) fn stretch_anew(&mut self) {
         if self.config.stretch.saving > 1 {
-            self.portions.stretched = Some(TaskId::from_random(0));
-            self.unstretch_some();
+            let first = self.tasks.iter().next().map(place_of);
+            self.portions.stretched = first;
+            self.stretch_some();
         }
     }
 
-    pub(super) fn unstretch_some(&mut self) {
-        let Some(from) = self.portions.stretched.take() else { return };
-        let mut some = self.tasks.concerned_from(&Occasion::Interval, from, MAX_PER_TURN + 1);
+    pub(super) fn stretch_some(&mut self) {
+        let Some((app, from)) = self.portions.stretched.take() else { return };
+        let mut some: Vec<_> = self.tasks.all_from(&app, from).take(MAX_PER_TURN + 1).map(place_of).collect();
         self.portions.stretched = (some.len() > MAX_PER_TURN).then(|| some.pop()).flatten();
-        some.into_iter().for_each(|id| self.arm(id));
+        some.into_iter().for_each(|(_, id)| self.arm(id));
     }
+}
+
+fn place_of(task: &Task) -> (AppId, TaskId) {
+    (task.registration.app.clone(), task.registration.id)
 }

@@ -125,8 +125,14 @@ impl Core {
             None => format!("{it} waits for its trigger: {trigger} has to fire; {past}."),
         };
         let sockets = wakes_for_sockets(trigger).then(|| self.say_sockets(registration.id));
-        let more =
-            [self.say_stretched(registration, now), self.half_blind(task), sockets, self.locked_out(registration)];
+        let channel = self.say_channel(registration);
+        let more = [
+            self.say_stretched(registration, now),
+            self.half_blind(task),
+            sockets,
+            channel,
+            self.locked_out(registration),
+        ];
         [Some(sentence)].into_iter().chain(more).flatten().collect()
     }
 

@@ -180,12 +180,14 @@ pub enum TaskType {
     PhoneCall,
     /// `chatMessageNotification`
     ChatMessageNotification,
+    /// `controlChannel`
+    ControlChannel,
     /// Any other declared type: no trigger of this build needs it.
     Other,
 }
 
 impl TaskType {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::General,
         Self::SystemEvent,
         Self::Timer,
@@ -198,6 +200,7 @@ impl TaskType {
         Self::DeviceConnectionChange,
         Self::PhoneCall,
         Self::ChatMessageNotification,
+        Self::ControlChannel,
     ];
 
     /// The word of the manifest.
@@ -215,6 +218,7 @@ impl TaskType {
             Self::DeviceConnectionChange => "deviceConnectionChange",
             Self::PhoneCall => "phoneCall",
             Self::ChatMessageNotification => "chatMessageNotification",
+            Self::ControlChannel => "controlChannel",
             Self::Other => "other",
         }
     }

@@ -29,8 +29,8 @@ impl Subject {
     pub fn of(trigger: &Trigger) -> Option<Self> {
         match trigger {
             Trigger::Path { watch, .. } => Some(Self::Path(watch.clone())),
-            // Whoever hands a socket over says which, and the core itself hears of it.
-            Trigger::Event { class: EventClass::SocketActivity, .. } => None,
+            // Whoever hands a socket over, or opens a channel, says which, and the core itself hears of it.
+            Trigger::Event { class: EventClass::SocketActivity | EventClass::ControlChannel, .. } => None,
             Trigger::Event { class, properties, .. } => {
                 Some(Self::Events { class: *class, properties: properties.clone() })
             }
@@ -44,7 +44,7 @@ impl Subject {
     /// Whether a trigger listens to something.
     pub const fn is_behind(trigger: &Trigger) -> bool {
         match trigger {
-            Trigger::Event { class, .. } => !matches!(class, EventClass::SocketActivity),
+            Trigger::Event { class, .. } => !matches!(class, EventClass::SocketActivity | EventClass::ControlChannel),
             Trigger::Path { .. } | Trigger::System { kind: SystemTriggerType::SmsReceived, .. } => true,
             _ => false,
         }
@@ -165,6 +165,8 @@ event_classes! {
         never("a GATT service has to answer at once, whatever a task waits for", "register one with BlueZ in a service of its own");
     /// A packet or a connection arrives on a handed-over socket.
     SocketActivity, "socket", [SystemEvent], heard(&[]);
+    /// Something arrives at the connection of a control channel, or its server wants to hear something.
+    ControlChannel, "control-channel", [ControlChannel], heard(&["channel", "on"]);
     /// A push notification arrives.
     PushNotification, "push", [PushNotification], heard(&[]);
     /// The user's kind of movement changes.
@@ -230,6 +232,8 @@ event_classes! {
         never("PAM asks its modules at once and waits for no task", "write a PAM module");
     /// The screen is broadcast.
     AppBroadcast, "", [SystemEvent], never("the broadcast of games is a service of Windows alone", CONTROL);
+    /// All background transfers of a group have ended.
+    BackgroundTransferCompletionGroup, "transfer-group", [SystemEvent], heard(&["group"]);
 }
 
 impl EventClass {
@@ -254,10 +258,16 @@ impl fmt::Display for EventClass {
 mod tests {
     use super::*;
 
-    /// Section 3 of the reference: 54 classes, of which seven have a variant of their own.
+    /// Section 3 of the reference: 54 classes, of which seven have a variant of their own. What a control channel and a group of
+    /// transfers give as their triggers has no class there.
     #[test]
     fn every_class_of_windows_is_in_the_model() {
-        let beyond = [EventClass::DBusSignal, EventClass::UnitState];
+        let beyond = [
+            EventClass::DBusSignal,
+            EventClass::UnitState,
+            EventClass::BackgroundTransferCompletionGroup,
+            EventClass::ControlChannel,
+        ];
         let of_windows = EventClass::ALL.iter().filter(|class| !beyond.contains(class)).count();
         let own = ["System", "Time", "Maintenance", "Application", "MediaProcessing", "CustomSystemEvent", "DeviceUse"];
         assert_eq!(of_windows + own.len(), 54);

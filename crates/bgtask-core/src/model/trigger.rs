@@ -218,6 +218,8 @@ impl Trigger {
     /// Whether the first accepted firing spends the registration.
     pub const fn one_shot(&self) -> bool {
         match self {
+            // SYS-9: what all its transfers have ended with comes once, however it was registered.
+            Self::Event { class: EventClass::BackgroundTransferCompletionGroup, .. } => true,
             Self::System { one_shot, .. }
             | Self::Time { one_shot, .. }
             | Self::Maintenance { one_shot, .. }
@@ -267,13 +269,15 @@ impl Trigger {
         )
     }
 
-    /// Whether others wait for what it tells: its tasks go first and have a budget of their own. Of those that exist
-    /// now only a reset of the control channel is one.
+    /// Whether others wait for what it tells: its tasks go first and have a budget of their own.
     pub const fn is_critical(&self) -> bool {
         matches!(
             self,
             Self::System { kind: SystemTriggerType::ControlChannelReset, .. }
-                | Self::Event { class: EventClass::PushNotification | EventClass::SocketActivity, .. }
+                | Self::Event {
+                    class: EventClass::PushNotification | EventClass::SocketActivity | EventClass::ControlChannel,
+                    ..
+                }
         )
     }
 
@@ -295,6 +299,12 @@ impl Trigger {
                 | Self::Condition { .. }
                 | Self::SessionStart { .. }
         )
+    }
+
+    /// Whether its tasks run although their app has not asked for access.
+    pub const fn needs_no_request(&self) -> bool {
+        self.is_of_manifest()
+            || matches!(self, Self::Event { class: EventClass::BackgroundTransferCompletionGroup, .. })
     }
 
     /// Whether the manifest registers it, for as long as it declares it.

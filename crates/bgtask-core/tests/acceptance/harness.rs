@@ -491,6 +491,16 @@ impl Broker {
                 durable.channels.push(channel);
             }
             Change::DeleteChannel(app) => durable.channels.retain(|it| it.app != app),
+            Change::PutEdge(edge) => {
+                durable.edges.retain(|it| it.number != edge.number);
+                durable.edges.push(edge);
+            }
+            Change::DeleteEdge(number) => durable.edges.retain(|it| it.number != number),
+            Change::PutOrder(order) => {
+                durable.orders.retain(|it| it.id != order.id);
+                durable.orders.push(order);
+            }
+            Change::DeleteOrder(id) => durable.orders.retain(|it| it.id != id),
             Change::PutZone(zone) => durable.zone = Some(zone),
             Change::DeleteZone => durable.zone = None,
             Change::PutState(fact, state) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bgtask_core::limits::{MAX_DETAILS_BYTES, MAX_HELD_PUSHES, MAX_PUSH_CHANNELS};
 use bgtask_core::{
     AccessSetting, Details, EventClass, Fact, Input, Limit, Output, Properties, Push, PushChannel, PushTicket, Refusal,
-    Reply, Report, Request, RequestId, TaskId, TaskType, Trigger,
+    Reply, Report, Request, RequestId, TaskId, TaskType, Trigger, WakeReason,
 };
 
 use crate::harness::{Broker, PHOTOS, Run, app, app_id, triggered};
@@ -188,11 +188,36 @@ fn a_channel_keeps_its_address_and_lasts_for_thirty_days_more_each_time_it_is_as
     ask(&mut broker, 1_001);
     let again = answer(&broker.orders()).expect("at once");
     assert_eq!(again.expires, first.expires + Duration::from_secs(29 * 86_400));
-    broker.passes(PushChannel::LIFETIME + Duration::from_secs(1));
-    push(&mut broker, 0..1, 10);
+    assert_eq!(broker.next_wake(), Some((PushChannel::LIFETIME, WakeReason::ChannelExpiry)), "counted anew");
+}
+
+/// Nobody has to send anything for that: the server is told to forget the channel.
+#[test]
+fn a_channel_is_closed_when_its_time_is_over_and_what_it_held_with_it() {
+    let (mut broker, _) = pushing();
+    broker.reads(Report::Level(Fact::EnergySaver, true));
+    push(&mut broker, 0..100, 1_024);
+    let taken = acknowledged(&broker.orders()).len() as u64;
+    assert_eq!(broker.next_wake(), Some((PushChannel::LIFETIME, WakeReason::ChannelExpiry)));
+    broker.passes(PushChannel::LIFETIME);
     let orders = broker.orders();
-    assert!(orders.contains(&Output::CloseChannel(app_id(PHOTOS))), "its time is over: {orders:?}");
-    assert_eq!(acknowledged(&orders), [0]);
+    assert!(orders.contains(&Output::CloseChannel(app_id(PHOTOS))), "{orders:?}");
+    assert_eq!(acknowledged(&orders), (taken..100).collect::<Vec<_>>(), "what it held is given up");
+    assert_eq!((broker.core.push_channels().count(), broker.next_wake()), (0, None), "and nothing is waited for");
+    push(&mut broker, 100..101, 10);
+    assert_eq!(acknowledged(&broker.orders()), [100], "a message that comes late runs nothing");
+}
+
+/// While the broker was away, or the machine off.
+#[test]
+fn a_channel_whose_time_ran_out_unseen_is_closed_at_once() {
+    let (mut broker, _) = pushing();
+    broker.restarts();
+    broker.clock_set(31 * 86_400);
+    broker.passes(Duration::ZERO);
+    let orders = broker.orders();
+    assert!(orders.contains(&Output::CloseChannel(app_id(PHOTOS))), "{orders:?}");
+    assert_eq!(broker.core.push_channels().count(), 0);
 }
 
 #[test]

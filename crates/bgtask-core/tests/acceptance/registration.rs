@@ -129,7 +129,11 @@ fn d16_every_class_of_trigger_registers_or_says_why_it_cannot() {
         let mut broker = Broker::new();
         let entry = EntryPoint { name: EXAMPLE.into(), server: program("tasks"), types: vec![TaskType::General] };
         broker.install(App { entry_points: vec![entry], ..app(PHOTOS, "2") });
-        let trigger = Trigger::Event { class, properties: Properties::new(), one_shot: false };
+        // That one belongs to a connection, which has to be named.
+        let of_channel = [("channel".into(), "mail".into()), ("on".into(), "push".into())];
+        let named = class == EventClass::ControlChannel;
+        let properties = if named { Properties::from(of_channel) } else { Properties::new() };
+        let trigger = Trigger::Event { class, properties, one_shot: false };
         let answer = broker.try_register(PHOTOS, triggered("Any", trigger));
         match class.support() {
             Support::Heard { .. } => assert!(answer.is_ok(), "{class}: {answer:?}"),

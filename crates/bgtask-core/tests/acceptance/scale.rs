@@ -218,3 +218,46 @@ fn what_twenty_thousand_wait_for_is_told_in_portions() {
     }
     assert_eq!(crowd.exits(running).ran.len(), 1, "they run again");
 }
+
+/// Q-6, D2: whose turn it is next is known without asking every app that has something to run.
+#[test]
+fn the_next_turn_costs_the_same_among_four_thousand_apps_as_among_ten() {
+    let looks = |apps: usize| {
+        let mut crowd = Crowd::of(0);
+        for number in 0..apps {
+            let name = format!("org.example.Many{number}");
+            crowd.turn(Input::AppInstalled(app(&name, "1")));
+            crowd.ask(Request::RequestAccess { app: app_id(&name), application: String::new() });
+            crowd.ask(Request::Register(app_id(&name), zone_task("Clock")));
+        }
+        let mut turns = vec![crowd.zone(3_600)];
+        turns.extend(crowd.portions());
+        let mut ran = turns.into_iter().flat_map(|turn| turn.ran);
+        let (host, _) = ran.next().expect("one runs");
+        assert_eq!(ran.next(), None, "there is one slot");
+        let ended = crowd.exits(host);
+        assert_eq!(ended.ran.len(), 1, "the next one goes");
+        ended.looks
+    };
+    assert_eq!(looks(4_000), looks(10));
+}
+
+/// SYS-3: one change of the zone fires very many; who asks meanwhile waits for some of them and not for all.
+#[test]
+fn what_fires_two_thousand_at_once_fires_them_in_portions() {
+    const ALL: usize = 2_000;
+    let mut crowd = Crowd::of(0);
+    let apps = ["org.example.Many0", "org.example.Many1"];
+    for name in apps {
+        crowd.turn(Input::AppInstalled(app(name, "1")));
+        crowd.ask(Request::RequestAccess { app: app_id(name), application: String::new() });
+        for number in 0..ALL / apps.len() {
+            crowd.ask(Request::Register(app_id(name), zone_task(&format!("Clock {number}"))));
+        }
+    }
+    let mut turns = vec![crowd.zone(3_600)];
+    turns.extend(crowd.portions());
+    let most = turns.iter().map(|turn| (turn.looks, turn.changes)).max().expect("turns");
+    assert!(most.0 <= MOST_LOOKS && most.1 <= 5 * MAX_PER_TURN, "{most:?}");
+    assert_eq!(crowd.core.activations().count(), ALL + 1, "the clock of every crowd is one more");
+}

@@ -114,7 +114,7 @@ fn tm_4_a_stretched_timer_makes_no_more_wake_ups_than_it_fires() {
     let mut broker = broker(saving(8));
     broker.register(timer(15));
     saves(&mut broker, true);
-    assert_eq!(runs_and_wakes(&mut broker, 480), (vec![120, 240, 360, 480], 5), "the first time it rang too early");
+    assert_eq!(runs_and_wakes(&mut broker, 480), (vec![120, 240, 360, 480], 4));
 }
 
 #[test]

@@ -55,7 +55,8 @@ fn after(gate: Option<Gate>) -> Option<Gate> {
         Some(Gate::Standby) => Gate::Load,
         Some(Gate::Load) => Gate::Backoff,
         Some(Gate::Backoff) => Gate::Running,
-        Some(Gate::Running) => Gate::Slot,
+        Some(Gate::Running) => Gate::Holder,
+        Some(Gate::Holder) => Gate::Slot,
         Some(Gate::Slot) => return None,
     })
 }
@@ -230,6 +231,10 @@ fn at(gate: Gate) -> Scene {
             broker.zone_changes("Europe/London", 0);
             scene(broker, task, &["is running since", "budget ends in 25 s", "fired 2 times more"])
         }
+        Gate::Holder => {
+            let (broker, task) = crate::control_channel::held_by_another_program();
+            scene(broker, task, &["the process that holds the connection", "register it for that one"])
+        }
         Gate::Slot => {
             let mut broker = Broker::with(Config { max_running: 2, ..Config::default() });
             for name in ["First", "Second", "Third"] {
@@ -284,7 +289,7 @@ fn lc_10_every_gate_has_its_sentence_with_numbers_a_remedy_and_the_next_moment()
         gate = Some(next);
         walked += 1;
     }
-    assert_eq!(walked, 20, "every gate, and those with a value once for each kind of it");
+    assert_eq!(walked, 21, "every gate, and those with a value once for each kind of it");
 }
 
 /// Whether it is this gate that the history has last; two of them it does not tell of.

@@ -3,22 +3,31 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::{Begin, Connection, PATIENCE, Trouble, Welcome};
 use super::packet::{self, Packet, Properties, Publish, reason_word};
 use super::server::Server;
 
-/// A connection without a session that lasts.
+/// A connection, without a session that lasts or with one.
 pub struct Client {
     connection: Connection,
     server: String,
+    session_present: bool,
+    /// Messages are acknowledged when that is said, and not when they come.
+    by_hand: bool,
+    /// After how long of silence the server wants to hear something.
+    keep_alive: Duration,
     /// How many messages the server takes before it acknowledges one.
     window: u16,
     last: u16,
     unacknowledged: u16,
+    /// Somebody has subscribed to every topic that was sent to.
+    heard: bool,
     /// What came while something else was waited for. No more than the server may send without an acknowledgement.
-    arrived: VecDeque<Incoming>,
+    arrived: VecDeque<(Incoming, Option<u16>)>,
+    /// Those that were handed out and are not acknowledged.
+    handed_out: Vec<u16>,
 }
 
 /// A message to send.
@@ -32,8 +41,27 @@ pub struct Outgoing {
     pub headers: Vec<(String, String)>,
     /// Where an answer goes, and what it is to have with it.
     pub reply: Option<(String, Vec<u8>)>,
+    /// What the sender of what this answers wants to have with it.
+    pub correlation: Option<Vec<u8>>,
     /// For how long the server keeps it for a machine that is away.
     pub expires: Option<Duration>,
+}
+
+impl Outgoing {
+    /// The same as a packet of QoS 1.
+    pub(super) fn publish(&self, id: u16, dup: bool) -> Publish {
+        let (response_topic, wanted) = self.reply.clone().unzip();
+        let correlation_data = wanted.or_else(|| self.correlation.clone());
+        let properties = Properties {
+            message_expiry: self.expires.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
+            response_topic,
+            correlation_data,
+            user: self.headers.clone(),
+            ..Properties::default()
+        };
+        let (topic, payload) = (self.topic.clone(), self.payload.clone());
+        Publish { dup, topic, payload, id: Some(id), properties, ..Publish::default() }
+    }
 }
 
 /// A message that came.
@@ -56,10 +84,41 @@ impl Client {
     ///
     /// The server cannot be reached, does not answer, or refuses.
     pub async fn connect(server: &Server, client_id: &str) -> Result<Self, Trouble> {
-        let begin = Begin { client_id, clean_start: true, session_expiry: Duration::ZERO };
-        let (connection, Welcome { receive_maximum, .. }) = Connection::open(server, &begin).await?;
-        let server = server.to_string();
-        Ok(Self { connection, server, window: receive_maximum, last: 0, unacknowledged: 0, arrived: VecDeque::new() })
+        Self::open(server, &Begin { client_id, clean_start: true, session_expiry: Duration::ZERO }).await
+    }
+
+    /// Connects with a session that the server keeps for so long after the connection: what is sent to it meanwhile comes with the
+    /// next one. What comes is not acknowledged before [`acknowledge`](Self::acknowledge): whoever dies first gets it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn resume(server: &Server, client_id: &str, keep: Duration) -> Result<Self, Trouble> {
+        let client = Self::open(server, &Begin { client_id, clean_start: false, session_expiry: keep }).await?;
+        Ok(Self { by_hand: true, ..client })
+    }
+
+    async fn open(server: &Server, begin: &Begin<'_>) -> Result<Self, Trouble> {
+        let (connection, welcome) = Connection::open(server, begin).await?;
+        let Welcome { session_present, keep_alive, receive_maximum } = welcome;
+        Ok(Self {
+            connection,
+            server: server.to_string(),
+            session_present,
+            by_hand: false,
+            keep_alive: if keep_alive.is_zero() { SELDOM } else { keep_alive },
+            window: receive_maximum,
+            last: 0,
+            unacknowledged: 0,
+            heard: true,
+            arrived: VecDeque::new(),
+            handed_out: Vec::new(),
+        })
+    }
+
+    /// Whether the server remembered the session.
+    pub fn session_present(&self) -> bool {
+        self.session_present
     }
 
     /// Hears what is sent to these topics from now on.
@@ -91,17 +150,7 @@ impl Client {
             self.acknowledged().await?;
         }
         self.last = self.last.checked_add(1).unwrap_or(1);
-        let (response_topic, correlation_data) = message.reply.unzip();
-        let properties = Properties {
-            message_expiry: message.expires.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
-            response_topic,
-            correlation_data,
-            user: message.headers,
-            ..Properties::default()
-        };
-        let (topic, payload) = (message.topic, message.payload);
-        let publish = Publish { topic, payload, id: Some(self.last), properties, ..Publish::default() };
-        packet::publish(self.connection.out(), &publish);
+        packet::publish(self.connection.out(), &message.publish(self.last, false));
         self.unacknowledged += 1;
         if self.connection.out().len() < MANY_BYTES && self.unacknowledged < self.window {
             return Ok(());
@@ -122,22 +171,64 @@ impl Client {
         Ok(())
     }
 
+    /// Whether every message that was sent went to somebody, as far as the server tells: somebody who is away counts, too.
+    pub fn was_heard(&self) -> bool {
+        self.heard
+    }
+
     /// The next message that comes; `None` where none has within the time.
     ///
     /// # Errors
     ///
     /// The connection broke.
     pub async fn next(&mut self, within: Duration) -> Result<Option<Incoming>, Trouble> {
-        let came = async {
-            loop {
-                if let Some(message) = self.arrived.pop_front() {
-                    return Ok(message);
-                }
-                let packet = self.connection.receive().await?;
-                self.take_in(packet).await?;
+        let until = Instant::now() + within;
+        loop {
+            if let Some((message, number)) = self.arrived.pop_front() {
+                self.handed_out.extend(number);
+                return Ok(Some(message));
             }
-        };
-        timeout(within, came).await.ok().transpose()
+            let rest = until.saturating_duration_since(Instant::now());
+            match timeout(rest.min(self.keep_alive), self.connection.receive()).await {
+                Ok(packet) => self.take_in(packet?).await?,
+                Err(_) if rest <= self.keep_alive => return Ok(None),
+                Err(_) => {
+                    packet::pingreq(self.connection.out());
+                    self.connection.flush().await?;
+                }
+            }
+        }
+    }
+
+    /// As [`next`](Self::next), and with it everything that is here already.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke.
+    pub async fn next_batch(&mut self, within: Duration) -> Result<Vec<Incoming>, Trouble> {
+        let mut batch: Vec<_> = self.next(within).await?.into_iter().collect();
+        while !batch.is_empty()
+            && let Some(packet) = self.connection.take()?
+        {
+            self.take_in(packet).await?;
+        }
+        for (message, number) in self.arrived.drain(..) {
+            self.handed_out.extend(number);
+            batch.push(message);
+        }
+        Ok(batch)
+    }
+
+    /// What was handed out so far is in safe hands.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke.
+    pub async fn acknowledge(&mut self) -> Result<(), Trouble> {
+        for number in self.handed_out.drain(..) {
+            packet::puback(self.connection.out(), number);
+        }
+        self.connection.flush().await
     }
 
     /// Says goodbye.
@@ -153,6 +244,7 @@ impl Client {
     async fn acknowledged(&mut self) -> Result<(), Trouble> {
         if let Packet::PubAck { reason, properties, .. } = self.receive().await? {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
+            self.heard &= reason != NO_SUBSCRIBERS;
             if reason >= 0x80 {
                 let said = properties.reason_text.map(|text| format!(" ({text:?})")).unwrap_or_default();
                 return Err(self.refused(&format!("to send{said}"), reason));
@@ -177,13 +269,14 @@ impl Client {
     async fn take_in(&mut self, packet: Packet) -> Result<(), Trouble> {
         match packet {
             Packet::Publish(publish) => {
-                if let Some(id) = publish.id {
+                let Publish { topic, payload, properties, id, .. } = *publish;
+                let number = id.filter(|_| self.by_hand);
+                if let (Some(id), None) = (id, number) {
                     packet::puback(self.connection.out(), id);
                     self.connection.flush().await?;
                 }
-                let Publish { topic, payload, properties, .. } = *publish;
                 let (headers, correlation) = (properties.user, properties.correlation_data);
-                self.arrived.push_back(Incoming { topic, payload, headers, correlation });
+                self.arrived.push_back((Incoming { topic, payload, headers, correlation }, number));
                 Ok(())
             }
             Packet::PubAck { .. } => {
@@ -211,6 +304,12 @@ impl Client {
         }
     }
 }
+
+/// Nobody has subscribed to the topic.
+const NO_SUBSCRIBERS: u8 = 0x10;
+
+/// How often a server is spoken to that wants to hear nothing.
+const SELDOM: Duration = Duration::from_secs(3_600);
 
 /// So much is written at once.
 const MANY_BYTES: usize = 32 * 1_024;

@@ -44,7 +44,7 @@ pub struct Trust {
 /// An address or a name that is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidServer(String);
+pub struct InvalidServer(pub(crate) String);
 
 impl Server {
     /// Longest name of a machine, and longest prefix of topics, in bytes.
@@ -74,6 +74,11 @@ impl Server {
         };
         let (host, port) = host_and_port(rest.trim_end_matches('/'), usual_port).ok_or_else(invalid)?;
         check_part("the name of the machine", machine, false)?;
+        if machine == "fleet" {
+            return Err(InvalidServer(
+                "a machine cannot be called fleet: that is where the orders of all machines are".into(),
+            ));
+        }
         Ok(Self {
             host,
             port,
@@ -94,6 +99,11 @@ impl Server {
     pub fn with_prefix(self, prefix: &str) -> Result<Self, InvalidServer> {
         check_part("the prefix of topics", prefix, true)?;
         Ok(Self { prefix: prefix.to_owned(), ..self })
+    }
+
+    /// Whether a name can stand in a topic, as the name of a machine does; `what` is what it names.
+    pub(crate) fn check_name(what: &str, name: &str) -> Result<(), InvalidServer> {
+        check_part(what, name, false)
     }
 
     /// The topic of a channel of this machine.
@@ -187,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_name_that_would_reach_other_machines_is_refused() {
-        for name in ["", "+", "a/b", "#", "$SYS", "a\nb", &"a".repeat(256)] {
+        for name in ["", "+", "a/b", "#", "$SYS", "fleet", "a\nb", &"a".repeat(256)] {
             assert!(Server::at("mqtt://h", name).is_err(), "{name:?}");
         }
         let server = Server::at("mqtt://h", "m").expect("a server");

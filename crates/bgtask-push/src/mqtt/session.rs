@@ -7,18 +7,15 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connection::{Begin, Connection, PATIENCE, Trouble};
-use super::packet::{self, Packet, Publish, reason_word};
+use super::outbox::{Letter, Outbox};
+use super::packet::{self, Packet, Properties, Publish, reason_word};
 use super::server::Server;
+use crate::pause::{FIRST_PAUSE, LASTING_PAUSE, MAX_PAUSE, spread};
 use crate::{
-    MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MAX_REPORTED, MAX_UNACKNOWLEDGED, Message, Report, Reports,
-    Status, Ticket,
+    MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MAX_REPLY_BYTES, MAX_REPORTED, MAX_UNACKNOWLEDGED, Message,
+    Report, Reports, Status, Ticket,
 };
 
-/// How long the first wait for another try is; each next one twice as long, up to [`MAX_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const MAX_PAUSE: Duration = Duration::from_secs(300);
-/// After trouble that time alone does not mend.
-const LASTING_PAUSE: Duration = Duration::from_secs(60);
 /// A connection that lasted so long was a good one.
 const GOOD: Duration = Duration::from_secs(30);
 
@@ -26,6 +23,7 @@ const GOOD: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) enum Order {
     Acknowledge(Vec<Ticket>),
+    Send(Box<Letter>),
     Nudge,
     Close,
 }
@@ -39,6 +37,7 @@ pub(super) struct Session {
     pub(super) uri: String,
     pub(super) reports: Reports,
     pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) outbox: Outbox,
 }
 
 /// Why a session goes on no longer.
@@ -119,6 +118,7 @@ impl Session {
                 () = &mut until => return true,
                 order = self.orders.recv() => match order {
                     Some(Order::Acknowledge(tickets)) => unacknowledged.done_meanwhile(&tickets),
+                    Some(Order::Send(letter)) => self.outbox.put(*letter),
                     Some(Order::Nudge) => return true,
                     Some(Order::Close) => {
                         // What the server still keeps of it ends by its expiry, where it cannot be told now.
@@ -152,6 +152,9 @@ impl Session {
             return Err(End::Closed);
         }
         packet::subscribe(connection.out(), SUBSCRIPTION, &self.topics);
+        let window = welcome.receive_maximum;
+        self.outbox.again(welcome.session_present, connection.out());
+        self.outbox.fill(window, connection.out());
         connection.flush().await?;
         let mut ping = Ping::new(welcome.keep_alive);
         let mut room = Vec::new();
@@ -166,12 +169,19 @@ impl Session {
                         next = if more { connection.take()? } else { None };
                     }
                     self.tell(&mut room).await?;
-                    // What was sent again and had been acknowledged.
+                    // What was sent again and had been acknowledged, and what there is room for now.
+                    self.outbox.fill(window, connection.out());
                     connection.flush().await?;
                 }
                 order = self.orders.recv() => match order {
                     Some(Order::Acknowledge(tickets)) => {
                         unacknowledged.done(&tickets, connection.out());
+                        connection.flush().await?;
+                        ping.sent();
+                    }
+                    Some(Order::Send(letter)) => {
+                        self.outbox.put(*letter);
+                        self.outbox.fill(window, connection.out());
                         connection.flush().await?;
                         ping.sent();
                     }
@@ -226,6 +236,16 @@ impl Session {
                     }
                 }
             }
+            Packet::PubAck { id, reason, properties } => {
+                if let Some(token) = self.outbox.acknowledged(id) {
+                    let said =
+                        || properties.reason_text.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
+                    let refused = (reason >= 0x80).then(|| format!("{}{}", reason_word(reason), said()));
+                    if !self.report(Report::Sent { channel: self.channel.clone(), token, refused }).await {
+                        return Err(End::Closed);
+                    }
+                }
+            }
             Packet::PingResp => ping.answered(),
             Packet::Disconnect { reason, properties } => {
                 let said = properties.reason_text.map(|text| format!(" ({text:?})")).unwrap_or_default();
@@ -239,10 +259,7 @@ impl Session {
                 };
                 return Err(End::Lost(Trouble { why, help: help.into(), lasting }));
             }
-            other @ (Packet::ConnAck { .. }
-            | Packet::PubAck { .. }
-            | Packet::SubAck { .. }
-            | Packet::UnsubAck { .. }) => {
+            other @ (Packet::ConnAck { .. } | Packet::SubAck { .. } | Packet::UnsubAck { .. }) => {
                 let name = format!("{other:?}");
                 let name = name.split([' ', '{']).next().unwrap_or_default();
                 return Err(End::Lost(
@@ -379,12 +396,8 @@ fn message(publish: Publish, ticket: Option<Ticket>) -> Message {
     let fits = |(name, value): &(String, String)| name.len() + value.len() <= MAX_HEADER_BYTES;
     let headers = content_type.into_iter().chain(publish.properties.user).filter(fits).take(MAX_HEADERS).collect();
     let payload = Some(publish.payload).filter(|payload| payload.len() <= MAX_PAYLOAD_BYTES);
-    Message { payload, headers, ticket }
-}
-
-/// Half to the whole of it, by chance: after a server has come back not everybody knocks at the same moment.
-fn spread(pause: Duration) -> Duration {
-    let mut byte = [0];
-    let _none = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::empty());
-    pause / 2 + pause / 2 * u32::from(byte[0]) / 255
+    let Properties { response_topic, correlation_data, .. } = publish.properties;
+    let reply = response_topic.map(|topic| (topic, correlation_data.unwrap_or_default()));
+    let reply = reply.filter(|(topic, data)| topic.len().max(data.len()) <= MAX_REPLY_BYTES);
+    Message { payload, headers, ticket, reply }
 }

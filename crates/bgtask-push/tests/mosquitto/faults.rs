@@ -12,11 +12,11 @@ use tokio::net::{TcpListener, TcpStream};
 use super::server::{Mosquitto, Wanted};
 use super::{Machine, machine_on};
 
-const WELCOME: &[u8] = &[0x20, 3, 0, 0, 0];
-const SUBSCRIBED: &[u8] = &[0x90, 4, 0, 1, 0, 1];
+pub(super) const WELCOME: &[u8] = &[0x20, 3, 0, 0, 0];
+pub(super) const SUBSCRIBED: &[u8] = &[0x90, 4, 0, 1, 0, 1];
 
 /// A server of one connection, which says what it is told to.
-async fn says(parts: Vec<Vec<u8>>) -> (Server, tokio::task::JoinHandle<TcpStream>) {
+pub(super) async fn says(parts: Vec<Vec<u8>>) -> (Server, tokio::task::JoinHandle<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("mqtt://{}", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move {

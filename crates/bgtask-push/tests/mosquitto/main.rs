@@ -1,5 +1,6 @@
 //! Channels by MQTT 5 on a real Mosquitto: what arrives, what is sent again, and what is not.
 
+mod answers;
 mod faults;
 mod server;
 
@@ -219,7 +220,7 @@ async fn a_channel_that_is_closed_gets_nothing_that_was_sent_to_it() {
 #[tokio::test]
 async fn a_wrong_password_is_said_and_the_right_one_is_read_when_it_is_there() {
     let folder = TempDir::new().unwrap();
-    let server = Mosquitto::start_as(folder.path(), Wanted { user: Some(("kitchen", "secret")), certificates: None });
+    let server = Mosquitto::start_as(folder.path(), Wanted { users: &[("kitchen", "secret")], ..Wanted::default() });
     let password = folder.path().join("password");
     let mut settings = machine_on(&server);
     settings.credentials.username = Some("kitchen".into());

@@ -17,8 +17,10 @@ pub(crate) struct Mosquitto {
 /// How to run it, besides what is usual: anybody may, and what waits outlives an orderly end.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Wanted<'a> {
-    /// A user name and its password; nobody else may.
-    pub(crate) user: Option<(&'a str, &'a str)>,
+    /// User names and their passwords; nobody else may.
+    pub(crate) users: &'a [(&'a str, &'a str)],
+    /// What each of them may is in the file `rules` of the server's folder.
+    pub(crate) rules: bool,
     /// By TLS with `server.crt` and `server.key` of this folder.
     pub(crate) certificates: Option<&'a Path>,
 }
@@ -34,13 +36,19 @@ impl Mosquitto {
             "listener {port} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_queued_messages 0\n\
              max_queued_bytes 0\nmax_inflight_messages 1000\nallow_anonymous {}\n",
             folder.display(),
-            wanted.user.is_none()
+            wanted.users.is_empty()
         );
-        if let Some((name, password)) = wanted.user {
-            let file = folder.join("passwords");
-            let made = Command::new("mosquitto_passwd").args(["-b", "-c"]).arg(&file).args([name, password]).status();
+        let passwords = folder.join("passwords");
+        for (name, password) in wanted.users {
+            std::fs::File::options().create(true).append(true).open(&passwords).unwrap();
+            let made = Command::new("mosquitto_passwd").arg("-b").arg(&passwords).args([name, password]).status();
             assert!(made.expect("mosquitto_passwd can be run").success());
-            config += &format!("password_file {}\n", file.display());
+        }
+        if !wanted.users.is_empty() {
+            config += &format!("password_file {}\n", passwords.display());
+        }
+        if wanted.rules {
+            config += &format!("acl_file {}\n", folder.join("rules").display());
         }
         if let Some(certificates) = wanted.certificates {
             let certificates = certificates.display();

@@ -76,6 +76,7 @@ fn a_deletion_names_the_row_that_was_put() {
             Change::PutAccess(app, _) => Change::DeleteAccess(app.clone()),
             Change::PutVersion(app, _) => Change::DeleteVersion(app.clone()),
             Change::PutZone(_) => Change::DeleteZone,
+            Change::PutOrder(order) => Change::DeleteOrder(order.id.clone()),
             Change::PutState(fact, _) => Change::DeleteState(*fact),
             _ => continue,
         };
@@ -87,7 +88,7 @@ fn a_deletion_names_the_row_that_was_put() {
     }
     assert_eq!(
         Vec::from_iter(kinds),
-        ["access", "activation", "completion", "registration", "state", "version", "zone"]
+        ["access", "activation", "completion", "order", "registration", "state", "version", "zone"]
     );
 }
 
@@ -139,6 +140,7 @@ fn later_fields_come_back() {
     returns(&[Usage { processes: Some(257), ..Usage::default() }]);
     let stretch = Stretch { saving: 2, rare: 3, rare_after: Duration::from_secs(86_400) };
     returns(&[Config { stretch, ..samples::config() }]);
+    returns(&samples::LATER_CLASSES.map(samples::of_class));
 }
 
 #[test]
@@ -249,6 +251,8 @@ fn samples_as_rows() -> Vec<(String, String, String)> {
     changes.extend(sample.sockets.into_iter().map(C::PutSocket));
     changes.extend(sample.accounts.into_iter().map(|(app, account)| C::PutAccount(app, account)));
     changes.extend(sample.channels.into_iter().map(C::PutChannel));
+    changes.extend(sample.edges.into_iter().map(C::PutEdge));
+    changes.extend(sample.orders.into_iter().map(C::PutOrder));
     changes.extend([C::PutSequence(sample.last_sequence), C::PutSwitchedOff(sample.switched_off)]);
     let rows = changes.iter().map(row).map(|row| match row {
         Row::Put { kind, key, value } => (kind.to_owned(), key, value),

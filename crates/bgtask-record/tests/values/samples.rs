@@ -6,12 +6,13 @@ use bgtask_core::{
     AccessSetting, Account, Activation, ActivationState, App, AppAccess, AppId, AppService, AppServiceConnectionStatus,
     AppVersion, ApplicationTriggerResult, BackgroundAccessRequestKind, BackgroundAccessStatus, BootTime, CancelNotice,
     CancellationReason, Cause, Change, Class, ClassId, ClientId, Command, Completion, Condition, Config, Consent,
-    CustomSystemEventTriggerRecurrence, DayWindow, Demand, Details, DeviceTriggerResult, EnergyLevel, EnergyUsage,
-    Entry, EntryPoint, Event, EventClass, EventKind, Fact, Firing, Gate, Grant, HostExit, HostId, Input, InstanceId,
-    LastRun, Limit, NewRegistration, NewSocket, Notice, Outcome, Output, Pace, PathEvents, PathWatch, Policy,
-    PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness, Refusal, Registration, Reply,
-    Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot, Socket,
-    SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey, SocketKind, SocketState,
+    ControlChannelTriggerResourceType, ControlChannelTriggerStatus, CustomSystemEventTriggerRecurrence, DayWindow,
+    Demand, Details, DeviceTriggerResult, Edge, EdgeKind, EnergyLevel, EnergyUsage, Entry, EntryPoint, Event,
+    EventClass, EventKind, Fact, Firing, FleetOrder, Gate, Grant, HostExit, HostId, Input, InstanceId, LastRun, Limit,
+    NewControlChannel, NewOrder, NewRegistration, NewSocket, Notice, OrderId, OrderResult, OrderState, Outcome, Output,
+    Pace, PathEvents, PathWatch, Policy, PolicyEntry, PolicyRule, Properties, Push, PushChannel, PushTicket, Readiness,
+    Refusal, Registration, Reply, Report, Request, RequestId, Resource, Retry, RunOrder, Server, Sharing, Snapshot,
+    Socket, SocketActivityConnectedStandbyAction, SocketActivityTriggerReason, SocketKey, SocketKind, SocketState,
     SourceStatus, Standing, Subject, Support, SystemConditionType, SystemTriggerType, TaskGroup, TaskId, TaskType,
     ThrottleCounts, Trigger, Unregistration, Update, Usage, Used, Wake, WakeReason, WallTime, Zone,
 };
@@ -40,13 +41,18 @@ fn triggers() -> Vec<Trigger> {
         Trigger::MediaProcessing,
         Trigger::DeviceUse,
     ];
-    let classes = EventClass::ALL.iter().map(|class| Trigger::Event {
-        class: *class,
-        properties: if matches!(class.support(), Support::Heard { .. }) { properties() } else { Properties::new() },
-        one_shot: class.word().is_empty(),
-    });
+    let classes = EventClass::ALL.iter().filter(|class| !LATER_CLASSES.contains(class)).copied().map(of_class);
     let service = Trigger::AppService { name: "org.example.photos.resize".into() };
     systems.chain(events).chain(others).chain(triggers_of_commands()).chain(classes).chain([service]).collect()
+}
+
+/// The classes of triggers that there were not when the files were frozen.
+pub(crate) const LATER_CLASSES: [EventClass; 1] = [EventClass::BackgroundTransferCompletionGroup];
+
+pub(crate) fn of_class(class: EventClass) -> Trigger {
+    let heard = matches!(class.support(), Support::Heard { .. });
+    let properties = if heard { properties() } else { Properties::new() };
+    Trigger::Event { class, properties, one_shot: class.word().is_empty() }
 }
 
 fn properties() -> Properties {
@@ -314,6 +320,7 @@ fn gates() -> Vec<Gate> {
         Gate::Load,
         Gate::Backoff,
         Gate::Running,
+        Gate::Holder,
         Gate::Slot,
     ];
     all.extend(conditions().into_iter().map(Gate::Condition));
@@ -356,7 +363,7 @@ fn event_kinds() -> Vec<EventKind> {
         EventKind::CompletionLost { sequence: u64::MAX },
     ]);
     all.extend(unregistrations().map(EventKind::Unregistered));
-    let causes = [Cause::World, Cause::Timer { shared: 3 }, Cause::Hand];
+    let causes = [Cause::World, Cause::Timer { shared: 3 }, Cause::Hand, Cause::Fleet];
     let fired = triggers().into_iter().zip(causes.into_iter().cycle());
     all.extend(fired.map(|(trigger, cause)| EventKind::Fired { trigger, count: 2, cause }));
     let ended = outcomes().into_iter().zip(used().into_iter().cycle());
@@ -425,12 +432,16 @@ pub(crate) fn changes() -> Vec<Change> {
         Change::PutChannel(PushChannel { uri: None, ..channel() }),
         Change::PutChannel(channel()),
         Change::DeleteChannel(app_id()),
+        Change::PutEdge(edges().remove(0)),
+        Change::DeleteEdge(1),
+        Change::DeleteOrder(order_id()),
         Change::DeleteState(Fact::OnlineAccounts),
         Change::DeleteState(Fact::DefaultAccount),
     ]);
     all.extend(accounts().into_iter().map(|(app, account)| Change::PutAccount(app, account)));
     all.extend(states().into_iter().map(|(fact, state)| Change::PutState(fact, state)));
     all.extend(sockets().into_iter().map(Change::PutSocket));
+    all.extend(fleet_orders().into_iter().map(Change::PutOrder));
     all
 }
 
@@ -493,7 +504,20 @@ pub(crate) fn snapshot() -> Snapshot {
         accounts: accounts(),
         sockets: sockets(),
         channels: vec![channel()],
+        edges: edges(),
+        orders: fleet_orders(),
     }
+}
+
+fn edges() -> Vec<Edge> {
+    let kinds = [
+        EdgeKind::System(SystemTriggerType::TimeZoneChange, None),
+        EdgeKind::System(SystemTriggerType::ServicingComplete, Some(app_id())),
+        EdgeKind::Condition(Fact::Internet, true),
+        EdgeKind::Custom("org.example.burst".into()),
+    ];
+    let next = registrations()[0].id;
+    (1..).zip(kinds).map(|(number, kind)| Edge { number, kind, next, spared: vec![next] }).collect()
 }
 
 fn channel() -> PushChannel {
@@ -502,6 +526,46 @@ fn channel() -> PushChannel {
 
 fn pushes() -> Vec<Push> {
     vec![Push { line: Some(details()), ticket: Some(PushTicket(7)) }, Push { line: None, ticket: None }]
+}
+
+fn order_id() -> OrderId {
+    OrderId::new("3f2a").unwrap()
+}
+
+fn new_order() -> NewOrder {
+    let (task, spread) = ("backup".into(), Duration::from_secs(600));
+    NewOrder {
+        id: order_id(),
+        app: app_id(),
+        task,
+        spread,
+        opened: true,
+        reply: Some("a 00".into()),
+        ticket: PushTicket(7),
+    }
+}
+
+fn fleet_orders() -> Vec<FleetOrder> {
+    let order = |(number, state): (usize, OrderState)| FleetOrder {
+        id: OrderId::new(&format!("3f2a-{number}")).unwrap(),
+        app: app_id(),
+        task: "backup".into(),
+        at: WALL,
+        share: Duration::from_secs(7),
+        opened: true,
+        reply: Some("a 00".into()),
+        state,
+    };
+    let result = |result| OrderState::Answering { at: WALL, result };
+    let states = [
+        OrderState::Held { due: WALL },
+        OrderState::Fired(INSTANCE),
+        result(OrderResult::Ran(Outcome::Succeeded)),
+        result(OrderResult::Refused("it is not there".into())),
+        result(OrderResult::Dropped),
+        OrderState::Over,
+    ];
+    states.into_iter().enumerate().map(order).collect()
 }
 
 fn policies() -> [Policy; 2] {
@@ -561,9 +625,28 @@ fn requests() -> Vec<Request> {
         open(Some(app_id()), Some(details())),
         open(None, None),
         Request::CreatePushChannel(app.clone()),
-        Request::ClosePushChannel(app),
+        Request::ClosePushChannel(app.clone()),
+        Request::EnableControlChannel(app.clone(), new_control_channel(None)),
+        Request::EnableControlChannel(app.clone(), new_control_channel(Some(HOST))),
+        Request::CloseControlChannel { app, id: "mail".into() },
     ]);
     all
+}
+
+fn new_control_channel(host: Option<HostId>) -> NewControlChannel {
+    let resource = match host {
+        None => ControlChannelTriggerResourceType::RequestSoftwareSlot,
+        Some(_) => ControlChannelTriggerResourceType::RequestHardwareSlot,
+    };
+    NewControlChannel {
+        key: SocketKey(6),
+        id: "mail".into(),
+        client: CLIENT,
+        host,
+        keep_alive: 25,
+        resource,
+        ended: host.is_some(),
+    }
 }
 
 fn reports() -> Vec<Report> {
@@ -607,9 +690,13 @@ pub(crate) fn inputs() -> Vec<Input> {
         Input::SocketReady(SocketKey(5), Readiness::Closed),
         Input::SocketsGone(vec![SocketKey(5), SocketKey(u64::MAX)]),
         Input::CallerGone(INSTANCE),
+        Input::ChannelSeen(SocketKey(6), Some(7)),
+        Input::ChannelSeen(SocketKey(6), None),
         Input::ChannelOpened { app: app_id(), uri: "mqtt://h/bgtask/m/a".into() },
         Input::ChannelRefused { app: app_id(), why: "away".into(), help: "wait".into() },
         Input::Pushed { app: app_id(), messages: pushes() },
+        Input::Ordered(vec![new_order()]),
+        Input::OrderAnswered(order_id()),
     ];
     let consents = [Consent::Granted, Consent::Refused, Consent::Unavailable("no portal".into())];
     all.extend(policies().map(Input::Policy));
@@ -654,6 +741,8 @@ fn replies() -> Vec<Reply> {
         Reply::AppService { status: *status, why: "so".into(), instance }
     };
     all.extend(AppServiceConnectionStatus::ALL.iter().map(opened));
+    let channel = |status: &_| Reply::ControlChannel { status: *status, why: "so".into() };
+    all.extend(ControlChannelTriggerStatus::ALL.iter().map(channel));
     all.extend(DeviceTriggerResult::ALL.iter().map(|result| Reply::DeviceUse(*result, "so".into())));
     all
 }
@@ -763,6 +852,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         Output::OpenChannel(app_id()),
         Output::CloseChannel(app_id()),
         Output::AcknowledgePushes(app_id(), vec![PushTicket(7), PushTicket(u64::MAX)]),
+        Output::AcknowledgeOrders(vec![PushTicket(7)]),
         Output::Plan { task: TASK, calendar: "@daily".into(), zone: None, after: WALL },
         Output::Plan { task: TASK, calendar: "0 3 * * *".into(), zone: Some("Asia/Tokyo".into()), after: WALL },
         Output::Unlisten(TASK),
@@ -792,9 +882,12 @@ pub(crate) fn outputs() -> Vec<Output> {
         WakeReason::Load(TASK),
         WakeReason::KeepAlive(TASK),
         WakeReason::More,
+        WakeReason::ChannelExpiry,
+        WakeReason::Fleet,
     ];
     let answers = replies().into_iter().map(Ok).chain(refusals().into_iter().map(Err));
     all.extend(subjects().into_iter().map(|subject| Output::Listen { task: TASK, app: app_id(), subject }));
+    all.extend(fleet_orders().into_iter().map(|order| Output::AnswerOrder(Box::new(order))));
     all.extend(orders().into_iter().map(|order| Output::Run(HOST, Box::new(order))));
     all.extend(reasons.map(|why| Output::Wake(Some(Wake { at: BOOT, why }))));
     all.extend(facts().into_iter().flat_map(|fact| [Output::Watch(fact), Output::Unwatch(fact)]));

@@ -61,8 +61,10 @@ impl Stage {
             states: Vec::new(),
             session: session(self.lives),
             channels: Vec::new(),
+            orders: Vec::new(),
             accounts: Vec::new(),
             sockets: Vec::new(),
+            edges: Vec::new(),
         };
         self.inbox.push_back(Input::Policy(self.setting.policy.clone()));
         self.inbox.extend(self.setting.apps.iter().cloned().map(Input::AppInstalled));

@@ -79,6 +79,8 @@ impl Stage {
                 | Output::OpenChannel(_)
                 | Output::CloseChannel(_)
                 | Output::AcknowledgePushes(..)
+                | Output::AcknowledgeOrders(_)
+                | Output::AnswerOrder(_)
                 | Output::WatchDevice(..)
                 | Output::UnwatchDevice(_)
                 | Output::Progressed { .. } => {}

@@ -323,6 +323,8 @@ impl Simulation {
             | Output::OpenChannel(_)
             | Output::CloseChannel(_)
             | Output::AcknowledgePushes(..)
+            | Output::AcknowledgeOrders(_)
+            | Output::AnswerOrder(_)
             | Output::DropSocket(_)
             | Output::ForgetCaller(_)
             | Output::WatchSocket(_)

@@ -47,6 +47,8 @@ pub struct YearsReport {
     pub steps: u64,
     /// How often the machine moved to another time zone.
     pub moves: u64,
+    /// How often the user began to save energy, or saved it no longer.
+    pub savings: u64,
     /// How often the machine was switched off and on.
     pub restarts: u64,
 }
@@ -109,6 +111,10 @@ fn day(world: &mut World, chance: &mut Chance, report: &mut YearsReport) {
                 report.restarts += 1;
             }
             288..=400 => world.power(chance.percent(50)),
+            401..=430 => {
+                world.save(chance.percent(50));
+                report.savings += 1;
+            }
             _ => {}
         }
         if after {

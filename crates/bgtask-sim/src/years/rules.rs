@@ -1,11 +1,12 @@
 //! The rules of time for one task alone: TM-1 to TM-3, D11, D12, and what `docs/time.md` says of clocks and zones.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bgtask_core::{Registration, Trigger, WallTime};
 
 use super::YearsReport;
-use super::world::{Life, Look, Stretch, Turn, World, tick, wakes};
+use super::world::{Life, Look, STRETCH, Stretch, Turn, World, tick, wakes};
 
 const SECOND: i64 = 1_000_000;
 /// A calendar that is not made up for may still be so late.
@@ -64,13 +65,26 @@ struct Rules<'a> {
     due: Option<WallTime>,
     place: usize,
     on_power: bool,
+    saving: bool,
+    /// What was stretched until then had to fire then, and not before.
+    unstretched: Option<WallTime>,
     /// Maintenance that has fired and not run.
     waits: bool,
 }
 
 impl<'a> Rules<'a> {
     fn of(registration: &'a Registration, stretches: &'a [Stretch], world: &'a mut World) -> Self {
-        Self { registration, stretches, world, due: None, place: 0, on_power: true, waits: false }
+        Self {
+            registration,
+            stretches,
+            world,
+            due: None,
+            place: 0,
+            on_power: true,
+            saving: false,
+            unstretched: None,
+            waits: false,
+        }
     }
 
     fn live(mut self, life: &Life, served: &mut BTreeSet<(usize, usize)>) -> Result<Right, String> {
@@ -101,6 +115,7 @@ impl<'a> Rules<'a> {
         match turn {
             Turn::Moved(place) => self.place = *place,
             Turn::Power(on) => self.on_power = *on,
+            Turn::Saving(on) => self.saving = *on,
             Turn::Begin | Turn::SetBack(_) | Turn::Restarted => {}
         }
     }
@@ -128,6 +143,7 @@ impl<'a> Rules<'a> {
                 self.plan_what_is_to_come(now);
             }
             Turn::Moved(_) => {}
+            Turn::Saving(on) => self.unstretched = (!on).then_some(now),
             // What waited for power runs when it comes, once (TM-7).
             Turn::Power(on) => right.runs += u64::from(on && std::mem::take(&mut self.waits)),
             Turn::Restarted => {
@@ -174,7 +190,7 @@ impl<'a> Rules<'a> {
             place += looks[place..].partition_point(|(at, _)| *at < earliest);
             let Some((at, how)) = looks.get(place).copied() else { break };
             served.insert((number, first + place));
-            let latest = earliest + self.accuracy();
+            let latest = earliest.max(self.unstretched.unwrap_or(earliest)) + self.accuracy();
             if at > latest && !self.may_be_late(how, at, latest) {
                 return Err(format!("{} fired at {at:?}, and had to by {latest:?}", self.registration.name));
             }
@@ -220,11 +236,23 @@ impl<'a> Rules<'a> {
         if self.registration.trigger.pace().is_some() {
             return due;
         }
+        let due = due + self.stretched_by();
         let ticks = (due.as_micros() + tick() - 1).div_euclid(tick());
         WallTime::from_micros(ticks * tick())
     }
 
-    fn accuracy(&self) -> std::time::Duration {
+    /// TM-4: while energy is saved an app's timer leaves out all but every fourth of its times, as long as that is no longer than a
+    /// day.
+    fn stretched_by(&self) -> Duration {
+        let Some(interval) = self.registration.trigger.interval().filter(|_| self.saving) else {
+            return Duration::ZERO;
+        };
+        let in_a_day = 86_400 / interval.as_secs().max(1);
+        let times = in_a_day.min(u64::from(STRETCH)).max(1);
+        interval * u32::try_from(times - 1).unwrap_or(0)
+    }
+
+    fn accuracy(&self) -> Duration {
         self.registration.trigger.pace().unwrap_or_default().accuracy
     }
 }

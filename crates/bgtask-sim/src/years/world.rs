@@ -19,6 +19,9 @@ const BEGIN: i64 = 1_893_456_000_000_000;
 /// Where the machine is taken to.
 const PLACES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Casablanca"];
 
+/// So many times as long are the intervals of apps while the user saves energy.
+pub(crate) const STRETCH: u32 = 4;
+
 /// How long the machine is awake when it was woken.
 const AWAKE: Duration = Duration::from_secs(5);
 
@@ -32,6 +35,8 @@ pub(crate) enum Turn {
     Moved(usize),
     /// External power came or went.
     Power(bool),
+    /// The user begins to save energy, or saves it no longer.
+    Saving(bool),
     /// Another broker began.
     Restarted,
 }
@@ -83,6 +88,7 @@ pub(crate) struct World {
     /// When it was woken, and nothing fired that may wake it.
     pub(crate) in_vain: Option<WallTime>,
     on_power: bool,
+    saving: bool,
     place: usize,
     calendars: BTreeMap<String, Calendar>,
     zones: BTreeMap<String, TimeZone>,
@@ -106,6 +112,7 @@ impl World {
             fired_that_wakes: 0,
             in_vain: None,
             on_power: true,
+            saving: false,
             place: 0,
             calendars: BTreeMap::new(),
             zones: PLACES.iter().map(|name| ((*name).to_owned(), zone(name))).collect(),
@@ -113,7 +120,8 @@ impl World {
             lives: BTreeMap::new(),
         };
         world.begin_broker();
-        for name in APPS {
+        // What may run while energy is saved is what is always allowed.
+        for name in APPS.into_iter().chain([App::COMMANDS]) {
             let setting = Some(AccessSetting::Always);
             let app = AppId::new(name).expect("an id");
             world.tell(Input::Request(RequestId(0), Request::SetAccess(app, setting)));
@@ -208,6 +216,13 @@ impl World {
         }
     }
 
+    pub(crate) fn save(&mut self, saving: bool) {
+        if std::mem::replace(&mut self.saving, saving) != saving {
+            self.turn(Turn::Saving(saving));
+            self.tell(Input::Report(Report::Level(Fact::EnergySaver, saving)));
+        }
+    }
+
     /// The machine is off for a while; meanwhile its clock may be set.
     pub(crate) fn switch_off(&mut self, time: Duration, micros: i64) {
         self.now = self.now + time;
@@ -276,7 +291,11 @@ impl World {
         match order {
             Output::Watch(Fact::TimeZone) => Some(Input::Report(self.zone_report())),
             Output::Watch(fact) => {
-                let level = fact == Fact::ExternalPower && self.on_power;
+                let level = match fact {
+                    Fact::ExternalPower => self.on_power,
+                    Fact::EnergySaver => self.saving,
+                    _ => false,
+                };
                 Some(Input::Report(Report::Level(fact, level)))
             }
             Output::Plan { task, calendar, zone, after } => {
@@ -361,6 +380,7 @@ fn config() -> Config {
         load_delay: Duration::ZERO,
         idle_after: None,
         may_wake: true,
+        stretch: bgtask_core::Stretch { saving: STRETCH, ..bgtask_core::Stretch::default() },
         budgets: Budgets { cpu: None, network: None, memory: None, ..Budgets::default() },
         ..Config::default()
     }

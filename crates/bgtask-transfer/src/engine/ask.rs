@@ -18,8 +18,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::outgoing::Outgoing;
+use super::proxy::Proxies;
 use super::{CHUNK, MAX_REDIRECTS, Settings, chain};
 use crate::Order;
 use crate::fault::Fault;
@@ -31,6 +33,7 @@ const AGENT: &str = concat!("bgtask/", env!("CARGO_PKG_VERSION"));
 /// The way to servers.
 pub(super) struct Network {
     tls: TlsConnector,
+    proxies: Proxies,
     connect: Duration,
     stall: Duration,
 }
@@ -42,7 +45,8 @@ impl Network {
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = config.map_err(|error| Fault::Final(format!("TLS cannot be used: {error}")))?;
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), connect: settings.connect, stall: settings.stall })
+        let (tls, proxies) = (TlsConnector::from(Arc::new(config)), settings.proxies.clone());
+        Ok(Self { tls, proxies, connect: settings.connect, stall: settings.stall })
     }
 
     /// Asks, and follows where the server points to. `body` makes what the request carries, anew for each.
@@ -72,36 +76,64 @@ impl Network {
     async fn send(
         &self,
         uri: &Uri,
-        request: Request<Outgoing>,
+        mut request: Request<Outgoing>,
         answer_within: Duration,
     ) -> Result<Response<Incoming>, Fault> {
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let unreachable = |why: &dyn std::fmt::Display| Fault::Network(format!("{host} cannot be reached: {why}"));
-        let late = || Fault::Network(format!("{host} cannot be reached: it did not answer in time"));
-        let connecting = timeout(self.connect, TcpStream::connect((bare, port)));
-        let stream = connecting.await.map_err(|_| late())?.map_err(|error| unreachable(&error))?;
-        if !tls {
-            return speak(stream, request, host, answer_within).await;
+        match (self.proxies.between(uri), tls) {
+            (None, false) => speak(self.connect(bare, port).await?, request, host, answer_within).await,
+            (None, true) => {
+                let stream = self.secure(self.connect(bare, port).await?, host, bare).await?;
+                speak(stream, request, host, answer_within).await
+            }
+            (Some(proxy), false) => {
+                // A proxy is told the whole of where to ask.
+                *request.uri_mut() = uri.clone();
+                proxy.introduce(request.headers_mut());
+                speak(self.connect(&proxy.host, proxy.port).await?, request, &proxy.host, answer_within).await
+            }
+            (Some(proxy), true) => {
+                let stream = self.connect(&proxy.host, proxy.port).await?;
+                let tunnel = proxy.tunnel(stream, &format!("{host}:{port}"), self.connect).await?;
+                speak(self.secure(tunnel, host, bare).await?, request, host, answer_within).await
+            }
         }
+    }
+
+    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Fault> {
+        let connected = timeout(self.connect, TcpStream::connect((host, port))).await.map_err(|_| late(host))?;
+        connected.map_err(|error| unreachable(host, &error))
+    }
+
+    async fn secure<S>(&self, stream: S, host: &str, bare: &str) -> Result<TlsStream<S>, Fault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let name = ServerName::try_from(bare.to_owned())
             .map_err(|error| Fault::Final(format!("{host} is no name that a certificate could have: {error}")))?;
-        let shaken = timeout(self.connect, self.tls.connect(name, stream)).await.map_err(|_| late())?;
-        let stream =
-            shaken.map_err(|error| match error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                // It may be somebody between here and there, such as the page of a café's network to log in.
-                true => Fault::server(format!("{host} is not trusted: {error}")),
-                false => unreachable(&error),
-            })?;
-        speak(stream, request, host, answer_within).await
+        let shaken = timeout(self.connect, self.tls.connect(name, stream)).await.map_err(|_| late(host))?;
+        shaken.map_err(|error| match error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+            // It may be somebody between here and there, such as the page of a café's network to log in.
+            true => Fault::server(format!("{host} is not trusted: {error}")),
+            false => unreachable(host, &error),
+        })
     }
 
     /// How long a body may be silent.
     pub(super) const fn stall(&self) -> Duration {
         self.stall
     }
+}
+
+fn unreachable(host: &str, why: &dyn std::fmt::Display) -> Fault {
+    Fault::Network(format!("{host} cannot be reached: {why}"))
+}
+
+pub(super) fn late(host: &str) -> Fault {
+    Fault::Network(format!("{host} cannot be reached: it did not answer in time"))
 }
 
 /// Whose word about a server counts.

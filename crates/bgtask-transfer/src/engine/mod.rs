@@ -5,6 +5,7 @@ mod ask;
 mod download;
 mod outgoing;
 mod pace;
+mod proxy;
 mod upload;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::fault::Fault;
 use crate::{Folder, Kind, Order, Phase, State};
 use ask::Network;
 use pace::pause_after;
+pub use proxy::Proxies;
 
 /// How many bytes are under way at a time, between the network and the disk: 64 KiB.
 pub const CHUNK: usize = 64 * 1024;
@@ -43,6 +45,8 @@ pub struct Settings {
     pub durable_every: u64,
     /// A file of certificates to trust instead of the system's, or those of `SSL_CERT_FILE`.
     pub trust: Option<PathBuf>,
+    /// Through what servers are asked: none.
+    pub proxies: Proxies,
 }
 
 impl Default for Settings {
@@ -56,6 +60,7 @@ impl Default for Settings {
             patience: 6,
             durable_every: 64 << 20,
             trust: None,
+            proxies: Proxies::default(),
         }
     }
 }

@@ -20,11 +20,27 @@ pub(crate) struct Content {
 impl Content {
     /// The bytes from there on, as many as fit.
     pub(crate) fn fill(self, from: u64, buffer: &mut [u8]) {
-        for (at, byte) in (from..).zip(buffer) {
+        let (mut at, mut rest) = (from, buffer);
+        while !rest.is_empty() {
             let word = (at / 8 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.seed;
-            let word = (word ^ (word >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            *byte = word.to_be_bytes()[(at % 8) as usize];
+            let word = (word ^ (word >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9).to_be_bytes();
+            let first = (at % 8) as usize;
+            let count = rest.len().min(8 - first);
+            rest[..count].copy_from_slice(&word[first..first + count]);
+            rest = &mut rest[count..];
+            at += count as u64;
         }
+    }
+
+    /// All of them, however many.
+    pub(crate) fn reader(self) -> impl Read {
+        let mut at = 0;
+        reading(move |buffer| {
+            let count = buffer.len().min(usize::try_from(self.len - at).unwrap_or(usize::MAX));
+            self.fill(at, &mut buffer[..count]);
+            at += count as u64;
+            count
+        })
     }
 
     /// All of them: for small files.
@@ -37,6 +53,17 @@ impl Content {
     fn tag(self) -> String {
         format!("\"{:x}-{:x}\"", self.len, self.seed)
     }
+}
+
+/// Reads what a function puts into a buffer, until it puts nothing there.
+fn reading(fill: impl FnMut(&mut [u8]) -> usize) -> impl Read {
+    struct Reading<F>(F);
+    impl<F: FnMut(&mut [u8]) -> usize> Read for Reading<F> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            Ok((self.0)(buffer))
+        }
+    }
+    Reading(fill)
 }
 
 /// What goes wrong with one request.
@@ -204,6 +231,10 @@ impl Server {
     fn converse(&self, stream: impl Read + Write) -> io::Result<()> {
         let mut stream = BufReader::new(stream);
         let seen = self.hear(&mut stream)?;
+        // Who was killed before it has asked has asked for nothing.
+        if !seen.line.ends_with('\n') {
+            return Ok(());
+        }
         let range =
             seen.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
         let if_range = seen.header("if-range").map(str::to_owned);

@@ -42,19 +42,30 @@
 //! }
 //! ```
 //!
+//! A connection with a session that lives on in a program, of HTTP or a WebSocket, is kept by the program itself, and runs its tasks by a
+//! [`ControlChannelTrigger`].
+//!
 //! `docs/sockets.md` has the whole of it: what a task can rely on, TLS, what becomes of sockets when a broker is started anew, and
 //! the bounds.
 
 mod activity;
+mod control_channel;
 mod socket;
 #[cfg(feature = "testing")]
 mod stand_in;
 #[cfg(test)]
 mod tests;
+mod unsent;
 
+pub use crate::trigger::ControlChannelTrigger as ControlChannelEventTrigger;
 pub use activity::{
     SocketActivityContext, SocketActivityInformation, SocketActivityKind, SocketActivityTriggerDetails,
     SocketActivityTriggerReason,
+};
+pub(crate) use control_channel::enable;
+pub use control_channel::{
+    ControlChannelTrigger, ControlChannelTriggerEventDetails, ControlChannelTriggerResetEventDetails,
+    ControlChannelTriggerResetReason, ControlChannelTriggerResourceType, ControlChannelTriggerStatus, FLUSH_TIMEOUT,
 };
 pub use socket::{DatagramSocket, SocketActivityConnectedStandbyAction, StreamSocket, StreamSocketListener};
 #[cfg(feature = "testing")]

@@ -18,6 +18,7 @@ use zbus::proxy::CacheProperties;
 use zbus::{Message, MessageStream};
 
 use super::activate::{MAX_WAITING_CALLS, activate};
+use super::channels::Channels;
 use super::dispatch::dispatch;
 use super::{BROKER_WAIT, Broker, Events};
 use crate::Error;
@@ -42,6 +43,7 @@ pub(super) struct App {
     pub(super) activated: Arc<Activated>,
     pub(super) activates: watch::Receiver<bool>,
     pub(super) activating: Arc<Mutex<()>>,
+    pub(super) channels: Arc<Channels>,
 }
 
 #[derive(Clone, Debug)]
@@ -137,6 +139,14 @@ async fn attach_and_hear(app: &mut App, link: &watch::Sender<Link>) -> Result<()
     let (entries, connection) = (Entries::of(&app.activated), broker.inner().connection().clone());
     tokio::spawn(activate(Arc::clone(&app.activating), entries, info.data_dir.clone(), called, connection));
     link.send_replace(Link::Up(Up { broker: broker.clone(), info }));
+    let mut announcing = std::pin::pin!(app.channels.announce(&broker, &target.app));
+    tokio::select! {
+        () = &mut announcing => {}
+        () = &mut hearing => {
+            app.events.disconnected();
+            return Ok(());
+        }
+    }
     let ended = loop {
         tokio::select! {
             () = &mut hearing => break Ok(()),

@@ -2,12 +2,14 @@
 //! of the broker, made anew if the runtime it lived in is gone.
 
 mod activate;
+mod channels;
 mod dispatch;
 mod events;
 mod link;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +23,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Error;
 use crate::host::{Activated, Entry, Host};
+use channels::Channels;
+pub(crate) use channels::Enabled;
 pub(crate) use events::Events;
 pub use events::{EventRegistrationToken, MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS};
 use link::{App, Link, Target, Up};
@@ -56,6 +60,7 @@ pub(crate) struct Session {
     activates: watch::Sender<bool>,
     /// Held by whoever serves such activations.
     activating: Arc<tokio::sync::Mutex<()>>,
+    channels: Arc<Channels>,
     running: Mutex<Option<Running>>,
 }
 
@@ -82,6 +87,7 @@ impl Session {
             activated: Arc::default(),
             activates: watch::Sender::new(false),
             activating: Arc::default(),
+            channels: Arc::default(),
             running: Mutex::new(None),
         })
     }
@@ -112,6 +118,11 @@ impl Session {
             // Without a runtime there is no link either, until the next call makes one.
             let _ = self.link();
         }
+    }
+
+    /// Whether the broker may activate the app in this process.
+    pub(crate) fn activates(&self) -> bool {
+        *self.activates.borrow()
     }
 
     /// What the broker said when the session was attached.
@@ -192,10 +203,17 @@ impl Session {
             activated: Arc::clone(&self.activated),
             activates: self.activates.subscribe(),
             activating: Arc::clone(&self.activating),
+            channels: Arc::clone(&self.channels),
         };
         let task = link::run(app, state, Arc::clone(&wanted));
         *running = Some(Running { task: runtime.spawn(task), state: receiver.clone(), wanted });
         Ok(receiver)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Session").field(&self.target.app).finish()
     }
 }
 

@@ -23,9 +23,11 @@
 //! An app has at most 200 transfers that are not over and attached to: one whose end was told to the app is forgotten.
 //! The file is one in the app's data folder, `ApplicationData`. `docs/transfers.md` tells what happens when.
 
+mod group;
 mod operation;
 mod order;
 
+pub use group::{BackgroundTransferCompletionGroup, BackgroundTransferCompletionGroupTriggerDetails};
 pub use operation::{BackgroundTransferProgress, DownloadOperation, UploadOperation};
 pub use order::{BackgroundDownloader, BackgroundUploader};
 

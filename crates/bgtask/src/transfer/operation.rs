@@ -42,7 +42,7 @@ pub(super) async fn all(kind: &str) -> Result<Vec<Operation>, Error> {
     Ok(known.into_iter().filter(|info| info.kind == kind).map(Operation::known).collect())
 }
 
-async fn list() -> Result<Vec<TransferInfo>, Error> {
+pub(super) async fn list() -> Result<Vec<TransferInfo>, Error> {
     Session::current().ask("ListTransfers", |broker, app| async move { broker.list_transfers(&app).await }).await
 }
 
@@ -51,7 +51,7 @@ impl Operation {
         Self { id: order.id.clone().unwrap_or_default(), order }
     }
 
-    fn known(info: TransferInfo) -> Self {
+    pub(super) fn known(info: TransferInfo) -> Self {
         let order = TransferOrder {
             id: Some(info.id.clone()),
             kind: info.kind,

@@ -3,7 +3,10 @@ use std::path::{Path, PathBuf};
 use bgtask_wire::TransferOrder;
 
 use super::operation::{Operation, all};
-use super::{BackgroundTransferCostPolicy, BackgroundTransferPriority, DownloadOperation, UploadOperation};
+use super::{
+    BackgroundTransferCompletionGroup, BackgroundTransferCostPolicy, BackgroundTransferPriority, DownloadOperation,
+    UploadOperation,
+};
 use crate::{Error, Uuid};
 
 /// What transfers of one maker have in common.
@@ -14,6 +17,7 @@ struct Manner {
     cost: Option<BackgroundTransferCostPolicy>,
     priority: Option<BackgroundTransferPriority>,
     group: Option<String>,
+    completion_group: Option<Uuid>,
 }
 
 impl Manner {
@@ -28,6 +32,7 @@ impl Manner {
             cost: self.cost.map(BackgroundTransferCostPolicy::number),
             priority: self.priority.map(BackgroundTransferPriority::number),
             group: self.group.clone(),
+            completion_group: self.completion_group.map(|group| group.to_string()),
             sha256: None,
         }
     }
@@ -66,6 +71,14 @@ macro_rules! manner {
         #[must_use]
         pub fn transfer_group(mut self, name: impl Into<String>) -> Self {
             self.0.group = Some(name.into());
+            self
+        }
+
+        /// Adds its transfers to a group whose task hears when all of them have ended. Where the group is enabled already, starting them
+        /// is refused (NEI-4).
+        #[must_use]
+        pub fn completion_group(mut self, group: &BackgroundTransferCompletionGroup) -> Self {
+            self.0.completion_group = Some(group.id);
             self
         }
     };

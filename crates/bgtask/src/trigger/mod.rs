@@ -2,6 +2,7 @@
 
 mod bluetooth;
 mod bus;
+mod control_channel;
 mod custom;
 mod demand;
 mod device;
@@ -18,6 +19,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod transfer;
 mod user_data;
 mod wire;
 
@@ -29,6 +31,7 @@ pub use bus::{
     DBusSignalEvent, DBusSignalTrigger, MessageBus, UnitManager, UnitState, UnitStateEvent, UnitStateTrigger,
 };
 
+pub use control_channel::ControlChannelTrigger;
 pub use custom::{CustomSystemEvent, CustomSystemEventTrigger, CustomSystemEventTriggerRecurrence};
 pub use demand::{
     ApplicationTrigger, ApplicationTriggerResult, MediaProcessingTrigger, MediaProcessingTriggerResult, TriggerResponse,
@@ -58,6 +61,7 @@ pub use system::{SystemTrigger, SystemTriggerType};
 #[cfg(all(test, feature = "testing"))]
 pub(crate) use tests::examples;
 pub use timer::{MaintenanceTrigger, TimeTrigger};
+pub use transfer::BackgroundTransferCompletionGroupTrigger;
 pub use user_data::{
     AppointmentStoreNotificationTrigger, ContactStoreNotificationTrigger, StoreChange, StoreChangeKind,
 };
@@ -157,6 +161,8 @@ triggers! {
     ToastNotificationHistoryChanged(ToastNotificationHistoryChangedTrigger),
     /// What arrives at a socket that was handed over.
     SocketActivity(SocketActivityTrigger),
+    /// What arrives at a connection that the app keeps, or that its server wants to hear something.
+    ControlChannel(ControlChannelTrigger),
     /// A message that a server pushes.
     PushNotification(PushNotificationTrigger),
     /// A text message.
@@ -177,5 +183,7 @@ triggers! {
     AppointmentStoreNotification(AppointmentStoreNotificationTrigger),
     /// A change of the user's contacts.
     ContactStoreNotification(ContactStoreNotificationTrigger),
+    /// The end of a group of transfers.
+    BackgroundTransferCompletionGroup(BackgroundTransferCompletionGroupTrigger),
     }
 }

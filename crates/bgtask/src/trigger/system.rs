@@ -17,7 +17,8 @@ windows_enum! {
         UserAway = 3,
         /// The network changed: its connectivity, its cost, or which network it is.
         NetworkStateChange = 4,
-        /// A control channel was reset. It cannot be one-shot (SYS-2). Nothing resets one yet.
+        /// A control channel was reset: its process or its connection is gone. It cannot be one-shot (SYS-2). Its task gets
+        /// [`ControlChannelTriggerResetEventDetails`](crate::network::ControlChannelTriggerResetEventDetails).
         ControlChannelReset = 5,
         /// The Internet became reachable.
         InternetAvailable = 6,

@@ -48,6 +48,7 @@ pub(crate) fn examples() -> Vec<Trigger> {
         SmartCardTrigger::new(SmartCardTriggerType::ReaderCardAddedOrRemoved).reader("Alcor*").into(),
         AppointmentStoreNotificationTrigger::new().store("system-calendar").into(),
         ContactStoreNotificationTrigger::new().into(),
+        crate::transfer::BackgroundTransferCompletionGroup::new().trigger().into(),
     ]
 }
 

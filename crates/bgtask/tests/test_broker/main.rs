@@ -8,4 +8,5 @@ mod refusals;
 mod restart;
 mod sample;
 mod scenarios;
+mod services;
 mod sockets;

@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use bgtask_core::{AppId, ClientId, Event, InstanceId, Notice, Registration};
+use bgtask_core::{AppId, ClientId, Event, HostId, InstanceId, Notice, Registration};
 use bgtask_wire::{BROKER_INTERFACE, BROKER_PATH, PEER_NAME, TransferInfo};
 use tokio::sync::{mpsc, oneshot};
 use zbus::Message;
@@ -59,6 +59,8 @@ pub(crate) type Hold = oneshot::Sender<Infallible>;
 pub(crate) struct Client {
     pub(crate) identity: Identity,
     pub(crate) door: Door,
+    /// The host that it is in, where the broker started that.
+    pub(crate) host: Option<HostId>,
     pid: i32,
     held: Option<OwnedFd>,
     outbox: mpsc::Sender<Message>,
@@ -94,9 +96,9 @@ impl Clients {
         Self { connected: HashMap::new(), bus }
     }
 
-    pub(crate) fn enter(&mut self, id: ClientId, identity: Identity, visitor: Visitor) {
+    pub(crate) fn enter(&mut self, id: ClientId, identity: Identity, host: Option<HostId>, visitor: Visitor) {
         let Visitor { process, door, held, outbox, hold } = visitor;
-        let client = Client { identity, door, pid: process.pid, held, outbox, _hold: hold, watching: None };
+        let client = Client { identity, door, host, pid: process.pid, held, outbox, _hold: hold, watching: None };
         self.connected.insert(id, client);
     }
 
@@ -169,18 +171,19 @@ impl Clients {
         }
     }
 
-    /// Tells everybody who watches how far a transfer is.
-    pub(crate) fn announce_transfer(&mut self, info: &TransferInfo) {
+    /// Tells everybody who watches how far a transfer of this app is; where nobody does, that is not found out.
+    pub(crate) fn announce_transfer(&mut self, owner: &str, describe: impl FnOnce() -> TransferInfo) {
         let watches = |client: &Client| match &client.watching {
             None => false,
             Some(Scope::All) => true,
-            Some(Scope::App(app)) => app.as_str() == info.app,
+            Some(Scope::App(app)) => app.as_str() == owner,
         };
         let watching: Vec<_> = self.connected.iter().filter(|(_, it)| watches(it)).map(|(id, _)| *id).collect();
         if watching.is_empty() && self.bus.is_none() {
             return;
         }
-        let message = Message::signal(BROKER_PATH, BROKER_INTERFACE, "TransferChanged").sender(PEER_NAME).build(info);
+        let message =
+            Message::signal(BROKER_PATH, BROKER_INTERFACE, "TransferChanged").sender(PEER_NAME).build(&describe());
         match message {
             Ok(message) => self.tell_all(watching, message),
             Err(error) => tracing::error!("a transfer cannot be told of: {error}"),

@@ -100,6 +100,8 @@ impl Driver {
         let doubt = match Subject::of(&new.trigger) {
             // Its channel is opened by itself, and whether there is a server was said.
             Some(Subject::Events { class: EventClass::PushNotification, .. }) => None,
+            // The broker itself carries what is in the group.
+            Some(Subject::Events { class: EventClass::BackgroundTransferCompletionGroup, .. }) => None,
             Some(Subject::Events { class, properties }) if !self.listeners.hears(&new.trigger) => {
                 bgtask_convert::subject(class, &properties, Some(app)).ok().map(Doubt::Subject)
             }

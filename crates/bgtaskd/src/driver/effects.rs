@@ -13,8 +13,15 @@ use crate::clients;
 use crate::hosts::{Given, log_name};
 
 impl Driver {
-    /// What an effect has for the core to know comes after it, in `follow_ups`.
+    /// Performs an order, if this turn has time for it, else the next that has. What it has for the core to know comes after it,
+    /// in `follow_ups`.
     pub(super) fn perform(&mut self, effect: Output) {
+        if let Some(effect) = self.launches.admit(effect) {
+            self.perform_now(effect);
+        }
+    }
+
+    pub(super) fn perform_now(&mut self, effect: Output) {
         match effect {
             Output::Launch { host, app, program, limits } => self.launch(host, &app, &program, limits),
             Output::Plan { task, calendar, zone, after } => {
@@ -23,6 +30,11 @@ impl Driver {
             }
             Output::Listen { task, app, subject } if is_push(&subject) => {
                 self.follow_ups.push_back(self.push.listen(task, app));
+            }
+            Output::Listen { task, app, subject: Subject::Events { class, properties } }
+                if class == EventClass::BackgroundTransferCompletionGroup =>
+            {
+                self.hear_of_transfers(task, &app, class, properties);
             }
             Output::Listen { task, app, subject } => {
                 self.follow_ups.extend(self.listeners.listen(task, &app, subject));
@@ -34,6 +46,8 @@ impl Driver {
             Output::OpenChannel(app) => self.follow_ups.extend(self.push.open(app)),
             Output::CloseChannel(app) => self.follow_ups.extend(self.push.close(&app)),
             Output::AcknowledgePushes(app, tickets) => self.push.acknowledge(&app, &tickets),
+            Output::AcknowledgeOrders(tickets) => self.fleet.iter_mut().for_each(|fleet| fleet.acknowledge(&tickets)),
+            Output::AnswerOrder(order) => self.fleet.iter_mut().for_each(|fleet| fleet.answer(&order)),
             Output::WatchDevice(task, details) => self.follow_ups.extend(self.devices.watch(task, &details)),
             Output::UnwatchDevice(task) => self.devices.unwatch(task),
             Output::Progressed { task, instance, value, message } => {

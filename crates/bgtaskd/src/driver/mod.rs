@@ -4,10 +4,12 @@ mod clock;
 mod doubts;
 mod durable;
 mod effects;
+mod launches;
 mod notify;
 mod open;
 mod start;
 mod task_files;
+mod transfer_groups;
 mod transfers;
 
 pub(crate) use self::doubts::Tried;
@@ -19,13 +21,13 @@ use std::io::BufWriter;
 use std::time::Duration;
 
 use bgtask_core::{
-    ClientId, Core, HostId, Input, InstanceId, Now, Output, Readiness, Refusal, Reply, Request, RequestId, SocketKey,
-    Wake,
+    AppId, ClientId, Core, HostId, Input, InstanceId, NewControlChannel, Now, Output, Readiness, Refusal, Reply,
+    Request, RequestId, SocketKey, Wake,
 };
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
 use bgtask_sources::{EventReport, PathReport, Report, SourceKind};
-use bgtask_wire::{Call, Error, ErrorKind, HostSignal};
+use bgtask_wire::{Call, EnablingChannel, Error, ErrorKind, HostSignal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use zbus::Message;
@@ -40,6 +42,7 @@ use crate::clients::{self, Answer, Asked, Clients, HandOver};
 use crate::consent::Consents;
 use crate::devices::Devices;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
 use crate::hosts::Hosts;
 use crate::inbox::{Incoming, MAX_BATCH};
 use crate::inhibitor::Inhibitor;
@@ -47,7 +50,7 @@ use crate::listeners::Listeners;
 use crate::options::Options;
 use crate::places::{Occupied, Places};
 use crate::policy::Policies;
-use crate::push::Push;
+use crate::push::{MAX_REPORTS, Push};
 use crate::service_manager::Watchdog;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
@@ -55,6 +58,7 @@ use crate::task_files::TaskFiles;
 use crate::transfers::Transfers;
 use clock::Clock;
 use durable::Durable;
+use launches::Launches;
 
 /// The store is tidied when nothing has happened for so long after a commit: one wake-up for many changes.
 const STORE_REST: Duration = Duration::from_millis(200);
@@ -77,6 +81,8 @@ struct Driver {
     apps: Apps,
     clients: Clients,
     hosts: Hosts,
+    /// Those that are to be started, and for whose start this turn has no time.
+    launches: Launches,
     /// The commands whose program is being started.
     commands: HashMap<HostId, InstanceId>,
     /// What commands wrote.
@@ -91,8 +97,11 @@ struct Driver {
     doubts: Doubts,
     notifier: Notifier,
     push: Push,
+    fleet: Option<Fleet>,
     task_files: TaskFiles,
     transfers: Transfers,
+    /// Whose transfers may be carried may be another since it was last looked at.
+    access_changes: bool,
     policies: Policies,
     consents: Consents,
     places: Places,
@@ -103,6 +112,7 @@ struct Driver {
     events: mpsc::Receiver<(u128, EventReport)>,
     device_events: mpsc::Receiver<(u128, EventReport)>,
     push_reports: mpsc::Receiver<bgtask_push::Report>,
+    fleet_reports: mpsc::Receiver<bgtask_push::Report>,
     recorder: Option<Recorder<BufWriter<File>>>,
     /// Calls whose answer is the core's.
     asked: HashMap<RequestId, (ClientId, Message)>,
@@ -115,6 +125,8 @@ struct Driver {
     /// Something is left to do once nothing has happened for so long: replacing a used launcher, tidying the store.
     untidy: Option<Duration>,
     watchdog: Watchdog,
+    /// The last turn was not one that time brought about.
+    heard_others: bool,
     /// It was told to stop, and waits for its hosts.
     stopping: bool,
     _occupied: Occupied,
@@ -130,6 +142,11 @@ impl Driver {
                 self.untidy.get_or_insert(STORE_REST);
             }
             let now = Clock::now();
+            self.heard_others = !matches!(came, Came::Wake);
+            for order in self.launches.begin_turn() {
+                self.perform_now(order);
+            }
+            self.follow_up(now);
             match came {
                 Came::Inbox => {
                     for incoming in waiting.drain(..) {
@@ -144,6 +161,7 @@ impl Driver {
                 Came::Report(report) => {
                     if lets_connect(&report) {
                         self.push.nudge();
+                        self.fleet.iter_mut().for_each(Fleet::nudge);
                     }
                     let input = self.sources.input(report);
                     self.handle(now, input);
@@ -154,21 +172,33 @@ impl Driver {
                 Came::Events(key, report) => {
                     self.listeners.came(key, report).into_iter().for_each(|input| self.handle(now, input));
                 }
-                Came::Push(report) => {
-                    self.push.came(report).into_iter().for_each(|input| self.handle(now, input));
+                Came::Push(first) => {
+                    let mut inputs = self.push.came(first);
+                    // Those that wait behind it cost no commit of their own.
+                    for _ in 1..MAX_REPORTS {
+                        let Ok(next) = self.push_reports.try_recv() else { break };
+                        inputs.extend(self.push.came(next));
+                    }
+                    inputs.into_iter().for_each(|input| self.handle(now, input));
+                }
+                Came::Fleet(report) => {
+                    let inputs = self.fleet.as_mut().map(|fleet| fleet.came(report));
+                    inputs.into_iter().flatten().for_each(|input| self.handle(now, input));
                 }
                 Came::Device(key, report) => {
                     if let Some(input) = self.devices.came(key, &report) {
                         self.handle(now, input);
                     }
                 }
-                Came::Retry => {}
+                Came::Retry | Came::Launches => {}
                 Came::Sockets(seen) => {
                     for (key, readiness) in seen {
-                        self.handle(now, Input::SocketReady(key, readiness));
+                        let input = self.sockets.input(key, readiness);
+                        self.handle(now, input);
                     }
                 }
             }
+            self.settle_withheld_transfers(now);
             self.finish_turn()?;
         }
         tracing::info!("stopped");
@@ -189,6 +219,12 @@ impl Driver {
         }
         tokio::select! {
             biased;
+            // Who calls without a pause does not hold up time: every other turn may be one of its.
+            rang = self.clock.rings(), if works && self.heard_others => {
+                rang.map_err(clock)?;
+                tokio::task::yield_now().await;
+                return Ok(Came::Wake);
+            }
             Some(report) = self.reports.recv() => return Ok(Came::Report(report)),
             Some((key, report)) = self.changes.recv() => return Ok(Came::Changes(key, report)),
             Some((key, report)) = self.events.recv() => return Ok(Came::Events(key, report)),
@@ -199,6 +235,7 @@ impl Driver {
             }
             // Whoever is flooded hears its hosts and clients nevertheless.
             Some(report) = self.push_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Push(report)),
+            Some(report) = self.fleet_reports.recv(), if self.inbox.is_empty() && works => return Ok(Came::Fleet(report)),
             _ = self.inbox.recv_many(waiting, MAX_BATCH) => {}
             rang = self.clock.rings(), if works => {
                 rang.map_err(clock)?;
@@ -206,6 +243,7 @@ impl Driver {
                 tokio::task::yield_now().await;
                 return Ok(Came::Wake);
             }
+            () = tokio::task::yield_now(), if !self.launches.is_empty() => return Ok(Came::Launches),
             came = after(pause) => return Ok(came),
         }
         // Others were about to knock: let them in, while there is room.
@@ -221,10 +259,11 @@ impl Driver {
     fn take(&mut self, now: Now, incoming: Incoming) {
         match incoming {
             Incoming::Client(id, visitor) => {
-                let host = self.hosts.app_of(&visitor.process.cgroup, visitor.process.session);
-                let identity = visitor.process.identify(&self.apps, host);
+                let host = self.hosts.holding(&visitor.process.cgroup, visitor.process.session);
+                let (host, app) = host.map_or((None, None), |(host, app)| (Some(host), Some(app)));
+                let identity = visitor.process.identify(&self.apps, app);
                 tracing::debug!(client = id.0, pid = visitor.process.pid, ?identity, "client connected");
-                self.clients.enter(id, identity, visitor);
+                self.clients.enter(id, identity, host, visitor);
             }
             Incoming::Said(id, message) => match (message.message_type(), self.hosts.of_client(id)) {
                 (MessageType::MethodCall, _) => self.call(now, id, &message),
@@ -252,7 +291,9 @@ impl Driver {
             Incoming::TaskFiles => self.read_task_files(now),
             Incoming::Apps => {
                 for input in self.apps.read() {
+                    let gone = if let Input::AppRemoved(app) = &input { Some(app.clone()) } else { None };
                     self.handle(now, input);
+                    gone.into_iter().for_each(|app| self.cancel_transfers_of(now, &app));
                 }
             }
             Incoming::Policies => {
@@ -277,6 +318,8 @@ impl Driver {
     fn stop(&mut self, now: Now, why: &str) {
         tracing::info!("stopping: {why}");
         if std::mem::replace(&mut self.stopping, true) {
+            // Who has not been started could not be ended.
+            self.launches.take_all().into_iter().for_each(|order| self.perform_now(order));
             let hosts: Vec<_> = self.core.hosts().map(|host| host.id).collect();
             hosts.into_iter().for_each(|host| self.part_with(host));
         } else {
@@ -325,6 +368,7 @@ impl Driver {
                 self.handle(now, Input::Attach { client: id, app, activates });
             }
             Ok(Answer::HandOver(transfer)) => self.transfer_socket(now, id, message, *transfer),
+            Ok(Answer::EnableChannel(app, asked)) => self.enable_channel(now, id, message, app, *asked),
             Err(error) => self.reply(id, message, Err(error)),
         }
     }
@@ -338,21 +382,35 @@ impl Driver {
                 self.ask(now, id, message, request);
             }
             Err(error) => {
-                let kind = match error.kind() {
-                    std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
-                    std::io::ErrorKind::Unsupported => ErrorKind::NotSupported,
-                    _ => ErrorKind::LimitReached,
-                };
-                self.reply(id, message, Err(Error::new(kind, format!("the socket cannot be handed over: {error}"))));
+                self.reply(id, message, Err(no_socket("the socket cannot be handed over", &error)));
             }
+        }
+    }
+
+    /// The broker has a copy of the connection before the core hears of the channel.
+    fn enable_channel(&mut self, now: Now, id: ClientId, message: &Message, app: AppId, asked: EnablingChannel) {
+        let Some(host) = self.clients.get(id).map(|client| client.host) else { return };
+        let EnablingChannel { id: name, transport, keep_alive, resource, .. } = asked;
+        let resource = match bgtask_convert::channel_resource(resource) {
+            Ok(resource) => resource,
+            Err(error) => return self.reply(id, message, Err(error)),
+        };
+        match self.sockets.watch_over(transport) {
+            Ok((key, ended)) => {
+                let new = NewControlChannel { key, id: name, client: id, host, keep_alive, resource, ended };
+                self.ask(now, id, message, Request::EnableControlChannel(app, new));
+            }
+            Err(error) => self.reply(id, message, Err(no_socket("the connection cannot be watched", &error))),
         }
     }
 
     /// Asks the core, unless its answer could not be made durable now.
     fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) -> Option<RequestId> {
         if self.durable.retry().is_some() {
-            if let Request::TransferSocket(_, new) = &request {
-                self.sockets.drop(new.key);
+            match &request {
+                Request::TransferSocket(_, new) => self.sockets.drop(new.key),
+                Request::EnableControlChannel(_, new) => self.sockets.drop(new.key),
+                _ => {}
             }
             let text = "the broker cannot make anything durable now (its log says why): try again later";
             self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
@@ -418,6 +476,7 @@ impl Driver {
     fn decide(&mut self, now: Now, input: Input) {
         let recorded = self.recorder.is_some().then(|| input.clone());
         let mut outputs = Vec::new();
+        self.access_changes |= may_change_access(&input);
         self.core.handle(now, input);
         loop {
             let output = self.core.poll();
@@ -476,6 +535,7 @@ impl Driver {
                 effects::log(&event);
                 self.put_away_after(&event);
                 self.transfer_went_on(&event);
+                self.transfer_group_was_told(&event);
                 self.clients.announce(&event);
             }
             self.follow_ups.extend(committed.late.then_some(Input::CaughtUp));
@@ -503,9 +563,11 @@ enum Came {
     Events(u128, EventReport),
     Device(u128, EventReport),
     Push(bgtask_push::Report),
+    Fleet(bgtask_push::Report),
     Inbox,
     Wake,
     Retry,
+    Launches,
     Idle,
     Sockets(Vec<(SocketKey, Readiness)>),
 }
@@ -513,6 +575,17 @@ enum Came {
 /// Whether a server may be reached that could not be before.
 fn lets_connect(report: &Report) -> bool {
     matches!(report, Report::Level(SourceKind::Internet, true) | Report::Level(SourceKind::Standby, false))
+}
+
+/// Whether somebody may have said who may have transfers carried, or an app has come or gone (U-26).
+const fn may_change_access(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::Policy(_)
+            | Input::Attach { .. }
+            | Input::Detach(_)
+            | Input::Request(_, Request::SetAccess(..) | Request::SetBackground { .. })
+    )
 }
 
 async fn after(pause: Option<(Duration, Came)>) -> Came {
@@ -523,4 +596,14 @@ async fn after(pause: Option<(Duration, Came)>) -> Came {
         }
         None => std::future::pending().await,
     }
+}
+
+/// Why the broker cannot take a socket in.
+fn no_socket(what: &str, error: &std::io::Error) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
+        std::io::ErrorKind::Unsupported => ErrorKind::NotSupported,
+        _ => ErrorKind::LimitReached,
+    };
+    Error::new(kind, format!("{what}: {error}"))
 }

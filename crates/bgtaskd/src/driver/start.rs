@@ -12,7 +12,7 @@ use bgtask_host::{Containment, HostSpec, Keeper, Keepers, Spawner, SpawnerConfig
 use bgtask_log::Logs;
 use bgtask_manifest::App as Declared;
 use bgtask_record::{Loading, Recorder};
-use bgtask_sources::World;
+use bgtask_sources::{BusKind, World};
 use bgtask_store::{StateRow, Store};
 use bgtask_wire::{ADDRESS_VARIABLE, Address, host_names};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::doubts::Doubts;
 use super::durable::Durable;
+use super::launches::Launches;
 use super::notify::Notifier;
 use super::{Driver, STORE_REST};
 use crate::app_services::AppServices;
@@ -34,6 +35,7 @@ use crate::consent::Consents;
 use crate::containment;
 use crate::devices::Devices;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
 use crate::hosts::{self, Hosts};
 use crate::inbox::{Incoming, MAX_WAITING};
 use crate::inhibitor::Inhibitor;
@@ -90,7 +92,7 @@ pub(super) struct Environment {
 impl Driver {
     pub(super) async fn start(options: &Options) -> Result<Self, Failure> {
         let places = Places::of(options)?;
-        let config = Config::read(&places.config)?;
+        let mut config = Config::read(&places.config)?;
         let occupied = places.occupy()?;
         let store = Store::open(&places.state).map_err(|error| Failure::new("the store cannot be opened", error))?;
         let (post, inbox) = mpsc::channel(MAX_WAITING);
@@ -98,7 +100,10 @@ impl Driver {
         let (seen, changes) = mpsc::channel(MAX_WAITING);
         let (happened, events) = mpsc::channel(MAX_WAITING);
         let (gone, device_events) = mpsc::channel(MAX_WAITING);
-        let (push, push_reports) = Push::new(config.push.clone(), &places.state)?;
+        let world = World::new(&options.sysroot);
+        let session_bus = world.bus_address(BusKind::Session);
+        let (push, push_reports) = Push::new(config.push.clone(), &places.state, session_bus)?;
+        let (fleet, fleet_reports) = Fleet::new(config.fleet.take(), &places.state)?;
         let use_cgroups = containment::settle(config.containment, places.private).await?;
         let hosts = Hosts::new(spawner(&places, &config, use_cgroups)?, post.clone());
         make_room_for_files();
@@ -108,7 +113,6 @@ impl Driver {
         let bus = if places.private { None } else { SessionBus::open(entrance.clone()).await };
         let clock = Clock::new(&options.sysroot)
             .map_err(|error| Failure::new("the timer of the broker cannot be made", error))?;
-        let world = World::new(&options.sysroot);
         let centre = world.notifications();
         centre.keep_in(&places.runtime);
         let mut handed_over = HandedOver::take();
@@ -122,6 +126,7 @@ impl Driver {
             apps: Apps::new(places.apps.clone()),
             clients: Clients::new(bus),
             hosts,
+            launches: Launches::default(),
             commands: HashMap::new(),
             logs: Logs::open(places.logs())
                 .map_err(|error| Failure::new("the logs of commands cannot be kept", error))?,
@@ -137,6 +142,7 @@ impl Driver {
             push,
             task_files: TaskFiles::new(places.task_files()),
             transfers,
+            access_changes: false,
             environment: Environment::of(&places, config.confinement),
             inbox,
             reports,
@@ -144,6 +150,8 @@ impl Driver {
             events,
             device_events,
             push_reports,
+            fleet,
+            fleet_reports,
             recorder,
             asked: HashMap::new(),
             last_request: 0,
@@ -152,6 +160,7 @@ impl Driver {
             follow_ups: VecDeque::new(),
             untidy: Some(STORE_REST),
             watchdog: Watchdog::new(),
+            heard_others: false,
             stopping: false,
             _occupied: occupied,
             policies: Policies::new(options.sysroot.join(policy::FOLDER)),

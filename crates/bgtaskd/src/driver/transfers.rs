@@ -3,14 +3,14 @@
 
 use bgtask_core::{App, AppId, CancellationReason, ClientId, Event, EventKind, Now, Outcome, Reply, Request, TaskId};
 use bgtask_transfer::{FolderError, TransferId};
-use bgtask_wire::{Error, ErrorKind, TransferStatus};
+use bgtask_wire::{Error, ErrorKind, TransferInfo, TransferStatus};
 use zbus::Message;
 
 use super::Driver;
 use super::clock::Clock;
 use crate::clients::{Control, Transferring, answered};
 use crate::hosts::chain;
-use crate::transfers::{Transfers, describe};
+use crate::transfers::{Transfer, Transfers, describe, withheld};
 
 impl Driver {
     /// Finds the tasks of the transfers again, and gives one to those that have none.
@@ -24,13 +24,48 @@ impl Driver {
                 None => self.part_with_task(now, task),
             }
         }
+        for app in self.transfers.apps() {
+            if !App::BUILT_IN.contains(&app.as_str()) && self.apps.is_gone(&app) {
+                self.cancel_transfers_of(now, &app);
+            }
+        }
+        self.find_transfer_groups();
         self.transfers.ids().into_iter().for_each(|id| self.look_after(now, id));
+    }
+
+    /// Its app is gone, and nobody is left to have them.
+    pub(super) fn cancel_transfers_of(&mut self, now: Now, app: &AppId) {
+        let its = self.transfers.iter().filter(|transfer| transfer.kept.order.app == app.as_str());
+        let its: Vec<_> = its.map(|transfer| transfer.kept.order.id).collect();
+        its.into_iter().for_each(|id| self.forget_transfer(now, id));
+    }
+
+    /// U-26: what the owner of an app may not have carried any more rests, and what it may have again goes on.
+    pub(super) fn settle_withheld_transfers(&mut self, now: Now) {
+        if !std::mem::take(&mut self.access_changes) {
+            return;
+        }
+        let rests = |transfer: &Transfer| {
+            let registration =
+                transfer.task.and_then(|task| self.core.task(task)).map(|(registration, _)| registration);
+            registration.is_some_and(|registration| registration.paused)
+        };
+        let wrong = |transfer: &&Transfer| {
+            let should = transfer.kept.paused || withheld(&transfer.kept.order.app, &self.core).is_some();
+            !transfer.kept.state.phase.is_over() && rests(transfer) != should
+        };
+        let changed: Vec<_> = self.transfers.iter().filter(wrong).map(|transfer| transfer.kept.order.id).collect();
+        for id in changed {
+            self.look_after(now, id);
+            self.announce_transfer(now, id, None);
+        }
     }
 
     /// Brings about what has to be: a task for what is to be carried, an activation unless it rests, nothing for what is over.
     fn look_after(&mut self, now: Now, id: TransferId) {
         let Some(transfer) = self.transfers.get(id) else { return };
-        let (over, paused, task) = (transfer.kept.state.phase.is_over(), transfer.kept.paused, transfer.task);
+        let paused = transfer.kept.paused || withheld(&transfer.kept.order.app, &self.core).is_some();
+        let (over, task) = (transfer.kept.state.phase.is_over(), transfer.task);
         if over {
             self.transfers.set_task(id, None);
             task.into_iter().for_each(|task| self.part_with_task(now, task));
@@ -98,6 +133,17 @@ impl Driver {
                 self.forget_transfer(now, id);
                 answered(message, &())
             }
+            Transferring::Control(id, Control::Forget) => {
+                if !self.transfers.is_awaited(id) {
+                    self.forget_transfer(now, id);
+                }
+                answered(message, &())
+            }
+            Transferring::Enable(group) => {
+                self.transfers.enable(group.clone()).map_err(|error| unkept(&error))?;
+                self.settle_transfer_group(now, &group);
+                answered(message, &())
+            }
             Transferring::Control(id, control) => {
                 let paused = control == Control::Pause;
                 self.transfers.set_paused(id, paused).map_err(|error| unkept(&error))?;
@@ -108,14 +154,16 @@ impl Driver {
         }
     }
 
-    fn forget_transfer(&mut self, now: Now, id: TransferId) {
+    pub(super) fn forget_transfer(&mut self, now: Now, id: TransferId) {
         let Some(transfer) = self.transfers.get(id) else { return };
+        let group = transfer.group();
         if !transfer.kept.state.phase.is_over() {
             self.announce_transfer(now, id, Some(TransferStatus::Canceled));
         }
         if let Some(task) = self.transfers.remove(id) {
             self.part_with_task(now, task);
         }
+        group.iter().for_each(|group| self.settle_transfer_group(now, group));
     }
 
     /// Something has happened to a task that carries one.
@@ -134,6 +182,8 @@ impl Driver {
         if over || matches!(event.kind, EventKind::Retrying { .. }) {
             self.transfers.refresh(id);
             self.look_after(now, id);
+            let group = self.transfers.get(id).and_then(Transfer::group);
+            group.iter().for_each(|group| self.settle_transfer_group(now, group));
         }
         if let EventKind::Retrying { outcome, .. } = &event.kind
             && was_stopped(outcome)
@@ -154,11 +204,11 @@ impl Driver {
     /// Tells everybody who watches its app how far it is; `status` is one that it leaves no trace of.
     fn announce_transfer(&mut self, now: Now, id: TransferId, status: Option<TransferStatus>) {
         let Some(transfer) = self.transfers.get(id) else { return };
-        let mut info = describe(transfer, &self.core, now);
-        if let Some(status) = status {
-            info.status = status.number();
-        }
-        self.clients.announce_transfer(&info);
+        self.clients.announce_transfer(&transfer.kept.order.app, || {
+            let info = describe(transfer, &self.core, now);
+            let status = status.map_or(info.status, TransferStatus::number);
+            TransferInfo { status, ..info }
+        });
     }
 }
 

@@ -161,10 +161,11 @@ impl Hosts {
         self.adopted.remove_client(client);
     }
 
-    /// The app in whose host a process runs that is in this cgroup and session, if it is in one.
-    pub(crate) fn app_of(&self, cgroup: &str, session: Option<i32>) -> Option<AppId> {
-        let holds = |entry: &&Entry| entry.exit.is_none() && entry.host.holds(cgroup, session);
-        self.running.values().filter(|entry| entry.program().is_some()).find(holds)?.program().map(|it| it.app.clone())
+    /// The host of an app in which a process runs that is in this cgroup and session, if it is in one.
+    pub(crate) fn holding(&self, cgroup: &str, session: Option<i32>) -> Option<(HostId, AppId)> {
+        let programs = self.running.iter().filter_map(|(id, entry)| Some((id, entry, entry.program()?)));
+        let mut holding = programs.filter(|(_, entry, _)| entry.exit.is_none() && entry.host.holds(cgroup, session));
+        holding.next().map(|(id, _, program)| (*id, program.app.clone()))
     }
 
     /// The client that a host is, unless the broker started it.

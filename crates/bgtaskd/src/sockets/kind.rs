@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use bgtask_core::SocketKind;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::ioctl_fionread;
 use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
@@ -52,13 +53,29 @@ pub(super) fn has_more(socket: &OwnedFd, kind: SocketKind) -> bool {
     }
 }
 
-/// A connection that was reset, as against a socket that never had one: only the former has an error to tell, or bytes.
-fn has_ended(socket: &OwnedFd) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+/// How much there is to read; of what does not say so, whether there is something.
+pub(super) fn unread(socket: &OwnedFd, kind: SocketKind) -> u32 {
+    match kind {
+        SocketKind::StreamSocketListener => 1,
+        _ => ioctl_fionread(socket).map_or(1, |bytes| u32::try_from(bytes).unwrap_or(u32::MAX)),
+    }
+}
+
+/// A connection that was reset or closed, as against a socket that never had one: only the former has an error to tell, or bytes.
+pub(super) fn has_ended(socket: &OwnedFd) -> bool {
+    // Who was never connected is writable and hung up at once, and has no end of its input.
+    seen_now(socket).contains(PollFlags::RDHUP)
+}
+
+/// Whether there is nothing to see at it now.
+pub(super) fn is_quiet(socket: &OwnedFd) -> bool {
+    seen_now(socket).is_empty()
+}
+
+fn seen_now(socket: &OwnedFd) -> PollFlags {
     let mut looked = [PollFd::new(socket, PollFlags::IN | PollFlags::RDHUP)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // Who was never connected is writable and hung up at once, and has no end of its input.
-    poll(&mut looked, Some(&at_once)).is_ok() && looked[0].revents().contains(PollFlags::RDHUP)
+    poll(&mut looked, Some(&at_once)).map_or(PollFlags::empty(), |_| looked[0].revents())
 }
 
 #[cfg(test)]

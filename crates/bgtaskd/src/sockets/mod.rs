@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::sockopt::socket_cookie;
 
-use bgtask_core::{Readiness, SocketKey, SocketKind};
+use bgtask_core::{Input, Readiness, SocketKey, SocketKind};
 
 use self::kind::kind_of;
 use self::watcher::Watcher;
@@ -32,6 +32,8 @@ struct Held {
     /// What it is, where it is one to be watched, and the kernel's number for it.
     kind: Option<(SocketKind, u64)>,
     watched: bool,
+    /// Its app holds the connection itself: it is a copy, of a control channel.
+    of_channel: bool,
 }
 
 impl Sockets {
@@ -57,7 +59,7 @@ impl Sockets {
     pub(crate) fn keep(&mut self, socket: OwnedFd) -> SocketKey {
         self.last += 1;
         let key = SocketKey(self.last);
-        self.held.insert(key, Held { socket, kind: None, watched: false });
+        self.held.insert(key, Held { socket, kind: None, watched: false, of_channel: false });
         key
     }
 
@@ -80,11 +82,26 @@ impl Sockets {
         Ok((key, kind, again))
     }
 
+    /// Takes in a copy of a connection that its app goes on using. Answers its key, and whether it has ended already.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_over`](Self::take_over).
+    pub(crate) fn watch_over(&mut self, socket: OwnedFd) -> io::Result<(SocketKey, bool)> {
+        let kind = kind_of(&socket)?;
+        let (cookie, ended) = (socket_cookie(&socket)?, kind::has_ended(&socket));
+        let key = SocketKey(self.last + 1);
+        self.watcher.add(key, &socket)?;
+        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false, of_channel: true });
+        self.last = key.0;
+        Ok((key, ended))
+    }
+
     fn enter(&mut self, key: SocketKey, socket: OwnedFd, kind: SocketKind) -> io::Result<()> {
         let cookie = socket_cookie(&socket)?;
         self.watcher.add(key, &socket)?;
         self.by_cookie.insert(cookie, key);
-        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false });
+        self.held.insert(key, Held { socket, kind: Some((kind, cookie)), watched: false, of_channel: false });
         Ok(())
     }
 
@@ -114,7 +131,9 @@ impl Sockets {
                 self.by_cookie.remove(&cookie);
             }
             self.watcher.remove(&held.socket);
-            shelf::remove(key);
+            if !held.of_channel {
+                shelf::remove(key);
+            }
         }
         Some(held.socket)
     }
@@ -150,8 +169,23 @@ impl Sockets {
             {
                 *readiness = Readiness::Readable;
             }
+            // Its app was quicker, and has read it: that is no news.
+            if held.of_channel && held.watched && kind::is_quiet(&held.socket) {
+                return self.watcher.arm(*key, &held.socket).is_err();
+            }
             std::mem::take(&mut held.watched)
         });
         Ok(seen)
+    }
+
+    /// What was seen, for the core.
+    pub(crate) fn input(&self, key: SocketKey, readiness: Readiness) -> Input {
+        match self.held.get(&key).filter(|held| held.of_channel) {
+            Some(held) => {
+                let unread = held.kind.filter(|_| readiness == Readiness::Readable);
+                Input::ChannelSeen(key, unread.map(|(kind, _)| kind::unread(&held.socket, kind)))
+            }
+            None => Input::SocketReady(key, readiness),
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The transfers there are. The folder is what is true of them: this table is what was last read there, and which task carries each.
 
+mod groups;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,14 +11,15 @@ use std::time::Duration;
 
 use bgtask_confine::Plan;
 use bgtask_core::{
-    Command, Condition, CustomSystemEventTriggerRecurrence, Entry, NewRegistration, Retry, SystemConditionType, TaskId,
-    Trigger,
+    AppId, Command, Condition, CustomSystemEventTriggerRecurrence, Entry, NewRegistration, Retry, SystemConditionType,
+    TaskId, Trigger,
 };
 use bgtask_transfer::{CostPolicy, Folder, FolderError, Kept, Kind, Order, Priority, TransferId, part_of};
 
 use crate::failure::Failure;
 use crate::hosts::chain;
-pub(crate) use wire::{describe, invalid, order};
+pub(crate) use groups::Group;
+pub(crate) use wire::{describe, invalid, order, withheld};
 
 /// The most transfers of one app that are not over and forgotten.
 pub(crate) const MAX_TRANSFERS_PER_APP: usize = 200;
@@ -45,6 +47,7 @@ pub(crate) struct Transfers {
     worker: Option<PathBuf>,
     socket: PathBuf,
     known: BTreeMap<TransferId, Transfer>,
+    groups: groups::Groups,
     /// What the workers of forgotten transfers may write until they have ended.
     leaving: BTreeMap<TaskId, PathBuf>,
 }
@@ -60,13 +63,14 @@ impl Transfers {
     /// Those that were there before.
     pub(crate) fn read(path: PathBuf, socket: PathBuf) -> Result<Self, Failure> {
         let folder = Folder::new(&path);
-        let (kept, wrong) =
-            folder.all().map_err(|error| Failure::new("the background transfers cannot be read", error))?;
+        let unread = |error| Failure::new("the background transfers cannot be read", error);
+        let (kept, wrong) = folder.all().map_err(unread)?;
+        let groups = groups::Groups::read(&folder).map_err(unread)?;
         for error in wrong {
             tracing::warn!("a background transfer is left as it is: {}", chain(&error));
         }
         let known = kept.into_iter().map(|kept| (kept.order.id, Transfer { kept, task: None })).collect();
-        Ok(Self { folder, path, worker: worker(), socket, known, leaving: BTreeMap::new() })
+        Ok(Self { folder, path, worker: worker(), socket, known, groups, leaving: BTreeMap::new() })
     }
 
     pub(crate) fn get(&self, id: TransferId) -> Option<&Transfer> {
@@ -82,6 +86,11 @@ impl Transfers {
 
     pub(crate) fn ids(&self) -> Vec<TransferId> {
         self.known.keys().copied().collect()
+    }
+
+    /// Whose there are.
+    pub(crate) fn apps(&self) -> BTreeSet<AppId> {
+        self.known.values().filter_map(|transfer| AppId::new(&transfer.kept.order.app).ok()).collect()
     }
 
     pub(crate) fn of_task(&self, task: TaskId) -> Option<TransferId> {

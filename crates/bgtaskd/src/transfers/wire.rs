@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgtask_core::{Activation, ActivationState, App, Core, Fact, Now, TaskId, words};
+use bgtask_core::{Activation, ActivationState, App, AppId, Core, Fact, Now, TaskId, words};
 use bgtask_transfer::{CostPolicy, Kind, Order, Phase, Priority, Said};
 use bgtask_wire::{Error, ErrorKind, TransferInfo, TransferOrder, TransferStatus};
 
@@ -24,6 +24,8 @@ pub(crate) fn order(app: &str, info: TransferOrder, now: Now) -> Result<Order, E
     order.cost = by_number(COSTS, cost, "BackgroundTransferCostPolicy: 0 Default, 1 UnrestrictedOnly, 2 Always")?;
     order.priority = by_number(PRIORITIES, priority, "BackgroundTransferPriority: 0 Default, 1 High, 2 Low")?;
     order.group = info.group.unwrap_or_default();
+    order.completion_group =
+        info.completion_group.map(|group| group.parse()).transpose().map_err(|error| invalid(&error))?;
     order.sha256 = info.sha256.map(|sum| sum.parse()).transpose().map_err(|error| invalid(&error))?;
     order.created = now.wall.as_micros();
     order.check().map_err(|error| invalid(&error))?;
@@ -69,6 +71,7 @@ pub(crate) fn describe(transfer: &Transfer, core: &Core, now: Now) -> TransferIn
         cost: number_of(COSTS, order.cost),
         priority: number_of(PRIORITIES, order.priority),
         group: order.group.clone(),
+        completion_group: order.completion_group.map(|group| group.to_string()),
         created: order.created,
         task: transfer.task.map(|task| task.to_string()),
     }
@@ -78,6 +81,9 @@ pub(crate) fn describe(transfer: &Transfer, core: &Core, now: Now) -> TransferIn
 fn standing(transfer: &Transfer, activation: Option<&Activation>, core: &Core, now: Now) -> (TransferStatus, String) {
     if transfer.kept.paused {
         return (TransferStatus::PausedByApplication, "It was told to rest.".to_owned());
+    }
+    if let Some(why) = withheld(&transfer.kept.order.app, core) {
+        return (TransferStatus::PausedSystemPolicy, why);
     }
     let status = match activation {
         None => TransferStatus::Idle,
@@ -97,6 +103,18 @@ fn standing(transfer: &Transfer, activation: Option<&Activation>, core: &Core, n
     (status, why)
 }
 
+/// U-26: why the owner of a transfer may not have it carried now, where that is so. Nobody has to ask for access to transfer
+/// something (ACC-27), so only who says no counts; and who says no to work in the background says nothing of an app that is there.
+pub(crate) fn withheld(app: &str, core: &Core) -> Option<String> {
+    use bgtask_core::BackgroundAccessStatus::{DeniedBySystemPolicy, DeniedByUser};
+    let id = AppId::new(app).ok().filter(|_| !App::BUILT_IN.contains(&app))?;
+    let denied = matches!(core.access(&id), DeniedByUser | DeniedBySystemPolicy);
+    (denied && !core.is_there(&id)).then(|| {
+        let who = core.access_decided_by(&id);
+        format!("{app} may not run in the background, says {who}: its transfers go on while it is there itself.")
+    })
+}
+
 /// What failed, and when it is tried again.
 fn again(transfer: &Transfer, activation: Option<&Activation>, now: Now) -> String {
     let at = activation.and_then(|activation| activation.not_before).unwrap_or(now.wall);
@@ -111,7 +129,7 @@ fn waiting(task: Option<TaskId>, activation: &Activation, core: &Core, now: Now)
     let conditions = task.and_then(|task| core.task(task)).map(|(registration, _)| &*registration.conditions);
     let lacks =
         |fact: Fact| conditions.unwrap_or_default().iter().any(|condition| condition.fact() == fact) && is(fact, false);
-    let transfers = bgtask_core::AppId::new(App::TRANSFERS).expect("it is an app id");
+    let transfers = AppId::new(App::TRANSFERS).expect("it is an app id");
     if is(Fact::EnergySaver, true) || !core.access(&transfers).allows() {
         TransferStatus::PausedSystemPolicy
     } else if lacks(Fact::Internet) {

@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::model::app::TaskType;
 use crate::model::condition::Condition;
+use crate::model::control_channel::{CHANNEL, ChannelSide, ON, check_channel_id};
 use crate::model::fact::Fact;
 use crate::model::registration::{Entry, NewRegistration, Standing};
 use crate::model::subject::{EventClass, Properties, Support};
@@ -34,6 +35,7 @@ impl Core {
         self.check_freshness(&new.trigger)?;
         self.check_declared(app, new)?;
         self.check_supported(new)?;
+        self.check_only_one(app, &new.trigger, leaving)?;
         self.check_limits(app, &new.trigger, leaving)
     }
 
@@ -110,6 +112,25 @@ impl Core {
             self.check_fact(condition.fact(), || format!("the condition {condition}"))?;
         }
         self.check_sources(new)
+    }
+
+    /// BLD-16: a group of transfers tells one task of its end.
+    fn check_only_one(&self, app: &AppId, trigger: &Trigger, leaving: &[TaskId]) -> Result<(), Refusal> {
+        if !is_of_transfers(trigger) {
+            return Ok(());
+        }
+        let has_it = |task: &&Task| {
+            let its = &task.registration;
+            its.trigger == *trigger && its.standing != Standing::Unregistered && !leaving.contains(&its.id)
+        };
+        match self.tasks.of_app(app).find(has_it) {
+            None => Ok(()),
+            Some(task) => Err(Refusal::InvalidArgument(format!(
+                "the trigger of this group of transfers belongs to the task {:?} already, and to one only (BLD-16): make \
+                 another group",
+                task.registration.name
+            ))),
+        }
     }
 
     /// Waking the machine is said to be impossible when it is asked for, not when it does not happen (D16).
@@ -191,19 +212,40 @@ fn check_shape(new: &NewRegistration) -> Result<(), Refusal> {
     check_group(new)?;
     check_trigger(&new.trigger)?;
     check_device_use(new)?;
-    let for_sockets = matches!(new.trigger, Trigger::Event { class: EventClass::SocketActivity, .. });
-    if for_sockets && new.entry.command().is_some() {
-        return Err(Refusal::NotSupported {
-            what: "a command with a SocketActivityTrigger".into(),
-            why: "only the app that opened a socket can hand it over".into(),
-            help: "use a socket unit of systemd, which opens one for a command".into(),
-        });
-    }
+    check_is_of_an_app(new)?;
     match &new.entry {
         Entry::Command(command) => command::check(command, &new.trigger),
         _ if new.trigger.is_for_commands() => Err(Refusal::OnlyForCommands(new.trigger.class().to_owned())),
         _ => Ok(()),
     }
+}
+
+/// What only an app can have.
+fn check_is_of_an_app(new: &NewRegistration) -> Result<(), Refusal> {
+    let (why, help) = match new.trigger {
+        Trigger::Event { class: EventClass::ControlChannel, .. } => (
+            "only the process that holds a connection can run the tasks of its channel",
+            "use a socket unit of systemd, which holds a connection for a command",
+        ),
+        Trigger::Event { class: EventClass::SocketActivity, .. } => (
+            "only the app that opened a socket can hand it over",
+            "use a socket unit of systemd, which opens one for a command",
+        ),
+        Trigger::Event { class: EventClass::BackgroundTransferCompletionGroup, .. } => (
+            "only an app has groups of transfers",
+            "run `bgtask transfers add --wait` in a script, and what comes after it",
+        ),
+        _ => return Ok(()),
+    };
+    if new.entry.command().is_none() {
+        return Ok(());
+    }
+    let what = format!("a command with a {}", new.trigger.class());
+    Err(Refusal::NotSupported { what, why: why.into(), help: help.into() })
+}
+
+fn is_of_transfers(trigger: &Trigger) -> bool {
+    matches!(trigger, Trigger::Event { class: EventClass::BackgroundTransferCompletionGroup, .. })
 }
 
 fn check_group(new: &NewRegistration) -> Result<(), Refusal> {
@@ -231,7 +273,10 @@ fn check_condition(condition: Condition) -> Result<(), Refusal> {
 fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
     match trigger {
         Trigger::Condition { condition, .. } => check_condition(*condition),
-        Trigger::Event { class, properties, .. } => check_properties(*class, properties),
+        Trigger::Event { class, properties, .. } => {
+            check_properties(*class, properties)?;
+            if *class == EventClass::ControlChannel { check_channel(properties) } else { Ok(()) }
+        }
         Trigger::AppService { .. } => {
             let text = "an app service is declared in the manifest, under [[app_service]]: no app registers one";
             Err(Refusal::InvalidArgument(text.into()))
@@ -250,6 +295,17 @@ fn check_trigger(trigger: &Trigger) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// CCT-7: which channel, and what of it.
+fn check_channel(properties: &Properties) -> Result<(), Refusal> {
+    let property = |name| properties.get(name).map(|value| &**value).unwrap_or_default();
+    check_channel_id(property(CHANNEL))?;
+    if ChannelSide::from_word(property(ON)).is_some() {
+        return Ok(());
+    }
+    let text = format!("a ControlChannelTrigger with {ON}={:?}: it is push or keep-alive", property(ON));
+    Err(Refusal::InvalidArgument(text))
 }
 
 /// The task types that allow a trigger (§13.2, and decision 9 of §18: both words are accepted).

@@ -91,6 +91,12 @@ impl Hosts {
         candidates.max_by_key(|(until, id)| (*until, std::cmp::Reverse(*id))).map(|(_, id)| id)
     }
 
+    /// The hosts that the broker started and that have nothing to run, however long they linger.
+    pub(in crate::broker) fn resting(&self) -> impl Iterator<Item = &Host> {
+        let rests = |host: &&Host| matches!((&host.kind, host.state), (HostKind::Launched(_), HostState::Idle { .. }));
+        self.iter().filter(rests)
+    }
+
     /// Lingering hosts with the end of their time.
     pub(in crate::broker) fn idle(&self) -> impl Iterator<Item = (BootTime, &Host)> {
         self.by_id.values().filter_map(|host| match host.state {

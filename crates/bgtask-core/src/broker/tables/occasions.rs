@@ -20,8 +20,8 @@ pub(in crate::broker) enum Occasion {
     Calendar,
     /// What is listened to.
     Listening,
-    /// Intervals are stretched, or are no longer.
-    Interval,
+    /// Something happens to a control channel of that id.
+    ControlChannel(Arc<str>),
 }
 
 impl Occasion {
@@ -32,7 +32,7 @@ impl Occasion {
             Trigger::Condition { .. } => Self::Condition,
             Trigger::SessionStart { .. } => Self::Session,
             Trigger::Calendar { .. } => Self::Calendar,
-            Trigger::Time { one_shot: false, .. } | Trigger::Maintenance { one_shot: false, .. } => Self::Interval,
+            trigger if let Some((id, _)) = trigger.control_channel() => Self::ControlChannel(Arc::clone(id)),
             trigger if Subject::is_behind(trigger) => Self::Listening,
             _ => return None,
         })
@@ -63,8 +63,8 @@ impl Occasions {
         self.0.get(occasion).into_iter().flatten().copied()
     }
 
-    /// The first of them from an id on, and not more than so many.
-    pub(super) fn concerned_from(&self, occasion: &Occasion, from: TaskId, most: usize) -> Vec<TaskId> {
-        self.0.get(occasion).map(|ids| ids.range(from..).take(most).copied().collect()).unwrap_or_default()
+    /// Those from an id on.
+    pub(super) fn concerned_from(&self, occasion: &Occasion, from: TaskId) -> impl Iterator<Item = TaskId> {
+        self.0.get(occasion).into_iter().flat_map(move |ids| ids.range(from..)).copied()
     }
 }

@@ -1,9 +1,9 @@
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 
-use super::{Agenda, Alarm, Facts, IdMap, Occasion, Occasions, Times, stands_on};
+use super::{Agenda, Alarm, Facts, Few, IdMap, Line, Occasion, Occasions, Times, stands_on};
 use crate::activation::{Activation, ActivationEvent};
 use crate::broker::{Gate, Occupancy};
 use crate::ids::{AppId, HostId, InstanceId, TaskId};
@@ -18,9 +18,9 @@ use crate::time::{BootTime, WallTime};
 pub(in crate::broker) struct Task {
     pub(in crate::broker) registration: Registration,
     /// Accepted and not yet given to a host, in the order they go.
-    pub(in crate::broker) waiting: VecDeque<Activation>,
+    pub(in crate::broker) waiting: Few<Activation>,
     /// Given to a host.
-    pub(in crate::broker) running: Vec<Activation>,
+    pub(in crate::broker) running: Few<Activation>,
     /// What its first waiting activation was last seen to wait for: only a change of it is news.
     gate: Option<Box<Gate>>,
     /// Where it stands among those that wait, in the order they fired.
@@ -32,7 +32,7 @@ pub(in crate::broker) struct Task {
     /// It came due together with more than can run at once: they start one after the other.
     pub(in crate::broker) in_storm: bool,
     /// How many orders to plan its calendar have not been answered.
-    pub(in crate::broker) plans: u32,
+    pub(in crate::broker) plans: u16,
     /// Thousandths of wake-ups that served it beside those of its timer, since it was last told what it came to cost.
     pub(in crate::broker) wakes: u32,
     /// How well it is listened for it.
@@ -76,6 +76,7 @@ pub(in crate::broker) struct Tasks {
     waiting: BTreeMap<u64, TaskId>,
     /// Those of them that were last seen to wait for nothing, or for a slot.
     open: BTreeMap<AppId, BTreeMap<u64, TaskId>>,
+    line: Line,
     last_place: u64,
     occupied: BTreeMap<InstanceId, TaskId>,
     agenda: Agenda,
@@ -108,14 +109,27 @@ impl Tasks {
         self.of_app.get(app).into_iter().flatten().filter_map(|id| self.get(*id))
     }
 
+    /// All, from one of an app on.
+    pub(in crate::broker) fn all_from(&self, app: &AppId, from: TaskId) -> impl Iterator<Item = &Task> {
+        let others = self.of_app.range::<AppId, _>((Bound::Excluded(app), Bound::Unbounded));
+        let others = others.flat_map(|(_, ids)| ids).filter_map(|id| self.get(*id));
+        self.of_app_from(app, from).chain(others)
+    }
+
+    /// Those of an app, from an id on.
+    pub(in crate::broker) fn of_app_from(&self, app: &AppId, from: TaskId) -> impl Iterator<Item = &Task> {
+        let ids = self.of_app.get(app).into_iter().flat_map(move |ids| ids.range(from..));
+        ids.filter_map(|id| self.get(*id))
+    }
+
     /// Those that something concerns at once.
     pub(in crate::broker) fn concerned(&self, occasion: &Occasion) -> impl Iterator<Item = &Task> {
         self.occasions.concerned(occasion).filter_map(|id| self.get(id))
     }
 
-    /// Those that something concerns, from an id on and not more than so many.
-    pub(in crate::broker) fn concerned_from(&self, occasion: &Occasion, from: TaskId, most: usize) -> Vec<TaskId> {
-        self.occasions.concerned_from(occasion, from, most)
+    /// Those that something concerns, from an id on.
+    pub(in crate::broker) fn concerned_from(&self, occasion: &Occasion, from: TaskId) -> impl Iterator<Item = &Task> {
+        self.occasions.concerned_from(occasion, from).filter_map(|id| self.get(id))
     }
 
     /// How often one of them was looked at so far.
@@ -131,9 +145,12 @@ impl Tasks {
         self.of_app.get(app).map_or(0, BTreeSet::len)
     }
 
-    /// So many more are about to come.
-    pub(in crate::broker) fn reserve(&mut self, more: usize) {
-        self.by_id.reserve(more);
+    /// These are about to come, and nobody has come before: what is put in order at once takes less room.
+    pub(in crate::broker) fn expect(&mut self, coming: &[Registration]) {
+        self.by_id.reserve(coming.len());
+        let mut of_app = BTreeMap::<_, Vec<_>>::new();
+        coming.iter().for_each(|its| of_app.entry(&its.app).or_default().push(its.id));
+        self.of_app = of_app.into_iter().map(|(app, ids)| (app.clone(), ids.into_iter().collect())).collect();
     }
 
     pub(in crate::broker) fn insert(&mut self, mut registration: Registration, facts: &mut Facts) {
@@ -143,8 +160,8 @@ impl Tasks {
         self.occasions.insert(id, &registration.trigger);
         let task = Task {
             registration,
-            waiting: VecDeque::new(),
-            running: Vec::new(),
+            waiting: Few::NONE,
+            running: Few::NONE,
             gate: None,
             place: None,
             times: Times::NONE,
@@ -175,14 +192,14 @@ impl Tasks {
 
     /// The last waiting activation of a task, to change it.
     pub(in crate::broker) fn last_waiting_mut(&mut self, id: TaskId) -> Option<&mut Activation> {
-        let last = self.by_id.get_mut(&id)?.waiting.back_mut()?;
+        let last = self.by_id.get_mut(&id)?.waiting.last_mut()?;
         self.dirty.insert(last.instance, id);
         Some(last)
     }
 
     /// The first waiting activation of a task, to change it.
     pub(in crate::broker) fn first_waiting_mut(&mut self, id: TaskId) -> Option<&mut Activation> {
-        let first = self.by_id.get_mut(&id)?.waiting.front_mut()?;
+        let first = self.by_id.get_mut(&id)?.waiting.first_mut()?;
         self.dirty.insert(first.instance, id);
         Some(first)
     }
@@ -191,16 +208,14 @@ impl Tasks {
     pub(in crate::broker) fn wait(&mut self, id: TaskId, activation: Activation) {
         self.dirty.insert(activation.instance, id);
         if let Some(task) = self.by_id.get_mut(&id) {
-            // There is seldom more than one.
-            task.waiting.reserve_exact(1);
-            task.waiting.push_back(activation);
+            task.waiting.push(activation);
             self.enqueue(id);
         }
     }
 
     /// Takes what waits away, to let it wait elsewhere.
-    pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> VecDeque<Activation> {
-        let waiting = self.by_id.get_mut(&id).map(|task| std::mem::take(&mut task.waiting));
+    pub(in crate::broker) fn take_waiting(&mut self, id: TaskId) -> Vec<Activation> {
+        let waiting = self.by_id.get_mut(&id).map(|task| task.waiting.take());
         self.forget_load(id);
         self.dequeue(id);
         waiting.unwrap_or_default()
@@ -236,6 +251,7 @@ impl Tasks {
         task.gate = None;
         self.dirty.insert(activation.instance, id);
         self.occupied.insert(activation.instance, id);
+        self.line.occupy(&task.registration.app);
         task.running.push(activation);
         self.forget_load(id);
         self.left_the_queue(id);
@@ -249,7 +265,7 @@ impl Tasks {
         }
         let task = self.by_id.get_mut(&id)?;
         let place = task.waiting.iter().position(|activation| activation.instance == instance)?;
-        let ended = task.waiting.remove(place);
+        let ended = Some(task.waiting.remove(place));
         task.gate = None;
         self.dirty.insert(instance, id);
         self.left_the_queue(id);
@@ -294,6 +310,7 @@ impl Tasks {
         } else {
             take(&mut self.open, &registration.app, place);
         }
+        self.line.set_first(&registration.app, first_of(&self.open, &registration.app));
         if open && registration.fresh_within().is_some() {
             self.promising.insert(id);
         } else {
@@ -309,7 +326,9 @@ impl Tasks {
     fn take_running(&mut self, instance: InstanceId) -> Option<(TaskId, Activation)> {
         let id = self.occupied.remove(&instance)?;
         self.dirty.insert(instance, id);
-        let running = &mut self.by_id.get_mut(&id)?.running;
+        let task = self.by_id.get_mut(&id)?;
+        self.line.release(&task.registration.app);
+        let running = &mut task.running;
         let place = running.iter().position(|activation| activation.instance == instance)?;
         Some((id, running.remove(place)))
     }
@@ -394,6 +413,7 @@ impl Tasks {
         let Some(place) = task.place.take().map(NonZeroU64::get) else { return };
         self.waiting.remove(&place);
         take(&mut self.open, &task.registration.app, place);
+        self.line.set_first(&task.registration.app, first_of(&self.open, &task.registration.app));
         self.promising.remove(&id);
         self.critical.remove(&(place, id));
     }
@@ -426,15 +446,32 @@ impl Tasks {
     /// Nobody is open until it has been looked at again: where those are that have to be.
     pub(in crate::broker) fn close_all(&mut self) -> Option<RangeInclusive<u64>> {
         self.open.clear();
+        self.line.close_all();
         self.promising.clear();
         self.critical.clear();
         let ((first, _), (last, _)) = self.waiting.first_key_value().zip(self.waiting.last_key_value())?;
         Some(*first..=*last)
     }
 
-    /// Those of them that were last seen to wait for nothing, or for a slot; each with its place in the order they fired.
-    pub(in crate::broker) fn open(&self) -> impl Iterator<Item = (&AppId, impl Iterator<Item = (u64, TaskId)> + '_)> {
-        self.open.iter().map(|(app, queue)| (app, queue.iter().map(|(place, id)| (*place, *id))))
+    /// The apps with some that were last seen to wait for nothing, or for a slot, in the order in which it is their turn, each with
+    /// how many of its instances are on a host.
+    pub(in crate::broker) fn line(&self) -> impl Iterator<Item = (&AppId, usize)> {
+        self.line.iter()
+    }
+
+    /// Nothing waits for a turn: who had the last one counts no longer.
+    pub(in crate::broker) fn forget_turns(&mut self) {
+        self.line.forget_turns();
+    }
+
+    /// Those of an app that were last seen to wait for nothing, or for a slot, in the order they fired.
+    pub(in crate::broker) fn open_of(&self, app: &AppId) -> impl Iterator<Item = TaskId> {
+        self.open.get(app).into_iter().flat_map(|queue| queue.values().copied())
+    }
+
+    /// How many instances are on a host.
+    pub(in crate::broker) fn running(&self) -> usize {
+        self.occupied.len()
     }
 
     /// Every activation on a host, with its registration.
@@ -478,6 +515,10 @@ impl Tasks {
     }
 }
 
+fn first_of(queues: &BTreeMap<AppId, BTreeMap<u64, TaskId>>, app: &AppId) -> Option<u64> {
+    queues.get(app)?.keys().next().copied()
+}
+
 /// Takes a place out of the queue of an app.
 fn take(queues: &mut BTreeMap<AppId, BTreeMap<u64, TaskId>>, app: &AppId, place: u64) {
     let Some(queue) = queues.get_mut(app) else { return };
@@ -495,6 +536,6 @@ mod tests {
     #[test]
     fn a_task_is_small() {
         let size = std::mem::size_of::<Task>();
-        assert!(size <= 448, "{size} bytes");
+        assert!(size <= 360, "{size} bytes");
     }
 }

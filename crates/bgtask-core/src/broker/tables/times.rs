@@ -24,28 +24,12 @@ impl Alarm {
 #[derive(Clone, Copy)]
 pub(super) struct Times {
     /// From when on its timer may fire, with whatever wakes the broker.
-    early: At,
-    alarms: [At; Alarm::ALL.len()],
+    early: Option<WallTime>,
+    alarms: [Option<WallTime>; Alarm::ALL.len()],
 }
 
 impl Times {
-    pub(super) const NONE: Self = Self { early: At::NEVER, alarms: [At::NEVER; Alarm::ALL.len()] };
-}
-
-/// A time or none in the room of a time: there are many of them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct At(WallTime);
-
-impl At {
-    const NEVER: Self = Self(WallTime::from_micros(i64::MIN));
-
-    fn of(at: Option<WallTime>) -> Self {
-        at.map_or(Self::NEVER, Self)
-    }
-
-    fn get(self) -> Option<WallTime> {
-        (self != Self::NEVER).then_some(self.0)
-    }
+    pub(super) const NONE: Self = Self { early: None, alarms: [None; Alarm::ALL.len()] };
 }
 
 /// What time brings about, in its order: the first of it is found, and one more put in, without looking at the others.
@@ -70,7 +54,7 @@ impl Agenda {
         window: Option<(WallTime, WallTime)>,
         rouses: bool,
     ) {
-        let before = times.early.get().zip(times.alarms[Alarm::Fire as usize].get());
+        let before = times.early.zip(times.alarms[Alarm::Fire as usize]);
         if before == window {
             return;
         }
@@ -92,8 +76,8 @@ impl Agenda {
             }
             None => {}
         }
-        times.early = At::of(window.map(|(early, _)| early));
-        times.alarms[Alarm::Fire as usize] = At::of(window.map(|(_, latest)| latest));
+        times.early = window.map(|(early, _)| early);
+        times.alarms[Alarm::Fire as usize] = window.map(|(_, latest)| latest);
     }
 
     fn remove_exact(&mut self, at: WallTime, id: TaskId) {
@@ -106,7 +90,7 @@ impl Agenda {
 
     /// Rings then, or not at all. Not for timers.
     pub(super) fn set_alarm(&mut self, id: TaskId, times: &mut Times, alarm: Alarm, at: Option<WallTime>) {
-        let before = std::mem::replace(&mut times.alarms[alarm as usize], At::of(at)).get();
+        let before = std::mem::replace(&mut times.alarms[alarm as usize], at);
         if before != at {
             before.map(|at| self.alarms.remove(&(at, id, alarm)));
             self.alarms.extend(at.map(|at| (at, id, alarm)));

@@ -31,6 +31,7 @@ impl Core {
             Gate::MemoryPressure => format!("{gate}{}", self.since(Fact::MemoryPressure, now)),
             Gate::Standby => format!("{gate}{}", self.since(Fact::Standby, now)),
             Gate::Slot => self.say_full(now),
+            Gate::Holder => self.why_held_by_holder(registration).to_owned(),
             Gate::NotInstalled
             | Gate::EntryPointGone
             | Gate::Paused

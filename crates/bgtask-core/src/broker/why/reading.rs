@@ -15,8 +15,8 @@ use crate::time::{Now, Spoken, WallTime};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateReading {
     /// Its name: a condition's name (of a command: its word), `Manifest`, `Access`, `EnergySaver`, `ExternalPower`,
-    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, of a command `Paused`, `Backoff` and `Running`, `Standby`
-    /// and `Load` while they are closed, and `Interval` while that of its timer is stretched.
+    /// `MemoryPressure`, `Slot`, of an app `Budget` and `Energy`, of a command `Paused`, `Backoff` and `Running`, `Standby`,
+    /// `ControlChannel` and `Load` while they are closed, and `Interval` while that of its timer is stretched.
     pub name: String,
     /// Whether it lets the task through.
     pub open: bool,
@@ -63,10 +63,18 @@ impl Core {
             let running = !task.running.is_empty();
             readings.push(reading("Running", !running, running.to_string(), "the broker"));
         }
+        readings.extend(self.channel_reading(task));
         readings.extend(self.load_reading(task, now));
         let (taken, most) = (self.tasks.occupied().count(), self.config.max_running);
         readings.push(reading("Slot", taken < most, format!("{taken} of {most} taken"), "the broker"));
         readings
+    }
+
+    /// While an activation waits for it: else there is nothing that the process of the channel could run.
+    fn channel_reading(&self, task: &Task) -> Option<GateReading> {
+        let registration = &task.registration;
+        let closed = !task.waiting.is_empty() && self.held_by_holder(registration).is_some();
+        closed.then(|| reading("ControlChannel", false, self.why_held_by_holder(registration).to_owned(), "the app"))
     }
 
     fn manifest_reading(&self, registration: &Registration) -> GateReading {

@@ -84,6 +84,7 @@ impl Core {
             Gate::Load => wait_for("wait until the processors have time"),
             Gate::Backoff => wait_for("wait for the next try"),
             Gate::Running => wait_for("wait until the instance that runs has ended"),
+            Gate::Holder => wait_for("wait until the process that holds its control channel has time"),
             Gate::Slot => match self.config.max_running {
                 1 => wait_for("wait until the task that runs has ended"),
                 most => wait_for(format!("wait until one of the {most} running tasks has ended")),
@@ -173,13 +174,14 @@ fn reading_of(registration: &Registration, gate: Gate) -> String {
         Gate::Load => "Load".into(),
         Gate::Backoff => "Backoff".into(),
         Gate::Running => "Running".into(),
+        Gate::Holder => "ControlChannel".into(),
         Gate::Slot => "Slot".into(),
     }
 }
 
 /// Whether running by hand passes the gate of that reading.
 fn yields_to_the_user(reading: &str) -> bool {
-    !matches!(reading, "Manifest" | "Access" | "Running" | "Slot")
+    !matches!(reading, "Manifest" | "Access" | "Running" | "ControlChannel" | "Slot")
 }
 
 fn spoken(reading: &str) -> &str {
@@ -196,6 +198,7 @@ fn spoken(reading: &str) -> &str {
         "Load" => "the processors",
         "Backoff" => "its next try",
         "Running" => "the instance that runs",
+        "ControlChannel" => "the process of its control channel",
         "Slot" => "a free slot",
         condition => condition,
     }

@@ -285,10 +285,12 @@ impl Model {
                     self.set_off(*task, Occasion { by: By::World, details, count, lost: *lost }, owed);
                 }
             }
-            Input::Heard(..) | Input::SocketReady(..) | Input::SocketsGone(_) => {}
+            Input::Heard(..) | Input::SocketReady(..) | Input::SocketsGone(_) | Input::ChannelSeen(..) => {}
             Input::DeviceGone(task) => self.device_gone(*task, owed),
             // The simulator has no server that pushes.
             Input::ChannelOpened { .. } | Input::ChannelRefused { .. } | Input::Pushed { .. } => {}
+            // Nor one that gives orders.
+            Input::Ordered(_) | Input::OrderAnswered(_) => {}
             Input::SourceStatus(fact, SourceStatus::Missing { .. }) if self.watched.contains(fact) => {
                 self.missing.insert(*fact);
                 self.end_what_lost_its_condition(owed);
@@ -339,9 +341,11 @@ impl Model {
                 check(false, || format!("{key:?} was never handed over"))
             }
             Output::ForgetCaller(instance) => check(false, || format!("{instance} serves nobody")),
-            Output::OpenChannel(_) | Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {
-                Err(format!("nobody asked for {output:?}"))
-            }
+            Output::OpenChannel(_)
+            | Output::CloseChannel(_)
+            | Output::AcknowledgePushes(..)
+            | Output::AcknowledgeOrders(_)
+            | Output::AnswerOrder(_) => Err(format!("nobody asked for {output:?}")),
             Output::Freeze(host) => self.freezes(*host, owed),
             Output::Thaw(host) => self.thaws(*host, owed),
             Output::Throttled(host, instance, counts) => {

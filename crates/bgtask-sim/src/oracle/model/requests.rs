@@ -94,6 +94,8 @@ impl Model {
             Request::OpenAppService { .. } => Answer::Refused,
             // The simulator has no server that pushes.
             Request::CreatePushChannel(_) | Request::ClosePushChannel(_) => Answer::Refused,
+            // No connection is held in it.
+            Request::EnableControlChannel(..) | Request::CloseControlChannel { .. } => Answer::Refused,
         };
         owed.answer = Some((id, answer));
     }

@@ -161,6 +161,28 @@ mod tests {
             let core = bgtask_core::DeviceTriggerResult::from_number(value.number());
             assert_eq!(core.map(|core| core.name()), Some(value.name()));
         }
+        for status in bgtask_core::AppServiceConnectionStatus::ALL {
+            let library = crate::AppServiceConnectionStatus::from_number(status.number());
+            assert_eq!(library.map(|library| library.name()), Some(status.name()));
+        }
+        for kind in bgtask_core::SocketKind::ALL {
+            let library = crate::network::SocketActivityKind::from_number(kind.number());
+            assert_eq!(library.map(|library| library.name()), Some(kind.name()));
+        }
+        for reason in bgtask_core::SocketActivityTriggerReason::ALL {
+            let library = crate::network::SocketActivityTriggerReason::from_number(reason.number());
+            assert_eq!(library.map(|library| library.name()), Some(reason.name()));
+        }
+        for action in bgtask_core::SocketActivityConnectedStandbyAction::ALL {
+            let library = crate::network::SocketActivityConnectedStandbyAction::from_number(action.number());
+            assert_eq!(library.map(|library| library.name()), Some(action.name()));
+        }
+        for status in bgtask_wire::TransferStatus::ALL {
+            let library = crate::transfer::BackgroundTransferStatus::from_number(status.number());
+            assert_eq!(library.map(|library| library.name().to_owned()), Some(status.to_string()));
+            assert_eq!(library.map(crate::transfer::BackgroundTransferStatus::is_over), Some(status.is_over()));
+        }
+        assert_eq!(bgtask_wire::TransferStatus::ALL.len(), crate::transfer::BackgroundTransferStatus::ALL.len());
         for reason in bgtask_core::CancellationReason::ALL {
             let library = crate::BackgroundTaskCancellationReason::from_number(reason.number());
             assert_eq!(library.map(|library| library.name()), Some(reason.name()));

@@ -9,6 +9,7 @@ mod look;
 mod machine;
 mod manifest;
 mod process;
+mod services;
 mod sockets;
 mod store;
 mod turn;
@@ -39,6 +40,7 @@ use convert::{core_id, invalid, new_registration, refused, same, task_id};
 use ears::Ears;
 pub use look::{ActivationPhase, TestActivation, TestEvent};
 use process::Processes;
+use services::Services;
 use sockets::Sockets;
 use store::Store;
 use world::World;
@@ -178,6 +180,7 @@ pub struct TestBroker {
     activated: Arc<Activated>,
     entries: Entries,
     processes: Processes,
+    services: Services,
     sockets: Sockets,
     ears: Ears,
     /// What a dead broker left running.
@@ -220,6 +223,7 @@ impl TestBroker {
             activated,
             entries,
             processes: Processes::new(),
+            services: Services::default(),
             sockets: Sockets::new(),
             ears: Ears::default(),
             orphans: Vec::new(),

@@ -1,7 +1,9 @@
 //! The processes that tasks run in, played by the very code of [`host`](crate::host), over a channel in memory.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,11 +44,17 @@ struct Process {
 }
 
 /// What a process says, or how it ended.
-pub(super) struct Word(HostId, Said);
-
-enum Said {
+pub(super) enum Said {
     Message(Message),
     Ended { in_time: bool },
+}
+
+/// A word to the broker.
+pub(super) enum Word {
+    /// Of a process.
+    Of(HostId, Said),
+    /// The caller that this activation serves has let go.
+    CallerGone(InstanceId),
 }
 
 /// A process's way to the broker.
@@ -55,7 +63,7 @@ struct Mouth(HostId, mpsc::UnboundedSender<Word>);
 impl Channel for Mouth {
     async fn send(&mut self, message: &Message) -> zbus::Result<()> {
         let gone = |_| zbus::Error::Failure("the broker is gone".into());
-        self.1.send(Word(self.0, Said::Message(message.clone()))).map_err(gone)
+        self.1.send(Word::Of(self.0, Said::Message(message.clone()))).map_err(gone)
     }
 }
 
@@ -83,7 +91,7 @@ impl Processes {
         let serving = tokio::spawn(async move {
             let messages = poll_fn(move |context| called.poll_recv(context));
             let in_time = serve(entries, Some(data_dir), messages, mouth, CANCEL_GRACE).await;
-            let _ = ear.send(Word(host, Said::Ended { in_time }));
+            let _ = ear.send(Word::Of(host, Said::Ended { in_time }));
         });
         let used = Usage { network: Some(0), ..Usage::default() };
         let process = Process { calls, serving: serving.abort_handle(), unanswered: BTreeMap::new(), freezer, used };
@@ -96,6 +104,17 @@ impl Processes {
             process.unanswered.insert(call.primary_header().serial_num().get(), order.instance);
             let _ = process.calls.send(call);
         }
+    }
+
+    /// Says when the other end of a caller's lifeline is closed; nothing is ever written to it.
+    pub(super) fn tell_when_gone(&self, instance: InstanceId, lifeline: UnixStream) -> io::Result<AbortHandle> {
+        lifeline.set_nonblocking(true)?;
+        let (lifeline, ear) = (tokio::net::UnixStream::from_std(lifeline)?, self.ear.clone());
+        let looking = tokio::spawn(async move {
+            let _closed = lifeline.readable().await;
+            let _ended = ear.send(Word::CallerGone(instance));
+        });
+        Ok(looking.abort_handle())
     }
 
     pub(super) fn cancel(&self, host: HostId, instance: InstanceId, notice: &CancelNotice) {
@@ -158,7 +177,11 @@ impl Processes {
     }
 
     /// What a word means to the core.
-    pub(super) fn hear(&mut self, Word(host, said): Word) -> Option<Input> {
+    pub(super) fn hear(&mut self, word: Word) -> Option<Input> {
+        let (host, said) = match word {
+            Word::Of(host, said) => (host, said),
+            Word::CallerGone(instance) => return Some(Input::CallerGone(instance)),
+        };
         let message = match said {
             Said::Message(message) => message,
             Said::Ended { in_time } => {

@@ -63,6 +63,11 @@ impl Sockets {
         known.filter(|key| !self.held.contains_key(key)).collect()
     }
 
+    /// Keeps one that nobody watches: the task's end of a connection to an app service.
+    pub(super) fn keep(&mut self, socket: OwnedFd) -> SocketKey {
+        self.take(socket, SocketActivityKind::StreamSocket).0
+    }
+
     /// A copy for the task.
     pub(super) fn lend(&self, key: SocketKey) -> Option<OwnedFd> {
         self.held.get(&key).map(|held| held.socket.try_clone().expect("a descriptor is left"))

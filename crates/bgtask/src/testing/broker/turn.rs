@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::TestBroker;
 use super::ears::Ears;
 use super::process::Word;
+use super::services::Services;
 use crate::EnergyUsage;
 
 /// How often in a row everything else that can run is let run without a word to the broker before nothing is expected any more.
@@ -131,12 +132,13 @@ impl TestBroker {
             Output::DropSocket(key) => self.sockets.drop(key),
             Output::WatchSocket(key) => self.sockets.watch(key, true),
             Output::UnwatchSocket(key) => self.sockets.watch(key, false),
-            Output::ForgetCaller(_) => unreachable!("no app service was called"),
+            Output::ForgetCaller(instance) => self.services.forget(instance),
             Output::OpenChannel(app) => {
                 let uri = format!("test://{app}").into();
                 return vec![Input::ChannelOpened { app, uri }];
             }
             Output::CloseChannel(_) | Output::AcknowledgePushes(..) => {}
+            Output::AcknowledgeOrders(_) | Output::AnswerOrder(_) => unreachable!("no fleet gives orders"),
             Output::Plan { .. } => unreachable!("no app has what only commands have"),
             Output::Listen { task, .. } => return vec![self.ears.listen(task)],
             Output::Unlisten(task) => self.ears.unlisten(task),
@@ -179,6 +181,7 @@ impl TestBroker {
     pub fn crash(&mut self) {
         self.core = None;
         self.ears = Ears::default();
+        self.services = Services::default();
         self.sockets.close();
         self.clients.clear();
         self.heard.completions.clear();

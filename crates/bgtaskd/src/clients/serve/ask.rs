@@ -81,6 +81,7 @@ impl Asked<'_> {
             Call::ReclaimSocket { app, id } => Request::ReclaimSocket { app: one(&app)?, id },
             Call::CreatePushChannel(app) => Request::CreatePushChannel(one(&app)?),
             Call::ClosePushChannel(app) => Request::ClosePushChannel(one(&app)?),
+            Call::CloseControlChannel { app, id } => Request::CloseControlChannel { app: one(&app)?, id },
             other => unreachable!("answered before: {other:?}"),
         })
     }

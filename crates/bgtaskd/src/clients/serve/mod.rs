@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use bgtask_core::{AppId, Core, Now, Request, TaskId};
 use bgtask_log::Logs;
 use bgtask_store::Store;
-use bgtask_wire::{Call, Error, ErrorKind, HandingOver, Standard, TransferOptions};
+use bgtask_wire::{Call, EnablingChannel, Error, ErrorKind, HandingOver, Standard, TransferOptions};
 use serde::Serialize;
 use zbus::{Message, Type};
 
@@ -61,6 +61,8 @@ pub(crate) enum Answer {
     Watch(Scope, Message),
     /// The reply is the core's, once the broker has the socket.
     HandOver(Box<HandOver>),
+    /// The reply is the core's, once the broker has a copy of the connection.
+    EnableChannel(AppId, Box<EnablingChannel>),
 }
 
 /// A socket that is handed over.
@@ -101,11 +103,17 @@ pub(crate) fn answer(asked: &Asked<'_>, call: Call, message: &Message) -> Result
         Call::Watch(app) => Ok(Answer::Watch(asked.identity.scope(&app)?, answered(message, &())?)),
         Call::CreateTransfer(app, order) => asked.create_transfer(&app, *order).map(Answer::Transfer),
         Call::ControlTransfer { transfer, what } => asked.control_transfer(&transfer, &what).map(Answer::Transfer),
+        Call::EnableTransferGroup { app, group } => asked.enable_group(&app, &group).map(Answer::Transfer),
         Call::Standard(Standard::Listen) => Ok(Answer::Watch(asked.identity.scope("")?, answered(message, &())?)),
         Call::TransferSocket(given) => {
             let HandingOver { app, task, id, socket, options } = *given;
             let (app, task) = (asked.identity.one(&app)?, ask::task_id(&task)?);
             Ok(Answer::HandOver(Box::new(HandOver { app, task, id, socket, options })))
+        }
+        Call::EnableControlChannel(enabling) => {
+            let app = asked.identity.one(&enabling.app)?;
+            asked.own_socket("open a control channel")?;
+            Ok(Answer::EnableChannel(app, enabling))
         }
         Call::Standard(call) => standard::answer(&call, asked.core, message).map(Answer::Now),
         call => match asked.read(&call, message)? {
@@ -142,16 +150,24 @@ impl Asked<'_> {
         if self.apps.get(&app).is_none() && app.as_str() != bgtask_core::App::COMMANDS {
             return Err(self.refused(&bgtask_core::Refusal::UnknownApp(app)));
         }
-        if activates && self.door == Door::SessionBus {
-            let text = format!(
-                "an app cannot run its tasks over the session bus: attach with \"activates\" on the broker's own socket, \
-                 unix:path={}",
-                self.places.socket().display()
-            );
-            return Err(Error::new(ErrorKind::NotSupported, text));
+        if activates {
+            self.own_socket("run its tasks")?;
         }
         let reply = answered(message, &self.attach_info(&app))?;
         Ok(Answer::Attach { app, activates, reply })
+    }
+
+    /// What ends with a connection needs one of its own: the session bus only passes messages on.
+    fn own_socket(&self, what: &str) -> Result<(), Error> {
+        if self.door == Door::Socket {
+            return Ok(());
+        }
+        let socket = self.places.socket();
+        let text = format!(
+            "an app cannot {what} over the session bus: use the broker's own socket, unix:path={}",
+            socket.display()
+        );
+        Err(Error::new(ErrorKind::NotSupported, text))
     }
 
     fn refused(&self, refused: &bgtask_core::Refusal) -> Error {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bgtask_core::{AppId, PushChannel, Registration, Socket, SocketState, TaskId};
+use bgtask_core::{AppId, ControlChannel, PushChannel, Registration, Socket, SocketState, TaskId};
 use bgtask_store::HISTORY_PAGE_MAX;
 use bgtask_wire::{
     AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
@@ -11,7 +11,8 @@ use bgtask_wire::{
 use zbus::Message;
 
 use bgtask_convert::{
-    budget_info, energy_info, listened_info, push_channel_info, socket_info, source_info, task_info, why_info,
+    budget_info, channel_info, energy_info, listened_info, push_channel_info, socket_info, source_info, task_info,
+    why_info,
 };
 
 use super::ask::task_id;
@@ -84,6 +85,14 @@ impl Asked<'_> {
                     infos.iter_mut().for_each(|info| info.context = Vec::new());
                 }
                 answered(message, &infos)
+            }
+            Call::ListControlChannels(app) => {
+                let scope = self.identity.scope(app)?;
+                let its = |channel: &&ControlChannel| match &scope {
+                    Scope::All => true,
+                    Scope::App(app) => channel.app == *app,
+                };
+                answered(message, &self.core.control_channels().filter(its).map(channel_info).collect::<Vec<_>>())
             }
             _ => return Ok(None),
         };

@@ -27,6 +27,7 @@ pub(crate) fn reply(decided: &Reply, message: &Message, ends: Vec<OwnedFd>) -> R
             let ends: Vec<_> = ends.into_iter().map(Fd::from).collect();
             answered(message, &(status.number(), why, ends))
         }
+        Reply::ControlChannel { status, why } => answered(message, &(status.number(), why)),
         Reply::Running(instance) => answered(message, &instance.to_string()),
         Reply::Channel(channel) => {
             answered(message, &(channel.uri.as_deref().unwrap_or_default(), channel.expires.as_micros()))

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use bgtask_core::{App, AppId};
-use bgtask_transfer::{Order, TransferId};
+use bgtask_transfer::{InvalidGroupId, Order, TransferId};
 use bgtask_wire::{Error, ErrorKind, TransferInfo, TransferOrder};
 
 use super::super::{Identity, Scope};
 use super::Asked;
-use crate::transfers::{Transfer, describe, invalid, order};
+use crate::transfers::{Group, Transfer, describe, invalid, order};
 
 /// What a caller wants of its transfers.
 pub(crate) enum Transferring {
@@ -16,6 +16,8 @@ pub(crate) enum Transferring {
     Create(Box<Order>),
     /// One of its own.
     Control(TransferId, Control),
+    /// One of its groups is complete.
+    Enable(Group),
 }
 
 /// What becomes of one.
@@ -27,6 +29,8 @@ pub(crate) enum Control {
     Resume,
     /// It ends, and is forgotten.
     Cancel,
+    /// Its app has heard that it has ended: it is forgotten, unless a task has still to hear of it.
+    Forget,
 }
 
 impl Asked<'_> {
@@ -40,6 +44,7 @@ impl Asked<'_> {
         match (self.transfers.get(order.id), self.transfers.full(app.as_str())) {
             (Some(known), _) if known.kept.order.app == order.app => Ok(Transferring::Create(Box::new(order))),
             (Some(_), _) => Err(invalid(&format!("the id {} is taken: leave it out, and one is made", order.id))),
+            (None, _) if self.is_late(&order) => Err(enabled_already("nothing can be added to it any more")),
             (None, Some(full)) => Err(Error::new(ErrorKind::LimitReached, full)),
             (None, None) => Ok(Transferring::Create(Box::new(order))),
         }
@@ -54,10 +59,36 @@ impl Asked<'_> {
             "pause" => Ok(Transferring::Control(id, Control::Pause)),
             "resume" => Ok(Transferring::Control(id, Control::Resume)),
             "cancel" => Ok(Transferring::Control(id, Control::Cancel)),
-            "forget" if over => Ok(Transferring::Control(id, Control::Cancel)),
+            "forget" if over && matches!(self.identity, Identity::User) => {
+                Ok(Transferring::Control(id, Control::Cancel))
+            }
+            "forget" if over => Ok(Transferring::Control(id, Control::Forget)),
             "forget" => Err(invalid(&format!("the transfer {id} is not over yet: cancel it, or wait"))),
             _ => Err(invalid(&format!("{what:?} is nothing to tell a transfer: pause, resume, cancel or forget are"))),
         }
+    }
+
+    /// NEI-4: once, and only where there is something to tell, or somebody to be told.
+    pub(super) fn enable_group(&self, app: &str, group: &str) -> Result<Transferring, Error> {
+        let app = self.transferring_app(app)?;
+        let id = group.parse().map_err(|error: InvalidGroupId| invalid(&error))?;
+        let group = Group { app: app.to_string(), id };
+        if self.transfers.is_enabled(&group) {
+            return Err(enabled_already("it is enabled once"));
+        }
+        if self.transfers.hearer_of(&group).is_none() && self.transfers.members(&group).next().is_none() {
+            let text = format!(
+                "{app} has no group of transfers {id}: register a task with its trigger, or start a transfer in it, before it is \
+                 enabled"
+            );
+            return Err(invalid(&text));
+        }
+        Ok(Transferring::Enable(group))
+    }
+
+    fn is_late(&self, order: &Order) -> bool {
+        let group = order.completion_group.map(|id| Group { app: order.app.clone(), id });
+        group.is_some_and(|group| self.transfers.is_enabled(&group))
     }
 
     pub(super) fn list_transfers(&self, app: &str) -> Result<Vec<TransferInfo>, Error> {
@@ -112,4 +143,8 @@ impl Asked<'_> {
         }
         Ok(file)
     }
+}
+
+fn enabled_already(so: &str) -> Error {
+    invalid(&format!("the completion group is enabled already, and {so} (NEI-4): make another group"))
 }

@@ -1,0 +1,222 @@
+//! Orders of the fleet: the session at the server that they come by, who of the fleet may order what, and the way of the answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use bgtask_core::{AppId, FleetOrder, Input, NewOrder, OrderId, OrderState, PushTicket};
+use bgtask_push::fleet::{Answer, MAX_TEXT_BYTES, Order, To, answers_topic};
+use bgtask_push::mqtt::{Mqtt, Outgoing, Server, Settings};
+use bgtask_push::{Message, Report, Status, Ticket, Transport as _};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::failure::Failure;
+use crate::push;
+
+/// Reports that wait for the driver; whoever finds it full waits, and so does its server.
+const MAX_REPORTS: usize = 16;
+
+/// Most groups of a machine.
+const MAX_GROUPS: usize = 64;
+
+/// The channel of orders. No app is called so.
+const CHANNEL: &str = ".fleet";
+
+/// Stands for every task of an app.
+const EVERY_TASK: &str = "*";
+
+/// `[fleet]` of `config.toml`: without it nobody orders anything here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct File {
+    groups: Vec<String>,
+    answers: bool,
+    tasks: BTreeMap<String, Vec<String>>,
+    mqtt: Option<Settings>,
+}
+
+/// What the owner of the machine lets the fleet do.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    groups: Vec<String>,
+    /// Whether the operator hears what came of an order.
+    answers: bool,
+    tasks: BTreeMap<AppId, Vec<String>>,
+    /// A server of its own.
+    pub(crate) server: Option<Server>,
+}
+
+impl File {
+    pub(crate) fn checked(self) -> Result<Rules, String> {
+        if self.groups.len() > MAX_GROUPS {
+            return Err(format!("{} groups: a machine is in {MAX_GROUPS} at most", self.groups.len()));
+        }
+        for group in &self.groups {
+            To::from_word(&format!("group:{group}"))?;
+        }
+        let tasks = self.tasks.into_iter().map(|(app, tasks)| Ok((AppId::new(&app)?, tasks)));
+        let tasks = tasks.collect::<Result<_, bgtask_core::InvalidId>>().map_err(|error| error.to_string())?;
+        let server = self.mqtt.map(Settings::server).transpose()?;
+        Ok(Rules { groups: self.groups, answers: self.answers, tasks, server })
+    }
+}
+
+impl Rules {
+    fn open(&self, app: &AppId, task: &str) -> bool {
+        self.tasks.get(app).is_some_and(|tasks| tasks.iter().any(|its| its == task || its == EVERY_TASK))
+    }
+
+    fn topics(&self, server: &Server) -> Vec<String> {
+        let groups = self.groups.iter().cloned().map(To::Group);
+        let all = [To::All, To::Machine(server.machine.clone())].into_iter().chain(groups);
+        all.map(|to| to.topic(&server.prefix)).collect()
+    }
+}
+
+/// The way between this machine and its operator.
+pub(crate) struct Fleet {
+    mqtt: Mqtt,
+    server: Server,
+    rules: Rules,
+    /// The answers on their way, by their number there.
+    answers: HashMap<u64, OrderId>,
+    last: u64,
+}
+
+impl Fleet {
+    /// `rules` and a server, where the machine belongs to a fleet.
+    pub(crate) fn new(
+        rules: Option<(Rules, Server)>,
+        state: &Path,
+    ) -> Result<(Option<Self>, mpsc::Receiver<Report>), Failure> {
+        let (reports, heard) = mpsc::channel(MAX_REPORTS);
+        let Some((rules, server)) = rules else { return Ok((None, heard)) };
+        let (server, identity) = push::named(server, state)?;
+        let mut mqtt = Mqtt::new(server.clone(), &identity, reports);
+        let uri = server.uri_of(&To::Machine(server.machine.clone()).topic(&server.prefix));
+        mqtt.open_on(CHANNEL, rules.topics(&server), uri);
+        Ok((Some(Self { mqtt, server, rules, answers: HashMap::new(), last: 0 }), heard))
+    }
+
+    /// The network is back, or the machine has woken.
+    pub(crate) fn nudge(&mut self) {
+        self.mqtt.nudge();
+    }
+
+    pub(crate) fn acknowledge(&mut self, tickets: &[PushTicket]) {
+        let tickets: Vec<_> = tickets.iter().map(|ticket| Ticket(ticket.0)).collect();
+        self.mqtt.acknowledge(CHANNEL, &tickets);
+    }
+
+    /// What its session said, as the core's.
+    pub(crate) fn came(&mut self, report: Report) -> Vec<Input> {
+        match report {
+            Report::Messages { messages, .. } => {
+                let orders: Vec<_> = messages.into_iter().filter_map(|message| self.order(message)).collect();
+                if orders.is_empty() { Vec::new() } else { vec![Input::Ordered(orders)] }
+            }
+            Report::Sent { token, refused, .. } => {
+                let Some(order) = self.answers.remove(&token) else { return Vec::new() };
+                if let Some(why) = refused {
+                    tracing::warn!("fleet: {} does not take the answer to order {order}: {why}", self.server);
+                }
+                vec![Input::OrderAnswered(order)]
+            }
+            Report::Status { status: Status::Connected { .. }, .. } => {
+                tracing::info!("fleet: orders come from {}", self.server);
+                Vec::new()
+            }
+            Report::Status { .. } | Report::Opened { .. } | Report::Closed { .. } => Vec::new(),
+        }
+    }
+
+    /// What is no order is dropped and said, and need not come again.
+    fn order(&mut self, message: Message) -> Option<NewOrder> {
+        let Some(ticket) = message.ticket else {
+            tracing::warn!("fleet: an order that was sent with QoS 0 is not taken: it would be lost with this broker");
+            return None;
+        };
+        match self.read(&message, PushTicket(ticket.0)) {
+            Ok(order) => Some(order),
+            Err(why) => {
+                tracing::warn!("fleet: what came from {} is no order: {why}", self.server);
+                self.mqtt.acknowledge(CHANNEL, &[ticket]);
+                None
+            }
+        }
+    }
+
+    fn read(&self, message: &Message, ticket: PushTicket) -> Result<NewOrder, String> {
+        let payload = message.payload.as_deref().ok_or("it is longer than a message may be")?;
+        let order = Order::read(payload)?;
+        let spread = order.spread();
+        let id = OrderId::new(&order.order).map_err(|error| error.to_string())?;
+        let app = AppId::new(&order.app).map_err(|error| error.to_string())?;
+        // Nobody is made to send something elsewhere.
+        let wanted = message.reply.as_ref().filter(|_| self.rules.answers);
+        let wanted = wanted.filter(|(topic, _)| *topic == answers_topic(&self.server.prefix, id.as_str()));
+        let reply = wanted.map(|(_, correlation)| push::hex(correlation).into());
+        let opened = self.rules.open(&app, &order.task);
+        Ok(NewOrder { id, app, task: order.task.into(), spread, opened, reply, ticket })
+    }
+
+    /// Tells the operator what came of an order. What finds no room is told by the next broker.
+    pub(crate) fn answer(&mut self, order: &FleetOrder) {
+        let OrderState::Answering { at, result } = &order.state else { return };
+        let mut text = result.to_string();
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+        let answer = Answer {
+            order: order.id.to_string(),
+            machine: self.server.machine.clone(),
+            result: result.word().to_owned(),
+            text,
+            at: at.as_micros(),
+        };
+        let topic = format!("{}/{}", answers_topic(&self.server.prefix, order.id.as_str()), self.server.machine);
+        let correlation = order.reply.as_deref().and_then(push::from_hex).filter(|data| !data.is_empty());
+        let outgoing = Outgoing { topic, payload: answer.to_json(), correlation, ..Outgoing::default() };
+        self.last += 1;
+        if self.mqtt.send(CHANNEL, self.last, outgoing) {
+            self.answers.insert(self.last, order.id.clone());
+        } else {
+            tracing::error!(
+                "fleet: too many answers wait: the one to order {} is given when the broker starts again",
+                order.id
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(text: &str) -> Result<Rules, String> {
+        toml::from_str::<File>(text).map_err(|error| error.to_string()).and_then(File::checked)
+    }
+
+    #[test]
+    fn only_what_is_named_is_open_to_the_fleet() {
+        let rules = rules("[tasks]\n\"org.bgtask.Commands\" = [\"backup\"]\n\"org.example.Mail\" = [\"*\"]\n").unwrap();
+        let open = |app, task| rules.open(&AppId::new(app).unwrap(), task);
+        assert!(open("org.bgtask.Commands", "backup") && open("org.example.Mail", "anything"));
+        assert!(!open("org.bgtask.Commands", "restore") && !open("org.bgtask.Commands", "*"));
+        assert!(!open("org.example.Photos", "backup"));
+        assert!(!rules.answers, "answers are told only where that is said");
+    }
+
+    #[test]
+    fn what_cannot_be_is_said() {
+        let many = (0..=MAX_GROUPS).map(|number| format!("\"g{number}\",")).collect::<String>();
+        for (text, part) in [
+            ("groups = [\"#\"]", "name of a group"),
+            (&*format!("groups = [{many}]"), "64"),
+            ("[tasks]\n\"../etc\" = [\"*\"]", "no app id"),
+            ("task = []", "task"),
+            ("[mqtt]\nserver = \"http://h\"", "mqtts://HOST"),
+        ] {
+            let error = rules(text).expect_err(text);
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+}
