@@ -85,7 +85,10 @@ fn cct_1_cct_2_cct_8_what_is_out_of_range_is_said_before_the_broker_is_asked() {
     assert!(refused("mail", 1_440).is_invalid_argument());
     for (id, minutes) in [("é".repeat(64), 15), ("mail".to_owned(), 1_439)] {
         let mut channel = ControlChannelTrigger::new(&id, minutes).expect("in range");
-        assert_eq!((channel.control_channel_trigger_id(), channel.server_keep_alive_interval_in_minutes()), (&*id, minutes));
+        assert_eq!(
+            (channel.control_channel_trigger_id(), channel.server_keep_alive_interval_in_minutes()),
+            (&*id, minutes)
+        );
         assert!(!channel.is_wake_from_low_power_supported());
         assert!(channel.set_server_keep_alive_interval_in_minutes(1_440).is_err());
         channel.set_server_keep_alive_interval_in_minutes(20).expect("in range");
