@@ -112,7 +112,7 @@ impl Fleet {
     pub(crate) fn came(&mut self, report: Report) -> Vec<Input> {
         match report {
             Report::Messages { messages, .. } => {
-                let orders: Vec<_> = messages.into_iter().filter_map(|message| self.order(message)).collect();
+                let orders: Vec<_> = messages.iter().filter_map(|message| self.order(message)).collect();
                 if orders.is_empty() { Vec::new() } else { vec![Input::Ordered(orders)] }
             }
             Report::Sent { token, refused, .. } => {
@@ -131,12 +131,12 @@ impl Fleet {
     }
 
     /// What is no order is dropped and said, and need not come again.
-    fn order(&mut self, message: Message) -> Option<NewOrder> {
+    fn order(&mut self, message: &Message) -> Option<NewOrder> {
         let Some(ticket) = message.ticket else {
             tracing::warn!("fleet: an order that was sent with QoS 0 is not taken: it would be lost with this broker");
             return None;
         };
-        match self.read(&message, PushTicket(ticket.0)) {
+        match self.read(message, PushTicket(ticket.0)) {
             Ok(order) => Some(order),
             Err(why) => {
                 tracing::warn!("fleet: what came from {} is no order: {why}", self.server);

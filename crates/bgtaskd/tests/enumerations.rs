@@ -1,10 +1,10 @@
 //! The library and the core each define the Windows enumerations, so that neither depends on the other. They are the same.
 
 macro_rules! same {
-    ($($name:ident = $core:ident),+ $(,)?) => {$(
-        let library: Vec<_> = bgtask::$name::ALL.iter().map(|value| (value.name(), value.number())).collect();
+    ($($name:ident$(::$inner:ident)* = $core:ident),+ $(,)?) => {$(
+        let library: Vec<_> = bgtask::$name$(::$inner)*::ALL.iter().map(|value| (value.name(), value.number())).collect();
         let core: Vec<_> = bgtask_core::$core::ALL.iter().map(|value| (value.name(), value.number())).collect();
-        assert_eq!(library, core, stringify!($name));
+        assert_eq!(library, core, stringify!($core));
     )+};
 }
 
@@ -17,5 +17,8 @@ fn the_library_and_the_core_have_the_same_enumerations() {
         BackgroundTaskCancellationReason = CancellationReason,
         BackgroundTaskThrottleCounter = BackgroundTaskThrottleCounter,
         EnergyUsageLevel = EnergyLevel,
+        network::ControlChannelTriggerStatus = ControlChannelTriggerStatus,
+        network::ControlChannelTriggerResourceType = ControlChannelTriggerResourceType,
+        network::ControlChannelTriggerResetReason = ControlChannelTriggerResetReason,
     }
 }

@@ -53,7 +53,7 @@ impl SocketActivityContext {
         &self.0
     }
 
-    pub(super) fn into_data(self) -> Vec<u8> {
+    pub(crate) fn into_data(self) -> Vec<u8> {
         self.0
     }
 }

@@ -283,8 +283,8 @@ impl ControlChannelTrigger {
     ///
     /// # Errors
     ///
-    /// [`is_no_answer`](Error::is_no_broker) does not happen; [`is_invalid_argument`](Error::is_invalid_argument): there is no transport, or
-    /// it took longer than [`FLUSH_TIMEOUT`], because the other end does not read or is gone.
+    /// [`is_invalid_argument`](Error::is_invalid_argument): there is no transport. [`is_limit_reached`](Error::is_limit_reached): it took longer
+    /// than [`FLUSH_TIMEOUT`], because the other end does not read or is gone.
     pub async fn flush_transport(&self) -> Result<(), Error> {
         let transport = Arc::clone(self.transport()?);
         let deadline = Instant::now() + FLUSH_TIMEOUT;
@@ -294,7 +294,7 @@ impl ControlChannelTrigger {
             if Instant::now() >= deadline {
                 let text =
                     "what was written to the connection was not sent in time: the other end does not read, or is gone";
-                return Err(Error::invalid(text));
+                return Err(Error::limit(text));
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(100));

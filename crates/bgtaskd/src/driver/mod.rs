@@ -1,5 +1,6 @@
 //! The loop that owns everything: take what waits, let the core decide, make it durable, then do it.
 
+mod calls;
 mod clock;
 mod doubts;
 mod durable;
@@ -21,24 +22,24 @@ use std::io::BufWriter;
 use std::time::Duration;
 
 use bgtask_core::{
-    AppId, ClientId, Core, HostId, Input, InstanceId, NewControlChannel, Now, Output, Readiness, Refusal, Reply,
-    Request, RequestId, SocketKey, Wake,
+    ClientId, Core, HostId, Input, InstanceId, Now, Output, Readiness, Refusal, Reply, Request, RequestId, SocketKey,
+    Wake,
 };
 use bgtask_log::Logs;
 use bgtask_record::Recorder;
 use bgtask_sources::{EventReport, PathReport, Report, SourceKind};
-use bgtask_wire::{Call, EnablingChannel, Error, ErrorKind, HostSignal};
+use bgtask_wire::HostSignal;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use zbus::Message;
-use zbus::message::{Flags, Type as MessageType};
+use zbus::message::Type as MessageType;
 
 use self::doubts::Doubts;
 use self::notify::Notifier;
 use crate::app_services::AppServices;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
-use crate::clients::{self, Answer, Asked, Clients, HandOver};
+use crate::clients::Clients;
 use crate::consent::Consents;
 use crate::devices::Devices;
 use crate::failure::Failure;
@@ -335,104 +336,6 @@ impl Driver {
         }
     }
 
-    fn call(&mut self, now: Now, id: ClientId, message: &Message) {
-        let Some(client) = self.clients.get(id) else { return };
-        let asked = Asked {
-            now,
-            core: &self.core,
-            apps: &self.apps,
-            store: self.durable.store(),
-            places: &self.places,
-            logs: &self.logs,
-            calendars: &self.calendars,
-            task_files: &self.task_files,
-            transfers: &self.transfers,
-            push: &self.push,
-            identity: &client.identity,
-            door: client.door,
-        };
-        let answer = Call::read(message).and_then(|call| clients::answer(&asked, call, message));
-        match answer {
-            Ok(Answer::Now(reply)) => self.reply(id, message, Ok(reply)),
-            Ok(Answer::Ask(request)) if self.doubts(id, message, &request) => {}
-            Ok(Answer::Ask(request)) => drop(self.ask(now, id, message, request)),
-            Ok(Answer::Open { caller, provider, service }) => self.open(now, id, message, (caller, provider, service)),
-            Ok(Answer::Notify(app, what)) => self.notify(id, message, app, what),
-            Ok(Answer::Transfer(wanted)) => self.transfer_for(now, id, message, wanted),
-            Ok(Answer::Watch(scope, reply)) => {
-                self.reply(id, message, Ok(reply));
-                self.clients.watch(id, scope);
-            }
-            Ok(Answer::Attach { app, activates, reply }) => {
-                self.reply(id, message, Ok(reply));
-                self.handle(now, Input::Attach { client: id, app, activates });
-            }
-            Ok(Answer::HandOver(transfer)) => self.transfer_socket(now, id, message, *transfer),
-            Ok(Answer::EnableChannel(app, asked)) => self.enable_channel(now, id, message, app, *asked),
-            Err(error) => self.reply(id, message, Err(error)),
-        }
-    }
-
-    /// A socket is handed over: the broker has it before the core hears of it.
-    fn transfer_socket(&mut self, now: Now, id: ClientId, message: &Message, transfer: HandOver) {
-        let HandOver { app, task, id: name, socket, options } = transfer;
-        match self.sockets.take_over(socket) {
-            Ok(kept) => {
-                let request = bgtask_convert::transfer_request(app, task, name, kept, options);
-                self.ask(now, id, message, request);
-            }
-            Err(error) => {
-                self.reply(id, message, Err(no_socket("the socket cannot be handed over", &error)));
-            }
-        }
-    }
-
-    /// The broker has a copy of the connection before the core hears of the channel.
-    fn enable_channel(&mut self, now: Now, id: ClientId, message: &Message, app: AppId, asked: EnablingChannel) {
-        let Some(host) = self.clients.get(id).map(|client| client.host) else { return };
-        let EnablingChannel { id: name, transport, keep_alive, resource, .. } = asked;
-        let resource = match bgtask_convert::channel_resource(resource) {
-            Ok(resource) => resource,
-            Err(error) => return self.reply(id, message, Err(error)),
-        };
-        match self.sockets.watch_over(transport) {
-            Ok((key, ended)) => {
-                let new = NewControlChannel { key, id: name, client: id, host, keep_alive, resource, ended };
-                self.ask(now, id, message, Request::EnableControlChannel(app, new));
-            }
-            Err(error) => self.reply(id, message, Err(no_socket("the connection cannot be watched", &error))),
-        }
-    }
-
-    /// Asks the core, unless its answer could not be made durable now.
-    fn ask(&mut self, now: Now, id: ClientId, message: &Message, request: Request) -> Option<RequestId> {
-        if self.durable.retry().is_some() {
-            match &request {
-                Request::TransferSocket(_, new) => self.sockets.drop(new.key),
-                Request::EnableControlChannel(_, new) => self.sockets.drop(new.key),
-                _ => {}
-            }
-            let text = "the broker cannot make anything durable now (its log says why): try again later";
-            self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
-            return None;
-        }
-        self.last_request += 1;
-        let request_id = RequestId(self.last_request);
-        self.asked.insert(request_id, (id, message.clone()));
-        self.handle(now, Input::Request(request_id, request));
-        Some(request_id)
-    }
-
-    fn reply(&mut self, id: ClientId, message: &Message, reply: Result<Message, Error>) {
-        if message.primary_header().flags().contains(Flags::NO_REPLY_EXPECTED) {
-            return;
-        }
-        match reply.or_else(|error| error.reply(&message.header())) {
-            Ok(reply) => self.clients.send(id, reply),
-            Err(error) => tracing::error!("a reply cannot be written: {error}"),
-        }
-    }
-
     fn host_said(&mut self, now: Now, host: HostId, message: &Message) {
         let input = match message.message_type() {
             MessageType::Signal => match HostSignal::read(message) {
@@ -596,14 +499,4 @@ async fn after(pause: Option<(Duration, Came)>) -> Came {
         }
         None => std::future::pending().await,
     }
-}
-
-/// Why the broker cannot take a socket in.
-fn no_socket(what: &str, error: &std::io::Error) -> Error {
-    let kind = match error.kind() {
-        std::io::ErrorKind::InvalidInput => ErrorKind::SocketWrongKind,
-        std::io::ErrorKind::Unsupported => ErrorKind::NotSupported,
-        _ => ErrorKind::LimitReached,
-    };
-    Error::new(kind, format!("{what}: {error}"))
 }

@@ -161,7 +161,7 @@ impl TestBroker {
             task: core_id(task),
             id: socket_id.to_owned(),
             kind: same(SocketKind::from_number(kind.number())),
-            context: Details(context.data().into()),
+            context: Details(context.into_data().into()),
             keep_alive,
             action: SocketActivityConnectedStandbyAction::DoNotWake,
             again,
