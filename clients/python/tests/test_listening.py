@@ -49,8 +49,12 @@ TRIGGERS: list[EventTrigger] = [
     bgtask.AppointmentStoreNotificationTrigger(store="system-calendar"),
     bgtask.ContactStoreNotificationTrigger(),
 ]
-NOT_IN_PYTHON = {"SocketActivityTrigger"}
-"""This client hands no sockets over."""
+NOT_IN_PYTHON = {
+    "SocketActivityTrigger",
+    "ControlChannelTrigger",
+    "BackgroundTransferCompletionGroupTrigger",
+}
+"""This client hands no sockets over, shows the broker no connections, and has nothing carried."""
 
 
 def name_of(trigger: object) -> str:

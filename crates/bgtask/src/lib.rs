@@ -181,6 +181,11 @@ struct ControlChannels;
 #[doc = include_str!("../../../docs/push.md")]
 struct Push;
 
+/// So do those of the page about transfers.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/transfers.md")]
+struct Transfers;
+
 /// The book's page for porters compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/book/src/from-windows.md")]

@@ -56,11 +56,12 @@ async fn a_class_that_nothing_tells_of_says_why_and_what_to_use_instead() {
 
 #[tokio::test]
 async fn properties_that_make_no_sense_are_refused_with_what_to_write() {
+    use EventClass as Class;
     let stage = stage().await;
     for class in EventClass::ALL {
         let Support::Heard { .. } = class.support() else { continue };
-        // Who does not declare a capability is told that first.
-        if *class == EventClass::SocketActivity {
+        // Who does not declare a capability, or does not say whose channel or group it is, is told that first.
+        if matches!(class, Class::SocketActivity | Class::ControlChannel | Class::BackgroundTransferCompletionGroup) {
             continue;
         }
         let error = stage.refuses(class.name(), &[("no_such", "x")]).await;
@@ -74,6 +75,8 @@ async fn properties_that_make_no_sense_are_refused_with_what_to_write() {
         ("StorageLibraryContentChangedTrigger", &[("libraries", "cookbooks")], "cookbooks"),
         ("StorageLibraryChangeTrackerTrigger", &[("folder", "here")], "here"),
         ("UnitStateTrigger", &[("unit", "backup.service"), ("state", "tired")], "tired"),
+        ("ControlChannelTrigger", &[("no_such", "x")], "channel"),
+        ("BackgroundTransferCompletionGroupTrigger", &[("no_such", "x")], "group"),
         ("DeviceWatcherTrigger", &[("action", "add")], "subsystem"),
         ("DeviceConnectionChangeTrigger", &[], "device_id"),
         ("LocationTrigger", &[("latitude", "91"), ("longitude", "0"), ("radius", "100")], "latitude"),

@@ -288,6 +288,7 @@ fn what_needs_no_broker_is_as_the_schemas_say() {
         ("manifest-show", &["manifest", "show", &manifest]),
         ("manifest-check", &["manifest", "check", &manifest, &native]),
         ("lint", &["--root", "/nowhere", "lint", &wrong]),
+        ("fleet-outcomes", &["--root", "/nowhere", "fleet", "outcomes"]),
     ] {
         let ran = bgtask(&[words, &["--json"]].concat());
         assert!(!ran.out.is_empty(), "{words:?}: {ran:?}");

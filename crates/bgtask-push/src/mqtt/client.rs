@@ -231,14 +231,13 @@ impl Client {
         self.connection.flush().await
     }
 
-    /// Says goodbye.
+    /// Says goodbye, and waits until the server has heard it and everything before.
     ///
     /// # Errors
     ///
-    /// The connection broke.
-    pub async fn close(mut self) -> Result<(), Trouble> {
-        packet::disconnect(self.connection.out(), 0, None);
-        self.connection.flush().await
+    /// The connection broke before.
+    pub async fn close(self) -> Result<(), Trouble> {
+        self.connection.close(None).await
     }
 
     async fn acknowledged(&mut self) -> Result<(), Trouble> {

@@ -20,6 +20,9 @@ use crate::MAX_UNACKNOWLEDGED;
 /// How long a server may take to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a server may take to hang up.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// How much is read at a time.
 const READ_BYTES: usize = 16 * 1_024;
 
@@ -178,6 +181,16 @@ impl Connection {
 
     fn broken(&self, error: &io::Error) -> Trouble {
         Trouble::passing(format!("the connection to {} broke: {error}", self.server))
+    }
+
+    /// Says goodbye, with how many seconds the session is kept from now on if that changes, and waits until the server has heard it:
+    /// one that sees the other end gone leaves unread what it has not read yet, and hangs up itself when it has read all.
+    pub(super) async fn close(mut self, session_expiry: Option<u32>) -> Result<(), Trouble> {
+        packet::disconnect(self.out(), 0, session_expiry);
+        self.flush().await?;
+        let hangs_up = async { while self.receive().await.is_ok() {} };
+        let _late = timeout(GOODBYE, hangs_up).await;
+        Ok(())
     }
 
     pub(super) fn broke_the_rules(&self, how: &str) -> Trouble {

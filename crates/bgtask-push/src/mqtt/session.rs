@@ -188,13 +188,11 @@ impl Session {
                     // The connection is tried, so that a dead one is noticed.
                     Some(Order::Nudge) => ping.now(&mut connection).await?,
                     Some(Order::Close) => {
-                        packet::disconnect(connection.out(), 0, Some(0));
-                        connection.flush().await?;
+                        connection.close(Some(0)).await?;
                         return Err(End::Closed);
                     }
                     None => {
-                        packet::disconnect(connection.out(), 0, None);
-                        connection.flush().await?;
+                        connection.close(None).await?;
                         return Err(End::Closed);
                     }
                 },
@@ -282,9 +280,8 @@ impl Session {
     /// Has the server forget the session.
     async fn forget(&self) -> Result<(), Trouble> {
         let begin = Begin { client_id: &self.client_id, clean_start: true, session_expiry: Duration::ZERO };
-        let (mut connection, _) = Connection::open(&self.server, &begin).await?;
-        packet::disconnect(connection.out(), 0, Some(0));
-        connection.flush().await
+        let (connection, _) = Connection::open(&self.server, &begin).await?;
+        connection.close(Some(0)).await
     }
 }
 
