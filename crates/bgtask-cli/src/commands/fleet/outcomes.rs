@@ -152,7 +152,8 @@ fn conclude(ledger: &Ledger, patience: &Patience, format: &Format, screen: &mut 
     if let Some(expect) = patience.expect.filter(|expect| count < *expect) {
         let order = &ledger.given.order.order;
         return Err(Failure::failed(format!(
-            "{expect} machines were to answer and {count} have: `bgtask fleet outcomes {order} --wait TIME` waits for the others"
+            "{} should have answered and {count} did: `bgtask fleet outcomes {order} --wait TIME` waits for the others",
+            counted(expect, "machine")
         )));
     }
     let failed = count - sums.get("succeeded").copied().unwrap_or(0);
