@@ -504,7 +504,8 @@ pub struct PushChannelInfo {
 #[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]
 pub struct SourceInfo {
-    /// The fact it knows: `time-zone`, `internet`, `user-presence`, `external-power`, `energy-saver` or `memory-pressure`.
+    /// The fact it knows, such as `time-zone` or `internet`; the word of the trigger that is listened to; or, for the user alone, `fleet`: what
+    /// orders a fleet may give here, and how well they come.
     pub name: String,
     /// `available`, `degraded`, `missing` or `starting`.
     pub status: String,
