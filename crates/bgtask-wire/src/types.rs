@@ -239,6 +239,8 @@ pub struct TransferOrder {
     pub completion_group: Option<String>,
     /// The SHA-256 that a download has to have, in hexadecimal digits.
     pub sha256: Option<String>,
+    /// Whether an upload goes on where it broke, for which its server has to speak tus 1.0; default is not.
+    pub resumable: Option<bool>,
 }
 
 /// A background transfer as it stands.
