@@ -11,10 +11,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::failure::Failure;
-use crate::push;
-
-/// Reports that wait for the driver; whoever finds it full waits, and so does its server.
-const MAX_REPORTS: usize = 16;
+use crate::push::{self, MAX_REPORTS};
 
 /// Most groups of a machine.
 const MAX_GROUPS: usize = 64;

@@ -3,7 +3,7 @@
 //! An order is held for this machine's share of the spread, so that a fleet never begins all at once; then its task fires, as if
 //! its trigger had, and waits for what it always waits for. Refusals come at that time too: answers would be a stampede otherwise.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::fire::Occurrence;
@@ -157,8 +157,10 @@ impl Core {
 
     /// After the activations are there again: what became of an order's while no broker ran is known now.
     pub(super) fn settle_orders(&mut self) {
-        let mut gone: Vec<_> = self.fleet.orders.instances().collect();
-        gone.retain(|instance| !self.activations().any(|(_, activation)| activation.instance == *instance));
+        let mut gone: BTreeSet<_> = self.fleet.orders.instances().collect();
+        for (_, activation) in self.activations() {
+            gone.remove(&activation.instance);
+        }
         gone.into_iter().for_each(|instance| self.conclude_orders(instance, &OrderResult::Dropped));
         self.orders_anew();
     }

@@ -74,7 +74,7 @@ impl Orders {
 
     /// Those that an activation decides.
     pub(in crate::broker) fn of_instance(&self, instance: InstanceId) -> Vec<OrderId> {
-        let theirs = self.fired.iter().skip_while(|(its, _)| *its < instance).take_while(|(its, _)| *its == instance);
+        let theirs = self.fired.iter().filter(|(its, _)| *its == instance);
         theirs.map(|(_, id)| id.clone()).collect()
     }
 

@@ -53,10 +53,7 @@ impl Asked<'_> {
             Call::History(query) => answered(message, &self.history(query)?),
             Call::ListPushChannels(app) => {
                 let scope = self.identity.scope(app)?;
-                let its = self.core.push_channels().filter(|(channel, _)| match &scope {
-                    Scope::All => true,
-                    Scope::App(app) => channel.app == *app,
-                });
+                let its = self.core.push_channels().filter(|(channel, _)| scope.covers(channel.app.as_str()));
                 let info = |(channel, held): (&PushChannel, usize)| {
                     push_channel_info(channel, held, &self.push.status(&channel.app))
                 };
@@ -74,12 +71,8 @@ impl Asked<'_> {
             Call::ListTaskFiles => answered(message, &self.list_task_files()?),
             Call::ListSockets(app) => {
                 let scope = self.identity.scope(app)?;
-                let its = |socket: &&Socket| match &scope {
-                    Scope::All => true,
-                    Scope::App(app) => socket.app == *app,
-                };
-                let there = |socket: &&Socket| socket.state != SocketState::Taken;
-                let mut infos: Vec<_> = self.core.sockets().filter(its).filter(there).map(socket_info).collect();
+                let there = |socket: &&Socket| socket.state != SocketState::Taken && scope.covers(socket.app.as_str());
+                let mut infos: Vec<_> = self.core.sockets().filter(there).map(socket_info).collect();
                 // All that apps have given along is more than one message can carry.
                 if matches!(scope, Scope::All) {
                     infos.iter_mut().for_each(|info| info.context = Vec::new());
@@ -88,10 +81,7 @@ impl Asked<'_> {
             }
             Call::ListControlChannels(app) => {
                 let scope = self.identity.scope(app)?;
-                let its = |channel: &&ControlChannel| match &scope {
-                    Scope::All => true,
-                    Scope::App(app) => channel.app == *app,
-                };
+                let its = |channel: &&ControlChannel| scope.covers(channel.app.as_str());
                 answered(message, &self.core.control_channels().filter(its).map(channel_info).collect::<Vec<_>>())
             }
             _ => return Ok(None),
