@@ -49,10 +49,10 @@ TRIGGERS: list[EventTrigger] = [
     bgtask.SmartCardTrigger(reader="Alcor*", on="both"),
     bgtask.AppointmentStoreNotificationTrigger(store="system-calendar"),
     bgtask.ContactStoreNotificationTrigger(),
+    bgtask.BackgroundTransferCompletionGroupTrigger(group=str(UUID(int=7))),
 ]
 NOT_IN_PYTHON = {
     "ControlChannelTrigger",
-    "BackgroundTransferCompletionGroupTrigger",
 }
 """This client shows the broker no connections, and has nothing carried."""
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from . import _wire
 from ._events import Events, log
 from ._serve import ACTIVATED, CANCEL_GRACE, HOST_FD, Entries, Server
-from ._wire import Channel, ChannelError, Received
+from ._wire import COMMANDS, Channel, ChannelError, Received
 from .errors import (
     ConnectionLostError,
     Error,
@@ -32,9 +32,6 @@ _LAST_PAUSE = 30.0
 """The pause between two attempts to connect doubles from the one to the other. A call that needs the broker cuts it short."""
 _MAX_WAITING_CALLS = 128
 """Most calls of the broker that wait to be served; with more it is not read from for a while."""
-
-COMMANDS = "org.bgtask.Commands"
-"""The app that the user's own commands belong to."""
 
 _app_id: str | None = None
 

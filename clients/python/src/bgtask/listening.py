@@ -313,6 +313,16 @@ class AppointmentStoreNotificationTrigger(EventTrigger):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BackgroundTransferCompletionGroupTrigger(EventTrigger):
+    """Fires when all transfers of a `transfer.BackgroundTransferCompletionGroup`, which gives it, have ended: once, and then the
+    registration is spent (SYS-9)."""
+
+    group: str
+    """The id of the group."""
+    one_shot: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContactStoreNotificationTrigger(EventTrigger):
     """Fires when an address book of the user changes. Events: `store`, `name`, `change` (`changed`, `added` or `removed`)."""
 
