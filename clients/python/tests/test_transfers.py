@@ -55,6 +55,11 @@ class Server(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def do_POST(self) -> None:
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, format: str, *_args: object) -> None:
         """Says nothing."""
 
@@ -101,6 +106,8 @@ async def test_a_film_is_fetched_and_sent(broker: Home, server: tuple[str, type[
 
     await BackgroundUploader().create_upload(f"{uri}/mine", film.file).start_async()
     assert it.uploaded == {"/mine": FILM}
+    with pytest.raises(TransferFailedError, match="tus"):
+        await BackgroundUploader(resumable=True).create_upload(f"{uri}/files", film.file).start_async()
 
 
 async def test_another_life_of_the_app_finds_its_transfer(broker: Home, server: tuple[str, type[Server]]) -> None:

@@ -187,6 +187,38 @@ class DeviceTriggerResult(_WindowsEnum):
     """The machine is on battery with less than 33 %."""
 
 
+class ControlChannelTriggerStatus(_WindowsEnum):
+    """What became of a control channel."""
+
+    HardwareSlotRequested = 0
+    """Never answered: there are none on Linux."""
+    SoftwareSlotAllocated = 1
+    """The channel is open."""
+    HardwareSlotAllocated = 2
+    """Never answered."""
+    PolicyError = 3
+    """The app has as many channels as it may, or may not run in the background (CCT-11, ACC-25)."""
+    SystemError = 4
+    """Never answered."""
+    TransportDisconnected = 5
+    """The connection has ended already: connect anew."""
+    ServiceUnavailable = 6
+    """The machine goes to sleep: try again when it is awake."""
+
+
+class ControlChannelTriggerResetReason(_WindowsEnum):
+    """Why control channels were reset."""
+
+    FastUserSwitched = 0
+    """Never told on Linux."""
+    LowPowerExit = 1
+    """The machine has slept, and the connection did not survive it."""
+    QuietHoursExit = 2
+    """Never told on Linux."""
+    ApplicationRestart = 3
+    """The process that held the connection is gone."""
+
+
 class SocketActivityKind(_WindowsEnum):
     """What a socket is."""
 

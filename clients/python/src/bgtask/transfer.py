@@ -207,7 +207,9 @@ class _Maker:
     completion_group: BackgroundTransferCompletionGroup | None = None
     """The group whose task hears when all of them have ended."""
 
-    def _made(self, kind: str, uri: str, file: str | os.PathLike[str], sha256: str | None = None) -> TransferOperation:
+    def _made(
+        self, kind: str, uri: str, file: str | os.PathLike[str], *, sha256: str | None = None, resumable: bool = False
+    ) -> TransferOperation:
         guid, path = uuid4(), Path(file)
         group = None if self.completion_group is None else str(self.completion_group._id)
         texts = {
@@ -222,6 +224,8 @@ class _Maker:
         }
         order: dict[str, tuple[str, Any]] = {name: ("s", text) for name, text in texts.items() if text is not None}
         order |= {"cost": ("u", int(self.cost_policy)), "priority": ("u", int(self.priority))}
+        if resumable:
+            order["resumable"] = ("b", True)
         if self.request_headers:
             order["headers"] = ("a(ss)", list(self.request_headers.items()))
         return TransferOperation(guid, uri, path, self.transfer_group, order)
@@ -236,7 +240,7 @@ class BackgroundDownloader(_Maker):
 
     def create_download(self, uri: str, file: str | os.PathLike[str]) -> TransferOperation:
         """A download that has not begun, into a file in the app's data folder."""
-        return self._made("download", uri, file, self.sha256)
+        return self._made("download", uri, file, sha256=self.sha256)
 
     @staticmethod
     async def get_current_downloads() -> list[TransferOperation]:
@@ -246,11 +250,14 @@ class BackgroundDownloader(_Maker):
 
 @dataclass(frozen=True, kw_only=True)
 class BackgroundUploader(_Maker):
-    """Makes uploads. HTTP has no way to go on with an upload, so one that broke is sent again from its beginning."""
+    """Makes uploads. HTTP by itself has no way to go on with an upload, so one that broke is sent again from its beginning."""
+
+    resumable: bool = False
+    """Whether one that broke goes on where it was, by tus 1.0: the URI is where the server has uploads made. It has no `method`."""
 
     def create_upload(self, uri: str, file: str | os.PathLike[str]) -> TransferOperation:
         """An upload that has not begun."""
-        return self._made("upload", uri, file)
+        return self._made("upload", uri, file, resumable=self.resumable)
 
     @staticmethod
     async def get_current_uploads() -> list[TransferOperation]:
