@@ -41,6 +41,7 @@ ENTRY_POINTS = (
     "Chat",
     "ChatsInAThread",
     "LeavesIt",
+    "Fetched",
     "Exits",
     "Hangs",
     "NotInTheProgram",

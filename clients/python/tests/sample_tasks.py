@@ -12,6 +12,7 @@ from uuid import UUID
 
 from bgtask import BackgroundTaskDeferral, TaskInstance, host
 from bgtask.network import SocketActivityTriggerDetails, SocketActivityTriggerReason, transfer_ownership
+from bgtask.transfer import BackgroundTransferCompletionGroup
 
 CLASS = UUID("3f2504e0-4f89-41d3-9a0c-0305e82c3301")
 
@@ -139,6 +140,15 @@ class LeavesIt:
         assert SocketActivityTriggerDetails.of(task_instance) is not None
 
 
+class Fetched:
+    """What has become of a group of transfers."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        ended = await BackgroundTransferCompletionGroup.ended(task_instance)
+        told = [f"{one.file.name} {(await one.progress()).status.name}" for one in ended]
+        task_instance.local_settings()["fetched"] = told
+
+
 class Exits:
     def run(self, task_instance: TaskInstance) -> None:
         print("no more paper", file=sys.stderr, flush=True)
@@ -163,6 +173,7 @@ TASKS: Mapping[str | UUID, type[host.BackgroundTask]] = {
     "Tasks.Chat": Chat,
     "Tasks.ChatsInAThread": ChatsInAThread,
     "Tasks.LeavesIt": LeavesIt,
+    "Tasks.Fetched": Fetched,
     "Tasks.Exits": Exits,
     "Tasks.Hangs": Hangs,
     CLASS: Tells,

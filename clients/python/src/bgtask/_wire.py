@@ -25,6 +25,9 @@ BROKER_NAME = BROKER_INTERFACE = "org.bgtask.Broker1"
 HOST_PATH = "/org/bgtask/Host1"
 HOST_INTERFACE = "org.bgtask.Host1"
 
+COMMANDS = "org.bgtask.Commands"
+"""The app that the user's own commands belong to."""
+
 MAX_CALL_BYTES = 256 << 10
 """The broker cuts off who sends a longer message."""
 MAX_VALUE_SET_BYTES = 64 << 10
