@@ -36,6 +36,7 @@ TRIGGERS: list[EventTrigger] = [
     bgtask.StorageLibraryChangeTrackerTrigger(folder="/home/me/notes"),
     bgtask.ToastNotificationActionTrigger(),
     bgtask.ToastNotificationHistoryChangedTrigger(),
+    bgtask.SocketActivityTrigger(),
     bgtask.PushNotificationTrigger(),
     bgtask.SmsMessageReceivedTrigger(sender="+49", text="Your code"),
     bgtask.LocationTrigger(latitude=52.5186, longitude=-13.3763, radius=200, on="leave"),
@@ -50,11 +51,10 @@ TRIGGERS: list[EventTrigger] = [
     bgtask.ContactStoreNotificationTrigger(),
 ]
 NOT_IN_PYTHON = {
-    "SocketActivityTrigger",
     "ControlChannelTrigger",
     "BackgroundTransferCompletionGroupTrigger",
 }
-"""This client hands no sockets over, shows the broker no connections, and has nothing carried."""
+"""This client shows the broker no connections, and has nothing carried."""
 
 
 def name_of(trigger: object) -> str:

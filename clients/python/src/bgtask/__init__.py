@@ -8,7 +8,7 @@ Calls to the broker are coroutines; from a program without an event loop, `async
 served by `bgtask.host.run`, and the body of a task may be `async def` or a plain `def`.
 """
 
-from . import host, notify
+from . import host, network, notify
 from ._events import MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, EventRegistrationToken
 from ._key_names import MAX_KEY_CHARS
 from ._serve import BackgroundTask
@@ -49,6 +49,10 @@ from .errors import (
     ProtocolError,
     SettingsBusyError,
     SettingsError,
+    SocketIdTakenError,
+    SocketInUseError,
+    SocketNotFoundError,
+    SocketWrongKindError,
     StoreUnavailableError,
     UnknownAppError,
     UnknownTaskError,
@@ -77,6 +81,7 @@ from .listening import (
     SensorDataThresholdTrigger,
     SmartCardTrigger,
     SmsMessageReceivedTrigger,
+    SocketActivityTrigger,
     StorageLibraryChangeTrackerTrigger,
     StorageLibraryContentChangedTrigger,
     ToastNotificationActionTrigger,
@@ -189,6 +194,11 @@ __all__ = [
     "Size",
     "SmartCardTrigger",
     "SmsMessageReceivedTrigger",
+    "SocketActivityTrigger",
+    "SocketIdTakenError",
+    "SocketInUseError",
+    "SocketNotFoundError",
+    "SocketWrongKindError",
     "StorageLibraryChangeTrackerTrigger",
     "StorageLibraryContentChangedTrigger",
     "StoreUnavailableError",
@@ -213,6 +223,7 @@ __all__ = [
     "Value",
     "act_for",
     "host",
+    "network",
     "notify",
     "report_progress",
 ]

@@ -187,6 +187,30 @@ class DeviceTriggerResult(_WindowsEnum):
     """The machine is on battery with less than 33 %."""
 
 
+class SocketActivityKind(_WindowsEnum):
+    """What a socket is."""
+
+    StreamSocketListener = 1
+    """It listens for connections."""
+    DatagramSocket = 2
+    """It sends and receives datagrams."""
+    StreamSocket = 3
+    """It is a connection."""
+
+
+class SocketActivityTriggerReason(_WindowsEnum):
+    """Why the task of a socket runs (NW-3)."""
+
+    SocketActivity = 1
+    """There is something to read."""
+    ConnectionAccepted = 2
+    """A connection waits to be accepted."""
+    KeepAliveTimerExpired = 3
+    """Nothing came for as long as the app wanted to wait."""
+    SocketClosed = 4
+    """The other end has closed the connection, or it broke: nothing is left to read. Connect anew."""
+
+
 class RegistrationUpdate(StrEnum):
     """What `BackgroundTaskBuilder.register_or_update` came to (D5)."""
 

@@ -190,6 +190,15 @@ class PushNotificationTrigger(EventTrigger):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SocketActivityTrigger(EventTrigger):
+    """Fires when something arrives at a socket that the app has handed over for its task, by `network.transfer_ownership`: each time
+    for one socket, which the task gets with its `network.SocketActivityTriggerDetails`.
+
+    The manifest declares its entry point with the type `systemEvent`, and the app has the capability `pushNotifications` (SOC-2).
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
 class SmsMessageReceivedTrigger(EventTrigger):
     """Fires when a text message arrives at a modem. Events: `number`, `text`, `received_at`, `modem`, `message`.
 

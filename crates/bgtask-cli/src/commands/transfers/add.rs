@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Send the file instead of fetching it
     #[arg(long, requires = "file")]
     upload: bool,
+    /// Go on where an upload broke: the server has to speak tus 1.0, and the URI is where it has uploads made
+    #[arg(long, requires = "upload", conflicts_with = "method")]
+    resumable: bool,
     /// Only over a network that costs nothing
     #[arg(long, conflicts_with = "any_network")]
     unmetered: bool,
@@ -98,6 +101,7 @@ impl Args {
             priority: Some(2 * u32::from(self.low)),
             group: self.group.clone(),
             sha256: self.sha256.clone(),
+            resumable: self.resumable.then_some(true),
             ..TransferOrder::default()
         })
     }

@@ -11,8 +11,8 @@ use bgtask_wire::{
 use zbus::Message;
 
 use bgtask_convert::{
-    budget_info, channel_info, energy_info, listened_info, push_channel_info, socket_info, source_info, task_info,
-    why_info,
+    budget_info, channel_info, energy_info, listened_info, push_channel_info, socket_info, source_info, status_info,
+    task_info, why_info,
 };
 
 use super::ask::task_id;
@@ -20,7 +20,7 @@ use super::describe::{app_info, history_info};
 use crate::hosts::log_name;
 use crate::task_files::Outcome;
 
-use super::{Asked, Scope, answered};
+use super::{Asked, Identity, Scope, answered};
 
 /// Lines of history where a query does not say how many.
 const DEFAULT_LIMIT: u32 = 100;
@@ -60,11 +60,14 @@ impl Asked<'_> {
                 answered(message, &its.map(info).collect::<Vec<_>>())
             }
             Call::ListSources => {
+                // What is open to the fleet is the user's to know.
+                let fleet = self.fleet.filter(|_| matches!(self.identity, Identity::User));
+                let fleet = fleet.map(|fleet| status_info("fleet".to_owned(), fleet.status()));
                 let sources = self.core.sources().map(|(fact, status)| source_info(fact, status, self.core));
                 let listened = self.core.listened().map(|(trigger, status)| listened_info(trigger, status));
                 // Several registrations that listen to the same have one source.
                 let listened: BTreeMap<_, _> = listened.map(|info| (info.name.clone(), info)).collect();
-                answered(message, &sources.chain(listened.into_values()).collect::<Vec<_>>())
+                answered(message, &sources.chain(listened.into_values()).chain(fleet).collect::<Vec<_>>())
             }
             Call::ListApps => answered(message, &self.list_apps()),
             Call::ListTransfers(app) => answered(message, &self.list_transfers(app)?),
