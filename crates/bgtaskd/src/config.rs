@@ -7,6 +7,7 @@ use bgtask_host::{Priority, Scheduling};
 use bgtask_push::mqtt::{Server, Settings};
 use bgtask_push::unified_push::DISTRIBUTOR_PREFIX;
 use serde::Deserialize;
+use zbus::names::WellKnownName;
 
 use crate::confinement::Confinement;
 use crate::containment;
@@ -18,8 +19,6 @@ use crate::push::Origin;
 const MAX_SECONDS: u64 = 24 * 3_600;
 const MAX_DAYS: u64 = 366;
 const DAY: u64 = 24 * 3_600;
-/// The longest name on a bus, in bytes.
-const MAX_NAME_BYTES: usize = 255;
 const MAX_COUNT: usize = 1_024;
 const MAX_MIB: u64 = 1_024 * 1_024;
 const MAX_PROCESSES: u64 = 32_768;
@@ -219,9 +218,7 @@ impl PushFile {
             }
             (None, Some(UnifiedPushFile { distributor })) => {
                 let wrong = distributor.as_ref().filter(|name| {
-                    let named = name.strip_prefix(DISTRIBUTOR_PREFIX).is_some_and(|rest| !rest.is_empty());
-                    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-                    !named || name.len() > MAX_NAME_BYTES || !name.chars().all(legal)
+                    !name.starts_with(DISTRIBUTOR_PREFIX) || WellKnownName::try_from(name.as_str()).is_err()
                 });
                 match wrong {
                     Some(name) => Err(format!(

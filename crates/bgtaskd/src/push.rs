@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::failure::Failure;
 
-/// Reports that wait for the driver, and the most that it takes in one turn; whoever finds it full waits, and so does its server.
+/// Reports that wait for the driver, and the most that it takes in one turn; whoever finds them full waits, and so does its server.
 pub(crate) const MAX_REPORTS: usize = 16;
 
 /// Names this machine's broker at the server, the same in all its lives.

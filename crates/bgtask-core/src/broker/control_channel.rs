@@ -184,9 +184,7 @@ impl Core {
     /// An activation of a task of a channel has come to its end. After the last, the channel is watched again, whatever is left to
     /// read.
     pub(super) fn channel_served(&mut self, id: TaskId) {
-        let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
-        let Some((channel, ChannelSide::Push)) = registration.trigger.control_channel() else { return };
-        let Some(channel) = self.control_channels.named(&registration.app, channel) else { return };
+        let Some(channel) = self.pushed_by(id) else { return };
         let key = channel.key;
         let busy = |task: &Task| !task.is_quiet();
         if channel.state == ChannelState::Told && !self.behind_side(channel, ChannelSide::Push).into_iter().any(busy) {
@@ -197,12 +195,18 @@ impl Core {
 
     /// There is a task now for what arrives at a channel.
     pub(super) fn channel_has_task(&mut self, id: TaskId) {
-        let Some(registration) = self.tasks.get(id).map(|task| &task.registration) else { return };
-        let Some((channel, ChannelSide::Push)) = registration.trigger.control_channel() else { return };
-        let Some(channel) = self.control_channels.named(&registration.app, channel) else { return };
-        let key = channel.key;
-        if channel.state == ChannelState::Unheard {
+        let unheard = self.pushed_by(id).filter(|channel| channel.state == ChannelState::Unheard);
+        if let Some(key) = unheard.map(|channel| channel.key) {
             self.resume_channel(key);
+        }
+    }
+
+    /// The channel whose arrivals fire a task.
+    fn pushed_by(&self, id: TaskId) -> Option<&ControlChannel> {
+        let registration = &self.tasks.get(id)?.registration;
+        match registration.trigger.control_channel()? {
+            (channel, ChannelSide::Push) => self.control_channels.named(&registration.app, channel),
+            (_, ChannelSide::KeepAlive) => None,
         }
     }
 

@@ -245,7 +245,7 @@ impl Client {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
             self.heard &= reason != NO_SUBSCRIBERS;
             if reason >= 0x80 {
-                let said = properties.reason_text.map(|text| format!(" ({text:?})")).unwrap_or_default();
+                let said = properties.reason();
                 return Err(self.refused(&format!("to send{said}"), reason));
             }
         }

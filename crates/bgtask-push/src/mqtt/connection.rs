@@ -248,7 +248,7 @@ fn tls_config(trust: &Trust) -> Result<ClientConfig, Trouble> {
 }
 
 fn refused(server: &Server, reason: u8, properties: &Properties) -> Trouble {
-    let said = properties.reason_text.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
+    let said = properties.reason();
     let why = format!("{server} refuses the connection: {}{said}", reason_word(reason));
     match reason {
         0x86 | 0x87 | 0x8a | 0x8c => Trouble::lasting(why, "correct username and password_file in [push.mqtt]"),

@@ -56,6 +56,13 @@ pub(super) struct Properties {
     pub(super) user: Vec<(String, String)>,
 }
 
+impl Properties {
+    /// What the server gives as its reason, to be put behind what it means; often nothing.
+    pub(super) fn reason(&self) -> String {
+        self.reason_text.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default()
+    }
+}
+
 /// What a connection begins with.
 pub(super) struct Connect<'a> {
     pub(super) client_id: &'a str,

@@ -215,7 +215,7 @@ impl Session {
             }
             Packet::SubAck { id: SUBSCRIPTION, reasons, properties } => {
                 if let Some(reason) = reasons.iter().find(|reason| **reason >= 0x80) {
-                    let said = properties.reason_text.map(|text| format!(" ({text:?})")).unwrap_or_default();
+                    let said = properties.reason();
                     return Err(End::Lost(Trouble {
                         why: format!(
                             "{} does not let this machine subscribe to {}: {}{said}",
@@ -236,9 +236,7 @@ impl Session {
             }
             Packet::PubAck { id, reason, properties } => {
                 if let Some(token) = self.outbox.acknowledged(id) {
-                    let said =
-                        || properties.reason_text.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
-                    let refused = (reason >= 0x80).then(|| format!("{}{}", reason_word(reason), said()));
+                    let refused = (reason >= 0x80).then(|| format!("{}{}", reason_word(reason), properties.reason()));
                     if !self.report(Report::Sent { channel: self.channel.clone(), token, refused }).await {
                         return Err(End::Closed);
                     }
@@ -246,7 +244,7 @@ impl Session {
             }
             Packet::PingResp => ping.answered(),
             Packet::Disconnect { reason, properties } => {
-                let said = properties.reason_text.map(|text| format!(" ({text:?})")).unwrap_or_default();
+                let said = properties.reason();
                 let why = format!("{} has ended the connection: {}{said}", self.server, reason_word(reason));
                 // Two with one name would take the session from each other for ever.
                 let lasting = reason == 0x8e;

@@ -256,8 +256,6 @@ impl ControlChannelTrigger {
         let enabled = Enabled { transport, keep_alive: self.keep_alive, resource: self.resource.number() };
         self.session = Some(Arc::clone(&session));
         let (status, why) = session.enable(Arc::clone(&self.id), enabled).await?;
-        let status = ControlChannelTriggerStatus::from_number(status)
-            .ok_or_else(|| Error::protocol(format!("the status {status} of a control channel")))?;
         if status != ControlChannelTriggerStatus::SoftwareSlotAllocated {
             tracing::warn!(channel = &*self.id, "the control channel is not open: {status}: {why}");
         }

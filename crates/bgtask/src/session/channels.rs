@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Broker, Session};
 use crate::Error;
-use crate::network::enable;
+use crate::network::{ControlChannelTriggerStatus as Status, enable};
+
+/// What the broker answers where it is open.
+const OPEN: Status = Status::SoftwareSlotAllocated;
 
 /// What a channel was opened with.
 #[derive(Clone, Debug)]
@@ -30,7 +33,7 @@ impl Channels {
         let open = self.open().clone();
         for (id, enabled) in open {
             match enable(broker, app, &id, &enabled).await {
-                Ok((1, _)) => {}
+                Ok((status, _)) if Status::from_number(status) == Some(OPEN) => {}
                 Ok((_, why)) => tracing::warn!(channel = &*id, "a control channel is not open any more: {why}"),
                 Err(error) => tracing::warn!(channel = &*id, "a control channel is not open any more: {error}"),
             }
@@ -40,18 +43,20 @@ impl Channels {
 
 impl Session {
     /// Opens a channel, and has it opened again wherever the broker is started anew.
-    pub(crate) async fn enable(&self, id: Arc<str>, enabled: Enabled) -> Result<(u32, String), Error> {
+    pub(crate) async fn enable(&self, id: Arc<str>, enabled: Enabled) -> Result<(Status, String), Error> {
         let call = |broker: Broker, app: Arc<str>| {
             let (id, enabled) = (Arc::clone(&id), enabled.clone());
             async move { enable(&broker, &app, &id, &enabled).await }
         };
-        let answer = self.ask("EnableControlChannel", call).await?;
-        if answer.0 == 1 {
+        let (number, why) = self.ask("EnableControlChannel", call).await?;
+        let status = Status::from_number(number);
+        if status == Some(OPEN) {
             self.channels.open().insert(id, enabled);
         } else {
             self.forget(&id);
         }
-        Ok(answer)
+        let unknown = || Error::protocol(format!("the status {number} of a control channel"));
+        Ok((status.ok_or_else(unknown)?, why))
     }
 
     /// Closes a channel.

@@ -77,10 +77,10 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    fn covers(&self, app: &AppId) -> bool {
+    fn covers(&self, app: &str) -> bool {
         match self {
             Self::All => true,
-            Self::App(its) => its == app,
+            Self::App(its) => its.as_str() == app,
         }
     }
 }
@@ -140,7 +140,7 @@ impl Clients {
 
     /// Tells everybody who watches.
     pub(crate) fn announce(&mut self, event: &Event) {
-        let watching = self.watching(&event.app);
+        let watching = self.watching(event.app.as_str());
         if watching.is_empty() && self.bus.is_none() {
             return;
         }
@@ -161,7 +161,7 @@ impl Clients {
         value: u32,
         words: Option<&Arc<str>>,
     ) {
-        let watching = self.watching(&of.app);
+        let watching = self.watching(of.app.as_str());
         if watching.is_empty() && self.bus.is_none() {
             return;
         }
@@ -173,12 +173,7 @@ impl Clients {
 
     /// Tells everybody who watches how far a transfer of this app is; where nobody does, that is not found out.
     pub(crate) fn announce_transfer(&mut self, owner: &str, describe: impl FnOnce() -> TransferInfo) {
-        let watches = |client: &Client| match &client.watching {
-            None => false,
-            Some(Scope::All) => true,
-            Some(Scope::App(app)) => app.as_str() == owner,
-        };
-        let watching: Vec<_> = self.connected.iter().filter(|(_, it)| watches(it)).map(|(id, _)| *id).collect();
+        let watching = self.watching(owner);
         if watching.is_empty() && self.bus.is_none() {
             return;
         }
@@ -190,7 +185,7 @@ impl Clients {
         }
     }
 
-    fn watching(&self, app: &AppId) -> Vec<ClientId> {
+    fn watching(&self, app: &str) -> Vec<ClientId> {
         let watches = |client: &Client| client.watching.as_ref().is_some_and(|scope| scope.covers(app));
         self.connected.iter().filter(|(_, client)| watches(client)).map(|(id, _)| *id).collect()
     }

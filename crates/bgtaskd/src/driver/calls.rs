@@ -22,6 +22,7 @@ impl Driver {
             task_files: &self.task_files,
             transfers: &self.transfers,
             push: &self.push,
+            fleet: self.fleet.as_ref(),
             identity: &client.identity,
             door: client.door,
         };
@@ -86,8 +87,7 @@ impl Driver {
                 Request::EnableControlChannel(_, new) => self.sockets.drop(new.key),
                 _ => {}
             }
-            let text = "the broker cannot make anything durable now (its log says why): try again later";
-            self.reply(id, message, Err(Error::new(ErrorKind::StoreUnavailable, text)));
+            self.reply(id, message, Err(not_durable()));
             return None;
         }
         self.last_request += 1;
@@ -106,6 +106,12 @@ impl Driver {
             Err(error) => tracing::error!("a reply cannot be written: {error}"),
         }
     }
+}
+
+/// What everybody hears who wants something kept while the store fails.
+pub(super) fn not_durable() -> Error {
+    let text = "the broker cannot make anything durable now (its log says why): try again later";
+    Error::new(ErrorKind::StoreUnavailable, text)
 }
 
 /// Why the broker cannot take a socket in.

@@ -174,17 +174,15 @@ impl Driver {
                     self.listeners.came(key, report).into_iter().for_each(|input| self.handle(now, input));
                 }
                 Came::Push(first) => {
-                    let mut inputs = self.push.came(first);
-                    // Those that wait behind it cost no commit of their own.
-                    for _ in 1..MAX_REPORTS {
-                        let Ok(next) = self.push_reports.try_recv() else { break };
-                        inputs.extend(self.push.came(next));
+                    for report in all_waiting(first, &mut self.push_reports) {
+                        self.push.came(report).into_iter().for_each(|input| self.handle(now, input));
                     }
-                    inputs.into_iter().for_each(|input| self.handle(now, input));
                 }
-                Came::Fleet(report) => {
-                    let inputs = self.fleet.as_mut().map(|fleet| fleet.came(report));
-                    inputs.into_iter().flatten().for_each(|input| self.handle(now, input));
+                Came::Fleet(first) => {
+                    for report in all_waiting(first, &mut self.fleet_reports) {
+                        let inputs = self.fleet.as_mut().map(|fleet| fleet.came(report));
+                        inputs.into_iter().flatten().for_each(|input| self.handle(now, input));
+                    }
                 }
                 Came::Device(key, report) => {
                     if let Some(input) = self.devices.came(key, &report) {
@@ -489,6 +487,12 @@ const fn may_change_access(input: &Input) -> bool {
             | Input::Detach(_)
             | Input::Request(_, Request::SetAccess(..) | Request::SetBackground { .. })
     )
+}
+
+/// What came, with what waits behind it: that costs no commit of its own.
+fn all_waiting<T>(first: T, waiting: &mut mpsc::Receiver<T>) -> Vec<T> {
+    let more = std::iter::from_fn(|| waiting.try_recv().ok()).take(MAX_REPORTS - 1);
+    std::iter::once(first).chain(more).collect()
 }
 
 async fn after(pause: Option<(Duration, Came)>) -> Came {

@@ -7,6 +7,7 @@ use bgtask_wire::{Error, ErrorKind, TransferInfo, TransferStatus};
 use zbus::Message;
 
 use super::Driver;
+use super::calls::not_durable;
 use super::clock::Clock;
 use crate::clients::{Control, Transferring, answered};
 use crate::hosts::chain;
@@ -116,8 +117,7 @@ impl Driver {
 
     fn transfer(&mut self, now: Now, message: &Message, wanted: Transferring) -> Result<Message, Error> {
         if self.durable.retry().is_some() {
-            let text = "the broker cannot make anything durable now (its log says why): try again later";
-            return Err(Error::new(ErrorKind::StoreUnavailable, text));
+            return Err(not_durable());
         }
         match wanted {
             Transferring::Create(order) => {

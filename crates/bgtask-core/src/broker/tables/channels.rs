@@ -1,7 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::keep_alives::{KeepAlives, Window, window};
 use crate::ids::{AppId, ClientId, HostId, SocketKey};
 use crate::model::control_channel::{ChannelEvent, ChannelState, ControlChannel};
 use crate::time::WallTime;
@@ -12,9 +12,7 @@ pub(in crate::broker) struct ControlChannels {
     by_key: BTreeMap<SocketKey, ControlChannel>,
     by_name: BTreeMap<AppId, BTreeMap<Arc<str>, SocketKey>>,
     /// When keep-alives and pauses are over.
-    due: BTreeSet<(WallTime, SocketKey)>,
-    /// When that has to be done at the latest.
-    latest: BTreeSet<(WallTime, SocketKey)>,
+    keep_alives: KeepAlives,
 }
 
 impl ControlChannels {
@@ -49,19 +47,13 @@ impl ControlChannels {
 
     pub(in crate::broker) fn insert(&mut self, channel: ControlChannel) {
         self.by_name.entry(channel.app.clone()).or_default().insert(Arc::clone(&channel.id), channel.key);
-        if let Some((due, latest)) = alarm(&channel) {
-            self.due.insert((due, channel.key));
-            self.latest.insert((latest, channel.key));
-        }
+        self.keep_alives.insert(channel.key, alarm(&channel));
         self.by_key.insert(channel.key, channel);
     }
 
     pub(in crate::broker) fn remove(&mut self, key: SocketKey) -> Option<ControlChannel> {
         let channel = self.by_key.remove(&key)?;
-        if let Some((due, latest)) = alarm(&channel) {
-            self.due.remove(&(due, key));
-            self.latest.remove(&(latest, key));
-        }
+        self.keep_alives.remove(key, alarm(&channel));
         if let Some(names) = self.by_name.get_mut(&channel.app) {
             names.remove(&channel.id);
             if names.is_empty() {
@@ -89,21 +81,19 @@ impl ControlChannels {
 
     /// When something has to be done at the latest, and for which.
     pub(in crate::broker) fn first_alarm(&self) -> Option<(WallTime, &ControlChannel)> {
-        let (at, key) = self.latest.first()?;
-        Some((*at, self.get(*key)?))
+        let (at, key) = self.keep_alives.first_latest()?;
+        Some((at, self.get(key)?))
     }
 
     /// For which there is something to do by then, the earliest first, and not more than so many.
     pub(in crate::broker) fn due_by(&self, now: WallTime, most: usize) -> Vec<SocketKey> {
-        self.due.iter().take_while(|(at, _)| *at <= now).take(most).map(|(_, key)| *key).collect()
+        self.keep_alives.due_by(now, most)
     }
 }
 
-/// When time brings something about for a channel, and when at the latest: a keep-alive may be told a minute later, so that one
-/// wake-up serves several.
-fn alarm(channel: &ControlChannel) -> Option<(WallTime, WallTime)> {
-    let slack = (channel.keep_alive / 10).min(Duration::from_secs(60));
-    let keep_alive = (channel.due, channel.due + slack);
+/// When time brings something about for a channel.
+fn alarm(channel: &ControlChannel) -> Option<Window> {
+    let keep_alive = window(channel.due, channel.keep_alive);
     match channel.state {
         ChannelState::Over => None,
         ChannelState::Paused { until } => Some((until.min(keep_alive.0), until.min(keep_alive.1))),

@@ -7,6 +7,7 @@ mod facts;
 mod few;
 mod hosts;
 mod id_map;
+mod keep_alives;
 mod line;
 mod mail;
 mod occasions;

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::keep_alives::{KeepAlives, Window, window};
 use crate::ids::{AppId, SocketKey, TaskId};
 use crate::model::socket::{Socket, SocketActivityTriggerReason, SocketEvent, SocketState};
 use crate::time::WallTime;
@@ -13,10 +13,7 @@ pub(in crate::broker) struct Sockets {
     /// Those that the broker has, or has lost: a name is free again once the task has taken its socket.
     by_name: BTreeMap<AppId, BTreeMap<Arc<str>, SocketKey>>,
     of_task: BTreeMap<TaskId, BTreeSet<SocketKey>>,
-    /// When keep-alives are over.
-    due: BTreeSet<(WallTime, SocketKey)>,
-    /// When that has to be told at the latest.
-    latest: BTreeSet<(WallTime, SocketKey)>,
+    keep_alives: KeepAlives,
     /// What happened while as many activations of the task waited as may, in order.
     queues: BTreeMap<TaskId, BTreeMap<u64, (SocketKey, SocketActivityTriggerReason)>>,
     places: BTreeMap<SocketKey, u64>,
@@ -60,7 +57,7 @@ impl Sockets {
         if socket.state != SocketState::Taken {
             self.by_name.entry(socket.app.clone()).or_default().insert(Arc::clone(&socket.id), socket.key);
         }
-        self.arm(&socket);
+        self.keep_alives.insert(socket.key, alarm(&socket));
         self.by_key.insert(socket.key, socket);
     }
 
@@ -108,29 +105,16 @@ impl Sockets {
                 self.by_name.remove(&socket.app);
             }
         }
-        if let Some(due) = socket.due {
-            self.due.remove(&(due, key));
-            self.latest.remove(&(latest(&socket, due), key));
-        }
+        self.keep_alives.remove(key, alarm(&socket));
         self.leave_queue(key, socket.task);
         Some(socket)
-    }
-
-    fn arm(&mut self, socket: &Socket) {
-        if let Some(due) = socket.due {
-            self.due.insert((due, socket.key));
-            self.latest.insert((latest(socket, due), socket.key));
-        }
     }
 
     /// Waits for its task to have room for another activation.
     pub(in crate::broker) fn queue(&mut self, key: SocketKey, reason: SocketActivityTriggerReason) {
         let Some(socket) = self.by_key.get(&key) else { return };
         let task = socket.task;
-        if let Some(due) = socket.due {
-            self.due.remove(&(due, key));
-            self.latest.remove(&(latest(socket, due), key));
-        }
+        self.keep_alives.remove(key, alarm(socket));
         if !self.is_queued(key) {
             self.last_place += 1;
             self.places.insert(key, self.last_place);
@@ -169,17 +153,16 @@ impl Sockets {
 
     /// When a keep-alive has to be told at the latest, and whose.
     pub(in crate::broker) fn first_alarm(&self) -> Option<(WallTime, TaskId)> {
-        let (at, key) = self.latest.first()?;
-        Some((*at, self.get(*key)?.task))
+        let (at, key) = self.keep_alives.first_latest()?;
+        Some((at, self.get(key)?.task))
     }
 
     /// Whose keep-alive is over by then, the earliest first, and not more than so many.
     pub(in crate::broker) fn due_by(&self, now: WallTime, most: usize) -> Vec<SocketKey> {
-        self.due.iter().take_while(|(at, _)| *at <= now).take(most).map(|(_, key)| *key).collect()
+        self.keep_alives.due_by(now, most)
     }
 }
 
-/// A keep-alive may be told so much later, so that one wake-up serves several: a tenth of it, and a minute at most.
-fn latest(socket: &Socket, due: WallTime) -> WallTime {
-    due + socket.keep_alive.map_or(Duration::ZERO, |time| (time / 10).min(Duration::from_secs(60)))
+fn alarm(socket: &Socket) -> Option<Window> {
+    socket.due.zip(socket.keep_alive).map(|(due, keep_alive)| window(due, keep_alive))
 }

@@ -6,7 +6,7 @@ use bgtask_core::{App, AppId};
 use bgtask_transfer::{InvalidGroupId, Order, TransferId};
 use bgtask_wire::{Error, ErrorKind, TransferInfo, TransferOrder};
 
-use super::super::{Identity, Scope};
+use super::super::Identity;
 use super::Asked;
 use crate::transfers::{Group, Transfer, describe, invalid, order};
 
@@ -93,10 +93,7 @@ impl Asked<'_> {
 
     pub(super) fn list_transfers(&self, app: &str) -> Result<Vec<TransferInfo>, Error> {
         let scope = self.identity.scope(app)?;
-        let wanted = |transfer: &&Transfer| match &scope {
-            Scope::All => true,
-            Scope::App(app) => app.as_str() == transfer.kept.order.app,
-        };
+        let wanted = |transfer: &&Transfer| scope.covers(&transfer.kept.order.app);
         Ok(self.transfers.iter().filter(wanted).map(|transfer| describe(transfer, self.core, self.now)).collect())
     }
 
