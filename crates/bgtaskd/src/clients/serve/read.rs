@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bgtask_core::{AppId, ControlChannel, PushChannel, Registration, Socket, SocketState, TaskId};
-use bgtask_store::HISTORY_PAGE_MAX;
+use bgtask_store::{HISTORY_PAGE_MAX, HistoryEntry};
 use bgtask_wire::{
     AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
 };
@@ -145,15 +145,22 @@ impl Asked<'_> {
 
     /// How and when the last run ended, from the history.
     fn last_outcome(&self, task: TaskId) -> Option<String> {
-        // It is nearly always among the last few lines.
-        let last = [LAST_LINES, HISTORY_PAGE_MAX].into_iter().find_map(|limit| {
-            let task = Some(task.to_string());
-            let query = bgtask_store::HistoryQuery { task, scan: LOOKS_BACK, ..history_query(limit) };
-            let page = self.store.history(&query).ok()?;
-            page.entries.into_iter().find(|entry| entry.row.event == "completed")
-        })?;
+        let completed = |entry: &HistoryEntry| entry.row.event == "completed";
+        let mut lines = self.last_lines(task, LAST_LINES)?;
+        // It is nearly always among the last few, and where there are no more of them there is nothing else to look through.
+        if lines.len() == LAST_LINES && !lines.iter().any(completed) {
+            lines = self.last_lines(task, HISTORY_PAGE_MAX)?;
+        }
+        let last = lines.into_iter().find(completed)?;
         let ago = u64::try_from(self.now.wall.as_micros().saturating_sub(last.row.wall_us)).unwrap_or(0) / 1_000_000;
         Some(format!("{} ({ago} s ago)", history_info(last).text))
+    }
+
+    /// The last lines of a task, the newest first.
+    fn last_lines(&self, task: TaskId, most: usize) -> Option<Vec<HistoryEntry>> {
+        let task = Some(task.to_string());
+        let query = bgtask_store::HistoryQuery { task, scan: LOOKS_BACK, ..history_query(most) };
+        self.store.history(&query).ok().map(|page| page.entries)
     }
 
     fn list_apps(&self) -> Vec<AppInfo> {
