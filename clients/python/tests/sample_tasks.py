@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from bgtask import BackgroundTaskDeferral, TaskInstance, host
+from bgtask.network import SocketActivityTriggerDetails, SocketActivityTriggerReason, transfer_ownership
+from bgtask.transfer import BackgroundTransferCompletionGroup
 
 CLASS = UUID("3f2504e0-4f89-41d3-9a0c-0305e82c3301")
 
@@ -99,6 +101,54 @@ class Events:
         task_instance.local_settings()["changes"] = told
 
 
+class Chat:
+    """Answers what has arrived at a socket in capitals, and hands it over again; at a listener, greets."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        details = SocketActivityTriggerDetails.of(task_instance)
+        assert details is not None
+        information = details.socket_information
+        task_instance.local_settings()["chat"] = f"{details.reason.name} {information.context.decode()}"
+        if details.reason is SocketActivityTriggerReason.SocketClosed:
+            return
+        connection = await information.take()
+        if details.reason is SocketActivityTriggerReason.SocketActivity:
+            connection.sendall(connection.recv(1000).upper())
+        elif details.reason is SocketActivityTriggerReason.ConnectionAccepted:
+            with connection.accept()[0] as accepted:
+                accepted.sendall(b"HELLO")
+        else:
+            connection.sendall(b"ARE YOU THERE?")
+        context = information.context + b"+"
+        await transfer_ownership(connection, task_instance.task.task_id, information.id, context=context)
+
+
+class ChatsInAThread:
+    """As `Chat`, without an event loop of its own, and once."""
+
+    def run(self, task_instance: TaskInstance) -> None:
+        details = SocketActivityTriggerDetails.of(task_instance)
+        assert details is not None
+        with asyncio.run(details.socket_information.take()) as connection:
+            connection.sendall(connection.recv(1000).upper())
+
+
+class LeavesIt:
+    """Ends without the socket that it was given."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        assert SocketActivityTriggerDetails.of(task_instance) is not None
+
+
+class Fetched:
+    """What has become of a group of transfers."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        ended = await BackgroundTransferCompletionGroup.ended(task_instance)
+        told = [f"{one.file.name} {(await one.progress()).status.name}" for one in ended]
+        task_instance.local_settings()["fetched"] = told
+
+
 class Exits:
     def run(self, task_instance: TaskInstance) -> None:
         print("no more paper", file=sys.stderr, flush=True)
@@ -120,6 +170,10 @@ TASKS: Mapping[str | UUID, type[host.BackgroundTask]] = {
     "Tasks.Floods": Floods,
     "Tasks.Tells": Tells,
     "Tasks.Events": Events,
+    "Tasks.Chat": Chat,
+    "Tasks.ChatsInAThread": ChatsInAThread,
+    "Tasks.LeavesIt": LeavesIt,
+    "Tasks.Fetched": Fetched,
     "Tasks.Exits": Exits,
     "Tasks.Hangs": Hangs,
     CLASS: Tells,

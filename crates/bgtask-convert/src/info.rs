@@ -260,7 +260,8 @@ pub fn listened_info(trigger: &Trigger, status: Option<&SourceStatus>) -> Source
     status_info(bgtask_taskfile::trigger_word(trigger), status)
 }
 
-fn status_info(name: String, status: Option<&SourceStatus>) -> SourceInfo {
+/// Anything that works more or less well, under its own name.
+pub fn status_info(name: String, status: Option<&SourceStatus>) -> SourceInfo {
     let (word, how, why, help) = match status {
         None => ("starting", None, None, None),
         Some(SourceStatus::Available { how }) => ("available", Some(how), None, None),

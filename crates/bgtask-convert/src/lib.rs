@@ -37,7 +37,8 @@ pub use control_channel::{channel_info, channel_resource};
 pub use details::{details, device_of, service_details};
 pub use host::{cancel_call, run_call, task_failure, throttled_call};
 pub use info::{
-    budget_info, listened_info, push_channel_info, registration_of, setting_word, source_info, task_info, why_info,
+    budget_info, listened_info, push_channel_info, registration_of, setting_word, source_info, status_info, task_info,
+    why_info,
 };
 pub use manifest::{Program, cannot_run, core_app};
 pub use news::{energy_info, event_info, event_text, notice_message, outcome_info, progress_message};

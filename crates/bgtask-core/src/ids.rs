@@ -3,6 +3,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::limits::MAX_APP_ID_BYTES;
+use crate::time::WallTime;
 
 /// A text that is not the identifier it was given for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,11 @@ impl Uuid {
         Self((bits >> 64) as u64, bits as u64)
     }
 
+    /// With the bits of its version and variant.
+    const fn marked(bits: u128, version: u128) -> Self {
+        Self::of(bits & !(0xf << 76) & !(0x3 << 62) | (version << 76) | (2 << 62))
+    }
+
     const fn bits(self) -> u128 {
         (self.0 as u128) << 64 | self.1 as u128
     }
@@ -96,7 +102,7 @@ macro_rules! uuid {
         impl $name {
             /// An id from 128 random bits; the version and variant bits are set here.
             pub const fn from_random(bits: u128) -> Self {
-                Self(Uuid::of(bits & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62)))
+                Self(Uuid::marked(bits, 4))
             }
         }
 
@@ -130,6 +136,16 @@ uuid! {
 uuid! {
     /// Names one activation: a UUID given when the firing is accepted, the same in every attempt (RUN-2).
     InstanceId
+}
+
+impl InstanceId {
+    /// An id that begins with when it was made, in milliseconds, and is random beyond that: what is made together stands together
+    /// in the store, so that a turn with many of them writes few of its pages.
+    fn made(at: WallTime, random: u128) -> Self {
+        const RANDOM: u32 = 80;
+        let millis = u128::try_from(at.as_micros() / 1_000).unwrap_or(0);
+        Self(Uuid::marked(millis << RANDOM | random & ((1 << RANDOM) - 1), 7))
+    }
 }
 
 uuid! {
@@ -190,8 +206,8 @@ impl IdSource {
         TaskId::from_random(self.bits())
     }
 
-    pub(crate) fn instance(&mut self) -> InstanceId {
-        InstanceId::from_random(self.bits())
+    pub(crate) fn instance(&mut self, now: WallTime) -> InstanceId {
+        InstanceId::made(now, self.bits())
     }
 
     fn bits(&mut self) -> u128 {
@@ -246,6 +262,24 @@ mod tests {
             assert_eq!(text.as_bytes()[14], b'4');
             assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
         }
+    }
+
+    #[test]
+    fn the_ids_of_activations_are_version_7_uuids_in_the_order_of_time() {
+        let mut ids = IdSource::new(7);
+        let mut before = None;
+        for millis in [i64::MIN / 1_000, 0, 1, 1_700_000_000_000, 1_700_000_000_001] {
+            let at = WallTime::from_micros(millis * 1_000);
+            let id = ids.instance(at);
+            let text = id.to_string();
+            assert_eq!(text.parse(), Ok(id));
+            assert_eq!(text.as_bytes()[14], b'7');
+            assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
+            assert_ne!(id, ids.instance(at), "at the same time");
+            assert!(millis <= 0 || before < Some(id));
+            before = Some(id);
+        }
+        assert!(ids.instance(WallTime::from_micros(1_645_557_742_000_000)).to_string().starts_with("017f22e2-79b0-7"));
     }
 
     #[test]

@@ -67,6 +67,9 @@ pub const MAX_REGISTRATIONS: usize = 131_072;
 /// Most registrations that one turn fires, or tells what they wait for, where more are concerned and the others can have
 /// theirs in the next: so that whoever calls meanwhile has not long to wait.
 pub const MAX_PER_TURN: usize = 32;
+/// Most registrations that an edge fires in one turn. More than of others: what it has fired runs meanwhile, and what comes again
+/// is merged only with what still waits (D1).
+pub const MAX_FIRED_PER_TURN: usize = 256;
 /// Most edges of which some registrations are still to be fired. With one more the oldest is not divided any longer.
 pub const MAX_EDGES: usize = 64;
 /// Most registrations that are kept apart from an edge because they came after it. With one more it is not divided any longer.

@@ -43,7 +43,7 @@ record! {
     struct EntryPoint { name, server, types }
     struct Event { at, app, task, name, instance, kind }
     struct Firing { at, count, details, lost = 0, by_hand = false, socket = None }
-    struct FleetOrder { id, app, task, at, share, opened, reply, state }
+    struct FleetOrder { id, app, task, at, share, opened, reply, state, came_of = None }
     struct Grant { awake, standby }
     struct LastRun { at, ok }
     struct Limits { memory, processes }

@@ -39,4 +39,4 @@ pub use order::{
 };
 pub use part::part_of;
 pub use said::Said;
-pub use state::{Phase, State, Validator};
+pub use state::{Begun, Phase, State, Validator};

@@ -49,6 +49,9 @@ pub struct Order {
     /// What a download has to be in the end.
     #[serde(default)]
     pub sha256: Option<Sha256>,
+    /// Whether an upload goes on where it broke: its server has to speak tus 1.0.
+    #[serde(default)]
+    pub resumable: bool,
     /// When it was ordered, in microseconds since 1970.
     pub created: i64,
 }
@@ -116,6 +119,7 @@ impl Order {
             group: String::new(),
             completion_group: None,
             sha256: None,
+            resumable: false,
             created: 0,
         }
     }
@@ -135,6 +139,8 @@ impl Order {
         }
         match (self.kind, self.sha256) {
             (Kind::Upload, Some(_)) => Err(OrderError::ChecksumOfUpload),
+            (Kind::Download, _) if self.resumable => Err(OrderError::ResumableDownload),
+            _ if self.resumable && !self.method.is_empty() => Err(OrderError::MethodOfResumable),
             _ => Ok(()),
         }
     }
@@ -188,7 +194,8 @@ impl Order {
         for (name, value) in &self.headers {
             let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| OrderError::Header(shown(name)))?;
             HeaderValue::from_str(value).map_err(|_| OrderError::Header(shown(name)))?;
-            if OWN_HEADERS.contains(&known.as_str()) {
+            let of_tus = self.resumable && TUS_HEADERS.contains(&known.as_str());
+            if of_tus || OWN_HEADERS.contains(&known.as_str()) {
                 return Err(OrderError::OwnHeader(known.to_string()));
             }
         }
@@ -210,6 +217,9 @@ const OWN_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
+/// The same where an upload goes on after a break.
+const TUS_HEADERS: &[&str] = &["content-type", "tus-resumable", "upload-length", "upload-offset"];
+
 /// Whether a URI names something that can be fetched.
 pub(crate) fn check_uri(uri: Uri) -> Result<Uri, OrderError> {
     let text = || shown(&uri.to_string());
@@ -218,6 +228,10 @@ pub(crate) fn check_uri(uri: Uri) -> Result<Uri, OrderError> {
     }
     match uri.authority() {
         Some(authority) if authority.as_str().contains('@') => Err(OrderError::Password),
+        // What is no port would be taken for none.
+        Some(authority) if authority.port().is_none() && authority.as_str().len() > authority.host().len() + 1 => {
+            Err(wrong_uri(&uri.to_string(), &"a port is a number up to 65535"))
+        }
         Some(authority) if !authority.host().is_empty() => Ok(uri),
         _ => Err(OrderError::Scheme(text())),
     }
@@ -277,6 +291,12 @@ pub enum OrderError {
     /// Nothing is compared with that.
     #[error("an upload has no SHA-256 to compare with: leave it out")]
     ChecksumOfUpload,
+    /// Every download is.
+    #[error("a download goes on after a break in any case: `resumable` is for uploads")]
+    ResumableDownload,
+    /// The protocol has methods of its own.
+    #[error("a resumable upload has the methods of tus 1.0: leave the method out")]
+    MethodOfResumable,
 }
 
 /// The folder of a file that has been checked.
@@ -296,12 +316,23 @@ mod tests {
     fn a_plain_order_is_right() {
         assert_eq!(order("https://example.org:8443/a/b?c=d").check(), Ok(()));
         assert_eq!(order("http://[::1]:80/").check(), Ok(()));
+        assert_eq!(order("http://[::1]/").check(), Ok(()));
+        assert_eq!(order("http://example.org:/").check(), Ok(()), "RFC 3986 lets a port be empty");
     }
 
     #[test]
     fn a_uri_that_cannot_be_fetched_is_refused() {
-        for uri in ["", "film.mkv", "/film.mkv", "ftp://example.org/f", "file:///etc/passwd", "https://", "http://a b/"]
-        {
+        for uri in [
+            "",
+            "film.mkv",
+            "/film.mkv",
+            "ftp://example.org/f",
+            "file:///etc/passwd",
+            "https://",
+            "http://a b/",
+            "https://example.org:99999/",
+            "http://[::1]:a/",
+        ] {
             assert!(order(uri).check().is_err(), "{uri}");
         }
         assert_eq!(order("https://ada:secret@example.org/").check(), Err(OrderError::Password));
@@ -339,5 +370,12 @@ mod tests {
         let sha256 = Some(Sha256::of(&b""[..]).unwrap());
         let upload = Order { kind: Kind::Upload, sha256, ..order("https://example.org/") };
         assert_eq!(upload.check(), Err(OrderError::ChecksumOfUpload));
+        let download = Order { resumable: true, ..order("https://example.org/") };
+        assert_eq!(download.check(), Err(OrderError::ResumableDownload));
+        let upload = Order { kind: Kind::Upload, ..download };
+        assert_eq!(upload.check(), Ok(()));
+        assert_eq!(Order { method: "PUT".into(), ..upload.clone() }.check(), Err(OrderError::MethodOfResumable));
+        let headers = vec![("Upload-Offset".to_owned(), "0".to_owned())];
+        assert_eq!(Order { headers, ..upload }.check(), Err(OrderError::OwnHeader("upload-offset".into())));
     }
 }

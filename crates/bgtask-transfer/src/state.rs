@@ -16,6 +16,8 @@ pub struct State {
     pub boot: String,
     /// By what the server tells this version of the file from others.
     pub validator: Option<Validator>,
+    /// Where the server takes an upload that goes on after a break.
+    pub begun: Option<Begun>,
     /// What the server answered last, as HTTP numbers it.
     pub status: Option<u16>,
     /// How often in a row it was the server's fault, without a byte of progress.
@@ -47,6 +49,17 @@ impl Phase {
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Completed | Self::Failed)
     }
+}
+
+/// An upload that a server has begun to take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The address at which it does.
+    pub place: String,
+    /// How many bytes the file had then.
+    pub total: u64,
+    /// When the file had been changed last, in microseconds since 1970: another one is not gone on with.
+    pub modified: i64,
 }
 
 /// By what a server tells one version of a file from another.

@@ -239,6 +239,8 @@ pub struct TransferOrder {
     pub completion_group: Option<String>,
     /// The SHA-256 that a download has to have, in hexadecimal digits.
     pub sha256: Option<String>,
+    /// Whether an upload goes on where it broke, for which its server has to speak tus 1.0; default is not.
+    pub resumable: Option<bool>,
 }
 
 /// A background transfer as it stands.
@@ -504,7 +506,8 @@ pub struct PushChannelInfo {
 #[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]
 pub struct SourceInfo {
-    /// The fact it knows: `time-zone`, `internet`, `user-presence`, `external-power`, `energy-saver` or `memory-pressure`.
+    /// The fact it knows, such as `time-zone` or `internet`; the word of the trigger that is listened to; or, for the user alone, `fleet`: what
+    /// orders a fleet may give here, and how well they come.
     pub name: String,
     /// `available`, `degraded`, `missing` or `starting`.
     pub status: String,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use bgtask_core::{AppId, FleetOrder, Input, NewOrder, OrderId, OrderState, PushTicket};
+use bgtask_core::{AppId, FleetOrder, Input, NewOrder, OrderId, OrderState, PushTicket, SourceStatus};
 use bgtask_push::fleet::{Answer, MAX_TEXT_BYTES, Order, To, answers_topic};
 use bgtask_push::mqtt::{Mqtt, Outgoing, Server, Settings};
 use bgtask_push::{Message, Report, Status, Ticket, Transport as _};
@@ -64,9 +64,26 @@ impl Rules {
     }
 
     fn topics(&self, server: &Server) -> Vec<String> {
+        self.meant(server).map(|to| to.topic(&server.prefix)).collect()
+    }
+
+    /// By which words an operator means this machine.
+    fn meant(&self, server: &Server) -> impl Iterator<Item = To> {
         let groups = self.groups.iter().cloned().map(To::Group);
-        let all = [To::All, To::Machine(server.machine.clone())].into_iter().chain(groups);
-        all.map(|to| to.topic(&server.prefix)).collect()
+        [To::All, To::Machine(server.machine.clone())].into_iter().chain(groups)
+    }
+
+    /// What the owner of the machine has written, as he would be told it.
+    fn sentence(&self, server: &Server) -> String {
+        let meant = self.meant(server).map(|to| to.to_string()).collect::<Vec<_>>().join(", ");
+        let tasks = |tasks: &[String]| match tasks.iter().any(|task| task == EVERY_TASK) {
+            true => "every task".to_owned(),
+            false => tasks.join(", "),
+        };
+        let open: Vec<_> = self.tasks.iter().map(|(app, its)| format!("{} of {app}", tasks(its))).collect();
+        let open = if open.is_empty() { "nothing".to_owned() } else { open.join(", ") };
+        let answers = if self.answers { "answers" } else { "no answers" };
+        format!("orders from {server} to {meant}; open to them: {open}; {answers}")
     }
 }
 
@@ -75,6 +92,8 @@ pub(crate) struct Fleet {
     mqtt: Mqtt,
     server: Server,
     rules: Rules,
+    /// `None` until the server was tried.
+    status: Option<SourceStatus>,
     /// The answers on their way, by their number there.
     answers: HashMap<u64, OrderId>,
     last: u64,
@@ -92,7 +111,12 @@ impl Fleet {
         let mut mqtt = Mqtt::new(server.clone(), &identity, reports);
         let uri = server.uri_of(&To::Machine(server.machine.clone()).topic(&server.prefix));
         mqtt.open_on(CHANNEL, rules.topics(&server), uri);
-        Ok((Some(Self { mqtt, server, rules, answers: HashMap::new(), last: 0 }), heard))
+        Ok((Some(Self { mqtt, server, rules, status: None, answers: HashMap::new(), last: 0 }), heard))
+    }
+
+    /// How well orders come, and what may be ordered.
+    pub(crate) fn status(&self) -> Option<&SourceStatus> {
+        self.status.as_ref()
     }
 
     /// The network is back, or the machine has woken.
@@ -119,11 +143,18 @@ impl Fleet {
                 }
                 vec![Input::OrderAnswered(order)]
             }
-            Report::Status { status: Status::Connected { .. }, .. } => {
-                tracing::info!("fleet: orders come from {}", self.server);
+            Report::Status { status, .. } => {
+                let how = self.rules.sentence(&self.server);
+                self.status = Some(match status {
+                    Status::Connected { .. } => {
+                        tracing::info!("fleet: {how}");
+                        SourceStatus::Available { how }
+                    }
+                    Status::Away { why, help } => SourceStatus::Degraded { how, why, help },
+                });
                 Vec::new()
             }
-            Report::Status { .. } | Report::Opened { .. } | Report::Closed { .. } => Vec::new(),
+            Report::Opened { .. } | Report::Closed { .. } => Vec::new(),
         }
     }
 
@@ -200,6 +231,20 @@ mod tests {
         assert!(!open("org.bgtask.Commands", "restore") && !open("org.bgtask.Commands", "*"));
         assert!(!open("org.example.Photos", "backup"));
         assert!(!rules.answers, "answers are told only where that is said");
+    }
+
+    #[test]
+    fn the_owner_is_told_what_may_be_ordered() {
+        let server = Server::at("mqtts://h", "kitchen-7").unwrap();
+        let said = |text| rules(text).unwrap().sentence(&server);
+        assert_eq!(
+            said(
+                "groups = [\"berlin\"]\nanswers = true\n[tasks]\n\"org.a.A\" = [\"x\", \"y\"]\n\"org.b.B\" = [\"*\"]\n"
+            ),
+            "orders from mqtts://h to all, machine:kitchen-7, group:berlin; open to them: x, y of org.a.A, every task of \
+             org.b.B; answers"
+        );
+        assert!(said("").ends_with("open to them: nothing; no answers"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the benchmarks share: a real broker in a root of its own, and numbers as a table.
 
+pub(crate) mod app_service;
 pub(crate) mod caller;
 pub(crate) mod floor;
 

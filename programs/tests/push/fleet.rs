@@ -63,6 +63,21 @@ impl Machine {
         .await;
     }
 
+    /// Waits until orders come as well as that, which its owner is told.
+    async fn hears_of_the_fleet(&self, status: &str) {
+        eventually(&format!("the fleet is {status}"), async || {
+            let sources = self.user.broker.list_sources().await.unwrap();
+            sources.iter().any(|source| source.name == "fleet" && source.status == status).then_some(())
+        })
+        .await;
+        let mut doctor = Command::new(env!("CARGO_BIN_EXE_bgtask"));
+        doctor.arg("--root").arg(self.home.root("")).args(["doctor", "--json"]).stdin(Stdio::null());
+        let findings: Value = serde_json::from_slice(&doctor.output().unwrap().stdout).unwrap();
+        let fleet = findings.as_array().unwrap().iter().find(|it| it["name"] == "fleet").expect("it has a line");
+        assert!(fleet["what"].as_str().unwrap().contains("open to them: count of org.bgtask.Commands"), "{fleet}");
+        assert_eq!(fleet["status"] == "ok", status == "available", "{fleet}");
+    }
+
     fn word(&self) -> PathBuf {
         self.home.root("word")
     }
@@ -210,6 +225,56 @@ async fn an_order_outlives_the_machine_the_server_and_the_operator() {
     operator.says(&["trigger", COMMANDS, "count", "--to", "all", "--spread", "1s", "--reply", "--order", "night"]);
     operator.says(&["trigger", COMMANDS, "count", "--to", "all", "--wait", "60s", "--expect", "2", "--order", "mark"]);
     assert_eq!((away.runs(), held.runs()), (2, 2), "the mark, and once the order");
+}
+
+/// A server that saves what it takes may be killed at any time: the order reaches the machine that was away, and the operator the answers.
+#[tokio::test]
+async fn a_server_that_saves_and_is_killed_loses_neither_orders_nor_answers() {
+    let folder = TempDir::new().unwrap();
+    let mut server = Mosquitto::start_as(folder.path(), Wanted { saves: true, ..Wanted::default() });
+    let operator = Operator::at(&server);
+    let away = Machine::named("away", &server, OPEN).await;
+    let here = Machine::named("here", &server, OPEN).await;
+    are_there(&operator, &[&away, &here]).await;
+    let away = away.crash();
+    operator.says(&["trigger", COMMANDS, "count", "--to", "all", "--reply", "--order", "night"]);
+    here.tells("completed").await;
+    eventually("the order and an answer are saved", async || {
+        (server.has_saved("\"spread\":0") && server.has_saved("\"machine\":\"here\"")).then_some(())
+    })
+    .await;
+    server.kill();
+    here.hears_of_the_fleet("degraded").await;
+    let away = Machine::on(away).await;
+    server.run();
+    here.hears_of_the_fleet("available").await;
+    away.tells("completed").await;
+    eventually("the other answer is saved", async || server.has_saved("\"machine\":\"away\"").then_some(())).await;
+    server.kill();
+    server.run();
+    let out = operator.says(&["outcomes", "night", "--wait", "60s", "--expect", "2", "--json"]);
+    assert_eq!(results(&out), named([("away", "succeeded"), ("here", "succeeded")]));
+    assert_eq!((away.runs(), here.runs()), (1, 1));
+}
+
+/// One that does not, forgets all of it: who listened, the order, the answers. It is given again, and each machine answers again what came
+/// of it, without doing it again.
+#[tokio::test]
+async fn what_a_killed_server_forgot_is_had_by_giving_the_order_again() {
+    let folder = TempDir::new().unwrap();
+    let mut server = Mosquitto::start(folder.path());
+    let operator = Operator::at(&server);
+    let one = Machine::named("one", &server, OPEN).await;
+    are_there(&operator, &[&one]).await;
+    let night = ["trigger", COMMANDS, "count", "--to", "all", "--order", "night", "--json"];
+    operator.says(&[&night[..], &["--reply"]].concat());
+    one.tells("completed").await;
+    server.kill();
+    server.run();
+    are_there(&operator, &[&one]).await;
+    let out = operator.says(&[&night[..], &["--wait", "60s", "--expect", "1"]].concat());
+    assert_eq!(results(&out), named([("one", "succeeded")]));
+    assert_eq!(one.runs(), 1);
 }
 
 async fn client(server: &Mosquitto, name: &str) -> (Server, Client) {

@@ -38,6 +38,26 @@ async fn an_upload_goes_to_its_server() {
     assert!(seen.line.starts_with("PUT /film.mkv") && seen.body == FILM.len && seen.body_is_right, "{seen:?}");
 }
 
+/// NW-7: where the server can go on with an upload, it is asked to, through the death of everything here.
+#[tokio::test]
+async fn nw_7_a_resumable_upload_goes_on_where_it_was_when_the_broker_died() {
+    let stage = Stage::set().await;
+    std::fs::write(stage.file("film.mkv"), FILM.bytes()).unwrap();
+    stage.server.flaws([Flaw::None, Flaw::CutAfter(1_000_000), Flaw::Status(503, Some(3_600))]);
+    let order = TransferOrder { kind: "upload".into(), resumable: Some(true), ..stage.order("film.mkv") };
+    let id = stage.user.broker.create_transfer("", order).await.unwrap();
+    stage.until(&id, "told to wait", |info| info.why.contains("503")).await;
+    assert_eq!(stage.server.kept(), Some(1_000_000));
+    let stage = stage.after_a_crash().await;
+    stage.control(&id, "pause").await;
+    stage.control(&id, "resume").await;
+    let info = stage.becomes(&id, TransferStatus::Completed).await;
+    assert_eq!((info.done, info.total, stage.server.kept()), (FILM.len, Some(FILM.len), Some(FILM.len)));
+    let seen = stage.server.seen();
+    let given = seen.iter().rfind(|seen| seen.line.starts_with("PATCH")).expect("the rest was given");
+    assert_eq!((given.header("upload-offset"), given.body_is_right), (Some("1000000"), true), "{given:?}");
+}
+
 #[tokio::test]
 async fn what_will_never_arrive_is_told_with_its_reason() {
     let stage = Stage::set().await;

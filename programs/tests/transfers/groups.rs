@@ -1,6 +1,8 @@
 //! Transfers that end together, and the task that hears of it (NEI-4, NEI-5).
 
+use bgtask_transfer::{Folder, Phase};
 use bgtask_wire::{ErrorKind, TransferOrder, TransferStatus};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::flawed::Flaw;
@@ -53,6 +55,42 @@ async fn nei_4_nei_5_acc_27_sys_9_a_group_tells_its_task_of_its_end() {
     .await;
     let groups = stage.home.root("state/transfers/groups").join(SAMPLE);
     assert_eq!(std::fs::read_dir(groups).unwrap().count(), 0, "nothing of the group is left");
+}
+
+/// NEI-4: the broker is killed between the end of a group and its task's run, before it has seen that end, and again when the task waits to run.
+#[tokio::test]
+async fn nei_4_the_end_of_a_group_outlives_the_broker_that_did_not_tell_it() {
+    let (stage, app, _) = ordered().await;
+    stage.server.rate(FILM.len / 60);
+    stage.home.world.online(true);
+    let ids: Vec<_> = stage.user.broker.list_transfers(SAMPLE).await.unwrap().into_iter().map(|info| info.id).collect();
+    for id in &ids {
+        stage.becomes(id, TransferStatus::Running).await;
+    }
+    let task = stage.user.broker.list_tasks(SAMPLE).await.unwrap().remove(0).id;
+    let broker = Pid::from_raw(stage.broker.pid().try_into().unwrap()).unwrap();
+    kill_process(broker, Signal::STOP).unwrap();
+    stage.server.rate(0);
+    let folder = Folder::new(stage.home.root("state/transfers"));
+    for id in &ids {
+        let over = || folder.state(id.parse().unwrap()).unwrap().phase == Phase::Completed;
+        eventually("a worker is done, and nobody hears it", async || over().then_some(())).await;
+    }
+    stage.home.world.memory_pressure(90);
+    let stage = stage.after_a_crash().await;
+    eventually("it waits for memory", async || {
+        let why = stage.user.broker.why(&task).await.unwrap();
+        why.gates.iter().any(|gate| gate.name == "MemoryPressure" && !gate.open).then_some(())
+    })
+    .await;
+    assert!(stage.user.history(&task).await.iter().any(|line| line.event == "fired"), "it has been told of the end");
+    let stage = stage.after_a_crash().await;
+    stage.home.world.memory_pressure(0);
+    let told = told(&app).await;
+    assert_eq!(told.matches("mkv: Completed").count(), FILES.len(), "{told}");
+    eventually("it is gone", async || (tasks(&stage).await == 0).then_some(())).await;
+    let fired = stage.user.history(&task).await.iter().filter(|line| line.event == "fired").count();
+    assert_eq!(fired, 1, "it was told once");
 }
 
 /// NEI-4: nothing is added to a group that is enabled, and it is enabled once. BLD-16: one task hears of it.

@@ -12,6 +12,9 @@ fn large() -> Content {
     Content { len: mib << 20, seed: 11 }
 }
 
+/// What a worker has at most in memory, in KiB, whatever the size of the file.
+const MOST_MEMORY: u64 = 4 * 1_024;
+
 #[tokio::test]
 async fn re_5_a_worker_that_is_killed_costs_only_what_it_had_not_fetched() {
     let stage = Stage::set().await;
@@ -39,9 +42,11 @@ async fn re_5_a_large_file_arrives_however_often_everything_is_killed() {
     let sum = bgtask_transfer::Sha256::of(large.reader()).unwrap();
     let order = TransferOrder { sha256: Some(sum.to_string()), ..stage.order("large.bin") };
     let begun = std::time::Instant::now();
+    let mut memory = 0;
     let id = stage.user.broker.create_transfer("", order).await.unwrap();
     for step in 1..=5 {
         stage.until(&id, "further", |info: &TransferInfo| info.done >= step * step_bytes).await;
+        memory = worker_of(&id).and_then(|worker| memory_of(&worker)).unwrap_or_default().max(memory);
         if step % 2 == 0 {
             worker_of(&id).iter().for_each(|worker| kill(worker));
         }
@@ -51,7 +56,8 @@ async fn re_5_a_large_file_arrives_however_often_everything_is_killed() {
     stage.control(&id, "pause").await;
     stage.control(&id, "resume").await;
     stage.becomes(&id, TransferStatus::Completed).await;
-    println!("{} MiB through five kills in {:?}", large.len >> 20, begun.elapsed());
+    println!("{} MiB through five kills in {:?}, in at most {memory} KiB", large.len >> 20, begun.elapsed());
+    assert!((1..=MOST_MEMORY).contains(&memory), "{memory} KiB: what is in memory does not grow with the file");
     let arrived = std::fs::File::open(stage.file("large.bin")).unwrap();
     assert_eq!(bgtask_transfer::Sha256::of(arrived).unwrap(), sum);
     let seen = stage.server.seen();
@@ -87,6 +93,13 @@ fn worker_of(id: &str) -> Option<String> {
         carries(&line).then(|| process.file_name().to_string_lossy().into_owned())
     });
     found.next()
+}
+
+/// What it has in memory that is its own, in KiB: what it runs from its file is not.
+fn memory_of(pid: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 fn kill(pid: &str) {

@@ -8,7 +8,7 @@ Calls to the broker are coroutines; from a program without an event loop, `async
 served by `bgtask.host.run`, and the body of a task may be `async def` or a plain `def`.
 """
 
-from . import host, notify
+from . import host, network, notify, transfer
 from ._events import MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, EventRegistrationToken
 from ._key_names import MAX_KEY_CHARS
 from ._serve import BackgroundTask
@@ -49,7 +49,12 @@ from .errors import (
     ProtocolError,
     SettingsBusyError,
     SettingsError,
+    SocketIdTakenError,
+    SocketInUseError,
+    SocketNotFoundError,
+    SocketWrongKindError,
     StoreUnavailableError,
+    TransferFailedError,
     UnknownAppError,
     UnknownTaskError,
 )
@@ -62,8 +67,10 @@ from .event_args import (
 )
 from .listening import (
     AppointmentStoreNotificationTrigger,
+    BackgroundTransferCompletionGroupTrigger,
     BluetoothLEAdvertisementWatcherTrigger,
     ContactStoreNotificationTrigger,
+    ControlChannelTrigger,
     DBusSignalTrigger,
     DeviceAction,
     DeviceConnectionChangeTrigger,
@@ -77,6 +84,7 @@ from .listening import (
     SensorDataThresholdTrigger,
     SmartCardTrigger,
     SmsMessageReceivedTrigger,
+    SocketActivityTrigger,
     StorageLibraryChangeTrackerTrigger,
     StorageLibraryContentChangedTrigger,
     ToastNotificationActionTrigger,
@@ -85,6 +93,7 @@ from .listening import (
     UnitState,
     UnitStateTrigger,
 )
+from .push import PushNotificationChannel, PushNotificationChannelManager
 from .registration import BackgroundTaskBuilder, BackgroundTaskRegistration, BackgroundTaskRegistrationGroup
 from .storage import LOCK_WAIT, MAX_COMPOSITE_BYTES, MAX_KEYS, MAX_VALUE_BYTES, ApplicationDataContainer
 from .task_instance import BackgroundTaskDeferral, CancelNotice, RegisteredTask, TaskInstance
@@ -138,6 +147,7 @@ __all__ = [
     "BackgroundTaskRegistration",
     "BackgroundTaskRegistrationGroup",
     "BackgroundTaskThrottleCounter",
+    "BackgroundTransferCompletionGroupTrigger",
     "BackgroundWorkCost",
     "BackgroundWorkCostValue",
     "BluetoothLEAdvertisementWatcherTrigger",
@@ -145,6 +155,7 @@ __all__ = [
     "CommandTask",
     "ConnectionLostError",
     "ContactStoreNotificationTrigger",
+    "ControlChannelTrigger",
     "CoreApplication",
     "CustomSystemEvent",
     "CustomSystemEventTrigger",
@@ -178,6 +189,8 @@ __all__ = [
     "NotSupportedError",
     "Point",
     "ProtocolError",
+    "PushNotificationChannel",
+    "PushNotificationChannelManager",
     "PushNotificationTrigger",
     "Rect",
     "RegisteredCommand",
@@ -189,6 +202,11 @@ __all__ = [
     "Size",
     "SmartCardTrigger",
     "SmsMessageReceivedTrigger",
+    "SocketActivityTrigger",
+    "SocketIdTakenError",
+    "SocketInUseError",
+    "SocketNotFoundError",
+    "SocketWrongKindError",
     "StorageLibraryChangeTrackerTrigger",
     "StorageLibraryContentChangedTrigger",
     "StoreUnavailableError",
@@ -203,6 +221,7 @@ __all__ = [
     "TimeTrigger",
     "ToastNotificationActionTrigger",
     "ToastNotificationHistoryChangedTrigger",
+    "TransferFailedError",
     "Trigger",
     "TriggerEvents",
     "TypedValue",
@@ -213,6 +232,8 @@ __all__ = [
     "Value",
     "act_for",
     "host",
+    "network",
     "notify",
     "report_progress",
+    "transfer",
 ]

@@ -229,7 +229,11 @@ class Server:
             return self._refuse(
                 call, "LimitReached", f"the host runs {MAX_INSTANCES} instances already; start another one"
             )
-        instance = TaskInstance(facts, lambda value: self._outbox.progress(facts.instance_id, value))
+        instance = TaskInstance(
+            facts,
+            lambda value: self._outbox.progress(facts.instance_id, value),
+            lambda: self._outbox.took(facts.instance_id),
+        )
         # Sent before the first line of the task runs.
         self._outbox.send(_wire.host_signal("Started", "s", str(facts.instance_id)))
         task = asyncio.create_task(self._run_to_end(run, instance, call), name=f"bgtask {facts.task.name}")
@@ -292,6 +296,11 @@ class _Outbox:
             self._channel.send(message)
         except Error:
             log.exception("a message to the broker cannot be sent")
+
+    def took(self, instance: UUID) -> None:
+        """The task has taken what came with its activation. From any thread, and before its end is told."""
+        with suppress(RuntimeError):  # The loop has ended, and with it the channel.
+            self._loop.call_soon_threadsafe(self.send, _wire.host_signal("Took", "s", str(instance)))
 
     def progress(self, instance: UUID, value: int) -> None:
         with self._lock:
@@ -386,6 +395,7 @@ def _facts(info: Mapping[str, Any], data_dir: str | None) -> InstanceFacts:
         data_dir=data_dir,
         throttled_cpu=info.get("throttled_cpu", 0),
         throttled_network=info.get("throttled_network", 0),
+        socket=info.get("socket"),
     )
 
 

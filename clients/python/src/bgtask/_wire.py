@@ -1,12 +1,12 @@
 """D-Bus messages over a Unix socket: the only module that knows the D-Bus library.
 
-jeepney only writes and reads messages; sockets and their order are ours, because neither door is a bus: the broker's socket
-has no `Hello`, and the channel of a host has no authentication either.
+jeepney only writes and reads messages; sockets and their order are ours (`_stream`), because neither door is a bus: the broker's
+socket has no `Hello`, and the channel of a host has no authentication either.
 """
 
 from __future__ import annotations
 
-import asyncio
+import array
 import itertools
 import socket
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from jeepney.auth import BEGIN, AuthenticationError, Authenticator
 from jeepney.low_level import Endianness, HeaderFields, Message, MessageFlag, calc_msg_size, parse_signature
 from jeepney.wrappers import DBusAddress, new_error, new_method_call, new_method_return, new_signal
 
+from ._stream import Stream
 from .errors import InvalidArgumentError, LimitReachedError
 
 BROKER_PATH = "/org/bgtask/Broker1"
@@ -24,11 +25,15 @@ BROKER_NAME = BROKER_INTERFACE = "org.bgtask.Broker1"
 HOST_PATH = "/org/bgtask/Host1"
 HOST_INTERFACE = "org.bgtask.Host1"
 
+COMMANDS = "org.bgtask.Commands"
+"""The app that the user's own commands belong to."""
+
 MAX_CALL_BYTES = 256 << 10
 """The broker cuts off who sends a longer message."""
 MAX_VALUE_SET_BYTES = 64 << 10
 """Bytes of the arguments of a trigger, as D-Bus marshals them."""
 _MAX_MESSAGE_BYTES = 128 << 20
+_MAX_LINE_BYTES = 8192
 _HEAD_BYTES = 16
 
 Variants = Mapping[str, tuple[str, Any]]
@@ -58,74 +63,66 @@ class Received:
 class Channel:
     """One connection, whichever way it was made."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
         self._serials = itertools.count(1)
 
     @classmethod
     async def connect(cls, path: str) -> Self:
         """Connects to a broker's socket, and says who this is (`EXTERNAL`)."""
-        reader, writer = await asyncio.open_unix_connection(path)
+        stream = await Stream.connect(path)
         try:
-            await _introduce(reader, writer)
+            await _introduce(stream)
         except BaseException:
-            writer.close()
+            stream.close()
             raise
-        return cls(reader, writer)
+        return cls(stream)
 
     @classmethod
-    async def over(cls, connected: socket.socket) -> Self:
+    def over(cls, connected: socket.socket) -> Self:
         """Takes over a socket whose first byte is the first message."""
-        reader, writer = await asyncio.open_unix_connection(sock=connected)
-        return cls(reader, writer)
+        return cls(Stream(connected))
 
     def send(self, message: Any) -> int:
         """Sends a message after those before it, and gives its serial number."""
-        data = _serialised(message, serial := next(self._serials))
-        if not self._writer.is_closing():
-            self._writer.write(data)
+        data, descriptors = _serialised(message, serial := next(self._serials))
+        try:
+            self._stream.write(data, descriptors)
+        except OSError as error:
+            raise LimitReachedError(f"a descriptor cannot be handed over: {error.strerror}") from error
         return serial
 
     async def receive(self) -> Received | None:
         """The next message; `None` at the end."""
         try:
-            head = await self._reader.readexactly(_HEAD_BYTES)
-            size = _size(head)
-            data = head + await self._reader.readexactly(size - _HEAD_BYTES)
-        except (asyncio.IncompleteReadError, OSError):
+            head = await self._stream.read(_HEAD_BYTES)
+            data = head + await self._stream.read(_size(head) - _HEAD_BYTES)
+        except (EOFError, OSError):
             return None
-        return _read(data)
-
-    async def drain(self) -> None:
-        """Waits until what was sent is on its way."""
-        try:
-            await self._writer.drain()
-        except OSError:
-            return
+        return _read(data, self._stream)
 
     def close(self) -> None:
         """Ends the connection. What was sent still goes."""
-        self._writer.close()
+        self._stream.close()
 
 
-async def _introduce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    authenticator = Authenticator()
+async def _introduce(stream: Stream) -> None:
+    authenticator = Authenticator(enable_fds=True)
     for line in authenticator:
-        writer.write(line)
+        stream.write(line)
         try:
-            answer = await reader.readline()
-            if not answer:
-                raise ChannelError("it hung up")
-            authenticator.feed(answer)
+            authenticator.feed(await stream.read_line(_MAX_LINE_BYTES))
+        except EOFError:
+            raise ChannelError("it hung up") from None
         except (AuthenticationError, ValueError) as error:
             raise ChannelError(str(error)) from None
-    writer.write(BEGIN)
+    stream.write(BEGIN)
 
 
-def _serialised(message: Any, serial: int) -> bytes:
+def _serialised(message: Any, serial: int) -> tuple[bytes, array.array[int]]:
+    descriptors = array.array("i")
     try:
-        data: bytes = message.serialise(serial)
+        data: bytes = message.serialise(serial, fds=descriptors)
     except Exception as error:  # jeepney raises whatever struct, str and its own checks raise.
         raise InvalidArgumentError(f"an argument has another type than the call takes: {error}") from error
     if len(data) > MAX_CALL_BYTES:
@@ -133,7 +130,7 @@ def _serialised(message: Any, serial: int) -> bytes:
         raise LimitReachedError(
             f"{member} would be a message of {len(data)} bytes; at most {MAX_CALL_BYTES} are allowed"
         )
-    return data
+    return data, descriptors
 
 
 def _size(head: bytes) -> int:
@@ -146,11 +143,13 @@ def _size(head: bytes) -> int:
     return size
 
 
-def _read(data: bytes) -> Received:
+def _read(data: bytes, stream: Stream) -> Received:
+    """What came. Whatever stands for a descriptor in its body is a `Descriptor`."""
     try:
-        message = Message.from_buffer(data)
+        message = Message.from_buffer(data, fds=stream.came)
         header = message.header
         fields = header.fields
+        del stream.came[: fields.get(HeaderFields.unix_fds, 0)]
         return Received(
             kind=header.message_type.name,
             reply_to=fields.get(HeaderFields.reply_serial),

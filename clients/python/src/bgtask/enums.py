@@ -187,6 +187,114 @@ class DeviceTriggerResult(_WindowsEnum):
     """The machine is on battery with less than 33 %."""
 
 
+class ControlChannelTriggerStatus(_WindowsEnum):
+    """What became of a control channel."""
+
+    HardwareSlotRequested = 0
+    """Never answered: there are none on Linux."""
+    SoftwareSlotAllocated = 1
+    """The channel is open."""
+    HardwareSlotAllocated = 2
+    """Never answered."""
+    PolicyError = 3
+    """The app has as many channels as it may, or may not run in the background (CCT-11, ACC-25)."""
+    SystemError = 4
+    """Never answered."""
+    TransportDisconnected = 5
+    """The connection has ended already: connect anew."""
+    ServiceUnavailable = 6
+    """The machine goes to sleep: try again when it is awake."""
+
+
+class ControlChannelTriggerResetReason(_WindowsEnum):
+    """Why control channels were reset."""
+
+    FastUserSwitched = 0
+    """Never told on Linux."""
+    LowPowerExit = 1
+    """The machine has slept, and the connection did not survive it."""
+    QuietHoursExit = 2
+    """Never told on Linux."""
+    ApplicationRestart = 3
+    """The process that held the connection is gone."""
+
+
+class SocketActivityKind(_WindowsEnum):
+    """What a socket is."""
+
+    StreamSocketListener = 1
+    """It listens for connections."""
+    DatagramSocket = 2
+    """It sends and receives datagrams."""
+    StreamSocket = 3
+    """It is a connection."""
+
+
+class SocketActivityTriggerReason(_WindowsEnum):
+    """Why the task of a socket runs (NW-3)."""
+
+    SocketActivity = 1
+    """There is something to read."""
+    ConnectionAccepted = 2
+    """A connection waits to be accepted."""
+    KeepAliveTimerExpired = 3
+    """Nothing came for as long as the app wanted to wait."""
+    SocketClosed = 4
+    """The other end has closed the connection, or it broke: nothing is left to read. Connect anew."""
+
+
+class BackgroundTransferCostPolicy(_WindowsEnum):
+    """Over which networks a file is transferred (NW-7)."""
+
+    Default = 0
+    """Over any, where the machine is on the internet."""
+    UnrestrictedOnly = 1
+    """Only over one that costs nothing; it rests on a metered one."""
+    Always = 2
+    """Over any, also where nobody knows whether the machine is on the internet."""
+
+
+class BackgroundTransferPriority(_WindowsEnum):
+    """Whether a transfer goes before or after others."""
+
+    Default = 0
+    """As any other task."""
+    High = 1
+    """As the default: what runs is not taken back for it."""
+    Low = 2
+    """It gives way to everything else on this machine."""
+
+
+class BackgroundTransferStatus(_WindowsEnum):
+    """Where a transfer stands."""
+
+    Idle = 0
+    """It waits for its turn."""
+    Running = 1
+    """It is carried."""
+    PausedByApplication = 2
+    """The app wants it to rest."""
+    PausedCostedNetwork = 3
+    """The network costs something, and it may not."""
+    PausedNoNetwork = 4
+    """There is no network."""
+    Completed = 5
+    """It is done."""
+    Canceled = 6
+    """It was given up."""
+    Error = 7
+    """It will never be done."""
+    PausedRecoverableWebErrorStatus = 8
+    """The server, or the way to it, failed, and is asked again."""
+    PausedSystemPolicy = 32
+    """The machine, or its owner, does not want it now."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self in (self.Completed, self.Canceled, self.Error)
+
+
 class RegistrationUpdate(StrEnum):
     """What `BackgroundTaskBuilder.register_or_update` came to (D5)."""
 

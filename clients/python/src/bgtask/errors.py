@@ -64,6 +64,26 @@ class StoreUnavailableError(Error):
     """The environment: the broker can make nothing durable now, because the disk is full or read-only."""
 
 
+class SocketIdTakenError(Error):
+    """The caller: the app has handed over a socket of that id already (SOC-10)."""
+
+
+class SocketWrongKindError(Error):
+    """The caller: it is no socket, not connected, or of a kind that cannot be handed over."""
+
+
+class SocketNotFoundError(Error):
+    """The caller: the socket was taken already, or lost with an earlier broker (SOC-13)."""
+
+
+class SocketInUseError(Error):
+    """The caller: the socket's task runs with it. Later."""
+
+
+class TransferFailedError(Error):
+    """A background transfer failed for good, or was cancelled."""
+
+
 class SettingsError(Error):
     """A setting cannot be read or written. The settings are as they were before."""
 
@@ -86,6 +106,10 @@ _BY_NAME: dict[str, type[Error]] = {
     "org.bgtask.Error.NotSupported": NotSupportedError,
     "org.bgtask.Error.LimitReached": LimitReachedError,
     "org.bgtask.Error.StoreUnavailable": StoreUnavailableError,
+    "org.bgtask.Error.SocketIdTaken": SocketIdTakenError,
+    "org.bgtask.Error.SocketWrongKind": SocketWrongKindError,
+    "org.bgtask.Error.SocketNotFound": SocketNotFoundError,
+    "org.bgtask.Error.SocketInUse": SocketInUseError,
     "org.freedesktop.DBus.Error.InvalidArgs": InvalidArgumentError,
 }
 

@@ -103,7 +103,7 @@ async def serve(tasks: Mapping[str | UUID, Factory] | None = None) -> bool:
 
 
 async def _serve(entries: Entries, exit_if_stuck: bool) -> bool:
-    channel = await Channel.over(_inherited())
+    channel = Channel.over(_inherited())
     server = Server(entries, os.environ.get("BGTASK_APP_DATA"), channel)
     broken: ChannelError | None = None
     try:

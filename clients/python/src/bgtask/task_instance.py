@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
+from ._stream import Descriptor
 from .enums import BackgroundTaskCancellationReason, BackgroundTaskThrottleCounter
 from .errors import InvalidArgumentError, SettingsError
 from .listening import TriggerEvents, events_of
@@ -62,6 +63,8 @@ class InstanceFacts:
     data_dir: str | None
     throttled_cpu: int = 0
     throttled_network: int = 0
+    socket: Descriptor | None = None
+    """The descriptor that came with it: the broker has it as well until the task takes it."""
 
 
 CanceledHandler = Callable[["TaskInstance", BackgroundTaskCancellationReason], object]
@@ -73,9 +76,13 @@ class TaskInstance:
     Everything here may be used from any thread, and does not wait for the broker. After the activation has ended it has no effect.
     """
 
-    def __init__(self, facts: InstanceFacts, report: Callable[[int], None]) -> None:
+    def __init__(
+        self, facts: InstanceFacts, report: Callable[[int], None], took: Callable[[], None] = lambda: None
+    ) -> None:
         self._facts = facts
         self._report = report
+        self._took = took
+        self._socket = facts.socket
         self._lock = threading.Lock()
         self._progress = 0
         self._throttled = (facts.throttled_cpu, facts.throttled_network)
@@ -247,6 +254,15 @@ class TaskInstance:
             except Exception:
                 log.exception("a handler of a cancel notice raised an exception")
 
+    def _take_socket(self) -> int | None:
+        """The descriptor that came with the activation, once: from then on it is the caller's alone."""
+        with self._lock:
+            descriptor, self._socket = self._socket, None
+        if descriptor is None:
+            return None
+        self._took()
+        return descriptor.take()
+
     def _throttle(self, cpu: int, network: int) -> None:
         self._throttled = (cpu, network)
 
@@ -270,6 +286,9 @@ class TaskInstance:
         with self._lock:
             self._ended = True
             self._handlers.clear()
+            descriptor, self._socket = self._socket, None
+        if descriptor is not None:
+            descriptor.close()
 
 
 class BackgroundTaskDeferral:

@@ -4,6 +4,7 @@ mod access;
 mod add;
 mod apps;
 mod catalog;
+mod channels;
 mod completions;
 mod doctor;
 mod edit;
@@ -89,6 +90,7 @@ pub(crate) enum Command {
     Apps(apps::Args),
     Access(access::Args),
     Sockets(sockets::Args),
+    Channels(channels::Args),
     Sources(sources::Args),
     Transfers(transfers::Args),
     #[command(subcommand)]
@@ -145,6 +147,7 @@ impl Command {
             Self::Apps(args) => apps::run(args, &target.connect().await?, screen).await,
             Self::Access(args) => access::run(args, target, screen).await,
             Self::Sockets(args) => sockets::run(args, &target.connect().await?, screen).await,
+            Self::Channels(args) => channels::run(args, &target.connect().await?, screen).await,
             Self::Sources(args) => sources::run(args, &target.connect().await?, screen).await,
             Self::Transfers(args) => transfers::run(args, target, screen).await,
             Self::Manifest(command) => command.run(screen),
@@ -186,6 +189,7 @@ impl Command {
             Self::Apps(args) => args.format.json,
             Self::Access(args) => args.format.json,
             Self::Sockets(args) => args.format.json,
+            Self::Channels(args) => args.format.json,
             Self::Sources(args) => args.format.json,
             Self::Transfers(args) => args.format.json,
             Self::Manifest(command) => command.format().json,

@@ -294,3 +294,19 @@ org.example.Photos            listener  kept                 door
     });
     assert_eq!(found[1], expected);
 }
+
+#[test]
+fn control_channels_that_apps_keep() {
+    let expected = "\
+APP                 STATE    KEEP-ALIVE  NEXT                                   CHANNEL
+org.example.Photos  unheard  1 h 30 min  2026-07-28 12:05:00 +00:00 (in 5 min)  feed 1
+org.example.Photos  watched  25 min      2026-07-28 12:05:00 +00:00 (in 5 min)  mail
+";
+    assert_eq!(ask(&["channels"]), done(expected));
+    let found = json(&ask(&["channels", "--json"]).out);
+    let expected = json!({
+        "app": "org.example.Photos", "id": "mail", "state": "watched", "keep_alive_us": 1_500_000_000_u64,
+        "due": "2026-07-28T12:05:00.000000Z",
+    });
+    assert_eq!(found[1], expected);
+}

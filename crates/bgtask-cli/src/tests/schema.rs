@@ -226,6 +226,7 @@ fn what_the_broker_answers_is_as_the_schemas_say() {
         ("access-off", &["access", "off"]),
         ("access-on", &["access", "on"]),
         ("sockets", &["sockets"]),
+        ("channels", &["channels"]),
         ("sources", &["sources"]),
         ("why-at", &["why", "sync", "--at", "2026-07-28T11:50"]),
         ("next", &["next"]),

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::net::UnixStream;
 
 use bgtask_wire::{
-    AppInfo, AttachInfo, BROKER_INTERFACE, BROKER_PATH, BudgetInfo, Call, Error, ErrorKind, EventInfo, GateInfo,
-    HistoryInfo, HistoryQuery, PushChannelInfo, SocketInfo, SourceInfo, Standard, TaskInfo, TransferInfo, WhyInfo,
+    AppInfo, AttachInfo, BROKER_INTERFACE, BROKER_PATH, BudgetInfo, Call, ControlChannelInfo, Error, ErrorKind,
+    EventInfo, GateInfo, HistoryInfo, HistoryQuery, PushChannelInfo, SocketInfo, SourceInfo, Standard, TaskInfo,
+    TransferInfo, WhyInfo,
 };
 use futures_util::StreamExt as _;
 use zbus::{Connection, Guid, Message, MessageStream, OwnedVariant, connection};
@@ -182,6 +183,7 @@ fn answer(call: Call, message: &Message, decided: &mut Decided) -> Result<Messag
         Call::ListTransfers(_) => reply.build(&transfers()),
         Call::ListTaskFiles => reply.build(&Vec::<bgtask_wire::TaskFileInfo>::new()),
         Call::ListSockets(_) => reply.build(&sockets()),
+        Call::ListControlChannels(_) => reply.build(&control_channels()),
         Call::ListSources => reply.build(&sources()),
         Call::Attach(app, _) => {
             let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -418,6 +420,17 @@ fn sockets() -> Vec<SocketInfo> {
         ..chat.clone()
     };
     vec![chat, door]
+}
+
+fn control_channels() -> Vec<ControlChannelInfo> {
+    let mail = ControlChannelInfo {
+        app: "org.example.Photos".into(),
+        id: "mail".into(),
+        state: "watched".into(),
+        keep_alive: 25,
+        due: NOON + 300_000_000,
+    };
+    vec![ControlChannelInfo { id: "feed 1".into(), state: "unheard".into(), keep_alive: 90, ..mail.clone() }, mail]
 }
 
 fn channel() -> PushChannelInfo {

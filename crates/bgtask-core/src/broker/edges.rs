@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::tables::Occasion;
 use super::{Core, Task};
 use crate::ids::TaskId;
-use crate::limits::{MAX_EDGES, MAX_PER_TURN, MAX_SPARED};
+use crate::limits::{MAX_EDGES, MAX_FIRED_PER_TURN, MAX_SPARED};
 use crate::model::edge::{Edge, EdgeKind};
 use crate::model::registration::Standing;
 use crate::model::trigger::Trigger;
@@ -20,7 +20,7 @@ impl Core {
     pub(super) fn edge(&mut self, kind: EdgeKind) {
         let number = self.edges.last_key_value().map_or(1, |(last, _)| last + 1);
         let edge = Edge { number, kind, next: TaskId::from_random(0), spared: Vec::new() };
-        if let Some(rest) = self.fire_some(edge, MAX_PER_TURN) {
+        if let Some(rest) = self.fire_some(edge, MAX_FIRED_PER_TURN) {
             self.owe(rest);
         }
         if self.edges.len() > MAX_EDGES
@@ -33,7 +33,7 @@ impl Core {
     /// Goes on with the edge that came first.
     pub(super) fn fire_next(&mut self) {
         let Some((number, edge)) = self.edges.pop_first() else { return };
-        match self.fire_some(edge, MAX_PER_TURN) {
+        match self.fire_some(edge, MAX_FIRED_PER_TURN) {
             Some(rest) => self.owe(rest),
             None => self.persist(Change::DeleteEdge(number)),
         }

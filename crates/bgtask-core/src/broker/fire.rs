@@ -118,8 +118,8 @@ impl Core {
         if self.tasks.get(id).is_some_and(|task| task.registration.paused && !by_hand) {
             return None;
         }
-        let new = self.ids.instance();
         let now = self.now.wall;
+        let new = self.ids.instance(now);
         let registration = &self.tasks.get(id)?.registration;
         let trigger = registration.trigger.clone();
         let spent = trigger.one_shot() && !by_hand && registration.standing == Standing::Active;

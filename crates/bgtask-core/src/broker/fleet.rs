@@ -47,7 +47,9 @@ impl Core {
             }
             let Some(new) = self.fleet.held.pop_front() else { break };
             tickets.push(new.ticket);
-            if !known {
+            if known {
+                self.repeat_order(new);
+            } else {
                 self.take_in_order(new);
             }
         }
@@ -72,17 +74,39 @@ impl Core {
         let NewOrder { id, app, task, spread, opened, reply, ticket: _ } = new;
         let share = share_of(spread, self.config.machine, id.as_str());
         let (at, due) = (self.now.wall, self.now.wall + share);
-        let order = FleetOrder { id, app, task, at, share, opened, reply, state: OrderState::Held { due } };
+        let order =
+            FleetOrder { id, app, task, at, share, opened, reply, state: OrderState::Held { due }, came_of: None };
+        self.put_order(order);
+    }
+
+    /// It is known and came again. It is not done again, but whoever wants an answer gets one, also where there was one already: a server
+    /// that is killed forgets what it took. That, too, waits for the machine's share.
+    fn repeat_order(&mut self, new: NewOrder) {
+        let Some(order) = self.fleet.orders.get(&new.id).filter(|_| new.reply.is_some()).cloned() else { return };
+        let due = self.now.wall + order.share;
+        let known = order.came_of.is_some();
+        let again = order.state.next(OrderEvent::AskedAgain { due }).filter(|_| known);
+        if again.is_some() || order.reply.is_none() {
+            let state = again.unwrap_or_else(|| order.state.clone());
+            self.put_order(FleetOrder { reply: new.reply, state, ..order });
+        }
+    }
+
+    fn put_order(&mut self, order: FleetOrder) {
+        self.fleet.orders.remove(&order.id);
         self.fleet.orders.insert(order.clone());
-        if share.is_zero() {
+        if order.share.is_zero() && matches!(order.state, OrderState::Held { .. }) {
             self.begin_order(&order);
         } else {
             self.persist(Change::PutOrder(order));
         }
     }
 
-    /// Its time has come: the task fires for it, or it is refused.
+    /// Its time has come: the task fires for it, or it is refused. What came of one that is asked for again is known.
     fn begin_order(&mut self, order: &FleetOrder) {
+        if let Some((at, result)) = order.came_of.clone() {
+            return self.step_order(&order.id, OrderEvent::Known { at, result });
+        }
         match self.ordered_task(order) {
             Ok(task) => match self.accept(task, Occurrence { cause: Cause::Fleet, ..Occurrence::default() }) {
                 Some(instance) => self.step_order(&order.id, OrderEvent::Fired(instance)),
@@ -125,10 +149,6 @@ impl Core {
     }
 
     fn conclude_order(&mut self, id: &OrderId, result: OrderResult) {
-        let Some(order) = self.fleet.orders.get(id) else { return };
-        if order.reply.is_none() {
-            return self.step_order(id, OrderEvent::Settled);
-        }
         self.step_order(id, OrderEvent::Known { at: self.now.wall, result });
     }
 
@@ -139,8 +159,12 @@ impl Core {
 
     fn step_order(&mut self, id: &OrderId, event: OrderEvent) {
         let Some(order) = self.fleet.orders.apply(id, event) else { return };
+        let answering = matches!(order.state, OrderState::Answering { .. });
+        if answering && order.reply.is_none() {
+            return self.step_order(id, OrderEvent::Settled);
+        }
         self.persist(Change::PutOrder(order.clone()));
-        if matches!(order.state, OrderState::Answering { .. }) {
+        if answering {
             self.outputs.push_back(Output::AnswerOrder(Box::new(order)));
         }
     }
@@ -187,10 +211,7 @@ impl Core {
         let later = |order: &&FleetOrder| matches!(order.state, OrderState::Held { due } if due > now + order.share);
         let later: Vec<_> = self.fleet.orders.iter().filter(later).cloned().collect();
         for order in later {
-            let order = FleetOrder { at: now, state: OrderState::Held { due: now + order.share }, ..order };
-            self.fleet.orders.remove(&order.id);
-            self.fleet.orders.insert(order.clone());
-            self.persist(Change::PutOrder(order));
+            self.put_order(FleetOrder { at: now, state: OrderState::Held { due: now + order.share }, ..order });
         }
     }
 }

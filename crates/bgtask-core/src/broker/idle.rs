@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::Core;
+use super::{Core, Task};
+use crate::activation::{Activation, ActivationState};
 use crate::host::{Activity, Host, HostState};
-use crate::ids::HostId;
+use crate::ids::{HostId, InstanceId};
 use crate::model::cancel::CancellationReason;
 use crate::model::command::Usage;
+use crate::model::trigger::Trigger;
 use crate::output::{Output, Wake, WakeReason};
 
 /// Less processor time than this is none: a runtime that turns once to find nothing to do uses as much.
@@ -16,7 +18,7 @@ impl Core {
     pub(super) fn idle_wake(&self, host: &Host) -> Option<Wake> {
         let after = self.config.idle_after?;
         let busy = matches!(host.state, HostState::Busy { .. }) && !host.activity.asked && host.frozen.is_none();
-        let watched = busy && !self.runs_command(host);
+        let watched = busy && !self.runs_command(host) && self.may_be_idle(host.id).next().is_some();
         watched.then(|| Wake { at: host.activity.until + after, why: WakeReason::Idle(host.id) })
     }
 
@@ -58,9 +60,19 @@ impl Core {
             return;
         }
         // One that never even began is as idle: a program that ignores its channel.
-        for instance in self.tasks.on_host(id) {
+        for instance in self.may_be_idle(id).collect::<Vec<_>>() {
             self.cancel(instance, CancellationReason::IdleTask);
         }
+    }
+
+    /// What on a host has to do something. Who serves a connection waits for its other end, and lasts for as long as that is there (HO-6).
+    fn may_be_idle(&self, host: HostId) -> impl Iterator<Item = InstanceId> {
+        let serves = |(task, activation): &(&Task, &Activation)| {
+            let begun = matches!(activation.state, ActivationState::Running { .. });
+            begun && matches!(task.registration.trigger, Trigger::AppService { .. })
+        };
+        let here = move |(_, activation): &(&Task, &Activation)| activation.state.host() == Some(host);
+        self.tasks.occupied().filter(here).filter(move |it| !serves(it)).map(|(_, activation)| activation.instance)
     }
 
     /// A word of a host is activity.

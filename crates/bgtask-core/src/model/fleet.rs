@@ -84,6 +84,8 @@ pub struct FleetOrder {
     pub reply: Option<Arc<str>>,
     /// Where it stands.
     pub state: OrderState,
+    /// What came of it and since when that is known: kept for as long as the order is, for an operator who has lost the answer.
+    pub came_of: Option<(WallTime, OrderResult)>,
 }
 
 /// Where an order stands.
@@ -103,7 +105,7 @@ pub enum OrderState {
         /// What came of it.
         result: OrderResult,
     },
-    /// Nothing is left to do: only its id is remembered, so that it is not done twice.
+    /// Nothing is left to do: it is only remembered, so that it is not done twice.
     Over,
 }
 
@@ -112,7 +114,7 @@ pub enum OrderState {
 pub enum OrderEvent {
     /// Its time has come, and the task fired for it.
     Fired(InstanceId),
-    /// It is known what came of it, and somebody wants to hear that.
+    /// It is known what came of it.
     Known {
         /// Now.
         at: WallTime,
@@ -121,6 +123,11 @@ pub enum OrderEvent {
     },
     /// The answer has arrived, or nobody wants one.
     Settled,
+    /// It came again, and what came of it is to be said again.
+    AskedAgain {
+        /// When this machine's share of the spread is over once more.
+        due: WallTime,
+    },
 }
 
 /// What came of an order.
@@ -162,7 +169,8 @@ impl OrderState {
         Some(match (self, event) {
             (Self::Held { .. }, E::Fired(instance)) => Self::Fired(instance),
             (Self::Held { .. } | Self::Fired(_), E::Known { at, result }) => Self::Answering { at, result },
-            (Self::Held { .. } | Self::Fired(_) | Self::Answering { .. }, E::Settled) => Self::Over,
+            (Self::Answering { .. }, E::Settled) => Self::Over,
+            (Self::Over, E::AskedAgain { due }) => Self::Held { due },
             _ => return None,
         })
     }
@@ -186,6 +194,7 @@ mod tests {
             ("fired", OrderEvent::Fired(instance)),
             ("known", OrderEvent::Known { at, result: OrderResult::Dropped }),
             ("settled", OrderEvent::Settled),
+            ("asked again", OrderEvent::AskedAgain { due: at }),
         ];
         let legal: Vec<String> = states
             .iter()
@@ -195,7 +204,7 @@ mod tests {
                 names.collect::<Vec<_>>().join(", ")
             })
             .collect();
-        assert_eq!(legal, ["fired, known, settled", "known, settled", "settled", ""]);
+        assert_eq!(legal, ["fired, known", "known", "settled", "asked again"]);
     }
 
     #[test]

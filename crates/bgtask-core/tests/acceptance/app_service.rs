@@ -4,7 +4,7 @@
 use bgtask_core::{
     AccessSetting, App, AppService, AppServiceConnectionStatus as Status, CancellationReason, Config, Details, Entry,
     EntryPoint, EventKind, Fact, HostExit, Input, InstanceId, Limit, Outcome, Output, Refusal, Reply, Report, Request,
-    SocketKey, TaskId, Trigger, limits,
+    SocketKey, TaskId, Trigger, WakeReason, limits,
 };
 
 use crate::harness::{Broker, MAIL, PHOTOS, Run, app, app_id, program, seconds, zone_task};
@@ -112,6 +112,22 @@ fn d10_a_connection_lasts_as_long_as_a_long_task_may() {
     let mut broker = broker();
     connect(&mut broker, 1);
     assert_eq!(serving(&mut broker).order.budget, seconds(600));
+}
+
+/// HO-6, CA-9: whoever waits for the next message of his caller is not idle, and nobody looks; one that never began is.
+#[test]
+fn ho_6_ca_9_a_silent_connection_is_not_idle() {
+    let mut broker = with(Config { idle_after: Some(seconds(5)), ..Config::default() });
+    connect(&mut broker, 1);
+    let run = serving(&mut broker);
+    broker.passes(seconds(20));
+    assert!(!broker.orders().contains(&Output::Sample(run.host)), "nobody looks");
+    assert!(!matches!(broker.next_wake(), Some((_, WakeReason::Idle(_)))));
+    connect(&mut broker, 2);
+    let mute = broker.expect_run(RESIZE);
+    broker.orders();
+    broker.passes(seconds(5));
+    assert!(broker.orders().contains(&Output::Sample(mute.host)), "it has not even begun");
 }
 
 #[test]

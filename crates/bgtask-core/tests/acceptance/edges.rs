@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bgtask_core::limits::{MAX_EDGES, MAX_PER_TURN, MAX_SPARED};
+use bgtask_core::limits::{MAX_EDGES, MAX_FIRED_PER_TURN, MAX_SPARED};
 use bgtask_core::{
     Condition, Config, CustomSystemEventTriggerRecurrence, EventKind, Reply, Request, TaskId, Trigger, Update,
     WakeReason,
@@ -11,7 +11,7 @@ use bgtask_core::{
 use crate::harness::{Broker, command, triggered};
 
 const EVENT: &str = "org.example.burst";
-const MANY: usize = MAX_PER_TURN + 8;
+const MANY: usize = MAX_FIRED_PER_TURN + 8;
 
 fn listener(name: &str) -> bgtask_core::NewRegistration {
     let recurrence = CustomSystemEventTriggerRecurrence::Always;
@@ -51,7 +51,7 @@ fn an_edge_that_concerns_many_fires_some_in_each_turn_and_all_of_them_once() {
     let mut broker = crowd(MANY);
     let heard = u32::try_from(MANY).expect("a number");
     assert_eq!(raise(&mut broker), Ok(Reply::Raised(heard)));
-    assert_eq!(fired(&broker).len(), MAX_PER_TURN);
+    assert_eq!(fired(&broker).len(), MAX_FIRED_PER_TURN);
     assert!(matches!(broker.next_wake(), Some((after, WakeReason::More)) if after.is_zero()));
     broker.goes_on();
     assert_eq!(fired(&broker).into_values().collect::<Vec<_>>(), [1; MANY]);
@@ -64,14 +64,14 @@ fn an_edge_that_concerns_many_fires_some_in_each_turn_and_all_of_them_once() {
 /// D7: an edge that was accepted is not lost with the broker, and comes to nobody twice.
 #[test]
 fn the_rest_of_an_edge_outlives_the_broker() {
-    let mut broker = crowd(2 * MAX_PER_TURN + 8);
+    let mut broker = crowd(2 * MAX_FIRED_PER_TURN + 8);
     raise(&mut broker).expect("raised");
     for _ in 0..2 {
         broker.restarts();
         broker.tell(bgtask_core::Input::Tick);
     }
     assert!(broker.durable.edges.is_empty());
-    assert_eq!(fired(&broker).into_values().collect::<Vec<_>>(), [1; 2 * MAX_PER_TURN + 8]);
+    assert_eq!(fired(&broker).into_values().collect::<Vec<_>>(), [1; 2 * MAX_FIRED_PER_TURN + 8]);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn more_edges_than_are_kept_are_not_divided() {
 
 #[test]
 fn an_edge_after_which_too_many_come_is_not_divided() {
-    const ALL: usize = 8 * MAX_PER_TURN;
+    const ALL: usize = 3 * MAX_FIRED_PER_TURN;
     let mut broker = crowd(ALL);
     raise(&mut broker).expect("raised");
     let (mut most, mut late) = (0, 0);

@@ -179,6 +179,57 @@ fn the_answer_goes_out_until_it_has_arrived() {
     assert_eq!(answers(&broker.orders()), []);
 }
 
+/// Who has lost what was answered gives the order again: it is answered again, after the machine's share, and not done again, over
+/// restarts of the broker.
+#[test]
+fn an_order_that_is_over_is_answered_again_when_it_comes_again() {
+    let (mut broker, _) = commanding();
+    let spread = |ticket| NewOrder { spread: TEN_MINUTES, ..order("a", "backup", ticket) };
+    give(&mut broker, spread(1));
+    let (share, _) = broker.next_wake().expect("it waits for its time");
+    broker.passes(share);
+    let run = broker.expect_run("backup");
+    run.started(&mut broker);
+    run.exits(&mut broker, 3);
+    broker.orders();
+    broker.tell(Input::OrderAnswered(id("a")));
+    give(&mut broker, NewOrder { reply: None, ..spread(2) });
+    assert_eq!(state_of(&broker, "a"), OrderState::Over, "nobody wants to hear it");
+    give(&mut broker, spread(3));
+    assert_eq!(answers(&broker.orders()), [], "a fleet does not answer all at once");
+    broker.restarts();
+    broker.orders();
+    let (again, why) = broker.next_wake().expect("it waits for its time again");
+    assert_eq!((again, why), (share, WakeReason::Fleet));
+    broker.passes(again);
+    assert_eq!(answers(&broker.orders()), [("a".to_owned(), "failed")]);
+    broker.expect_no_run();
+    broker.tell(Input::OrderAnswered(id("a")));
+    assert_eq!(state_of(&broker, "a"), OrderState::Over);
+}
+
+/// It was given without a wish for answers, and is given again with one: before it is known what comes of it, and after.
+#[test]
+fn an_order_may_be_asked_about_later() {
+    let (mut broker, _) = commanding();
+    for (name, asks_early) in [("early", true), ("late", false)] {
+        let silent = NewOrder { reply: None, ..order(name, "backup", 1) };
+        give(&mut broker, silent);
+        let run = broker.expect_run("backup");
+        run.started(&mut broker);
+        if asks_early {
+            give(&mut broker, order(name, "backup", 2));
+        }
+        run.exits(&mut broker, 0);
+        if !asks_early {
+            assert_eq!(answers(&broker.orders()), []);
+            give(&mut broker, order(name, "backup", 2));
+        }
+        assert_eq!(answers(&broker.orders()), [(name.to_owned(), "succeeded")]);
+        broker.expect_no_run();
+    }
+}
+
 /// Tries that fail are no outcome yet: the last one is.
 #[test]
 fn a_command_that_tries_again_is_answered_once_at_the_end() {

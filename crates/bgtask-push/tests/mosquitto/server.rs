@@ -21,6 +21,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) users: &'a [(&'a str, &'a str)],
     /// What each of them may is in the file `rules` of the server's folder.
     pub(crate) rules: bool,
+    /// Everything is on the disk as soon as it has happened; otherwise only at an orderly end.
+    pub(crate) saves: bool,
     /// By TLS with `server.crt` and `server.key` of this folder.
     pub(crate) certificates: Option<&'a Path>,
 }
@@ -50,6 +52,9 @@ impl Mosquitto {
         if wanted.rules {
             config += &format!("acl_file {}\n", folder.join("rules").display());
         }
+        if wanted.saves {
+            config += "autosave_on_changes true\nautosave_interval 1\n";
+        }
         if let Some(certificates) = wanted.certificates {
             let certificates = certificates.display();
             config += &format!("certfile {certificates}/server.crt\nkeyfile {certificates}/server.key\n");
@@ -74,6 +79,19 @@ impl Mosquitto {
         let Some(mut child) = self.child.take() else { return };
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         child.wait().unwrap();
+    }
+
+    /// As if it had lost its power: what it has not saved is gone.
+    pub(crate) fn kill(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Whether that is among what it has saved.
+    pub(crate) fn has_saved(&self, text: &str) -> bool {
+        let saved = std::fs::read(self.folder.join("mosquitto.db")).unwrap_or_default();
+        saved.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
     /// Starts it again.

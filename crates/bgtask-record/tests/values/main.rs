@@ -10,7 +10,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bgtask_core::{AppVersion, Change, Completion, Config, Input, Output, Registration, Stretch, Usage, WallTime};
+use bgtask_core::{
+    AppVersion, Change, Completion, Config, FleetOrder, Input, OrderResult, Output, Registration, Stretch, Usage,
+    WallTime,
+};
 use bgtask_record::{Record, Row, row, snapshot};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -140,6 +143,8 @@ fn later_fields_come_back() {
     returns(&[Usage { processes: Some(257), ..Usage::default() }]);
     let stretch = Stretch { saving: 2, rare: 3, rare_after: Duration::from_secs(86_400) };
     returns(&[Config { stretch, ..samples::config() }]);
+    let came_of = Some((WallTime::from_micros(-1_234_567), OrderResult::Dropped));
+    returns(&[FleetOrder { came_of, ..samples::fleet_orders().remove(0) }]);
     returns(&samples::LATER_CLASSES.map(samples::of_class));
 }
 

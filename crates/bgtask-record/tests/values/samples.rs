@@ -545,7 +545,7 @@ fn new_order() -> NewOrder {
     }
 }
 
-fn fleet_orders() -> Vec<FleetOrder> {
+pub(crate) fn fleet_orders() -> Vec<FleetOrder> {
     let order = |(number, state): (usize, OrderState)| FleetOrder {
         id: OrderId::new(&format!("3f2a-{number}")).unwrap(),
         app: app_id(),
@@ -555,6 +555,7 @@ fn fleet_orders() -> Vec<FleetOrder> {
         opened: true,
         reply: Some("a 00".into()),
         state,
+        came_of: None,
     };
     let result = |result| OrderState::Answering { at: WALL, result };
     let states = [

@@ -25,10 +25,21 @@ use super::proxy::Proxies;
 use super::{CHUNK, MAX_REDIRECTS, Settings, chain};
 use crate::Order;
 use crate::fault::Fault;
-use crate::order::check_uri;
+use crate::order::{MAX_URI_BYTES, check_uri};
 
 /// What servers are told about who asks.
 const AGENT: &str = concat!("bgtask/", env!("CARGO_PKG_VERSION"));
+
+/// What is asked for besides what the order says.
+#[derive(Default)]
+pub(super) struct Asking<'a> {
+    /// Another place than that of the order.
+    pub(super) to: Option<&'a Uri>,
+    /// Another method.
+    pub(super) method: Option<Method>,
+    /// More headers.
+    pub(super) headers: &'a [(HeaderName, String)],
+}
 
 /// The way to servers.
 pub(super) struct Network {
@@ -53,15 +64,16 @@ impl Network {
     pub(super) async fn ask(
         &self,
         order: &Order,
-        range: Option<(u64, &str)>,
+        asking: Asking<'_>,
         mut body: impl FnMut() -> Result<Outgoing, Fault>,
         answer_within: Duration,
     ) -> Result<(Uri, Response<Incoming>), Fault> {
         let first = order.target().map_err(|error| Fault::Final(error.to_string()))?;
-        let (mut uri, mut method) = (first.clone(), order.method());
+        let mut uri = asking.to.unwrap_or(&first).clone();
+        let mut method = asking.method.unwrap_or_else(|| order.method());
         for _ in 0..=MAX_REDIRECTS {
             let carried = if method == Method::GET { Outgoing::Nothing } else { body()? };
-            let request = request(order, &uri, &first, &method, range, carried)?;
+            let request = request(order, &uri, &first, &method, asking.headers, carried)?;
             let response = self.send(&uri, request, answer_within).await?;
             let status = response.status();
             let Some(next) = redirect(status, response.headers(), &uri)? else { return Ok((uri, response)) };
@@ -179,7 +191,7 @@ fn request(
     uri: &Uri,
     first: &Uri,
     method: &Method,
-    range: Option<(u64, &str)>,
+    more: &[(HeaderName, String)],
     body: Outgoing,
 ) -> Result<Request<Outgoing>, Fault> {
     let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
@@ -203,9 +215,8 @@ fn request(
             put(headers, name, value)?;
         }
     }
-    if let Some((from, validator)) = range {
-        put(headers, hyper::header::RANGE, &format!("bytes={from}-"))?;
-        put(headers, hyper::header::IF_RANGE, validator)?;
+    for (name, value) in more {
+        put(headers, name.clone(), value)?;
     }
     if let Outgoing::File { left, .. } = request.body() {
         let length = *left;
@@ -230,17 +241,22 @@ fn redirect(status: StatusCode, headers: &HeaderMap, from: &Uri) -> Result<Optio
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let location = super::answer::text(headers, LOCATION);
+    located(headers, from).map(Some)
+}
+
+/// The place that an answer names.
+pub(super) fn located(headers: &HeaderMap, from: &Uri) -> Result<Uri, Fault> {
+    let location = super::answer::text(headers, LOCATION).filter(|location| location.len() <= MAX_URI_BYTES);
     let next = location.and_then(|location| join(from, location));
     let next = next.and_then(|next| check_uri(next).ok());
     let next = next.ok_or_else(|| {
         let host = from.host().unwrap_or_default();
-        Fault::server(format!("{host} redirects to {:?}, which is nothing that can be fetched", location.unwrap_or("")))
+        Fault::server(format!("{host} points to {:?}, which is nothing that can be asked", location.unwrap_or("")))
     })?;
     if from.scheme_str() == Some("https") && next.scheme_str() == Some("http") {
-        return Err(Fault::Final(format!("{from} redirects to {next}, from a safe connection to one that is not")));
+        return Err(Fault::Final(format!("{from} points to {next}, from a safe connection to one that is not")));
     }
-    Ok(Some(next))
+    Ok(next)
 }
 
 /// A reference, as seen from where it stands.
@@ -285,6 +301,8 @@ fn without_dots(target: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::RANGE;
+
     use super::*;
 
     #[test]
@@ -327,15 +345,14 @@ mod tests {
         order.headers = vec![("Authorization".into(), "secret".into()), ("X-Kind".into(), "film".into())];
         let headers = |uri: &'static str| {
             let (uri, first) = (Uri::from_static(uri), Uri::from_static("https://a/b"));
-            let range = Some((7, "\"tag\""));
-            request(&order, &uri, &first, &Method::GET, range, Outgoing::Nothing).unwrap().headers().clone()
+            let range = [(RANGE, "bytes=7-".to_owned())];
+            request(&order, &uri, &first, &Method::GET, &range, Outgoing::Nothing).unwrap().headers().clone()
         };
         assert_eq!(headers("https://a/c")[AUTHORIZATION], "secret");
         for other in ["https://b/c", "https://a:8443/c"] {
             assert!(!headers(other).contains_key(AUTHORIZATION), "{other}");
             assert_eq!(headers(other)["x-kind"], "film");
         }
-        assert_eq!(headers("https://a/c")[hyper::header::RANGE], "bytes=7-");
-        assert_eq!(headers("https://a/c")[hyper::header::IF_RANGE], "\"tag\"");
+        assert_eq!(headers("https://a/c")[RANGE], "bytes=7-");
     }
 }

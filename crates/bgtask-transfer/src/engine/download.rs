@@ -2,10 +2,11 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::{IF_RANGE, RANGE};
 use hyper::{Response, StatusCode, Uri};
 use tokio::time::{Instant, timeout_at};
 
-use super::ask::broke;
+use super::ask::{Asking, broke};
 use super::outgoing::Outgoing;
 use super::{Carrier, MAX_RESTARTS, answer};
 use crate::Phase;
@@ -48,8 +49,12 @@ impl Carrier<'_> {
 
     async fn fetch(&mut self, part: &mut Part) -> Result<(), Fault> {
         let validator = self.state.validator.clone();
-        let range = validator.as_ref().filter(|_| part.len() > 0).map(|validator| (part.len(), validator.value()));
-        let asked = self.network.ask(self.order, range, || Ok(Outgoing::Nothing), self.network.stall()).await;
+        let range = validator
+            .as_ref()
+            .filter(|_| part.len() > 0)
+            .map(|validator| [(RANGE, format!("bytes={}-", part.len())), (IF_RANGE, validator.value().to_owned())]);
+        let asking = Asking { headers: range.as_ref().map_or(&[], |range| range.as_slice()), ..Asking::default() };
+        let asked = self.network.ask(self.order, asking, || Ok(Outgoing::Nothing), self.network.stall()).await;
         let (uri, response) = asked?;
         self.state.status = Some(response.status().as_u16());
         match response.status() {

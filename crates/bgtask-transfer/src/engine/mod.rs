@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod download;
+mod onward;
 mod outgoing;
 mod pace;
 mod proxy;
@@ -126,6 +127,7 @@ impl Carrier<'_> {
             let before = self.state.done;
             let attempt = match self.order.kind {
                 Kind::Download => self.download().await,
+                Kind::Upload if self.order.resumable => self.upload_onward().await,
                 Kind::Upload => self.upload().await,
             };
             let Err(fault) = attempt else { return End::Completed };

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use hyper::body::Incoming;
+use hyper::{Response, Uri};
+
+use super::ask::Asking;
 use super::outgoing::Outgoing;
 use super::{Carrier, answer};
 use crate::fault::Fault;
@@ -15,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(250);
 const FOR_EVER: Duration = Duration::from_secs(86_400 * 36_500);
 
 impl Carrier<'_> {
-    /// One attempt. HTTP knows no way to go on with an upload, so each gives the whole file.
+    /// One attempt. HTTP alone knows no way to go on with an upload, so each gives the whole file.
     pub(super) async fn upload(&mut self) -> Result<(), Fault> {
         let path = &self.order.file;
         let cannot = |error: std::io::Error| Fault::file("cannot read", path, &error);
@@ -28,12 +32,30 @@ impl Carrier<'_> {
             let file = File::open(path).map_err(cannot)?;
             Ok(Outgoing::File { file, left: total, taken: Arc::clone(&taken) })
         };
+        let (uri, response) = self.give(Asking::default(), body, &taken).await?;
+        self.state.status = Some(response.status().as_u16());
+        if response.status().is_success() {
+            self.progressed(total);
+            return Ok(());
+        }
+        // What was given was not taken.
+        self.state.done = 0;
+        Err(answer::refused(response.status(), response.headers(), &uri))
+    }
+
+    /// Gives what `body` makes, and tells how much of the file is `taken` meanwhile.
+    pub(super) async fn give(
+        &mut self,
+        asking: Asking<'_>,
+        body: impl FnMut() -> Result<Outgoing, Fault>,
+        taken: &AtomicU64,
+    ) -> Result<(Uri, Response<Incoming>), Fault> {
         // How long it takes depends on the file: whether it goes on at all is looked at meanwhile.
-        let mut asking = pin!(self.network.ask(self.order, None, body, FOR_EVER));
-        let (mut before, mut silent) = (0, Duration::ZERO);
-        let (uri, response) = loop {
+        let mut asking = pin!(self.network.ask(self.order, asking, body, FOR_EVER));
+        let (mut before, mut silent) = (taken.load(Ordering::Relaxed), Duration::ZERO);
+        loop {
             tokio::select! {
-                asked = &mut asking => break asked?,
+                asked = &mut asking => return asked,
                 () = tokio::time::sleep(LOOK) => {}
             }
             let now = taken.load(Ordering::Relaxed);
@@ -44,15 +66,6 @@ impl Carrier<'_> {
             if silent >= self.network.stall() {
                 return Err(Fault::Network(format!("nothing was taken for {} s", silent.as_secs_f32())));
             }
-        };
-        self.state.status = Some(response.status().as_u16());
-        if response.status().is_success() {
-            self.state.done = total;
-            (self.tell)(&self.state);
-            return Ok(());
         }
-        // What was given was not taken.
-        self.state.done = 0;
-        Err(answer::refused(response.status(), response.headers(), &uri))
     }
 }

@@ -2,6 +2,8 @@
 //! what it serves is computed, so that a file may be of any size.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+mod tus;
+
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -137,6 +139,8 @@ struct Shared {
     seen: Vec<Seen>,
     /// How many bytes a second a connection gets; 0 is as many as it takes.
     rate: u64,
+    /// How much of an upload that may go on it has.
+    kept: Option<u64>,
 }
 
 /// The server; it ends with the process of the test.
@@ -157,7 +161,8 @@ impl Server {
     pub(crate) fn start_with(content: Content, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let shared = Shared { content, tells: Tells::Tag, flaws: VecDeque::new(), seen: Vec::new(), rate: 0 };
+        let shared =
+            Shared { content, tells: Tells::Tag, flaws: VecDeque::new(), seen: Vec::new(), rate: 0, kept: None };
         let server = Self { shared: Arc::new(Mutex::new(shared)), address, tls };
         let its = server.clone();
         std::thread::spawn(move || {
@@ -239,8 +244,11 @@ impl Server {
             seen.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
         let if_range = seen.header("if-range").map(str::to_owned);
         let upload = !seen.line.starts_with("GET");
-        self.lock().seen.push(seen);
+        self.lock().seen.push(seen.clone());
         let flaw = self.lock().flaws.pop_front().unwrap_or(Flaw::None);
+        if matches!(flaw, Flaw::None) && seen.header("tus-resumable").is_some() {
+            return self.keep(&seen, stream.get_mut());
+        }
         self.answer(stream.get_mut(), &flaw, range, if_range.as_deref(), upload)
     }
 
@@ -260,9 +268,12 @@ impl Server {
         if length > 0
             && let Some(bytes) = self.cut()
         {
-            stream.take(bytes).read_to_end(&mut Vec::new())?;
+            let taken = stream.take(bytes).read_to_end(&mut Vec::new())?;
+            let kept = &mut self.lock().kept;
+            *kept = kept.map(|kept| kept + taken as u64);
             return Err(io::Error::other("cut"));
         }
+        let from = seen.header("upload-offset").and_then(|offset| offset.parse().ok()).unwrap_or(0);
         seen.body_is_right = true;
         let (mut chunk, mut expected) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
         while seen.body < length {
@@ -271,7 +282,7 @@ impl Server {
             if count == 0 {
                 break;
             }
-            content.fill(seen.body, &mut expected[..count]);
+            content.fill(from + seen.body, &mut expected[..count]);
             seen.body_is_right &= chunk[..count] == expected[..count];
             seen.body += count as u64;
             pause(rate, count);

@@ -34,6 +34,7 @@ impl Manner {
             group: self.group.clone(),
             completion_group: self.completion_group.map(|group| group.to_string()),
             sha256: None,
+            resumable: None,
         }
     }
 }
@@ -123,9 +124,10 @@ impl BackgroundDownloader {
     }
 }
 
-/// Makes uploads. HTTP has no way to go on with an upload, so one that broke is sent again from its beginning.
+/// Makes uploads. HTTP alone has no way to go on with an upload, so one that broke is sent again from its beginning, but where its server
+/// can do more: see [`resumable`](Self::resumable).
 #[derive(Clone, Debug, Default)]
-pub struct BackgroundUploader(Manner);
+pub struct BackgroundUploader(Manner, bool);
 
 impl BackgroundUploader {
     manner!();
@@ -137,9 +139,23 @@ impl BackgroundUploader {
         self
     }
 
+    /// An upload that broke goes on where it was, by [tus 1.0](https://tus.io/protocols/resumable-upload): the URI is where the server has uploads made. It has
+    /// no [`method`](Self::method). Beyond Windows.
+    ///
+    /// ```
+    /// use bgtask::transfer::BackgroundUploader;
+    /// let film = BackgroundUploader::new().resumable().create_upload("https://example.org/files/", "/home/ada/films/film.mkv");
+    /// ```
+    #[must_use]
+    pub fn resumable(mut self) -> Self {
+        self.1 = true;
+        self
+    }
+
     /// An upload that has not begun: nobody knows of it until it is started.
     pub fn create_upload(&self, uri: impl Into<String>, file: impl Into<PathBuf>) -> UploadOperation {
-        UploadOperation(Operation::new(self.0.order("upload", uri.into(), &file.into())))
+        let order = self.0.order("upload", uri.into(), &file.into());
+        UploadOperation(Operation::new(TransferOrder { resumable: self.1.then_some(true), ..order }))
     }
 
     /// Every upload of the app that was started and whose end the app has not heard, as

@@ -22,6 +22,7 @@ impl Driver {
             task_files: &self.task_files,
             transfers: &self.transfers,
             push: &self.push,
+            fleet: self.fleet.as_ref(),
             identity: &client.identity,
             door: client.door,
         };

@@ -27,6 +27,7 @@ pub(crate) fn order(app: &str, info: TransferOrder, now: Now) -> Result<Order, E
     order.completion_group =
         info.completion_group.map(|group| group.parse()).transpose().map_err(|error| invalid(&error))?;
     order.sha256 = info.sha256.map(|sum| sum.parse()).transpose().map_err(|error| invalid(&error))?;
+    order.resumable = info.resumable.unwrap_or_default();
     order.created = now.wall.as_micros();
     order.check().map_err(|error| invalid(&error))?;
     Ok(order)

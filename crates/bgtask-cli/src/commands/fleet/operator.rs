@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bgtask_push::fleet::answers_topic;
 use bgtask_push::mqtt::{Client, Server, Settings, Trouble};
 
 use super::ledger::Given;
@@ -52,10 +53,13 @@ impl Operator {
         settings.server().map_err(|error| usage(format!("{shown} cannot be used: {error}")))
     }
 
-    /// A connection on which the answers to an order are heard: the server keeps them between two.
+    /// A connection on which the answers to an order are heard: the server keeps them between two, unless it was killed and has forgotten who
+    /// listens.
     pub(super) async fn listener(&self, server: &Server, given: &Given) -> Result<Client, Trouble> {
-        let keep = Duration::from_secs(given.keep);
-        Client::resume(server, &format!("bgtask-order-{}", given.order.order), keep).await
+        let (keep, order) = (Duration::from_secs(given.keep), &given.order.order);
+        let mut client = Client::resume(server, &format!("bgtask-order-{order}"), keep).await?;
+        client.subscribe(&[format!("{}/+", answers_topic(&server.prefix, order))]).await?;
+        Ok(client)
     }
 }
 

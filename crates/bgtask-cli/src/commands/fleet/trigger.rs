@@ -44,7 +44,7 @@ pub(super) struct Args {
     reply: bool,
     #[command(flatten)]
     wait: Wait,
-    /// The order's id, to give an order again of which it is not known whether it went out
+    /// The order's id, to give an order again of which it is not known whether it went out, or what came of it
     #[arg(long, value_name = "ID")]
     order: Option<String>,
 }
@@ -76,14 +76,9 @@ pub(super) async fn run(
     let keep = (expires + order.spread() + KEPT_LONGER).as_secs();
     let given = Given { order: order.clone(), to: to.to_string(), at: screen.clock.now().as_microsecond(), keep };
     let mut ledger = Ledger::begin(&operator.folder, given)?;
-    let topic = answers_topic(&server.prefix, &order.order);
-    let listening = async {
-        let mut client = operator.listener(&server, &ledger.given).await?;
-        client.subscribe(&[format!("{topic}/+")]).await?;
-        Ok(client)
-    };
-    let reply = Some((topic.clone(), order.order.clone().into_bytes()));
-    let (client, heard) = give(listening.await, outgoing(reply)).await.map_err(|error| again(&order, &error))?;
+    let reply = Some((answers_topic(&server.prefix, &order.order), order.order.clone().into_bytes()));
+    let client = operator.listener(&server, &ledger.given).await;
+    let (client, heard) = give(client, outgoing(reply)).await.map_err(|error| again(&order, &error))?;
     announce(&order, &to, said(heard), format, screen)?;
     match wait {
         Some(wait) => outcomes::follow(client, &server, operator, &mut ledger, &wait, format, screen).await,
@@ -96,6 +91,9 @@ impl Args {
         let id = self.order.clone().unwrap_or_else(new_id);
         OrderId::new(&id).map_err(|error| usage(format!("--order: {error}")))?;
         AppId::new(&self.app).map_err(|error| usage(error.to_string()))?;
+        if self.task.is_empty() {
+            return Err(usage("the task has no name: write the one that it has on the machines"));
+        }
         let spread = time("--spread", &self.spread, MAX_SPREAD)?;
         Ok(Order { order: id, app: self.app.clone(), task: self.task.clone(), spread: spread.as_secs() })
     }

@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Send the file instead of fetching it
     #[arg(long, requires = "file")]
     upload: bool,
+    /// Go on where an upload broke: the server has to speak tus 1.0, and the URI is where it has uploads made
+    #[arg(long, requires = "upload", conflicts_with = "method")]
+    resumable: bool,
     /// Only over a network that costs nothing
     #[arg(long, conflicts_with = "any_network")]
     unmetered: bool,
@@ -84,6 +87,12 @@ impl Args {
         };
         let file = std::path::absolute(&file)
             .map_err(|error| Failure::new(Exit::Usage, format!("{} is no file: {error}", file.display())))?;
+        if self.upload
+            && let Err(error) = file.metadata()
+        {
+            let file = quoted(&file.to_string_lossy());
+            return Err(Failure::new(Exit::Usage, format!("{file} cannot be sent: {error}")));
+        }
         if !self.upload && !self.force && file.symlink_metadata().is_ok() {
             let file = quoted(&file.to_string_lossy());
             return Err(Failure::failed(format!("{file} is there already: name another file, or say --force")));
@@ -98,6 +107,7 @@ impl Args {
             priority: Some(2 * u32::from(self.low)),
             group: self.group.clone(),
             sha256: self.sha256.clone(),
+            resumable: self.resumable.then_some(true),
             ..TransferOrder::default()
         })
     }
@@ -115,11 +125,11 @@ impl Args {
 
 /// What the URI calls the file.
 fn name_in(uri: &str) -> Result<&str, Failure> {
+    let wrong = |what: &str| Failure::new(Exit::Usage, format!("{} {what}", quoted(uri)));
     let path = uri.split(['?', '#']).next().unwrap_or_default();
-    let name = path.split_once("://").and_then(|(_, rest)| rest.rsplit_once('/')).map(|(_, name)| name);
-    name.filter(|name| !["", ".", ".."].contains(name)).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("{} does not name a file: say into which it goes", quoted(uri)))
-    })
+    let (_, rest) = path.split_once("://").ok_or_else(|| wrong("is no URI: one begins with http:// or https://"))?;
+    let name = rest.rsplit_once('/').map(|(_, name)| name).filter(|name| !["", ".", ".."].contains(name));
+    name.ok_or_else(|| wrong("does not name a file: say into which it goes"))
 }
 
 fn text(path: &Path) -> Result<String, Failure> {

@@ -40,7 +40,12 @@ impl Orders {
     /// Applies an event; `None` where it cannot happen (any more).
     pub(in crate::broker) fn apply(&mut self, id: &OrderId, event: OrderEvent) -> Option<FleetOrder> {
         let state = self.by_id.get(id)?.state.next(event)?;
-        let order = FleetOrder { state, ..self.remove(id)? };
+        let order = self.remove(id)?;
+        let came_of = match &state {
+            OrderState::Answering { at, result } => Some((*at, result.clone())),
+            _ => order.came_of,
+        };
+        let order = FleetOrder { state, came_of, ..order };
         self.insert(order.clone());
         Some(order)
     }

@@ -1,6 +1,7 @@
 //! A broker in the test process.
 
 mod clock;
+mod control_channels;
 mod convert;
 mod costs;
 mod ears;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bgtask_core::{
-    AppId, ClientId, Completion, Core, Demand, Entry, Input, Policy, Refusal, Reply, Request, RequestId, Update,
+    AppId, ClientId, Completion, Core, Demand, Entry, HostId, Input, Policy, Refusal, Reply, Request, RequestId, Update,
 };
 use bgtask_wire::ErrorKind;
 use tempfile::TempDir;
@@ -159,7 +160,7 @@ use world::World;
 /// * [`BlockingTask`](crate::host::BlockingTask)s wait in real time, while the virtual goes on: test them with
 ///   [`TaskTest::blocking`](super::TaskTest::blocking).
 /// * Notifications that a task [shows](crate::notify), and whatever else asks the broker through its socket. Sockets that a task hands over
-///   within its `run` are taken, not those of what it has spawned.
+///   within its `run` are taken, not those of what it has spawned. Control channels are opened by the test, not by a task.
 /// * Real input and output of a task does not hold the virtual time either, but for tokio's file operations and `spawn_blocking`.
 /// * A killed task is dropped at its next `await`; what it spawned itself goes on, as it would not in a real process.
 /// * Whether the programs are where the manifest says: `bgtask check` looks.
@@ -176,6 +177,8 @@ pub struct TestBroker {
     known: BTreeSet<AppId>,
     /// The apps that listen, each as one client.
     clients: BTreeMap<AppId, ClientId>,
+    /// The apps that run by themselves, each as the process of its client.
+    running: BTreeMap<AppId, HostId>,
     heard: Heard,
     activated: Arc<Activated>,
     entries: Entries,
@@ -219,6 +222,7 @@ impl TestBroker {
             apps: BTreeMap::new(),
             known: BTreeSet::new(),
             clients: BTreeMap::new(),
+            running: BTreeMap::new(),
             heard: Heard::default(),
             activated,
             entries,
@@ -263,9 +267,7 @@ impl TestBroker {
         if self.apps.remove(&id).is_none() {
             return Err(refused(&Refusal::UnknownApp(id), None, ""));
         }
-        if let Some(client) = self.clients.remove(&id) {
-            self.tell(Input::Detach(client));
-        }
+        self.end_app(&id);
         self.tell(Input::AppRemoved(id));
         Ok(())
     }
@@ -280,7 +282,7 @@ impl TestBroker {
 
     /// Sets what the apps themselves run, for tasks without an entry point: the handler that the app gives to
     /// [`CoreApplication::background_activated`](crate::CoreApplication::background_activated). The app does not run by itself
-    /// here: the broker starts it.
+    /// here, unless it [holds a control channel](Self::open_control_channel): the broker starts it.
     pub fn background_activated<R>(
         &mut self,
         handler: impl Fn(BackgroundActivatedEventArgs) -> R + Send + Sync + 'static,

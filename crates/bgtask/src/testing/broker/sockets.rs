@@ -31,6 +31,15 @@ struct Held {
     kind: SocketActivityKind,
     cookie: Option<u64>,
     watched: bool,
+    of_channel: Option<Unread>,
+}
+
+/// What there was to read at the connection of a control channel when it was looked at last.
+#[derive(Default)]
+struct Unread {
+    bytes: u32,
+    /// How often that was another number than before: as many bytes again are news.
+    changes: u32,
 }
 
 impl Sockets {
@@ -68,6 +77,16 @@ impl Sockets {
         self.take(socket, SocketActivityKind::StreamSocket).0
     }
 
+    /// Keeps a copy of the connection of a control channel. Answers whether that has ended already.
+    pub(super) fn watch_over(&mut self, transport: OwnedFd) -> Result<(SocketKey, bool), Error> {
+        let kind = SocketActivityKind::of(&transport)
+            .map_err(|error| Error::wrong_kind(format!("the connection cannot be watched: {error}")))?;
+        let (key, _) = self.take(transport, kind);
+        let held = self.held.get_mut(&key).expect("it was taken");
+        held.of_channel = Some(Unread::default());
+        Ok((key, held.readiness() == Some(Readiness::Closed)))
+    }
+
     /// A copy for the task.
     pub(super) fn lend(&self, key: SocketKey) -> Option<OwnedFd> {
         self.held.get(&key).map(|held| held.socket.try_clone().expect("a descriptor is left"))
@@ -80,16 +99,21 @@ impl Sockets {
     pub(super) fn watch(&mut self, key: SocketKey, watched: bool) {
         if let Some(held) = self.held.get_mut(&key) {
             held.watched = watched;
+            held.look();
         }
     }
 
     /// What can be seen at those that are watched, each once.
     pub(super) fn seen(&mut self) -> Vec<Input> {
+        self.held.values_mut().for_each(Held::look);
         let watched = self.held.iter_mut().filter(|(_, held)| held.watched);
         let seen = watched.filter_map(|(key, held)| {
             let readiness = held.readiness()?;
             held.watched = false;
-            Some(Input::SocketReady(*key, readiness))
+            Some(match &held.of_channel {
+                None => Input::SocketReady(*key, readiness),
+                Some(unread) => Input::ChannelSeen(*key, (readiness == Readiness::Readable).then(|| unread.number())),
+            })
         });
         seen.collect()
     }
@@ -101,12 +125,27 @@ impl Sockets {
             self.held.iter().find(|(_, held)| held.cookie.is_some() && held.cookie == cookie).map(|(key, _)| *key);
         self.last += 1;
         let key = SocketKey(self.last);
-        self.held.insert(key, Held { socket, kind, cookie, watched: false });
+        self.held.insert(key, Held { socket, kind, cookie, watched: false, of_channel: None });
         (key, again)
     }
 }
 
+impl Unread {
+    /// The same as before only if nothing was read and nothing came.
+    fn number(&self) -> u64 {
+        u64::from(self.changes) << 32 | u64::from(self.bytes)
+    }
+}
+
 impl Held {
+    /// Looks how much there is to read at the connection of a control channel.
+    fn look(&mut self) {
+        let Some(unread) = &mut self.of_channel else { return };
+        let bytes = ioctl_fionread(&self.socket).map_or(1, |bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+        unread.changes += u32::from(bytes != unread.bytes);
+        unread.bytes = bytes;
+    }
+
     fn readiness(&self) -> Option<Readiness> {
         let mut looked = [PollFd::new(&self.socket, PollFlags::IN | PollFlags::RDHUP)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bgtask_convert::{core_app, energy_info};
-use bgtask_core::{Budgets, Config, Consent, Core, Fact, Input, Notice, Output, SourceStatus};
+use bgtask_core::{Budgets, ClientId, Config, Consent, Core, Fact, HostId, Input, Notice, Output, SourceStatus};
 use tokio::time::{Instant, sleep_until};
 
 use super::TestBroker;
@@ -144,7 +144,7 @@ impl TestBroker {
             Output::Unlisten(task) => self.ears.unlisten(task),
             Output::WatchDevice(task, details) => self.ears.watch_device(task, &details),
             Output::UnwatchDevice(task) => self.ears.unwatch_device(task),
-            Output::Adopt { .. } => unreachable!("no client activates its app"),
+            Output::Adopt { host, client } => self.adopt(host, client),
             Output::Run(host, order) => {
                 let socket = order.firing.socket.and_then(|key| self.sockets.lend(key));
                 self.processes.run(host, &order, socket);
@@ -156,7 +156,7 @@ impl TestBroker {
                 return vec![Input::Consent(request, nobody)];
             }
             Output::Retire(host) => self.processes.retire(host),
-            Output::Kill(host) => return self.processes.kill(host).into_iter().collect(),
+            Output::Kill(host) => return self.kill(host),
             Output::Deliver(_, Notice::Progress { task, value, .. }) => self.heard.progress.push((task, value)),
             Output::Deliver(client, Notice::Energy(usage)) => {
                 let usage = EnergyUsage::read(energy_info(&usage)).expect("the library has every level");
@@ -165,6 +165,18 @@ impl TestBroker {
             Output::Deliver(_, Notice::Completed(completion)) => self.heard.completions.push(completion),
         }
         Vec::new()
+    }
+
+    /// With the process of an app that runs by itself its connection ends; then it is one that only listens again.
+    fn kill(&mut self, host: HostId) -> Vec<Input> {
+        let Some(app) = self.running.iter().find(|(_, its)| **its == host).map(|(app, _)| app.clone()) else {
+            return self.processes.kill(host).into_iter().collect();
+        };
+        self.running.remove(&app);
+        let _its_exit = self.processes.kill(host);
+        let new = ClientId(self.number());
+        let gone = self.clients.insert(app.clone(), new).map(Input::Detach);
+        gone.into_iter().chain([Input::Attach { client: new, app, activates: false }]).collect()
     }
 
     fn watch(&mut self, fact: Fact) -> Vec<Input> {
@@ -184,6 +196,7 @@ impl TestBroker {
         self.services = Services::default();
         self.sockets.close();
         self.clients.clear();
+        self.running.clear();
         self.heard.completions.clear();
         self.orphans.extend(self.processes.orphan());
     }

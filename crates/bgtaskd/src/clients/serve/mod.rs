@@ -22,6 +22,7 @@ use bgtask_convert::notification;
 use crate::apps::Apps;
 use crate::calendars::Calendars;
 use crate::driver::Notify;
+use crate::fleet::Fleet;
 use crate::places::Places;
 use crate::push::Push;
 use crate::task_files::TaskFiles;
@@ -86,6 +87,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) task_files: &'a TaskFiles,
     pub(crate) transfers: &'a Transfers,
     pub(crate) push: &'a Push,
+    pub(crate) fleet: Option<&'a Fleet>,
     pub(crate) identity: &'a Identity,
     pub(crate) door: Door,
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bgtask_core::{AppId, ControlChannel, PushChannel, Registration, Socket, SocketState, TaskId};
-use bgtask_store::HISTORY_PAGE_MAX;
+use bgtask_store::{HISTORY_PAGE_MAX, HistoryEntry};
 use bgtask_wire::{
     AppInfo, AttachInfo, Call, Error, ErrorKind, HistoryInfo, HistoryQuery, TaskFileInfo, TaskInfo, WhyInfo,
 };
 use zbus::Message;
 
 use bgtask_convert::{
-    budget_info, channel_info, energy_info, listened_info, push_channel_info, socket_info, source_info, task_info,
-    why_info,
+    budget_info, channel_info, energy_info, listened_info, push_channel_info, socket_info, source_info, status_info,
+    task_info, why_info,
 };
 
 use super::ask::task_id;
@@ -20,7 +20,7 @@ use super::describe::{app_info, history_info};
 use crate::hosts::log_name;
 use crate::task_files::Outcome;
 
-use super::{Asked, Scope, answered};
+use super::{Asked, Identity, Scope, answered};
 
 /// Lines of history where a query does not say how many.
 const DEFAULT_LIMIT: u32 = 100;
@@ -60,11 +60,14 @@ impl Asked<'_> {
                 answered(message, &its.map(info).collect::<Vec<_>>())
             }
             Call::ListSources => {
+                // What is open to the fleet is the user's to know.
+                let fleet = self.fleet.filter(|_| matches!(self.identity, Identity::User));
+                let fleet = fleet.map(|fleet| status_info("fleet".to_owned(), fleet.status()));
                 let sources = self.core.sources().map(|(fact, status)| source_info(fact, status, self.core));
                 let listened = self.core.listened().map(|(trigger, status)| listened_info(trigger, status));
                 // Several registrations that listen to the same have one source.
                 let listened: BTreeMap<_, _> = listened.map(|info| (info.name.clone(), info)).collect();
-                answered(message, &sources.chain(listened.into_values()).collect::<Vec<_>>())
+                answered(message, &sources.chain(listened.into_values()).chain(fleet).collect::<Vec<_>>())
             }
             Call::ListApps => answered(message, &self.list_apps()),
             Call::ListTransfers(app) => answered(message, &self.list_transfers(app)?),
@@ -142,15 +145,22 @@ impl Asked<'_> {
 
     /// How and when the last run ended, from the history.
     fn last_outcome(&self, task: TaskId) -> Option<String> {
-        // It is nearly always among the last few lines.
-        let last = [LAST_LINES, HISTORY_PAGE_MAX].into_iter().find_map(|limit| {
-            let task = Some(task.to_string());
-            let query = bgtask_store::HistoryQuery { task, scan: LOOKS_BACK, ..history_query(limit) };
-            let page = self.store.history(&query).ok()?;
-            page.entries.into_iter().find(|entry| entry.row.event == "completed")
-        })?;
+        let completed = |entry: &HistoryEntry| entry.row.event == "completed";
+        let mut lines = self.last_lines(task, LAST_LINES)?;
+        // It is nearly always among the last few, and where there are no more of them there is nothing else to look through.
+        if lines.len() == LAST_LINES && !lines.iter().any(completed) {
+            lines = self.last_lines(task, HISTORY_PAGE_MAX)?;
+        }
+        let last = lines.into_iter().find(completed)?;
         let ago = u64::try_from(self.now.wall.as_micros().saturating_sub(last.row.wall_us)).unwrap_or(0) / 1_000_000;
         Some(format!("{} ({ago} s ago)", history_info(last).text))
+    }
+
+    /// The last lines of a task, the newest first.
+    fn last_lines(&self, task: TaskId, most: usize) -> Option<Vec<HistoryEntry>> {
+        let task = Some(task.to_string());
+        let query = bgtask_store::HistoryQuery { task, scan: LOOKS_BACK, ..history_query(most) };
+        self.store.history(&query).ok().map(|page| page.entries)
     }
 
     fn list_apps(&self) -> Vec<AppInfo> {
