@@ -3,6 +3,8 @@
 //! The way measured: the link `etc/localtime` is replaced; the source notices and reads the zone; the core decides; the
 //! firing is made durable; the host is started, or a lingering one told; `run` begins. This program is the broker's
 //! client, the host and (for the broker of 1 GiB) the broker.
+//!
+//! Then the way to another app's task and back: an app service, beside a round trip to the broker.
 
 #[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod common;
@@ -14,7 +16,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use bgtask::host::{BackgroundTask, Host, TaskError, TaskInstance};
-use common::{Broker, GAP, ROUNDS, WARM_UP, durable_append, median, millis, monotonic, ratio, row};
+use common::{Broker, GAP, ROUNDS, WARM_UP, app_service, durable_append, median, millis, monotonic, ratio, row};
 
 const APP: &str = "org.example.Bench";
 const GIBIBYTE: usize = 1 << 30;
@@ -22,7 +24,10 @@ const GIBIBYTE: usize = 1 << 30;
 fn main() -> ExitCode {
     let role = std::env::args().next().map(PathBuf::from);
     if Host::is_host() {
-        return Host::new().entry_point("Bench.Task", FirstLine).run();
+        return Host::new()
+            .entry_point("Bench.Task", FirstLine)
+            .entry_point(app_service::ENTRY, app_service::Echo)
+            .run();
     }
     if role.as_deref().and_then(Path::file_name).is_some_and(|name| name == "bgtaskd") {
         let ballast = vec![1_u8; GIBIBYTE];
@@ -33,7 +38,13 @@ fn main() -> ExitCode {
         return common::floor::begin();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|word| word == app_service::ASKS) {
+        runtime.block_on(app_service::asks(Path::new(&arguments.next().expect("the broker's socket"))));
+        return ExitCode::SUCCESS;
+    }
     runtime.block_on(measure());
+    app_service::measure();
     ExitCode::SUCCESS
 }
 

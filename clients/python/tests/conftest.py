@@ -41,6 +41,8 @@ ENTRY_POINTS = (
     "Chat",
     "ChatsInAThread",
     "LeavesIt",
+    "Fetched",
+    "Shouts",
     "Exits",
     "Hangs",
     "NotInTheProgram",

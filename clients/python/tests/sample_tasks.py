@@ -7,11 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
 from bgtask import BackgroundTaskDeferral, TaskInstance, host
+from bgtask.app_service import AppServiceFailure, AppServiceRequest, AppServiceTriggerDetails
 from bgtask.network import SocketActivityTriggerDetails, SocketActivityTriggerReason, transfer_ownership
+from bgtask.transfer import BackgroundTransferCompletionGroup
 
 CLASS = UUID("3f2504e0-4f89-41d3-9a0c-0305e82c3301")
 
@@ -139,6 +142,46 @@ class LeavesIt:
         assert SocketActivityTriggerDetails.of(task_instance) is not None
 
 
+class Fetched:
+    """What has become of a group of transfers."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        ended = await BackgroundTransferCompletionGroup.ended(task_instance)
+        told = [f"{one.file.name} {(await one.progress()).status.name}" for one in ended]
+        task_instance.local_settings()["fetched"] = told
+
+
+class Shouts:
+    """Serves an app: answers in capitals, asks back, and does other things at its caller's word."""
+
+    def __init__(self) -> None:
+        self.kept: list[AppServiceRequest] = []
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        details = AppServiceTriggerDetails.of(task_instance)
+        assert details is not None
+        async for request in details.connection:
+            match request.message:
+                case {"say": str(text)}:
+                    about = {"text": text.upper(), "service": details.name, "caller": details.caller_app_id or ""}
+                    request.send_response(about)
+                case {"ask back": str(text)}:
+                    request.send_response(await details.connection.send_message({"back": text}))
+                case {"large": True}:
+                    with suppress(AppServiceFailure):
+                        request.send_response({"large": bytes(70_000)})
+                case {"keep": True}:
+                    self.kept.append(request)
+                case {"fail": True}:
+                    raise ValueError("as was asked")
+                case {"end": True}:
+                    return
+                case _:
+                    # Not answered, and not kept until the next one comes.
+                    del request
+        task_instance.local_settings()["shouts"] = f"told to stop: {task_instance.cancellation_reason}"
+
+
 class Exits:
     def run(self, task_instance: TaskInstance) -> None:
         print("no more paper", file=sys.stderr, flush=True)
@@ -163,6 +206,8 @@ TASKS: Mapping[str | UUID, type[host.BackgroundTask]] = {
     "Tasks.Chat": Chat,
     "Tasks.ChatsInAThread": ChatsInAThread,
     "Tasks.LeavesIt": LeavesIt,
+    "Tasks.Fetched": Fetched,
+    "Tasks.Shouts": Shouts,
     "Tasks.Exits": Exits,
     "Tasks.Hangs": Hangs,
     CLASS: Tells,

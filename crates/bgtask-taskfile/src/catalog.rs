@@ -199,6 +199,18 @@ const TRIGGERS: &[Entry] = &[
         "it is for tasks of apps: a command is never updated by itself",
     ),
     absent(
+        "socket",
+        "SocketActivityTrigger",
+        "something arrives at a socket that the app has handed over",
+        "only the app that opened a socket can hand it over: use a socket unit of systemd, which opens one for a command",
+    ),
+    absent(
+        "control-channel",
+        "ControlChannelTrigger",
+        "something arrives at a connection that the app keeps",
+        "only the process that holds a connection can run the tasks of its channel: use a socket unit of systemd, which holds one for a command",
+    ),
+    absent(
         "lock-screen-application-added",
         "LockScreenApplicationAdded",
         "the app is always allowed to run",
@@ -295,12 +307,14 @@ mod tests {
     #[test]
     fn every_trigger_and_condition_of_windows_that_a_command_may_have_is_listed() {
         let of = |entries: &[Entry]| entries.iter().filter_map(|entry| entry.windows).collect::<BTreeSet<_>>();
-        let of_notifications = ["ToastNotificationActionTrigger", "ToastNotificationHistoryChangedTrigger"];
+        let of_apps = [
+            "ToastNotificationActionTrigger",
+            "ToastNotificationHistoryChangedTrigger",
+            "SocketActivityTrigger",
+            "ControlChannelTrigger",
+        ];
         let triggers = SystemTriggerType::ALL.iter().map(|kind| kind.name());
-        assert_eq!(
-            of(TRIGGERS),
-            triggers.chain(["TimeTrigger", "MaintenanceTrigger"]).chain(of_notifications).collect()
-        );
+        assert_eq!(of(TRIGGERS), triggers.chain(["TimeTrigger", "MaintenanceTrigger"]).chain(of_apps).collect());
         assert_eq!(of(CONDITIONS), SystemConditionType::ALL.iter().map(|kind| kind.name()).collect());
     }
 

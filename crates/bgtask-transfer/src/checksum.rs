@@ -43,13 +43,14 @@ impl FromStr for Sha256 {
     type Err = InvalidSha256;
 
     fn from_str(text: &str) -> Result<Self, InvalidSha256> {
+        let wrong = || InvalidSha256(text.chars().take(64).collect());
         if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(InvalidSha256);
+            return Err(wrong());
         }
         let mut bytes = [0; 32];
         for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(digits).map_err(|_| InvalidSha256)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidSha256)?;
+            let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
         }
         Ok(Self(bytes))
     }
@@ -69,10 +70,10 @@ impl From<Sha256> for String {
     }
 }
 
-/// A text that is no SHA-256.
+/// A text that is no SHA-256: how it begins.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no SHA-256: that has 64 hexadecimal digits")]
-pub struct InvalidSha256;
+#[error("{0:?} is no SHA-256: that has 64 hexadecimal digits")]
+pub struct InvalidSha256(String);
 
 #[cfg(test)]
 mod tests {
@@ -88,7 +89,8 @@ mod tests {
     #[test]
     fn a_text_that_is_none_is_refused() {
         for text in ["", "ba78", &"g".repeat(64), &"é".repeat(32), &"0".repeat(65)] {
-            assert_eq!(text.parse::<Sha256>(), Err(InvalidSha256), "{text}");
+            let wrong = text.parse::<Sha256>().unwrap_err().to_string();
+            assert!(wrong.ends_with("is no SHA-256: that has 64 hexadecimal digits"), "{wrong}");
         }
     }
 }

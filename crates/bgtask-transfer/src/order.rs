@@ -228,6 +228,10 @@ pub(crate) fn check_uri(uri: Uri) -> Result<Uri, OrderError> {
     }
     match uri.authority() {
         Some(authority) if authority.as_str().contains('@') => Err(OrderError::Password),
+        // What is no port would be taken for none.
+        Some(authority) if authority.port().is_none() && authority.as_str().len() > authority.host().len() + 1 => {
+            Err(wrong_uri(&uri.to_string(), &"a port is a number up to 65535"))
+        }
         Some(authority) if !authority.host().is_empty() => Ok(uri),
         _ => Err(OrderError::Scheme(text())),
     }
@@ -312,12 +316,23 @@ mod tests {
     fn a_plain_order_is_right() {
         assert_eq!(order("https://example.org:8443/a/b?c=d").check(), Ok(()));
         assert_eq!(order("http://[::1]:80/").check(), Ok(()));
+        assert_eq!(order("http://[::1]/").check(), Ok(()));
+        assert_eq!(order("http://example.org:/").check(), Ok(()), "RFC 3986 lets a port be empty");
     }
 
     #[test]
     fn a_uri_that_cannot_be_fetched_is_refused() {
-        for uri in ["", "film.mkv", "/film.mkv", "ftp://example.org/f", "file:///etc/passwd", "https://", "http://a b/"]
-        {
+        for uri in [
+            "",
+            "film.mkv",
+            "/film.mkv",
+            "ftp://example.org/f",
+            "file:///etc/passwd",
+            "https://",
+            "http://a b/",
+            "https://example.org:99999/",
+            "http://[::1]:a/",
+        ] {
             assert!(order(uri).check().is_err(), "{uri}");
         }
         assert_eq!(order("https://ada:secret@example.org/").check(), Err(OrderError::Password));

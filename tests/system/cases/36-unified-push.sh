@@ -7,7 +7,7 @@ as_user mkdir -p "$(dirname "$config")"
 echo '[push.unified_push]' | as_user tee "$config" >/dev/null
 as_user systemctl --user restart bgtask
 coproc DISTRIBUTOR { exec runuser -u "$user" -- env DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" /usr/bin/python3 /opt/world/distributor.py; }
-hears() { while read -r -t 60 -u "${DISTRIBUTOR[0]}" heard; do [ "$heard" = "$1" ] && return 0; done; return 1; }
+hears() { while read -r -t 60 -u "${DISTRIBUTOR[0]}" heard; do [ "$heard" = "$1" ] && return 0; [ "$heard" != "given up" ] || return 1; done; return 1; }
 hears there
 as_user bgtask push open | grep -q '^https://push.example.org/'
 witness mail push

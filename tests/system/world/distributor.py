@@ -43,9 +43,9 @@ def register():
 def messages():
     for number, line in enumerate(sys.stdin):
         payload = GLib.Variant("ay", line.strip().encode())
-        while not taken({"token": client["token"], "message": payload, "id": str(number)}):
-            time.sleep(0.1)
-        say("taken")
+        message = {"token": client["token"], "message": payload, "id": str(number)}
+        tries = (time.sleep(0.5) or taken(message) for _ in range(60))
+        say("taken" if taken(message) or any(tries) else "given up")
 
 
 def taken(message):

@@ -8,7 +8,7 @@ Calls to the broker are coroutines; from a program without an event loop, `async
 served by `bgtask.host.run`, and the body of a task may be `async def` or a plain `def`.
 """
 
-from . import host, network, notify
+from . import app_service, host, network, notify, transfer
 from ._events import MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, EventRegistrationToken
 from ._key_names import MAX_KEY_CHARS
 from ._serve import BackgroundTask
@@ -54,6 +54,7 @@ from .errors import (
     SocketNotFoundError,
     SocketWrongKindError,
     StoreUnavailableError,
+    TransferFailedError,
     UnknownAppError,
     UnknownTaskError,
 )
@@ -66,8 +67,10 @@ from .event_args import (
 )
 from .listening import (
     AppointmentStoreNotificationTrigger,
+    BackgroundTransferCompletionGroupTrigger,
     BluetoothLEAdvertisementWatcherTrigger,
     ContactStoreNotificationTrigger,
+    ControlChannelTrigger,
     DBusSignalTrigger,
     DeviceAction,
     DeviceConnectionChangeTrigger,
@@ -90,6 +93,7 @@ from .listening import (
     UnitState,
     UnitStateTrigger,
 )
+from .push import PushNotificationChannel, PushNotificationChannelManager
 from .registration import BackgroundTaskBuilder, BackgroundTaskRegistration, BackgroundTaskRegistrationGroup
 from .storage import LOCK_WAIT, MAX_COMPOSITE_BYTES, MAX_KEYS, MAX_VALUE_BYTES, ApplicationDataContainer
 from .task_instance import BackgroundTaskDeferral, CancelNotice, RegisteredTask, TaskInstance
@@ -143,6 +147,7 @@ __all__ = [
     "BackgroundTaskRegistration",
     "BackgroundTaskRegistrationGroup",
     "BackgroundTaskThrottleCounter",
+    "BackgroundTransferCompletionGroupTrigger",
     "BackgroundWorkCost",
     "BackgroundWorkCostValue",
     "BluetoothLEAdvertisementWatcherTrigger",
@@ -150,6 +155,7 @@ __all__ = [
     "CommandTask",
     "ConnectionLostError",
     "ContactStoreNotificationTrigger",
+    "ControlChannelTrigger",
     "CoreApplication",
     "CustomSystemEvent",
     "CustomSystemEventTrigger",
@@ -183,6 +189,8 @@ __all__ = [
     "NotSupportedError",
     "Point",
     "ProtocolError",
+    "PushNotificationChannel",
+    "PushNotificationChannelManager",
     "PushNotificationTrigger",
     "Rect",
     "RegisteredCommand",
@@ -213,6 +221,7 @@ __all__ = [
     "TimeTrigger",
     "ToastNotificationActionTrigger",
     "ToastNotificationHistoryChangedTrigger",
+    "TransferFailedError",
     "Trigger",
     "TriggerEvents",
     "TypedValue",
@@ -222,8 +231,10 @@ __all__ = [
     "UnknownTaskError",
     "Value",
     "act_for",
+    "app_service",
     "host",
     "network",
     "notify",
     "report_progress",
+    "transfer",
 ]

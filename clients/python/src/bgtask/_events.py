@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -80,6 +81,7 @@ class Events:
         self._tasks: dict[UUID, _Task] = {}
         self._any_completed: dict[int, Handler] = {}
         self._energy: dict[int, Handler] = {}
+        self._transfers: dict[str, list[asyncio.Queue[dict[str, Any] | None]]] = {}
         self._handlers = 0
         self._heard = 0
         self._live: deque[_Live] = deque()
@@ -106,6 +108,18 @@ class Events:
     def on_energy(self, handler: Handler) -> EventRegistrationToken:
         return self._attach(self._energy, handler)
 
+    @contextmanager
+    def transfer(self, transfer: str) -> Iterator[asyncio.Queue[dict[str, Any] | None]]:
+        """Where changes of a transfer are told as long as this is open, the latest of them; `None` where the connection has ended."""
+        changes: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(1)
+        self._transfers.setdefault(transfer, []).append(changes)
+        try:
+            yield changes
+        finally:
+            self._transfers[transfer].remove(changes)
+            if not self._transfers[transfer]:
+                del self._transfers[transfer]
+
     def hear(self, message: Received, channel: Channel, app: str) -> None:
         """Takes in a signal of the broker. What is not of the contract is logged and left out."""
         if message.kind != "signal" or message.interface != _wire.BROKER_INTERFACE:
@@ -123,7 +137,10 @@ class Events:
             elif (message.member, message.signature) == ("EnergyUsageChanged", "uux"):
                 if self._energy:
                     self._queue(self._energy, EnergyUsage._of(*message.body))
-            elif (message.member, message.signature) == ("Progressed", "a{sv}"):
+            elif (message.member, message.signature) == ("TransferChanged", "a{sv}"):
+                self._hear_transfer(_told(message.body[0], "id", "status", "done", "why"))
+            # An app hears the progress of its tasks because it is attached, also where it watches its transfers.
+            elif (message.member, message.signature, app) == ("Progressed", "a{sv}", _wire.COMMANDS):
                 told = _told(message.body[0], "task", "instance", "value")
                 progress = Progress(UUID(told["instance"]), told["value"], told.get("message", ""))
                 self._hear_progress(UUID(told["task"]), progress)
@@ -141,6 +158,8 @@ class Events:
         for task in self._tasks.values():
             task.latest = None
         self._forget_unheard()
+        for changes in [changes for listening in self._transfers.values() for changes in listening]:
+            _put_latest(changes, None)
 
     async def dispatch(self, app: str) -> None:
         """Calls the handlers, one after the other, and acknowledges what they handled, as long as the session lives."""
@@ -182,6 +201,10 @@ class Events:
         listeners.latest = progress
         if listeners.progress:
             self._queue(listeners.progress, progress)
+
+    def _hear_transfer(self, told: dict[str, Any]) -> None:
+        for changes in self._transfers.get(told["id"], []):
+            _put_latest(changes, told)
 
     def _hear_change(self, task: UUID, change: TaskChangedEventArgs) -> None:
         if task in self._tasks and (handlers := self._tasks[task].changes):
@@ -243,6 +266,13 @@ def _told(variants: _wire.Variants, *needed: str) -> dict[str, Any]:
     if missing := set(needed) - told.keys():
         raise ProtocolError(f"a signal without {', '.join(sorted(missing))}")
     return told
+
+
+def _put_latest(changes: asyncio.Queue[dict[str, Any] | None], told: dict[str, Any] | None) -> None:
+    """Each tells the whole, so that one that nobody has taken yet is not missed; but that the connection ended is."""
+    if changes.full() and changes.get_nowait() is None:
+        told = None
+    changes.put_nowait(told)
 
 
 def _acknowledge(channel: Channel, app: str, sequence: int) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from . import _wire
 from ._events import Events, log
 from ._serve import ACTIVATED, CANCEL_GRACE, HOST_FD, Entries, Server
-from ._wire import Channel, ChannelError, Received
+from ._wire import COMMANDS, Channel, ChannelError, Received
 from .errors import (
     ConnectionLostError,
     Error,
@@ -30,11 +31,10 @@ CALL_TIMEOUT = 30.0
 _FIRST_PAUSE = 0.05
 _LAST_PAUSE = 30.0
 """The pause between two attempts to connect doubles from the one to the other. A call that needs the broker cuts it short."""
+_CHANNEL_IS_OPEN = 1
+"""The status `SoftwareSlotAllocated` of a control channel."""
 _MAX_WAITING_CALLS = 128
 """Most calls of the broker that wait to be served; with more it is not read from for a while."""
-
-COMMANDS = "org.bgtask.Commands"
-"""The app that the user's own commands belong to."""
 
 _app_id: str | None = None
 
@@ -113,6 +113,15 @@ class _Link:
                 answer.set_exception(EOFError())
 
 
+@dataclass(frozen=True)
+class OpenChannel:
+    """What a control channel was opened with."""
+
+    transport: socket.socket
+    keep_alive: int
+    """Minutes."""
+
+
 class Session:
     """What `asyncio` code of one event loop uses to talk to the broker."""
 
@@ -128,6 +137,7 @@ class Session:
         self._wanted = asyncio.Event()
         self._activating = asyncio.Lock()
         self._serving: set[asyncio.Task[None]] = set()
+        self._channels: dict[str, OpenChannel] = {}
 
     @classmethod
     def current(cls) -> Self:
@@ -166,9 +176,7 @@ class Session:
         link = self._link
         if link is not None and link.is_open:
             # It was attached before there was a handler: attaching again says so, before any call that follows.
-            again = self._attached(link, link.begin(self._entrance()))
-            self._serving.add(task := asyncio.create_task(_or_close(link, again)))
-            task.add_done_callback(self._serving.discard)
+            self._in_background(_or_close(link, self._attached(link, link.begin(self._entrance()))))
 
     async def data_dir(self) -> str:
         """The app's data folder, as the broker told it."""
@@ -193,6 +201,37 @@ class Session:
     async def consult(self, message: Any) -> tuple[Any, ...]:
         """As `order`, where the answer may need a person: it is waited for as long as it takes."""
         return await self._once(message, None)
+
+    async def open_channel(self, channel_id: str, channel: OpenChannel) -> tuple[int, str]:
+        """Opens a control channel, and has it opened again wherever the broker is started anew."""
+        self._channels.pop(channel_id, None)
+        status, why = await self.ask(self._opening(channel_id, channel))
+        if status == _CHANNEL_IS_OPEN:
+            self._channels[channel_id] = channel
+        return status, why
+
+    async def close_channel(self, channel_id: str) -> None:
+        """Closes a control channel."""
+        self._channels.pop(channel_id, None)
+        await self.ask(_wire.call("CloseControlChannel", "ss", self.app, channel_id))
+
+    def _opening(self, channel_id: str, channel: OpenChannel) -> Any:
+        signature, transport, software_slot = "sshuu", channel.transport, 0
+        return _wire.call(
+            "EnableControlChannel", signature, self.app, channel_id, transport, channel.keep_alive, software_slot
+        )
+
+    async def _open_channels_again(self, link: _Link) -> None:
+        """The broker of a new link does not know them: they ended with the one before."""
+        for channel_id, channel in list(self._channels.items()):
+            try:
+                status, why = await self._answer(link, self._opening(channel_id, channel), CALL_TIMEOUT)
+            except EOFError:
+                return
+            except Error as error:
+                status, why = 0, str(error)
+            if status != _CHANNEL_IS_OPEN:
+                log.warning("the control channel %s is not open any more: %s", channel_id, why)
 
     async def _once(self, message: Any, timeout: float | None) -> tuple[Any, ...]:
         link = await self._up(self._deadline())
@@ -276,16 +315,20 @@ class Session:
         hearing = asyncio.create_task(self._hear(link), name="bgtask channel")
         try:
             await self._enter(link)
-            self._serving.add(serving := asyncio.create_task(self._serve(link), name="bgtask activations"))
-            serving.add_done_callback(self._serving.discard)
+            self._in_background(self._serve(link))
             self._link = link
             self._changed.set()
+            self._in_background(self._open_channels_again(link))
             await hearing
         finally:
             self._link = None
             hearing.cancel()
             link.ended()
             self.events.disconnected()
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        self._serving.add(task := asyncio.create_task(work))
+        task.add_done_callback(self._serving.discard)
 
     async def _connect(self) -> Channel:
         try:

@@ -187,6 +187,97 @@ class DeviceTriggerResult(_WindowsEnum):
     """The machine is on battery with less than 33 %."""
 
 
+class ControlChannelTriggerStatus(_WindowsEnum):
+    """What became of a control channel."""
+
+    HardwareSlotRequested = 0
+    """Never answered: there are none on Linux."""
+    SoftwareSlotAllocated = 1
+    """The channel is open."""
+    HardwareSlotAllocated = 2
+    """Never answered."""
+    PolicyError = 3
+    """The app has as many channels as it may, or may not run in the background (CCT-11, ACC-25)."""
+    SystemError = 4
+    """Never answered."""
+    TransportDisconnected = 5
+    """The connection has ended already: connect anew."""
+    ServiceUnavailable = 6
+    """The machine goes to sleep: try again when it is awake."""
+
+
+class ControlChannelTriggerResetReason(_WindowsEnum):
+    """Why control channels were reset."""
+
+    FastUserSwitched = 0
+    """Never told on Linux."""
+    LowPowerExit = 1
+    """The machine has slept, and the connection did not survive it."""
+    QuietHoursExit = 2
+    """Never told on Linux."""
+    ApplicationRestart = 3
+    """The process that held the connection is gone."""
+
+
+class AppServiceConnectionStatus(_WindowsEnum):
+    """What became of an attempt to connect to an app service. Those that tell of remote systems and of accounts are Windows's, and
+    never come."""
+
+    Success = 0
+    """It is open."""
+    AppNotInstalled = 1
+    """The app is not installed."""
+    AppUnavailable = 2
+    """The app cannot run now: it is being updated, or the machine holds background work. Try again later."""
+    AppServiceUnavailable = 3
+    """The app has no such service, or no program for it."""
+    Unknown = 4
+    """The broker refused for another reason, which the text tells."""
+    RemoteSystemUnavailable = 5
+    RemoteSystemNotSupportedByApp = 6
+    NotAuthorized = 7
+    """The app's manifest does not allow the caller."""
+    AuthenticationError = 8
+    NetworkNotAvailable = 9
+    DisabledByPolicy = 10
+    """The user or the policy does not let the app run."""
+    WebServiceUnavailable = 11
+
+
+class AppServiceResponseStatus(_WindowsEnum):
+    """What became of a message to an app service. Those that tell of remote systems and of accounts are Windows's, and never come."""
+
+    Success = 0
+    """It was answered."""
+    Failure = 1
+    """It was taken and not answered."""
+    ResourceLimitsExceeded = 2
+    """The other end has too many messages that it has not answered."""
+    Unknown = 3
+    """The connection ended before the answer came: the message may or may not have been handled."""
+    RemoteSystemUnavailable = 4
+    MessageSizeTooLarge = 5
+    """The message, or the answer, is larger than `MAX_VALUE_SET_BYTES`."""
+    AppUnavailable = 6
+    AuthenticationError = 7
+    NetworkNotAvailable = 8
+    DisabledByPolicy = 9
+    WebServiceUnavailable = 10
+
+
+class AppServiceClosedStatus(_WindowsEnum):
+    """Why a connection to an app service is closed (NEI-3)."""
+
+    Completed = 0
+    """One end has closed it, or its task has ended well."""
+    Canceled = 1
+    """Its task was told to stop."""
+    ResourceLimitsExceeded = 2
+    """Its task was told to stop because it had used up what it may use."""
+    Unknown = 3
+    """The other end is gone without a word."""
+
+
 class SocketActivityKind(_WindowsEnum):
     """What a socket is."""
 
@@ -209,6 +300,58 @@ class SocketActivityTriggerReason(_WindowsEnum):
     """Nothing came for as long as the app wanted to wait."""
     SocketClosed = 4
     """The other end has closed the connection, or it broke: nothing is left to read. Connect anew."""
+
+
+class BackgroundTransferCostPolicy(_WindowsEnum):
+    """Over which networks a file is transferred (NW-7)."""
+
+    Default = 0
+    """Over any, where the machine is on the internet."""
+    UnrestrictedOnly = 1
+    """Only over one that costs nothing; it rests on a metered one."""
+    Always = 2
+    """Over any, also where nobody knows whether the machine is on the internet."""
+
+
+class BackgroundTransferPriority(_WindowsEnum):
+    """Whether a transfer goes before or after others."""
+
+    Default = 0
+    """As any other task."""
+    High = 1
+    """As the default: what runs is not taken back for it."""
+    Low = 2
+    """It gives way to everything else on this machine."""
+
+
+class BackgroundTransferStatus(_WindowsEnum):
+    """Where a transfer stands."""
+
+    Idle = 0
+    """It waits for its turn."""
+    Running = 1
+    """It is carried."""
+    PausedByApplication = 2
+    """The app wants it to rest."""
+    PausedCostedNetwork = 3
+    """The network costs something, and it may not."""
+    PausedNoNetwork = 4
+    """There is no network."""
+    Completed = 5
+    """It is done."""
+    Canceled = 6
+    """It was given up."""
+    Error = 7
+    """It will never be done."""
+    PausedRecoverableWebErrorStatus = 8
+    """The server, or the way to it, failed, and is asked again."""
+    PausedSystemPolicy = 32
+    """The machine, or its owner, does not want it now."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self in (self.Completed, self.Canceled, self.Error)
 
 
 class RegistrationUpdate(StrEnum):

@@ -80,6 +80,10 @@ class SocketInUseError(Error):
     """The caller: the socket's task runs with it. Later."""
 
 
+class TransferFailedError(Error):
+    """A background transfer failed for good, or was cancelled."""
+
+
 class SettingsError(Error):
     """A setting cannot be read or written. The settings are as they were before."""
 

@@ -182,6 +182,16 @@ class ToastNotificationHistoryChangedTrigger(EventTrigger):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ControlChannelTrigger(EventTrigger):
+    """Fires when something happens at a connection that the app keeps: `network.ControlChannelTrigger` gives it (CCT-7)."""
+
+    channel: str
+    """The id of the channel."""
+    on: Literal["push", "keep-alive"]
+    """Whether something has arrived, or the server wants to hear something."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PushNotificationTrigger(EventTrigger):
     """Fires when a server pushes a message to the app's channel, which `bgtask push open` opens.
 
@@ -310,6 +320,16 @@ class AppointmentStoreNotificationTrigger(EventTrigger):
 
     store: str | None = None
     """Only this calendar, by its id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackgroundTransferCompletionGroupTrigger(EventTrigger):
+    """Fires when all transfers of a `transfer.BackgroundTransferCompletionGroup`, which gives it, have ended: once, and then the
+    registration is spent (SYS-9)."""
+
+    group: str
+    """The id of the group."""
+    one_shot: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,9 @@ When something arrives, the broker starts the app's task, which gets the socket 
 arrived still unread. When the task is done, it hands the socket over again. The broker never reads from a socket, writes to one,
 or accepts on one. `docs/sockets.md` of the project has the whole of it.
 
+A connection with a session that lives on in a program, of HTTP or a WebSocket, is kept by the program itself, and runs its tasks by a
+`ControlChannelTrigger`.
+
 >>> async def leave(connection: socket.socket, task: BackgroundTaskRegistration) -> None:
 ...     await transfer_ownership(connection, task.task_id, "chat", context=b"room 7", keep_alive=timedelta(minutes=15))
 
@@ -24,13 +27,30 @@ from typing import Any, Self
 from uuid import UUID
 
 from . import _wire
+from ._control_channel import (
+    FLUSH_TIMEOUT,
+    ControlChannelTrigger,
+    ControlChannelTriggerEventDetails,
+    ControlChannelTriggerResetEventDetails,
+)
 from ._session import Session
 from ._stream import Descriptor
-from .enums import SocketActivityKind, SocketActivityTriggerReason
+from .enums import (
+    ControlChannelTriggerResetReason,
+    ControlChannelTriggerStatus,
+    SocketActivityKind,
+    SocketActivityTriggerReason,
+)
 from .errors import InvalidArgumentError, SocketNotFoundError, protocol
 from .task_instance import TaskInstance
 
 __all__ = [
+    "FLUSH_TIMEOUT",
+    "ControlChannelTrigger",
+    "ControlChannelTriggerEventDetails",
+    "ControlChannelTriggerResetEventDetails",
+    "ControlChannelTriggerResetReason",
+    "ControlChannelTriggerStatus",
     "SocketActivityInformation",
     "SocketActivityKind",
     "SocketActivityTriggerDetails",

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Format;
 use crate::failure::Failure;
+use crate::find::find_app;
 use crate::output::table::{Cell, Table};
 use crate::output::{Screen, quantity, style, time};
 
@@ -23,6 +24,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    if !args.app.is_empty() {
+        find_app(broker, &args.app).await?;
+    }
     let channels = broker.list_control_channels(&args.app).await?;
     if args.format.json {
         screen.json(&channels.iter().map(channel).collect::<Value>())?;
@@ -42,7 +46,7 @@ fn write(channels: &[ControlChannelInfo], screen: &mut Screen<'_>) -> std::io::R
     if channels.is_empty() {
         return writeln!(
             screen.out,
-            "No app has a control channel open: they open them with ControlChannelTrigger. `bgtask push` lists those for push messages."
+            "There is none: apps open them with ControlChannelTrigger. `bgtask push` lists those for push messages."
         );
     }
     let mut table = Table::new(&["APP", "STATE", "KEEP-ALIVE", "NEXT", "CHANNEL"]);

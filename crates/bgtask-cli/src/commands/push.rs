@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::Format;
 use crate::failure::Failure;
+use crate::find::find_app;
 use crate::output::table::{Cell, Table};
 use crate::output::{Screen, style, time};
 
@@ -52,6 +53,7 @@ pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Scre
             }
         }
         Some(Deed::Close { app }) => {
+            find_app(broker, app).await?;
             broker.close_push_channel(app).await?;
             if args.format.json {
                 screen.json(&json!({"app": app, "closed": true}))?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Format;
 use crate::failure::Failure;
+use crate::find::find_app;
 use crate::output::table::{Cell, Table};
 use crate::output::{Screen, quantity, style};
 
@@ -23,6 +24,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    if !args.app.is_empty() {
+        find_app(broker, &args.app).await?;
+    }
     let sockets = broker.list_sockets(&args.app).await?;
     let tasks = broker.list_tasks(&args.app).await?;
     let names: HashMap<_, _> = tasks.iter().map(|task| (task.id.as_str(), task.name.as_str())).collect();
@@ -44,10 +48,7 @@ fn socket(it: &SocketInfo, name: Option<&str>) -> Value {
 
 fn write(sockets: &[(&SocketInfo, Option<&str>)], screen: &mut Screen<'_>) -> std::io::Result<()> {
     if sockets.is_empty() {
-        return writeln!(
-            screen.out,
-            "The broker has no socket: apps hand them over for a task with a SocketActivityTrigger."
-        );
+        return writeln!(screen.out, "There is none: apps hand them over for a task with a SocketActivityTrigger.");
     }
     let mut table = Table::new(&["APP", "TASK", "KIND", "STATE", "KEEP-ALIVE", "SOCKET"]);
     for (socket, name) in sockets {

@@ -38,7 +38,9 @@ fn a_file_that_is_there_is_not_replaced_unless_that_is_said() {
 fn what_cannot_be_ordered_is_said_before_anybody_is_asked() {
     for (words, says) in [
         (&["transfers", "add", "https://example.org/"][..], "does not name a file"),
+        (&["transfers", "add", "example.org/film.mkv"], "is no URI"),
         (&["transfers", "add", "https://example.org/none", "--header", "x"], "Name: value"),
+        (&["transfers", "add", "https://example.org/", "/no/such/file", "--upload"], "/no/such/file\" cannot be sent"),
         (&["transfers", "add", "https://example.org/none", "--upload"], "FILE"),
     ] {
         let ran = bgtask(&[&["--root", "/nowhere"], words].concat());

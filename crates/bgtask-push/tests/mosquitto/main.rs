@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+#[allow(dead_code, reason = "the tests of the programs use the other part")]
 mod server;
 
 use std::time::Duration;

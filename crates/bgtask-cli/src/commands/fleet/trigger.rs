@@ -91,6 +91,9 @@ impl Args {
         let id = self.order.clone().unwrap_or_else(new_id);
         OrderId::new(&id).map_err(|error| usage(format!("--order: {error}")))?;
         AppId::new(&self.app).map_err(|error| usage(error.to_string()))?;
+        if self.task.is_empty() {
+            return Err(usage("the task has no name: write the one that it has on the machines"));
+        }
         let spread = time("--spread", &self.spread, MAX_SPREAD)?;
         Ok(Order { order: id, app: self.app.clone(), task: self.task.clone(), spread: spread.as_secs() })
     }

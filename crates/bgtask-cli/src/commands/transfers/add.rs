@@ -87,6 +87,12 @@ impl Args {
         };
         let file = std::path::absolute(&file)
             .map_err(|error| Failure::new(Exit::Usage, format!("{} is no file: {error}", file.display())))?;
+        if self.upload
+            && let Err(error) = file.metadata()
+        {
+            let file = quoted(&file.to_string_lossy());
+            return Err(Failure::new(Exit::Usage, format!("{file} cannot be sent: {error}")));
+        }
         if !self.upload && !self.force && file.symlink_metadata().is_ok() {
             let file = quoted(&file.to_string_lossy());
             return Err(Failure::failed(format!("{file} is there already: name another file, or say --force")));
@@ -119,11 +125,11 @@ impl Args {
 
 /// What the URI calls the file.
 fn name_in(uri: &str) -> Result<&str, Failure> {
+    let wrong = |what: &str| Failure::new(Exit::Usage, format!("{} {what}", quoted(uri)));
     let path = uri.split(['?', '#']).next().unwrap_or_default();
-    let name = path.split_once("://").and_then(|(_, rest)| rest.rsplit_once('/')).map(|(_, name)| name);
-    name.filter(|name| !["", ".", ".."].contains(name)).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("{} does not name a file: say into which it goes", quoted(uri)))
-    })
+    let (_, rest) = path.split_once("://").ok_or_else(|| wrong("is no URI: one begins with http:// or https://"))?;
+    let name = rest.rsplit_once('/').map(|(_, name)| name).filter(|name| !["", ".", ".."].contains(name));
+    name.ok_or_else(|| wrong("does not name a file: say into which it goes"))
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
