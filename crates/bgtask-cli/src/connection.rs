@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bgtask_wire::{Address, BrokerProxy};
+use bgtask_wire::{Address, BrokerProxy, PeerSocket};
 use tokio::net::UnixStream;
 use zbus::connection;
 use zbus::proxy::CacheProperties;
@@ -64,11 +64,11 @@ impl Target {
 
     async fn open(&self, address: &Address) -> Result<BrokerProxy<'static>, Failure> {
         let stream = UnixStream::connect(address.path()).await.and_then(UnixStream::into_std);
-        let stream = stream.map_err(|error| match error.kind() {
+        let socket = stream.and_then(PeerSocket::of_client).map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => closed(address),
             _ => self.absent(address, &error.to_string()),
         })?;
-        let builder = connection::Builder::unix_stream(stream).p2p().method_timeout(PATIENCE);
+        let builder = connection::Builder::socket(socket).p2p().method_timeout(PATIENCE);
         let connection = builder.build().await.map_err(|error| self.absent(address, &error.to_string()))?;
         Ok(BrokerProxy::builder(&connection).cache_properties(CacheProperties::No).build().await?)
     }

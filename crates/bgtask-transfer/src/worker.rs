@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bgtask_wire::{ADDRESS_VARIABLE, Address, BrokerProxy};
+use bgtask_wire::{ADDRESS_VARIABLE, Address, BrokerProxy, PeerSocket};
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -94,7 +94,8 @@ async fn report(mut heard: watch::Receiver<Said>) {
 async fn connect() -> Option<BrokerProxy<'static>> {
     let address: Address = std::env::var(ADDRESS_VARIABLE).ok()?.parse().ok()?;
     let stream = UnixStream::connect(address.path()).await.ok()?.into_std().ok()?;
-    let connection = zbus::connection::Builder::unix_stream(stream).p2p().build().await.ok()?;
+    let socket = PeerSocket::of_client(stream).ok()?;
+    let connection = zbus::connection::Builder::socket(socket).p2p().build().await.ok()?;
     BrokerProxy::builder(&connection).cache_properties(zbus::proxy::CacheProperties::No).build().await.ok()
 }
 

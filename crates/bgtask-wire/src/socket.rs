@@ -8,7 +8,7 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 use tokio::io::Interest;
-use tokio::net::UnixStream;
+use tokio::io::unix::AsyncFd;
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::fdo::ConnectionCredentials;
@@ -22,9 +22,12 @@ const MAX_FDS: usize = 16;
 ///
 /// With [`Builder::authenticated_socket`](zbus::connection::Builder::authenticated_socket) it carries a host channel:
 /// both ends were made by the broker, so there is no round trip before the first message.
+///
+/// It wakes its program when something can be read, and for nothing else. A socket that is watched for room to write as well, as
+/// those of tokio are, is woken a second time for each message, when the other end has read it.
 #[derive(Debug)]
 pub struct PeerSocket {
-    stream: UnixStream,
+    reading: AsyncFd<Arc<OwnedFd>>,
     most: usize,
 }
 
@@ -47,36 +50,44 @@ impl PeerSocket {
         Self::within(stream, MAX_ORDER_BYTES)
     }
 
+    /// A client's end of its connection to the broker, which it trusts: messages are as long as those of D-Bus may be.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of_client(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        Self::within(stream, usize::MAX)
+    }
+
     fn within(stream: std::os::unix::net::UnixStream, most: usize) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream: UnixStream::from_std(stream)?, most })
+        Ok(Self { reading: watch(Arc::new(stream.into()), Interest::READABLE)?, most })
     }
 }
 
 impl Socket for PeerSocket {
-    type ReadHalf = Half;
-    type WriteHalf = Half;
+    type ReadHalf = Reading;
+    type WriteHalf = Writing;
 
-    fn split(self) -> Split<Half, Half> {
-        let half = |stream| Half { stream, most: self.most };
-        let shared = Arc::new(self.stream);
-        Split::new(half(Arc::clone(&shared)), half(shared))
+    fn split(self) -> Split<Reading, Writing> {
+        let writing = Writing(Arc::clone(self.reading.get_ref()));
+        Split::new(Reading { socket: self.reading, most: self.most }, writing)
     }
 }
 
-/// One direction of a [`PeerSocket`].
+/// The direction of a [`PeerSocket`] from which messages come.
 #[derive(Debug)]
-pub struct Half {
-    stream: Arc<UnixStream>,
+pub struct Reading {
+    socket: AsyncFd<Arc<OwnedFd>>,
     most: usize,
 }
 
 #[async_trait]
-impl ReadHalf for Half {
+impl ReadHalf for Reading {
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
         // The buffer is as long as the rest of the message claims to be.
         self.check_length(buffer.len() as u64)?;
-        let received = self.stream.async_io(Interest::READABLE, || receive(&self.stream, buffer)).await?;
+        let received = self.socket.async_io(Interest::READABLE, |socket| receive(socket, buffer)).await?;
         // Usually the claim can be seen before room is made for it: the beginning of a message is read on its own.
         if buffer.len() == BEGINNING && received.0 == BEGINNING {
             self.check_length(claimed_length(buffer))?;
@@ -85,7 +96,7 @@ impl ReadHalf for Half {
     }
 
     async fn peer_credentials(&mut self) -> io::Result<ConnectionCredentials> {
-        let peer = rustix::net::sockopt::socket_peercred(&*self.stream)?;
+        let peer = rustix::net::sockopt::socket_peercred(self.socket.get_ref())?;
         Ok(ConnectionCredentials::default().set_unix_user_id(peer.uid.as_raw()))
     }
 
@@ -94,19 +105,39 @@ impl ReadHalf for Half {
     }
 }
 
+/// The direction of a [`PeerSocket`] to which messages go.
+#[derive(Debug)]
+pub struct Writing(Arc<OwnedFd>);
+
 #[async_trait]
-impl WriteHalf for Half {
+impl WriteHalf for Writing {
     async fn sendmsg(&mut self, buffer: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        self.stream.async_io(Interest::WRITABLE, || send(&self.stream, buffer, fds)).await
+        match send(&self.0, buffer, fds) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Watched for as long as there is no room, and as a copy: the runtime watches a descriptor for one thing.
+                let copy = watch(Arc::new(self.0.try_clone()?), Interest::WRITABLE)?;
+                copy.async_io(Interest::WRITABLE, |socket| send(socket, buffer, fds)).await
+            }
+            sent => sent,
+        }
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        Ok(rustix::net::shutdown(&*self.stream, rustix::net::Shutdown::Both)?)
+        Ok(rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both)?)
     }
 
     fn can_pass_unix_fd(&self) -> bool {
         true
     }
+}
+
+/// Lets the current runtime watch a socket.
+#[allow(
+    deprecated,
+    reason = "the successor is unsafe because of types that may close or swap their descriptor; this one cannot"
+)]
+fn watch(socket: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    AsyncFd::with_interest(socket, interest)
 }
 
 /// The bytes of a message up to and including the length of its header fields.
@@ -121,7 +152,7 @@ fn claimed_length(beginning: &[u8]) -> u64 {
     number(4) + number(12)
 }
 
-impl Half {
+impl Reading {
     fn check_length(&self, length: u64) -> io::Result<()> {
         if length <= self.most as u64 {
             return Ok(());
@@ -131,7 +162,7 @@ impl Half {
     }
 }
 
-fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+fn receive(socket: &Arc<OwnedFd>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
@@ -144,7 +175,7 @@ fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, Vec<Own
     Ok((received.bytes, fds))
 }
 
-fn send(socket: &UnixStream, buffer: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+fn send(socket: &Arc<OwnedFd>, buffer: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
@@ -156,6 +187,7 @@ fn send(socket: &UnixStream, buffer: &[u8], fds: &[BorrowedFd<'_>]) -> io::Resul
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::os::fd::AsRawFd;
 
     use zbus::connection::Builder;
     use zbus::{Guid, Message, MessageStream};
@@ -193,5 +225,48 @@ mod tests {
             assert!(connect(take, most - 100).await.is_some_and(|message| message.is_ok()));
             assert!(connect(take, most + 1).await.is_none_or(|message| message.is_err()));
         }
+    }
+
+    /// What the kernel was asked to watch a descriptor for, in whatever set it is.
+    fn watched_for(socket: &impl AsRawFd) -> u32 {
+        let sets = std::fs::read_dir("/proc/self/fdinfo").expect("the process").flatten();
+        let texts = sets.filter_map(|set| std::fs::read_to_string(set.path()).ok());
+        let events = |line: &str| {
+            let mut words = line.strip_prefix("tfd:")?.split_whitespace();
+            (words.next()?.parse() == Ok(socket.as_raw_fd())).then_some(())?;
+            u32::from_str_radix(words.nth(1)?, 16).ok()
+        };
+        // The runtime has its set under two numbers.
+        texts.flat_map(|text| text.lines().filter_map(events).collect::<Vec<_>>()).fold(0, |all, one| all | one)
+    }
+
+    /// That the other end has read something is no news: who is watched for room is woken by it each time.
+    #[tokio::test]
+    async fn a_socket_is_watched_for_what_can_be_read_alone() {
+        const READABLE: u32 = 1;
+        const ROOM: u32 = 4;
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let socket = PeerSocket::new(theirs).expect("a socket");
+        assert_eq!(watched_for(&socket.reading) & (READABLE | ROOM), READABLE);
+        ours.set_nonblocking(true).expect("it can be");
+        let as_usual = tokio::net::UnixStream::from_std(ours).expect("a socket");
+        assert_eq!(watched_for(&as_usual) & (READABLE | ROOM), READABLE | ROOM, "the test can tell them apart");
+    }
+
+    /// More than the kernel has room for goes out as the other end reads, and with the descriptor at its beginning.
+    #[tokio::test]
+    async fn a_message_without_room_waits_for_its_reader() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let [writing, reading] = [ours, theirs].map(|end| PeerSocket::of_client(end).expect("a socket"));
+        let (_, mut writing) = writing.split().take();
+        let (mut reading, _) = reading.split().take();
+        let text = "x".repeat(8 << 20);
+        let file = std::fs::File::open("/dev/null").expect("a file");
+        let call = Message::method_call("/a", "B").build(&(zbus::Fd::from(&file), &text)).expect("a message");
+        let send = tokio::spawn(async move { writing.send_message(&call).await });
+        let came = reading.receive_message(0, &mut Vec::new(), &mut Vec::new()).await.expect("the message");
+        send.await.expect("it runs").expect("it is sent");
+        let (_, whole): (zbus::OwnedFd, String) = came.body().deserialize().expect("a descriptor and a text");
+        assert!(whole == text, "it came in pieces");
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bgtask_wire::BrokerProxy;
+use bgtask_wire::{BrokerProxy, PeerSocket};
 use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
@@ -198,8 +198,9 @@ fn spawn(program: &Path, dir: &Path) -> Child {
 /// A new connection to the broker at this socket.
 pub(crate) async fn connect(socket: &Path) -> BrokerProxy<'static> {
     let stream = UnixStream::connect(socket).expect("the broker listens");
-    let stream = zbus::connection::Builder::unix_stream(stream).p2p();
-    BrokerProxy::new(&stream.build().await.expect("a connection")).await.expect("a proxy")
+    let socket = PeerSocket::of_client(stream).expect("a socket");
+    let connection = zbus::connection::Builder::socket(socket).p2p();
+    BrokerProxy::new(&connection.build().await.expect("a connection")).await.expect("a proxy")
 }
 
 /// What the disk asks for one commit, whoever writes it.

@@ -149,7 +149,7 @@ fn any_registration(chance: &mut Chance) -> NewRegistration {
         conditions: (0..chance.below(8).saturating_sub(5)).map(|_| any_condition(chance)).collect(),
         cancel_on_condition_loss: chance.percent(50),
         is_network_requested: chance.percent(20),
-        group: chance.percent(20).then(|| TaskGroup { id: "group".into(), name: "Group".into() }),
+        group: chance.percent(20).then(|| TaskGroup { id: "group".into(), name: "Group".into() }.into()),
     };
     // A device is used without conditions, and not in the app itself; what asks for that is refused.
     if new.trigger == Trigger::DeviceUse && chance.percent(90) {
@@ -258,7 +258,7 @@ fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
         6 => new.trigger = Trigger::Time { freshness: 0, one_shot: true },
         7 => new.trigger = Trigger::Maintenance { freshness: 43_200, one_shot: false },
         8 => new.entry = Entry::Class(bgtask_core::ClassId::from_random(1)),
-        9 => new.group = Some(TaskGroup { id: "".into(), name: "".into() }),
+        9 => new.group = Some(TaskGroup { id: "".into(), name: "".into() }.into()),
         10 => new.trigger = event(EventClass::Phone, "line"),
         11 => new.trigger = event(EventClass::UnitState, "sate"),
         12 => (new.trigger, new.entry) = (Trigger::DeviceUse, Entry::InProcess),

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgtask_wire::{Address, AttachInfo, AttachOptions, BrokerProxy, ErrorKind};
+use bgtask_wire::{Address, AttachInfo, AttachOptions, BrokerProxy, ErrorKind, PeerSocket};
 use futures_util::StreamExt;
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
@@ -185,8 +185,7 @@ async fn attach(
 
 async fn connect(socket: &Path) -> zbus::Result<(Broker, MessageStream)> {
     let stream = UnixStream::connect(socket).await?.into_std()?;
-    // Not the socket of the wire crate: the broker is trusted, and its list of a thousand tasks exceeds that one's bound.
-    let messages = Builder::unix_stream(stream).p2p().build_message_stream().await?;
+    let messages = Builder::socket(PeerSocket::of_client(stream)?).p2p().build_message_stream().await?;
     let connection = zbus::Connection::from(&messages);
     let broker = BrokerProxy::builder(&connection).cache_properties(CacheProperties::No).build().await?;
     Ok((broker, messages))

@@ -129,7 +129,7 @@ impl Model {
 
     /// D5. Whether something new may be registered depends on its shape; then nothing may leave either.
     fn updated(&mut self, app: &AppId, new: &NewRegistration, owed: &mut Owed) -> Answer {
-        let group = |group: &Option<bgtask_core::TaskGroup>| group.as_ref().map(|group| group.id.clone());
+        let group = |group: &Option<Box<bgtask_core::TaskGroup>>| group.as_ref().map(|group| group.id.clone());
         let is_command = new.entry.command().is_some();
         let same_name = |it: &&Registration| {
             let active = it.standing == Standing::Active && group(&it.group) == group(&new.group);
