@@ -4,7 +4,8 @@
 //! user and the user's commands, sources, calendars, events that are listened to, hosts, the store and time. First comes a phase full of
 //! faults: crashes between any two effects, lost and repeated reports, hours of sleep, clock steps back and forth, updates
 //! while no broker runs, hosts that die, hang, idle or lie, commands that fail, ignore what they are told or use up the
-//! processor, bursts of events larger than there is room for, clients that lose what they hear. Then comes a quiet phase in
+//! processor, bursts of events larger than there is room for, clients that lose what they hear, sockets that are taken, handed over again or
+//! lost, push messages and orders that are delivered again, crowds that one event fires in several turns. Then comes a quiet phase in
 //! which everything owed must happen.
 //!
 //! Three things are compared at every step: what the core decided with a model that decides everything a second time, what is

@@ -103,8 +103,6 @@ pub enum Bug {
     LosesAMessage,
     /// A new life does not know which orders were done.
     ForgetsTheOrders,
-    /// A new life does not go on with what has fired some of those it concerns.
-    ForgetsTheEdges,
 }
 
 impl Bug {
@@ -159,7 +157,6 @@ impl Bug {
         Self::ForgetsTheSockets,
         Self::LosesAMessage,
         Self::ForgetsTheOrders,
-        Self::ForgetsTheEdges,
     ];
 
     /// What the core is told instead, as if it had the mistake itself.
@@ -211,7 +208,6 @@ impl Bug {
             Self::ForgetsTheAccounts => snapshot.states.clear(),
             Self::ForgetsTheSockets => snapshot.sockets.clear(),
             Self::ForgetsTheOrders => snapshot.orders.clear(),
-            Self::ForgetsTheEdges => snapshot.edges.clear(),
             Self::ForgetsWhatWasUsed => snapshot.accounts.clear(),
             Self::MissesTheSession => snapshot.session = "1".into(),
             _ => {}

@@ -18,6 +18,8 @@ pub(super) struct OwedOrders {
     new: BTreeMap<OrderId, NewOrder>,
     /// These fire this task now, or are refused.
     begin: BTreeMap<OrderId, Option<TaskId>>,
+    /// These are known, and asked for again: the answer that is known goes out once more, after the same share as before.
+    again: BTreeSet<OrderId>,
     /// These activations came to an end.
     ended: BTreeMap<InstanceId, OrderResult>,
     settled: BTreeSet<OrderId>,
@@ -26,7 +28,7 @@ pub(super) struct OwedOrders {
 
 impl OwedOrders {
     pub(super) fn is_settled(&self) -> bool {
-        self.new.is_empty() && self.begin.is_empty() && self.acknowledge.is_empty()
+        self.new.is_empty() && self.begin.is_empty() && self.again.is_empty() && self.acknowledge.is_empty()
     }
 
     pub(super) fn ended(&mut self, instance: InstanceId, outcome: Option<&Outcome>) {
@@ -51,6 +53,9 @@ impl Model {
             let order = self.not_taken_in.pop_front().expect("just seen");
             owed.orders.acknowledge.push(order.ticket);
             if known {
+                let its =
+                    self.orders_of_fleet.get(&order.id).filter(|it| it.came_of.is_some() && order.reply.is_some());
+                owed.orders.again.extend(its.filter(|it| it.state == OrderState::Over).map(|it| it.id.clone()));
                 continue;
             }
             if order.spread.is_zero() {
@@ -69,6 +74,10 @@ impl Model {
         let mut begin: Vec<_> = self.orders_of_fleet.values().filter_map(|it| Some((due(it)?, it.clone()))).collect();
         begin.sort_by(|one, other| (one.0, &one.1.id).cmp(&(other.0, &other.1.id)));
         for (_, order) in begin {
+            if order.came_of.is_some() {
+                owed.orders.again.insert(order.id);
+                continue;
+            }
             let FleetOrder { id, app, task, opened, reply, .. } = order;
             let (spread, ticket) = (order.share, PushTicket(0));
             self.begins(&NewOrder { id, app, task, spread, opened, reply, ticket }, owed);
@@ -123,6 +132,14 @@ impl Model {
             _ => false,
         };
         match (before, &written.state) {
+            (Some(OrderState::Over | OrderState::Held { .. }), OrderState::Answering { at, result })
+                if owed.orders.again.remove(id) =>
+            {
+                written.came_of.as_ref() == Some(&(*at, result.clone()))
+            }
+            (Some(OrderState::Over), OrderState::Held { due }) => {
+                owed.orders.again.remove(id) && *due == now + written.share
+            }
             // It begins at once, or the clock was set back.
             (None | Some(OrderState::Held { .. }), OrderState::Held { due }) => {
                 *due == now + written.share && written.at == now
