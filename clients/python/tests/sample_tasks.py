@@ -179,7 +179,7 @@ class Shouts:
                 case _:
                     # Not answered, and not kept until the next one comes.
                     del request
-        task_instance.local_settings()["shouts"] = f"told to stop: {task_instance.cancellation_reason}"
+        task_instance.local_settings()["shouts"] = "nobody asks any more"
 
 
 class Exits:

@@ -54,7 +54,7 @@ async def test_a_task_answers_who_asks_as_long_as_he_is_there(app: Home) -> None
     async def told() -> object | None:
         return app.settings.get("shouts")
 
-    assert await eventually("the task hears that its caller is gone", told) == "told to stop: 0", "Abort"
+    assert await eventually("the task hears that its caller is gone", told) == "nobody asks any more"
 
 
 async def test_what_is_not_answered_is_told(app: Home) -> None:

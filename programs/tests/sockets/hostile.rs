@@ -1,8 +1,8 @@
 //! What peers, apps and the machine can do to a broker that holds sockets.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
@@ -56,6 +56,65 @@ async fn a_storm_of_resets() {
     .await;
 }
 
+/// Who sends a byte at a time costs a run for each at most, and holds up nobody else.
+#[tokio::test]
+async fn a_slow_drip_holds_up_nobody_else() {
+    const BYTES: usize = 20;
+    let stage = Stage::new().await;
+    let (dripped_on, mut dripping) = connection();
+    stage.hand_over("drip", dripped_on, "echo").await.unwrap();
+    let (ours, mut peer) = connection();
+    stage.hand_over("chat", ours, "echo").await.unwrap();
+    for number in 0..BYTES {
+        dripping.write_all(&[number as u8]).unwrap();
+        peer.write_all(b"meanwhile").unwrap();
+        let mut bytes = [0; 9];
+        peer.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"meanwhile");
+    }
+    let mut bytes = [0; BYTES];
+    dripping.read_exact(&mut bytes).unwrap();
+    assert!(bytes.into_iter().eq(0..BYTES as u8), "{bytes:?}");
+    let runs = stage.told().iter().filter(|told| told["id"] == "drip").count();
+    assert!((1..=BYTES).contains(&runs), "{runs} runs for {BYTES} bytes");
+}
+
+/// A peer that has said all it will, and only listens now, has its answer; then its connection is told as closed, once.
+#[tokio::test]
+async fn nw_3_a_half_open_connection_is_answered_and_then_told_as_closed() {
+    let stage = Stage::new().await;
+    let (ours, mut peer) = connection();
+    stage.hand_over("half", ours, "echo 8").await.unwrap();
+    peer.write_all(b"question").unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    let mut answer = [0; 8];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"question");
+    stage.told_times(2).await;
+    stage.stands("half", "kept").await;
+    let reasons: Vec<_> = stage.told().into_iter().map(|told| told["reason"].clone()).collect();
+    assert_eq!(reasons, ["SocketActivity", "SocketClosed"]);
+}
+
+/// SOC-6: who takes a socket and does not hand it over again hears no more of it, and has its name back.
+#[tokio::test]
+async fn soc_6_a_task_that_never_hands_over_again_is_not_told_again() {
+    let stage = Stage::new().await;
+    let (ours, mut peer) = connection();
+    stage.hand_over("once", ours, "drop").await.unwrap();
+    peer.write_all(b"first").unwrap();
+    assert_eq!(stage.told_times(1).await["reason"], "SocketActivity");
+    assert!(matches!(peer.read(&mut [0; 1]), Ok(0) | Err(_)), "the broker has no copy of what the task closed");
+    let _closed = peer.write_all(b"more");
+    eventually("the broker knows it no more", async || stage.sockets().await.is_empty().then_some(())).await;
+    let (ours, mut peer) = connection();
+    stage.hand_over("once", ours, "echo").await.unwrap();
+    peer.write_all(b"next").unwrap();
+    stage.told_times(2).await;
+    let contexts: Vec<_> = stage.told().into_iter().map(|told| told["context"].clone()).collect();
+    assert_eq!(contexts, ["drop", "echo"]);
+}
+
 /// A crowd at one door is let in by the task; the broker has each of them then, and each is answered.
 #[tokio::test]
 async fn a_crowd_on_one_listener() {
@@ -68,7 +127,6 @@ async fn a_crowd_on_one_listener() {
     let late: Vec<_> = (60..PEERS).map(|_| TcpStream::connect(address).unwrap()).collect();
     eventually("all are in", async || (stage.sockets().await.len() == PEERS + 1).then_some(())).await;
     for (number, mut peer) in peers.into_iter().chain(late).enumerate().filter(|(number, _)| number % 20 == 0) {
-        use std::io::Read as _;
         peer.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
         let text = format!("peer {number:05}");
         peer.write_all(text.as_bytes()).unwrap();
