@@ -42,6 +42,7 @@ ENTRY_POINTS = (
     "ChatsInAThread",
     "LeavesIt",
     "Fetched",
+    "Shouts",
     "Exits",
     "Hangs",
     "NotInTheProgram",

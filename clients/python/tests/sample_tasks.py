@@ -7,10 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
 from bgtask import BackgroundTaskDeferral, TaskInstance, host
+from bgtask.app_service import AppServiceFailure, AppServiceRequest, AppServiceTriggerDetails
 from bgtask.network import SocketActivityTriggerDetails, SocketActivityTriggerReason, transfer_ownership
 from bgtask.transfer import BackgroundTransferCompletionGroup
 
@@ -149,6 +151,37 @@ class Fetched:
         task_instance.local_settings()["fetched"] = told
 
 
+class Shouts:
+    """Serves an app: answers in capitals, asks back, and does other things at its caller's word."""
+
+    def __init__(self) -> None:
+        self.kept: list[AppServiceRequest] = []
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        details = AppServiceTriggerDetails.of(task_instance)
+        assert details is not None
+        async for request in details.connection:
+            match request.message:
+                case {"say": str(text)}:
+                    about = {"text": text.upper(), "service": details.name, "caller": details.caller_app_id or ""}
+                    request.send_response(about)
+                case {"ask back": str(text)}:
+                    request.send_response(await details.connection.send_message({"back": text}))
+                case {"large": True}:
+                    with suppress(AppServiceFailure):
+                        request.send_response({"large": bytes(70_000)})
+                case {"keep": True}:
+                    self.kept.append(request)
+                case {"fail": True}:
+                    raise ValueError("as was asked")
+                case {"end": True}:
+                    return
+                case _:
+                    # Not answered, and not kept until the next one comes.
+                    del request
+        task_instance.local_settings()["shouts"] = "nobody asks any more"
+
+
 class Exits:
     def run(self, task_instance: TaskInstance) -> None:
         print("no more paper", file=sys.stderr, flush=True)
@@ -174,6 +207,7 @@ TASKS: Mapping[str | UUID, type[host.BackgroundTask]] = {
     "Tasks.ChatsInAThread": ChatsInAThread,
     "Tasks.LeavesIt": LeavesIt,
     "Tasks.Fetched": Fetched,
+    "Tasks.Shouts": Shouts,
     "Tasks.Exits": Exits,
     "Tasks.Hangs": Hangs,
     CLASS: Tells,

@@ -138,6 +138,7 @@ async def test_what_cannot_be_handed_over_stays_with_the_app(app: Home) -> None:
             await refused
     second.sendall(b"mine")
     assert other.recv(10) == b"mine"
+    (await (await SocketActivityInformation.all_sockets())["chat"].take()).close()
 
 
 async def test_what_another_trigger_fires_has_no_socket(app: Home) -> None:

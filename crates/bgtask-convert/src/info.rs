@@ -107,7 +107,7 @@ pub fn registration_of(info: &TaskInfo) -> Result<NewRegistration, String> {
         conditions: info.conditions.iter().map(condition).collect::<Result<_, _>>()?,
         cancel_on_condition_loss: info.cancel_on_condition_loss,
         is_network_requested: info.is_network_requested,
-        group: info.group.as_ref().map(group),
+        group: info.group.as_ref().map(group).map(Box::new),
     })
 }
 

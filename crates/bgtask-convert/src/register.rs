@@ -54,7 +54,7 @@ fn entry(entry_point: &str, options: &RegisterOptions) -> Result<Entry, Error> {
 }
 
 /// GRP-2, GRP-3: a group without a name is shown by its id.
-fn group(options: &RegisterOptions) -> Result<Option<TaskGroup>, Error> {
+fn group(options: &RegisterOptions) -> Result<Option<Box<TaskGroup>>, Error> {
     match (&options.group, &options.group_name) {
         (None, None) => Ok(None),
         (None, Some(name)) => {
@@ -62,7 +62,7 @@ fn group(options: &RegisterOptions) -> Result<Option<TaskGroup>, Error> {
         }
         (Some(id), name) => {
             let name = name.as_ref().unwrap_or(id);
-            Ok(Some(TaskGroup { id: id.as_str().into(), name: name.as_str().into() }))
+            Ok(Some(TaskGroup { id: id.as_str().into(), name: name.as_str().into() }.into()))
         }
     }
 }
@@ -292,7 +292,7 @@ mod tests {
             let options = RegisterOptions { group, group_name, ..RegisterOptions::default() };
             new_registration(&registering("", options)).map(|new| new.group)
         };
-        let group = |name: &str| Ok(Some(TaskGroup { id: "sync".into(), name: name.into() }));
+        let group = |name: &str| Ok(Some(TaskGroup { id: "sync".into(), name: name.into() }.into()));
         assert_eq!(read(Some("sync"), None), group("sync"));
         assert_eq!(read(Some("sync"), Some("Synchronization")), group("Synchronization"));
         assert_eq!(read(None, None), Ok(None));

@@ -39,7 +39,7 @@ pub mod limits;
 mod model;
 mod output;
 mod refusal;
-mod texts;
+mod shared;
 mod time;
 
 pub use activation::{Activation, ActivationEvent, ActivationState, Firing, IllegalTransition};
@@ -87,5 +87,5 @@ pub use output::{
     Update, Wake, WakeReason,
 };
 pub use refusal::{Limit, Refusal};
-pub use texts::Texts;
+pub use shared::Shared;
 pub use time::{BootTime, Now, WallTime};

@@ -204,13 +204,13 @@ impl<T: Record> Record for Vec<T> {
     }
 }
 
-impl<T: Record> Record for Box<[T]> {
+impl<T: Record> Record for Arc<[T]> {
     fn to_json(&self) -> Value {
         Value::Array(self.iter().map(Record::to_json).collect())
     }
 
     fn from_json(value: &Value) -> Result<Self, RecordError> {
-        Vec::from_json(value).map(Vec::into_boxed_slice)
+        Vec::from_json(value).map(Self::from)
     }
 }
 

@@ -1,4 +1,4 @@
-use bgtask_core::{Change, Event, Snapshot, Texts};
+use bgtask_core::{Change, Event, Shared, Snapshot};
 use serde_json::Value;
 
 use crate::json::{Record, RecordError};
@@ -111,7 +111,7 @@ pub fn snapshot<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>)
 #[derive(Debug, Default)]
 pub struct Loading {
     snapshot: Snapshot,
-    texts: Texts,
+    shared: Shared,
 }
 
 impl Loading {
@@ -131,7 +131,7 @@ impl Loading {
         match kind {
             REGISTRATION => {
                 let mut registration = Record::from_json(&json)?;
-                self.texts.share_in(&mut registration);
+                self.shared.share_in(&mut registration);
                 snapshot.registrations.push(registration);
             }
             ACTIVATION => snapshot.activations.push(Record::from_json(&json)?),

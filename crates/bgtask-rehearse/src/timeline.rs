@@ -50,7 +50,7 @@ pub struct Lane {
     /// What fires it, for people.
     pub trigger: String,
     /// What must hold for it to run.
-    pub conditions: Box<[Condition]>,
+    pub conditions: Arc<[Condition]>,
     /// Why the core does not take it: then nothing happens in the lane.
     pub refused: Option<String>,
     /// When its trigger fired.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bgtask_core::limits::MAX_REGISTRATIONS;
 use bgtask_core::{
     App, AppId, Config, Core, Entry, EntryPoint, Input, NewRegistration, Now, Output, Registration, Request, RequestId,
-    Server, Sharing, Snapshot, Standing, SystemTriggerType, TaskId, TaskType, Texts, Trigger, Zone,
+    Server, Shared, Sharing, Snapshot, Standing, SystemTriggerType, TaskId, TaskType, Trigger, Zone,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -43,9 +43,9 @@ impl World {
         let before = resident();
         let clock = Trigger::System { kind: SystemTriggerType::TimeZoneChange, one_shot: false };
         let clock = Registration { app: id_of(&name(0)), trigger: clock, due: None, ..registration(count) };
-        let mut texts = Texts::default();
+        let mut kept = Shared::default();
         let mut shared = |mut registration| {
-            texts.share_in(&mut registration);
+            kept.share_in(&mut registration);
             registration
         };
         let registrations = (0..count).map(registration).chain([clock]).map(&mut shared).collect();
@@ -172,7 +172,7 @@ fn registration(number: usize) -> Registration {
         name: format!("timer {number}").into(),
         entry: Entry::Component("Tasks.Example".into()),
         trigger: Trigger::Time { freshness: 60, one_shot: false },
-        conditions: Box::default(),
+        conditions: [].into(),
         cancel_on_condition_loss: false,
         is_network_requested: false,
         group: None,

@@ -8,6 +8,8 @@ const NAMES: &[&str] = &["org.example.Photos", "org.example.Mail", "org.example.
 /// The application that serves the class; everything else belongs to the first one.
 pub(crate) const EDITOR: &str = "Editor";
 /// The custom events there are; only [`NAMES`]' first may raise one, and only the first of them.
+/// What a crowd of tasks waits for.
+pub(crate) const CROWD: &str = "org.example.crowd";
 pub(crate) const EVENTS: &[&str] = &["org.example.jack", "org.example.plug"];
 const CLASS: ClassId = ClassId::from_random(0x14c5_882b_35d3_41be_86b2_5106_269b_97e6);
 /// How many different manifests an app has.
@@ -36,7 +38,15 @@ pub(crate) fn app(id: AppId, version: u64) -> App {
     if id.as_str() == App::COMMANDS {
         return App::of_commands();
     }
-    let types = || vec![TaskType::General, TaskType::SystemEvent, TaskType::Timer, TaskType::MediaProcessing];
+    let types = || {
+        vec![
+            TaskType::General,
+            TaskType::SystemEvent,
+            TaskType::Timer,
+            TaskType::MediaProcessing,
+            TaskType::PushNotification,
+        ]
+    };
     let entry =
         |name: &str, program: &str| EntryPoint { name: name.into(), server: server(program, ""), types: types() };
     let mut entry_points = vec![

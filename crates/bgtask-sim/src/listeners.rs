@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bgtask_core::{BootTime, Details, Input, SourceStatus, Subject, TaskId};
+use bgtask_core::{BootTime, Details, EventClass, Input, SourceStatus, Subject, TaskId};
 
 use crate::agenda::Agenda;
 use crate::chance::Chance;
@@ -56,7 +56,11 @@ impl Listeners {
 
     /// Something happens, and is told soon, at once with what happens together with it.
     pub(crate) fn disturb(&mut self, now: BootTime, chance: &mut Chance) -> Option<TaskId> {
-        let listening: Vec<_> = self.listening.keys().copied().collect();
+        // What is pushed comes from a server.
+        let is_heard =
+            |subject: &Subject| !matches!(subject, Subject::Events { class: EventClass::PushNotification, .. });
+        let listening = self.listening.iter().filter(|(_, subject)| is_heard(subject));
+        let listening: Vec<_> = listening.map(|(task, _)| *task).collect();
         let task = *chance.pick(&listening)?;
         for _ in 0..=chance.below(4) {
             let burst = self.burst(task, chance);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bgtask_core::{Details, Fact, HostExit, Input, Report, Request, Snapshot, TaskId};
+use bgtask_core::{Details, Fact, HostExit, Input, Report, Request, Snapshot, SocketKey, TaskId};
 
 /// A mistake planted into the model of the driver, or into what the core is told, to see that the simulator can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,16 @@ pub enum Bug {
     ForgetsToRelease,
     /// A new life does not know what apps have used.
     ForgetsWhatWasUsed,
+    /// Nobody sees that something happens at a socket.
+    OverlooksASocket,
+    /// A new life does not know the sockets that were handed over.
+    ForgetsTheSockets,
+    /// Of several push messages the last gets lost.
+    LosesAMessage,
+    /// A new life does not know which orders were done.
+    ForgetsTheOrders,
+    /// A new life does not go on with what has fired some of those it concerns.
+    ForgetsTheEdges,
 }
 
 impl Bug {
@@ -145,6 +155,11 @@ impl Bug {
         Self::ForgetsToSuspend,
         Self::ForgetsToRelease,
         Self::ForgetsWhatWasUsed,
+        Self::OverlooksASocket,
+        Self::ForgetsTheSockets,
+        Self::LosesAMessage,
+        Self::ForgetsTheOrders,
+        Self::ForgetsTheEdges,
     ];
 
     /// What the core is told instead, as if it had the mistake itself.
@@ -180,6 +195,8 @@ impl Bug {
                 (usage.memory_peak, usage.processes) = (None, None);
             }
             (Self::ReadsFactsBackwards, Input::Report(Report::Level(Fact::BatteryAbove(_), value))) => *value = !*value,
+            (Self::OverlooksASocket, Input::SocketReady(key, _)) => *key = SocketKey(u64::MAX),
+            (Self::LosesAMessage, Input::Pushed { messages, .. }) if messages.len() > 1 => drop(messages.pop()),
             (_, Input::Restore(snapshot)) => self.misremember(snapshot),
             _ => {}
         }
@@ -192,6 +209,9 @@ impl Bug {
             Self::ForgetsTheSuccess => snapshot.registrations.iter_mut().for_each(|it| it.fresh_since = None),
             Self::InventsAnEdge => snapshot.states.push((Fact::NetworkState, "no state".into())),
             Self::ForgetsTheAccounts => snapshot.states.clear(),
+            Self::ForgetsTheSockets => snapshot.sockets.clear(),
+            Self::ForgetsTheOrders => snapshot.orders.clear(),
+            Self::ForgetsTheEdges => snapshot.edges.clear(),
             Self::ForgetsWhatWasUsed => snapshot.accounts.clear(),
             Self::MissesTheSession => snapshot.session = "1".into(),
             _ => {}

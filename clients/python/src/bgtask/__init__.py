@@ -8,7 +8,7 @@ Calls to the broker are coroutines; from a program without an event loop, `async
 served by `bgtask.host.run`, and the body of a task may be `async def` or a plain `def`.
 """
 
-from . import host, network, notify, transfer
+from . import app_service, host, network, notify, transfer
 from ._events import MAX_HELD_COMPLETIONS, MAX_QUEUED_PROGRESS_EVENTS, EventRegistrationToken
 from ._key_names import MAX_KEY_CHARS
 from ._serve import BackgroundTask
@@ -231,6 +231,7 @@ __all__ = [
     "UnknownTaskError",
     "Value",
     "act_for",
+    "app_service",
     "host",
     "network",
     "notify",

@@ -243,6 +243,7 @@ class Server:
         try:
             failure = await _failure_of(run, instance)
             await instance._deferred()
+            instance._hang_up(failure is None)
         finally:
             instance._end()
             del self._running[instance.instance_id]
@@ -395,6 +396,7 @@ def _facts(info: Mapping[str, Any], data_dir: str | None) -> InstanceFacts:
         data_dir=data_dir,
         throttled_cpu=info.get("throttled_cpu", 0),
         throttled_network=info.get("throttled_network", 0),
+        is_app_service=info.get("trigger") == "AppServiceTrigger",
         socket=info.get("socket"),
     )
 

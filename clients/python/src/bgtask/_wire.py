@@ -24,6 +24,7 @@ BROKER_PATH = "/org/bgtask/Broker1"
 BROKER_NAME = BROKER_INTERFACE = "org.bgtask.Broker1"
 HOST_PATH = "/org/bgtask/Host1"
 HOST_INTERFACE = "org.bgtask.Host1"
+_SERVICE = DBusAddress("/org/bgtask/AppService1", "org.bgtask.AppService1", "org.bgtask.AppService1")
 
 COMMANDS = "org.bgtask.Commands"
 """The app that the user's own commands belong to."""
@@ -178,6 +179,23 @@ def call(member: str, signature: str = "", *body: Any, reply: bool = True) -> An
 def host_signal(member: str, signature: str, *body: Any) -> Any:
     """A signal of a host to its broker."""
     return new_signal(DBusAddress(HOST_PATH, None, HOST_INTERFACE), member, signature, body)
+
+
+def service_request(message: Variants) -> Any:
+    """A message over a connection to an app service."""
+    _check_texts("Request", message)
+    return new_method_call(_SERVICE, "Request", "a{sv}", (dict(message),))
+
+
+def service_answer(to: Received, message: Variants) -> Any:
+    """The answer to one."""
+    _check_texts("an answer", message)
+    return new_method_return(to.message, "a{sv}", (dict(message),))
+
+
+def service_closed(status: int) -> Any:
+    """The last word of an end."""
+    return new_signal(_SERVICE, "Closed", "u", (int(status),))
 
 
 def answer(to: Received) -> Any:

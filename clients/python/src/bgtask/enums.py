@@ -219,6 +219,65 @@ class ControlChannelTriggerResetReason(_WindowsEnum):
     """The process that held the connection is gone."""
 
 
+class AppServiceConnectionStatus(_WindowsEnum):
+    """What became of an attempt to connect to an app service. Those that tell of remote systems and of accounts are Windows's, and
+    never come."""
+
+    Success = 0
+    """It is open."""
+    AppNotInstalled = 1
+    """The app is not installed."""
+    AppUnavailable = 2
+    """The app cannot run now: it is being updated, or the machine holds background work. Try again later."""
+    AppServiceUnavailable = 3
+    """The app has no such service, or no program for it."""
+    Unknown = 4
+    """The broker refused for another reason, which the text tells."""
+    RemoteSystemUnavailable = 5
+    RemoteSystemNotSupportedByApp = 6
+    NotAuthorized = 7
+    """The app's manifest does not allow the caller."""
+    AuthenticationError = 8
+    NetworkNotAvailable = 9
+    DisabledByPolicy = 10
+    """The user or the policy does not let the app run."""
+    WebServiceUnavailable = 11
+
+
+class AppServiceResponseStatus(_WindowsEnum):
+    """What became of a message to an app service. Those that tell of remote systems and of accounts are Windows's, and never come."""
+
+    Success = 0
+    """It was answered."""
+    Failure = 1
+    """It was taken and not answered."""
+    ResourceLimitsExceeded = 2
+    """The other end has too many messages that it has not answered."""
+    Unknown = 3
+    """The connection ended before the answer came: the message may or may not have been handled."""
+    RemoteSystemUnavailable = 4
+    MessageSizeTooLarge = 5
+    """The message, or the answer, is larger than `MAX_VALUE_SET_BYTES`."""
+    AppUnavailable = 6
+    AuthenticationError = 7
+    NetworkNotAvailable = 8
+    DisabledByPolicy = 9
+    WebServiceUnavailable = 10
+
+
+class AppServiceClosedStatus(_WindowsEnum):
+    """Why a connection to an app service is closed (NEI-3)."""
+
+    Completed = 0
+    """One end has closed it, or its task has ended well."""
+    Canceled = 1
+    """Its task was told to stop."""
+    ResourceLimitsExceeded = 2
+    """Its task was told to stop because it had used up what it may use."""
+    Unknown = 3
+    """The other end is gone without a word."""
+
+
 class SocketActivityKind(_WindowsEnum):
     """What a socket is."""
 

@@ -63,6 +63,7 @@ class InstanceFacts:
     data_dir: str | None
     throttled_cpu: int = 0
     throttled_network: int = 0
+    is_app_service: bool = False
     socket: Descriptor | None = None
     """The descriptor that came with it: the broker has it as well until the task takes it."""
 
@@ -92,6 +93,7 @@ class TaskInstance:
         self._ended = False
         self._deferrals = 0
         self._on_deferred: Callable[[], object] | None = None
+        self._hang_up: Callable[[bool], object] = lambda _ok: None
 
     @property
     def instance_id(self) -> UUID:
@@ -262,6 +264,10 @@ class TaskInstance:
             return None
         self._took()
         return descriptor.take()
+
+    def _holds(self, hang_up: Callable[[bool], object]) -> None:
+        """What ends with it, on its loop: told whether it has succeeded."""
+        self._hang_up = hang_up
 
     def _throttle(self, cpu: int, network: int) -> None:
         self._throttled = (cpu, network)

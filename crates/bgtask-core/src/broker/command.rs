@@ -42,8 +42,11 @@ impl Core {
     /// What is paused wakes nobody and watches no path; resumed, it goes on with what comes from then on.
     pub(super) fn set_paused(&mut self, id: TaskId, paused: bool) -> Result<Reply, Refusal> {
         self.commanded(id)?;
+        // What happens while it is off does not concern it, however late it comes to it.
         if paused {
             self.fire_owed(id);
+        } else {
+            self.spare(id);
         }
         let registration = &mut self.tasks.get_mut(id).expect("it is a command").registration;
         let fired = registration.fires();

@@ -142,7 +142,8 @@ impl Core {
             self.spend(id);
         }
         // A short interval that is held for long would push everything else out of the history.
-        let often = matches!(&trigger, Trigger::Interval { every, .. } if *every < OFTEN);
+        let often =
+            matches!((&trigger, cause), (Trigger::Interval { every, .. }, Cause::Timer { .. }) if *every < OFTEN);
         let again = count > 1 && often;
         if !again {
             self.record(id, Some(instance), EventKind::Fired { trigger, count, cause });

@@ -34,6 +34,7 @@ impl Core {
         self.edges = snapshot.edges.into_iter().map(|edge| (edge.number, edge)).collect();
         self.restore_channels(snapshot.channels);
         self.restore_orders(snapshot.orders);
+        self.restore_sockets(snapshot.sockets);
         let mut activations = snapshot.activations;
         // What had been given to a host goes first: it fired first, whatever the clock said then.
         let waited = |it: &Activation| matches!(it.state, ActivationState::Waiting { .. }) && it.attempt == 1;
@@ -41,7 +42,7 @@ impl Core {
         for (id, activation) in activations {
             self.resume(id, activation);
         }
-        self.restore_sockets(snapshot.sockets);
+        self.settle_sockets();
         self.settle_orders();
         let tasks: Vec<_> = self.tasks.iter().map(|task| task.registration.id).collect();
         tasks.into_iter().for_each(|id| self.tidy(id));

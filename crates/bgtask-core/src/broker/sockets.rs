@@ -119,17 +119,22 @@ impl Core {
         if running.into_iter().any(|activation| activation.firing.socket == Some(socket.key)) {
             return Err(Refusal::SocketInUse(id.to_owned()));
         }
-        self.step_socket(socket.key, SocketEvent::Released);
+        // What is given up must not close what the app is given.
         self.drop_carrying(socket.task, socket.key);
+        self.step_socket(socket.key, SocketEvent::Released);
         Ok(Reply::Socket(Box::new(socket)))
     }
 
-    /// What the store held becomes live again. Where nobody is to be told any more, it stays with the broker.
+    /// What the store held is known again: before the activations, of which some end at once and leave their sockets with the broker.
     pub(super) fn restore_sockets(&mut self, sockets: Vec<Socket>) {
+        sockets.into_iter().for_each(|socket| self.sockets.insert(socket));
+    }
+
+    /// After the activations are there again: what is to be watched is. Where nobody is to be told any more, it stays with the broker.
+    pub(super) fn settle_sockets(&mut self) {
         let carried: BTreeSet<_> = self.activations().filter_map(|(_, activation)| activation.firing.socket).collect();
-        for socket in sockets {
-            let (key, task, state) = (socket.key, socket.task, socket.state);
-            self.sockets.insert(socket);
+        let known: Vec<_> = self.sockets.iter().map(|socket| (socket.key, socket.task, socket.state)).collect();
+        for (key, task, state) in known {
             match state {
                 SocketState::Watched if self.tasks.get(task).is_some_and(|task| task.registration.fires()) => {
                     self.outputs.push_back(Output::WatchSocket(key));

@@ -24,7 +24,7 @@ pub struct NewRegistration {
     /// Whether the network must stay up while it runs (NW-1).
     pub is_network_requested: bool,
     /// The group it belongs to (GRP-2).
-    pub group: Option<TaskGroup>,
+    pub group: Option<Box<TaskGroup>>,
 }
 
 /// Who runs a task.
@@ -84,13 +84,13 @@ pub struct Registration {
     /// See [`NewRegistration::trigger`].
     pub trigger: Trigger,
     /// See [`NewRegistration::conditions`].
-    pub conditions: Box<[Condition]>,
+    pub conditions: Arc<[Condition]>,
     /// See [`NewRegistration::cancel_on_condition_loss`].
     pub cancel_on_condition_loss: bool,
     /// See [`NewRegistration::is_network_requested`].
     pub is_network_requested: bool,
-    /// See [`NewRegistration::group`].
-    pub group: Option<TaskGroup>,
+    /// See [`NewRegistration::group`]. Few have one, so what there is none of takes the room of a pointer.
+    pub group: Option<Box<TaskGroup>>,
     /// When it was made.
     pub registered_at: WallTime,
     /// When a timer is due next.

@@ -137,6 +137,21 @@ fn who_is_paused_after_the_edge_has_fired() {
     assert!(broker.core.task(task).is_some_and(|(_, activation)| activation.is_some()));
 }
 
+/// What happened while it was switched off is past, though it comes to others only after it was switched on again.
+#[test]
+fn who_was_paused_at_the_edge_has_not_fired() {
+    let mut broker = commands();
+    let task = owed(&broker);
+    broker.goes_on();
+    broker.pause(task, true);
+    broker.internet(false);
+    broker.internet(true);
+    broker.pause(task, false);
+    broker.goes_on();
+    let fired = fired(&broker);
+    assert_eq!((fired[&task], fired.values().sum::<usize>()), (1, 2 * MANY - 1), "{fired:?}");
+}
+
 #[test]
 fn more_edges_than_are_kept_are_not_divided() {
     let mut broker = crowd(MANY);

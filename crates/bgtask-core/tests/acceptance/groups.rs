@@ -6,7 +6,7 @@ use bgtask_core::{Limit, NewRegistration, Refusal, Reply, Request, TaskGroup, Un
 use crate::harness::{Broker, PHOTOS, app_id, zone_task};
 
 fn grouped(name: &str, group: &str) -> NewRegistration {
-    let group = Some(TaskGroup { id: group.into(), name: "Library".into() });
+    let group = Some(TaskGroup { id: group.into(), name: "Library".into() }.into());
     NewRegistration { group, ..zone_task(name) }
 }
 

@@ -256,7 +256,7 @@ fn an_app_without_a_program_cannot_register_a_task_of_its_own() {
 fn grp_5_an_instance_knows_its_entry_and_its_group() {
     let mut broker = broker_with(own_app());
     let group = bgtask_core::TaskGroup { id: "org.example.lib".into(), name: "Library".into() };
-    broker.register(NewRegistration { group: Some(group), ..own_task("Clock") });
+    broker.register(NewRegistration { group: Some(group.into()), ..own_task("Clock") });
     fire(&mut broker);
     let run = broker.expect_run("Clock");
     assert_eq!(run.order.entry, Entry::InProcess);
@@ -301,7 +301,7 @@ fn a_host_id_is_never_given_twice() {
 fn grp_6_a_task_of_a_group_that_has_an_entry_point_runs_there_and_not_in_the_app() {
     let mut broker = broker_with(own_app());
     let group = bgtask_core::TaskGroup { id: "org.example.lib".into(), name: "Library".into() };
-    broker.register(NewRegistration { group: Some(group), ..zone_task("Clock") });
+    broker.register(NewRegistration { group: Some(group.into()), ..zone_task("Clock") });
     let own = broker.app_starts(7, PHOTOS);
     fire(&mut broker);
     let run = broker.expect_run("Clock");

@@ -7,8 +7,8 @@ use bgtask_core::limits::{
     MIN_KEEP_ALIVE,
 };
 use bgtask_core::{
-    Details, EventClass, Fact, HostExit, Input, Limit, NewRegistration, NewSocket, Output, Properties, Readiness,
-    Refusal, Reply, Report, Request, Socket, SocketActivityConnectedStandbyAction,
+    Config, Details, EventClass, Fact, HostExit, Input, Limit, NewRegistration, NewSocket, Output, Properties,
+    Readiness, Refusal, Reply, Report, Request, Socket, SocketActivityConnectedStandbyAction,
     SocketActivityTriggerReason as Reason, SocketKey, SocketKind, SocketState, TaskId, Trigger, Update, WakeReason,
 };
 
@@ -175,6 +175,7 @@ fn soc_13_nw_5_the_app_takes_back_what_is_watched_and_nobody_is_told_of_it() {
     broker.expect_no_run();
 }
 
+/// SOC-13
 #[test]
 fn what_waits_with_a_socket_is_given_up_when_the_app_takes_that_back() {
     let mut broker = Broker::new();
@@ -182,7 +183,13 @@ fn what_waits_with_a_socket_is_given_up_when_the_app_takes_that_back() {
     broker.reads(Report::Level(Fact::MemoryPressure, true));
     hand_over(&mut broker, socket(CHAT, task)).expect("it may");
     readable(&mut broker, CHAT);
+    about_sockets(&mut broker);
     assert!(matches!(reclaim(&mut broker, "socket 1"), Ok(Reply::Socket(_))));
+    assert_eq!(
+        about_sockets(&mut broker),
+        [],
+        "the driver gives its descriptor to the app: it may not close it before"
+    );
     broker.reads(Report::Level(Fact::MemoryPressure, false));
     broker.expect_no_run();
     assert_eq!(broker.story(task).last(), Some(&"dropped"));
@@ -462,6 +469,21 @@ fn the_sockets_of_a_task_that_is_unregistered_wait_for_the_app() {
     assert_eq!(state(&broker, CHAT), Some(SocketState::Kept));
     assert!(about_sockets(&mut broker).contains(&Output::UnwatchSocket(CHAT)));
     broker.restarts();
+    assert!(matches!(reclaim(&mut broker, "socket 1"), Ok(Reply::Socket(_))));
+}
+
+/// NW-2: a broker that finds that the task of a socket is not tried again keeps the socket, which the task has not taken.
+#[test]
+fn soc_6_a_socket_outlives_the_last_try_of_its_task() {
+    let mut broker = Broker::with(Config { max_attempts: 1, ..Config::default() });
+    let task = broker.register(task("Chat"));
+    hand_over(&mut broker, socket(CHAT, task)).expect("it may");
+    readable(&mut broker, CHAT);
+    broker.expect_run("Chat").started(&mut broker);
+    about_sockets(&mut broker);
+    broker.restarts();
+    assert_eq!(about_sockets(&mut broker), [], "the broker does not close what the app can take back");
+    assert_eq!(state(&broker, CHAT), Some(SocketState::Kept));
     assert!(matches!(reclaim(&mut broker, "socket 1"), Ok(Reply::Socket(_))));
 }
 

@@ -130,8 +130,8 @@ fn entries() -> [Entry; 5] {
     [Entry::Component("Tasks.Example".into()), Entry::Class(CLASS), Entry::InProcess, full, bare]
 }
 
-fn group() -> TaskGroup {
-    TaskGroup { id: "org.example.lib".into(), name: "The Library".into() }
+fn group() -> Box<TaskGroup> {
+    TaskGroup { id: "org.example.lib".into(), name: "The Library".into() }.into()
 }
 
 fn zone() -> Zone {

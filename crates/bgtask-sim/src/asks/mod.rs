@@ -51,22 +51,41 @@ impl From<Request> for Ask {
     }
 }
 
+/// So many tasks that they are not fired in one turn.
+pub(crate) fn crowd(chance: &mut Chance) -> Vec<Request> {
+    let trigger =
+        Trigger::CustomSystemEvent { id: apps::CROWD.into(), recurrence: CustomSystemEventTriggerRecurrence::Always };
+    let new = |number| NewRegistration {
+        name: format!("crowd {number}"),
+        entry: Entry::Component("Tasks.First".into()),
+        trigger: trigger.clone(),
+        conditions: vec![],
+        cancel_on_condition_loss: false,
+        is_network_requested: false,
+        group: None,
+    };
+    let app = apps::any_name(chance);
+    (0..34 + chance.below(40)).map(|number| Request::Register(app.clone(), new(number))).collect()
+}
+
 /// Any request but an acknowledgement, which only somebody who has heard something makes.
 pub(crate) fn any(number: u64, known: &[(TaskId, AppId)], chance: &mut Chance) -> Ask {
     let app = apps::any_name(chance);
     let application = if chance.percent(35) { EDITOR.to_owned() } else { String::new() };
-    match chance.below(85) {
+    match chance.below(89) {
         0..=15 => register(number, chance),
         16..=18 => update(chance),
         19..=22 => unregister(known, chance),
         23..=28 => Request::RequestAccess { app, application }.into(),
         29..=30 => request_kind(app, application, chance).into(),
         31 => Request::RemoveAccess { app, application }.into(),
-        32..=33 | 82..=84 => Request::SetAccess(app, any_setting(chance)).into(),
+        32..=33 | 86..=88 => Request::SetAccess(app, any_setting(chance)).into(),
         34 => Request::SetBackground { enabled: chance.percent(75) }.into(),
         35 => Request::Terminate(app).into(),
+        50..=52 => Request::CreatePushChannel(app).into(),
+        53 => Request::ClosePushChannel(app).into(),
         36 => Ask { request: Request::RequestAccess { app, application: "Nobody".into() }, must_fail: true },
-        37..=44 | 78..=81 => activate(number, app, chance).into(),
+        37..=44 | 82..=85 => activate(number, app, chance).into(),
         45..=49 => raise(chance),
         _ => commands::any(known, chance),
     }
@@ -129,7 +148,7 @@ fn any_registration(chance: &mut Chance) -> NewRegistration {
         conditions: (0..chance.below(8).saturating_sub(5)).map(|_| any_condition(chance)).collect(),
         cancel_on_condition_loss: chance.percent(50),
         is_network_requested: chance.percent(20),
-        group: chance.percent(20).then(|| TaskGroup { id: "group".into(), name: "Group".into() }),
+        group: chance.percent(20).then(|| TaskGroup { id: "group".into(), name: "Group".into() }.into()),
     };
     // A device is used without conditions, and not in the app itself; what asks for that is refused.
     if new.trigger == Trigger::DeviceUse && chance.percent(90) {
@@ -145,14 +164,16 @@ fn any_condition(chance: &mut Chance) -> Condition {
 fn any_trigger(chance: &mut Chance) -> Trigger {
     let freshness = 1 + u32::try_from(chance.below(4)).unwrap_or(0);
     let one_shot = chance.percent(25);
-    match chance.below(20) {
+    match chance.below(22) {
         0..=6 => Trigger::System { kind: *chance.pick(TRIGGERS).expect("some"), one_shot },
         7 => Trigger::Time { freshness, one_shot },
         8..=9 => Trigger::Maintenance { freshness, one_shot },
         10..=11 => Trigger::Application,
         12 => Trigger::MediaProcessing,
         13..=15 => Trigger::DeviceUse,
-        16..=18 => any_event(one_shot, chance),
+        16 => Trigger::Event { class: EventClass::SocketActivity, properties: [].into(), one_shot },
+        17 => Trigger::Event { class: EventClass::PushNotification, properties: [].into(), one_shot },
+        18..=19 => any_event(one_shot, chance),
         _ => Trigger::CustomSystemEvent {
             id: (*chance.pick(EVENTS).expect("two")).into(),
             recurrence: *chance.pick(CustomSystemEventTriggerRecurrence::ALL).expect("two"),
@@ -236,7 +257,7 @@ fn spoil(new: &mut NewRegistration, chance: &mut Chance) {
         6 => new.trigger = Trigger::Time { freshness: 0, one_shot: true },
         7 => new.trigger = Trigger::Maintenance { freshness: 43_200, one_shot: false },
         8 => new.entry = Entry::Class(bgtask_core::ClassId::from_random(1)),
-        9 => new.group = Some(TaskGroup { id: "".into(), name: "".into() }),
+        9 => new.group = Some(TaskGroup { id: "".into(), name: "".into() }.into()),
         10 => new.trigger = event(EventClass::Phone, "line"),
         11 => new.trigger = event(EventClass::UnitState, "sate"),
         12 => (new.trigger, new.entry) = (Trigger::DeviceUse, Entry::InProcess),

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgtask_core::{
-    Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Event, EventKind,
-    Fact, Input, InstanceId, NewRegistration, Refusal, Registration, Reply, Request, RequestId, RunOrder, Snapshot,
-    Standing, TaskId, Trigger, Unregistration, WallTime,
+    Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, Change, Condition, Core, Details, Edge,
+    Event, EventClass, EventKind, Fact, FleetOrder, Input, InstanceId, NewRegistration, OrderId, PushChannel, Refusal,
+    Registration, Reply, Request, RequestId, RunOrder, Snapshot, Socket, SocketKey, Standing, TaskId, Trigger,
+    Unregistration, WallTime,
 };
 
+use super::model::edges::concerns;
 use super::{Verdict, check};
 
 /// An accepted firing that has not come to its end.
@@ -30,6 +32,13 @@ pub(super) struct Ledger {
     states: BTreeMap<Fact, Arc<str>>,
     accounts: BTreeMap<AppId, Account>,
     switched_off: bool,
+    sockets: BTreeMap<SocketKey, Socket>,
+    orders: BTreeMap<OrderId, FleetOrder>,
+    channels: BTreeMap<AppId, PushChannel>,
+    /// To whom each edge that is not done has to come.
+    edges: BTreeMap<u64, BTreeSet<TaskId>>,
+    /// The lines of push messages that were ever durable.
+    pushed: BTreeSet<Arc<[u8]>>,
     ever: BTreeMap<TaskId, Registration>,
     owed: BTreeMap<InstanceId, Owed>,
     /// Each attempt that was ever durable.
@@ -91,6 +100,7 @@ impl Ledger {
             Change::DeleteRegistration(id) => return self.delete(*id),
             Change::PutActivation(id, activation) => {
                 self.attempts.insert((activation.instance, activation.attempt));
+                self.pushes_are_kept(*id, activation);
                 self.activations.insert(activation.instance, (*id, activation.clone()));
                 // A command that is edited takes over what waited for it.
                 if let Some(owed) = self.owed.get_mut(&activation.instance) {
@@ -108,6 +118,14 @@ impl Ledger {
             Change::DeleteState(fact) => drop(self.states.remove(fact)),
             Change::PutAccount(app, account) => drop(self.accounts.insert(app.clone(), *account)),
             Change::DeleteAccount(app) => drop(self.accounts.remove(app)),
+            Change::PutSocket(socket) => drop(self.sockets.insert(socket.key, socket.clone())),
+            Change::DeleteSocket(key) => drop(self.sockets.remove(key)),
+            Change::PutOrder(order) => drop(self.orders.insert(order.id.clone(), order.clone())),
+            Change::PutEdge(edge) => self.edge_goes_on(edge),
+            Change::DeleteEdge(number) => return self.edge_is_done(*number),
+            Change::PutChannel(channel) => drop(self.channels.insert(channel.app.clone(), channel.clone())),
+            Change::DeleteChannel(app) => drop(self.channels.remove(app)),
+            Change::DeleteOrder(id) => drop(self.orders.remove(id)),
             Change::Record(event) => return self.recorded(event),
             _ => {}
         }
@@ -170,6 +188,45 @@ impl Ledger {
         })
     }
 
+    /// What its server may forget is durable here.
+    pub(super) fn orders_are_safe(&self, orders: &[OrderId]) -> Verdict {
+        let lost = orders.iter().find(|id| !self.orders.contains_key(id));
+        check(lost.is_none(), || format!("the order {lost:?} is acknowledged and not durable"))
+    }
+
+    fn edge_goes_on(&mut self, edge: &Edge) {
+        let waits = |its: &&Registration| concerns(&edge.kind, its) && its.id >= edge.next;
+        let waits = || self.registrations.values().filter(waits).map(|its| its.id).collect();
+        let left = self.edges.entry(edge.number).or_insert_with(waits);
+        left.retain(|task| !edge.spared.contains(task));
+    }
+
+    /// It has come to everybody who still waits for a thing that comes again and again.
+    fn edge_is_done(&mut self, number: u64) -> Verdict {
+        let mut left = self.edges.remove(&number).ok_or_else(|| format!("the edge {number} was done before"))?;
+        left.retain(|task| self.registrations.get(task).is_some_and(|its| its.name.starts_with("crowd")));
+        check(left.is_empty(), || format!("the edge {number} is done and has not come to {left:?}"))
+    }
+
+    fn edge_comes_to(&mut self, task: TaskId) {
+        if let Some(left) = self.edges.values_mut().find(|left| left.contains(&task)) {
+            left.remove(&task);
+        }
+    }
+
+    fn pushes_are_kept(&mut self, id: TaskId, activation: &Activation) {
+        let trigger = self.registrations.get(&id).map(|its| &its.trigger);
+        let Some(Trigger::Event { class: EventClass::PushNotification, .. }) = trigger else { return };
+        let lines =
+            activation.firing.details.iter().flat_map(|details| details.0.split_inclusive(|byte| *byte == b'\n'));
+        self.pushed.extend(lines.map(Arc::from));
+    }
+
+    pub(super) fn pushes_are_safe(&self, lines: &[Details]) -> Verdict {
+        let lost = lines.iter().find(|line| !self.pushed.contains(&line.0));
+        check(lost.is_none(), || "a message is acknowledged and not durable".into())
+    }
+
     pub(super) fn agrees_with(&self, core: &Core) -> Verdict {
         let listed: BTreeMap<_, _> = core.registrations(None).into_iter().map(|it| (it.id, it)).collect();
         let durable = self.registrations.iter().filter(|(_, it)| it.standing != Standing::Unregistered);
@@ -207,6 +264,12 @@ impl Ledger {
         check(states, || "the store came back with other states".into())?;
         let accounts = snapshot.accounts.iter().map(|(app, account)| (app, account)).eq(&self.accounts);
         check(accounts, || "the store came back with other accounts".into())?;
+        let sockets = snapshot.sockets.iter().eq(self.sockets.values());
+        check(sockets, || "the store came back with other sockets".into())?;
+        let orders = snapshot.orders.iter().eq(self.orders.values());
+        check(orders, || "the store came back with other orders".into())?;
+        let channels = snapshot.channels.iter().eq(self.channels.values());
+        check(channels, || "the store came back with other channels".into())?;
         check(snapshot.switched_off == self.switched_off, || "the store forgot the user's switch".into())
     }
 
@@ -264,6 +327,7 @@ impl Ledger {
         let instance = || event.instance.ok_or_else(|| format!("{event:?} is about no instance"));
         match &event.kind {
             EventKind::Fired { .. } => {
+                self.edge_comes_to(event.task);
                 let fired = Owed { task: event.task, since: self.batches, started: false };
                 self.owed.entry(instance()?).or_insert(fired);
             }

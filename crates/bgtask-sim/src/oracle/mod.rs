@@ -8,7 +8,7 @@ mod mail;
 mod model;
 mod work;
 
-use bgtask_core::{Change, Config, Core, Input, Now, Output, Policy, Snapshot};
+use bgtask_core::{Change, Config, Core, Details, Input, Now, OrderId, Output, Policy, PushTicket, Snapshot};
 
 use crate::driver::Turn;
 use crate::hosts::Hosts;
@@ -76,6 +76,21 @@ impl Oracle {
         }
     }
 
+    /// Nobody was there to be told of it.
+    pub(crate) fn was_given_up(&self, message: PushTicket) -> bool {
+        self.model.was_given_up(message)
+    }
+
+    /// Their server is told that it may forget them.
+    pub(crate) fn pushes_are_safe(&self, lines: &[Details]) -> Verdict {
+        self.ledger.pushes_are_safe(lines)
+    }
+
+    /// Their server is told that it may forget them.
+    pub(crate) fn orders_are_safe(&self, orders: &[OrderId]) -> Verdict {
+        self.ledger.orders_are_safe(orders)
+    }
+
     /// A client that was there heard it.
     pub(crate) fn heard(&mut self, sequence: u64) {
         self.mail.heard(sequence);
@@ -115,6 +130,7 @@ impl Oracle {
     /// The quiet phase is over: everything owed must have happened.
     pub(crate) fn rests(&self) -> Verdict {
         self.ledger.rests()?;
+        self.model.orders_are_over()?;
         self.mail.rests()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgtask_core::{HostKind, Input, WallTime};
+use bgtask_core::{HostKind, Input, Request, WallTime};
 
 use super::Simulation;
 use crate::driver::Driver;
@@ -33,7 +33,7 @@ impl Simulation {
 
     pub(super) fn something_happens(&mut self) {
         let (now, chance) = (self.now.boot, &mut self.chance);
-        match chance.below(112) {
+        match chance.below(134) {
             0..=34 => {
                 let fact = self.sources.disturb(now, chance);
                 self.note('~', || format!("{fact} changes"));
@@ -59,7 +59,29 @@ impl Simulation {
             }
             93..=96 => self.hosts.kill_an_idle_one(now, chance),
             97..=108 => drop(self.listeners.disturb(now, chance)),
+            109..=114 => {
+                let registrations = self.driver.core.registrations(None);
+                if let Some(ask) = self.sockets.ask(&registrations, chance) {
+                    let input = self.clients.ask(ask.request, ask.must_fail);
+                    self.tell(input);
+                }
+            }
+            115..=119 => self.sockets.disturb(now, chance),
+            120..=121 => self.operator.order(now, chance),
+            132 if self.seed.is_multiple_of(6) => self.crowd(),
+            122..=127 => self.pushes.send(now, chance),
             _ => self.sources.restart_one(now, chance),
+        }
+    }
+
+    /// A crowd comes, or hears several times of what it waits for.
+    fn crowd(&mut self) {
+        let there = self.driver.core.registrations(None).iter().any(|its| its.name.starts_with("crowd"));
+        let raise = Request::Raise { by: None, event: apps::CROWD.into() };
+        let requests = if there { vec![raise; 1 + self.chance.index(3)] } else { asks::crowd(&mut self.chance) };
+        for request in requests {
+            let input = self.clients.ask(request, false);
+            self.tell(input);
         }
     }
 
@@ -93,6 +115,10 @@ impl Simulation {
         self.planner.broker_died();
         self.listeners.broker_died();
         self.devices.broker_died();
+        let kept = self.chance.percent(75);
+        self.sockets.broker_died(kept);
+        self.pushes.broker_died();
+        self.operator.broker_died(self.now.boot, &mut self.chance);
         self.clients.broker_died(self.now.boot, &mut self.chance);
         if self.bug == Some(Bug::LosesARow) {
             self.store.lose_a_row(&mut self.chance);

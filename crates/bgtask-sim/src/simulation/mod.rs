@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgtask_core::{
-    AppId, Budgets, Change, ClientId, Config, Input, Notice, Now, Output, Policy, Snapshot, Stretch, WallTime,
+    AppId, Budgets, Change, ClientId, Config, Input, Notice, Now, Output, Policy, Reply, Snapshot, Stretch, WakeReason,
+    WallTime,
 };
 
 use crate::apps;
@@ -15,18 +16,22 @@ use crate::chance::Chance;
 use crate::clients::Clients;
 use crate::devices::Devices;
 use crate::driver::{Driver, Effect, Turn};
+use crate::fleet::Operator;
 use crate::hosts::{Hosts, Word};
 use crate::listeners::Listeners;
 use crate::oracle::{Oracle, Verdict};
 use crate::planner::{self, Planner};
 use crate::plant::Bug;
+use crate::pushes::Pushes;
 use crate::report::{Failure, Report};
+use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::store::Store;
 use crate::trace::Trace;
 
-/// So many turns at one instant may follow from wakes alone: end the budget, end the grace, end a host, and some room.
-const MAX_WAKES_AT_ONE_INSTANT: u32 = 8;
+/// So many turns at one instant may follow from wakes alone: end the budget, end the grace, end a host, what is done in portions, and
+/// some room.
+const MAX_WAKES_AT_ONE_INSTANT: u32 = 64;
 
 /// One run of the core in a fake world, fixed by its seed.
 pub struct Simulation {
@@ -48,6 +53,9 @@ pub struct Simulation {
     planner: Planner,
     listeners: Listeners,
     devices: Devices,
+    sockets: Sockets,
+    operator: Operator,
+    pushes: Pushes,
     clients: Clients,
     oracle: Oracle,
     trace: Trace,
@@ -84,6 +92,9 @@ impl Simulation {
             planner: Planner::default(),
             listeners: Listeners::default(),
             devices: Devices::default(),
+            sockets: Sockets::default(),
+            operator: Operator::default(),
+            pushes: Pushes::default(),
             clients: Clients::default(),
             trace: Trace::default(),
             faults: true,
@@ -165,7 +176,11 @@ impl Simulation {
             registered.chain(seen).filter(|app| !self.installed.contains_key(app)).cloned().collect();
         gone.sort();
         gone.dedup();
+        let lost = self.sockets.found_again(&snapshot);
         self.tell(Input::Restore(Box::new(snapshot)));
+        if !lost.is_empty() {
+            self.tell(Input::SocketsGone(lost));
+        }
         if self.bug != Some(Bug::MissesTheRemoved) {
             gone.into_iter().for_each(|app| self.tell(Input::AppRemoved(app)));
         }
@@ -181,6 +196,19 @@ impl Simulation {
             if let Input::Detach(client) = input {
                 self.clients.left(client);
             }
+            self.tell(input);
+        }
+        while let Some(word) = self.sockets.speak(self.now.boot, &mut self.chance) {
+            let input = match word {
+                Word::Heard(input) => input,
+                Word::Asks(request) => self.clients.ask(request, false),
+            };
+            self.tell(input);
+        }
+        while let Some(input) = self.pushes.speak(self.now.boot) {
+            self.tell(input);
+        }
+        while let Some(input) = self.operator.speak(self.now.boot) {
             self.tell(input);
         }
         while let Some(input) = self.planner.speak(self.now.boot) {
@@ -217,6 +245,10 @@ impl Simulation {
             }
             if !self.driver.has_work(self.now) {
                 return self.oracle.nothing_is_due(&self.hosts, self.now);
+            }
+            let goes_on = self.driver.wake.is_some_and(|wake| wake.why == WakeReason::More);
+            if goes_on && self.faults && self.chance.percent(10) {
+                return self.crash();
             }
             let turns = self.driver.decide(self.now, &mut self.chance)?;
             turns.iter().try_for_each(|turn| self.oracle.decided(turn))?;
@@ -289,7 +321,12 @@ impl Simulation {
         self.oracle.performs(&output, &self.hosts, self.now)?;
         let (now, chance) = (self.now.boot, &mut self.chance);
         match output {
-            Output::Reply(id, reply) => self.clients.answered(id, &reply)?,
+            Output::Reply(id, reply) => {
+                self.clients.answered(id, &reply)?;
+                if let Ok(Reply::Socket(socket)) = reply {
+                    self.sockets.let_go(socket.key)?;
+                }
+            }
             Output::Watch(fact) => self.sources.watch(fact, now, chance),
             Output::Unwatch(fact) => self.sources.unwatch(fact),
             Output::Plan { task, calendar, zone, after } => {
@@ -306,6 +343,7 @@ impl Simulation {
                 if self.bug == Some(Bug::RunsTwice) {
                     self.oracle.performs(&Output::Run(host, order.clone()), &self.hosts, self.now)?;
                 }
+                self.sockets.run(host, &order, now, chance);
                 self.hosts.run(host, *order, now, chance);
             }
             Output::Cancel(host, instance, _) => self.hosts.cancel(host, instance, now, chance),
@@ -320,15 +358,24 @@ impl Simulation {
             | Output::Inhibit(_)
             | Output::Uninhibit(_)
             | Output::Rouse(_)
-            | Output::OpenChannel(_)
-            | Output::CloseChannel(_)
-            | Output::AcknowledgePushes(..)
-            | Output::AcknowledgeOrders(_)
-            | Output::AnswerOrder(_)
-            | Output::DropSocket(_)
-            | Output::ForgetCaller(_)
-            | Output::WatchSocket(_)
-            | Output::UnwatchSocket(_) => {}
+            | Output::ForgetCaller(_) => {}
+            Output::OpenChannel(app) => self.pushes.open(app, now, chance),
+            Output::CloseChannel(app) => self.pushes.close(&app),
+            Output::AcknowledgePushes(_, tickets) => {
+                let safe: Vec<_> = tickets.iter().copied().filter(|it| !self.oracle.was_given_up(*it)).collect();
+                let lines = self.pushes.acknowledged(&safe)?;
+                self.oracle.pushes_are_safe(&lines)?;
+                let given_up: Vec<_> = tickets.into_iter().filter(|it| self.oracle.was_given_up(*it)).collect();
+                self.pushes.acknowledged(&given_up)?;
+            }
+            Output::WatchSocket(key) => self.sockets.watch(key, now, chance),
+            Output::UnwatchSocket(key) => self.sockets.unwatch(key, chance),
+            Output::DropSocket(key) => self.sockets.close(key),
+            Output::AcknowledgeOrders(tickets) => {
+                let orders = self.operator.acknowledged(&tickets)?;
+                self.oracle.orders_are_safe(&orders)?;
+            }
+            Output::AnswerOrder(order) => self.operator.answer(&order, now, chance),
             Output::Progressed { .. } | Output::Sample(_) | Output::Persist(_) | Output::Wake(_) => {}
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgtask_core::{BootTime, Fact, HostKind, Input, Policy, Registration, Request, Standing, Subject};
+use bgtask_core::{BootTime, Fact, HostKind, Input, OrderState, Policy, Registration, Request, Standing, Subject};
 
 use super::Simulation;
 use crate::apps;
@@ -20,9 +20,11 @@ impl Simulation {
         self.note('~', || "from here on nothing goes wrong".into());
         (self.faults, self.store_fails) = (false, false);
         (self.hosts.tame, self.clients.tame, self.devices.tame) = (true, true, true);
+        (self.sockets.tame, self.pushes.tame) = (true, true);
         self.allow_everything()?;
         self.pass_until(self.now.boot + TIMERS_GO_ON)?;
         self.wait_for_plans()?;
+        self.no_message_is_lost()?;
         self.oracle.calendars_are_planned()?;
         self.end_timers();
         self.settle()?;
@@ -80,6 +82,14 @@ impl Simulation {
         Err("there is always something to plan".into())
     }
 
+    fn no_message_is_lost(&self) -> Verdict {
+        let mut channels = self.driver.core.push_channels();
+        let lost = channels.find(|(channel, held)| self.pushes.kept(&channel.app) > *held);
+        lost.map_or(Ok(()), |(channel, _)| {
+            Err(format!("messages to {} are neither held nor acknowledged", channel.app))
+        })
+    }
+
     fn end_timers(&mut self) {
         let timers = self.driver.core.registrations(None).into_iter().filter(|it| it.due.is_some()).map(|it| it.id);
         for task in timers.collect::<Vec<_>>() {
@@ -122,6 +132,9 @@ impl Simulation {
             self.planner.next(),
             self.listeners.next(),
             self.devices.next(),
+            self.sockets.next(),
+            self.operator.next(),
+            self.pushes.next(),
             wake,
         ];
         Ok(events.into_iter().flatten().min())
@@ -129,6 +142,15 @@ impl Simulation {
 
     fn rests(&self) -> Verdict {
         self.oracle.rests()?;
+        let over = self.driver.core.orders().filter(|it| it.state == OrderState::Over).map(|it| it.id.clone());
+        self.operator.rests(&over.collect())?;
+        let sockets = self.driver.core.sockets().filter(|it| it.state.is_held()).map(|it| it.key);
+        if !sockets.eq(self.sockets.held()) {
+            return Err(format!("the broker has other sockets than it knows of: {:?}", self.sockets));
+        }
+        if let Some(key) = self.sockets.unsaid() {
+            return Err(format!("something happened at {key:?}, which is watched, and nobody was told"));
+        }
         if let Some((id, host)) = self.hosts.iter().find(|(_, host)| host.client.is_none()) {
             return Err(format!("{id:?} of {} never ended", host.app));
         }

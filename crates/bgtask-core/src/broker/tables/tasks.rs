@@ -11,7 +11,7 @@ use crate::input::SourceStatus;
 use crate::limits::MAX_PER_TURN;
 use crate::model::fact::Fact;
 use crate::model::registration::Registration;
-use crate::texts::Texts;
+use crate::shared::Shared;
 use crate::time::{BootTime, WallTime};
 
 /// One registration and what is going on with it.
@@ -71,7 +71,7 @@ pub(in crate::broker) struct Tasks {
     /// Their order, which must not hang on a hash.
     of_app: BTreeMap<AppId, BTreeSet<TaskId>>,
     occasions: Occasions,
-    texts: Texts,
+    shared: Shared,
     /// All that wait, in the order they fired.
     waiting: BTreeMap<u64, TaskId>,
     /// Those of them that were last seen to wait for nothing, or for a slot.
@@ -155,7 +155,7 @@ impl Tasks {
 
     pub(in crate::broker) fn insert(&mut self, mut registration: Registration, facts: &mut Facts) {
         let id = registration.id;
-        self.texts.share_in(&mut registration);
+        self.shared.share_in(&mut registration);
         self.of_app.entry(registration.app.clone()).or_default().insert(id);
         self.occasions.insert(id, &registration.trigger);
         let task = Task {
@@ -536,6 +536,6 @@ mod tests {
     #[test]
     fn a_task_is_small() {
         let size = std::mem::size_of::<Task>();
-        assert!(size <= 360, "{size} bytes");
+        assert!(size <= 320, "{size} bytes");
     }
 }

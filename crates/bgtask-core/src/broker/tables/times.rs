@@ -21,15 +21,28 @@ impl Alarm {
 }
 
 /// What one registration wants to be woken for.
-#[derive(Clone, Copy)]
 pub(super) struct Times {
-    /// From when on its timer may fire, with whatever wakes the broker.
-    early: Option<WallTime>,
-    alarms: [Option<WallTime>; Alarm::ALL.len()],
+    /// From when on its timer may fire, with whatever wakes the broker, and when it does at the latest.
+    timer: Option<(WallTime, WallTime)>,
+    /// What else rings. Few have any of that.
+    alarms: Option<Box<[Option<WallTime>; Alarm::ALL.len()]>>,
 }
 
 impl Times {
-    pub(super) const NONE: Self = Self { early: None, alarms: [None; Alarm::ALL.len()] };
+    pub(super) const NONE: Self = Self { timer: None, alarms: None };
+
+    /// Notes when an alarm rings, if it does; answers when it was to ring before.
+    fn replace(&mut self, alarm: Alarm, at: Option<WallTime>) -> Option<WallTime> {
+        if at.is_none() && self.alarms.is_none() {
+            return None;
+        }
+        let alarms = self.alarms.get_or_insert_default();
+        let before = std::mem::replace(&mut alarms[alarm as usize], at);
+        if alarms.iter().all(Option::is_none) {
+            self.alarms = None;
+        }
+        before
+    }
 }
 
 /// What time brings about, in its order: the first of it is found, and one more put in, without looking at the others.
@@ -54,7 +67,7 @@ impl Agenda {
         window: Option<(WallTime, WallTime)>,
         rouses: bool,
     ) {
-        let before = times.early.zip(times.alarms[Alarm::Fire as usize]);
+        let before = std::mem::replace(&mut times.timer, window);
         if before == window {
             return;
         }
@@ -76,8 +89,6 @@ impl Agenda {
             }
             None => {}
         }
-        times.early = window.map(|(early, _)| early);
-        times.alarms[Alarm::Fire as usize] = window.map(|(_, latest)| latest);
     }
 
     fn remove_exact(&mut self, at: WallTime, id: TaskId) {
@@ -90,7 +101,7 @@ impl Agenda {
 
     /// Rings then, or not at all. Not for timers.
     pub(super) fn set_alarm(&mut self, id: TaskId, times: &mut Times, alarm: Alarm, at: Option<WallTime>) {
-        let before = std::mem::replace(&mut times.alarms[alarm as usize], at);
+        let before = times.replace(alarm, at);
         if before != at {
             before.map(|at| self.alarms.remove(&(at, id, alarm)));
             self.alarms.extend(at.map(|at| (at, id, alarm)));

@@ -52,10 +52,12 @@ impl Model {
         place.used.network = Some(before.network.unwrap_or(0).max(usage.network.unwrap_or(0)));
         let (app, after) = (place.app.clone(), place.used);
         let network = |of: &Usage| of.network.unwrap_or(0);
+        let guaranteed = self.is_guaranteed(host);
+        let place = self.hosts.get(&host)?;
         place.program.is_some().then(|| Spent {
             app,
-            cpu: after.cpu - before.cpu,
-            network: network(&after) - network(&before),
+            cpu: if guaranteed { Duration::ZERO } else { after.cpu - before.cpu },
+            network: if guaranteed { 0 } else { network(&after) - network(&before) },
             energy: weight(&after) - weight(&before),
         })
     }
@@ -233,10 +235,16 @@ impl Model {
         self.policy.apps.get(app).or(self.policy.default.as_ref()).map_or(100, |entry| entry.budget)
     }
 
-    /// Not commands, nor what the app itself runs that runs by itself.
+    /// what something critical runs in is not charged to the window of its app, nor suspended.
+    fn is_guaranteed(&self, host: HostId) -> bool {
+        let critical = |run: &Run| self.registrations[&run.task].trigger.is_critical();
+        self.running.values().any(|run| run.host == host && critical(run))
+    }
+
+    /// Not commands, nor what is critical, nor what the app itself runs that runs by itself.
     pub(super) fn is_held_by_budgets(&self, its: &Registration) -> bool {
         let own = self.hosts.values().any(|place| place.app == its.app && place.client.is_some() && !place.killed);
-        its.app != apps::commands() && !(own && its.entry == Entry::InProcess)
+        its.app != apps::commands() && !its.trigger.is_critical() && !(own && its.entry == Entry::InProcess)
     }
 
     pub(super) fn is_held_by_energy(&self, its: &Registration) -> bool {
@@ -249,7 +257,7 @@ impl Model {
         let place = self.hosts.get(&host).filter(|place| place.program.is_some() && !place.killed)?;
         let mut runs = self.running.values().filter(|run| run.host == host).peekable();
         let busy = runs.peek().is_some() && runs.all(|run| run.cancelled.is_none());
-        self.throttled(&place.app).filter(|_| busy)
+        self.throttled(&place.app).filter(|_| busy && !self.is_guaranteed(host))
     }
 
     pub(super) fn freezes(&mut self, host: HostId, owed: &mut Owed) -> Verdict {

@@ -56,6 +56,11 @@ impl Model {
             return Answer::Refused;
         }
         let now = self.now.wall;
+        if paused {
+            self.is_reached_first(task, owed);
+        } else {
+            self.is_spared(task);
+        }
         let its = self.registrations.get_mut(&task).expect("it is listed");
         if its.paused != paused {
             its.paused = paused;
@@ -112,7 +117,11 @@ impl Model {
                 let again = Held { given: true, attempt, failures, not_before: Some(at), ..held };
                 self.waiting.insert(instance, again);
             }
-            None => drop(owed.outcomes.insert(instance, outcome)),
+            None => {
+                self.socket_ended(held.firing.socket);
+                owed.orders.ended(instance, Some(&outcome));
+                owed.outcomes.insert(instance, outcome);
+            }
         }
     }
 
@@ -180,14 +189,18 @@ impl Model {
         });
     }
 
-    /// What promised to succeed and has little time left goes first, what has least of it first of all.
+    /// what is critical goes first, then what promised to succeed and has little time left, what has least of it first of all.
     pub(super) fn nothing_is_more_urgent(&self, than: TaskId) -> Verdict {
-        let mine = self.urgency(than).unwrap_or(0.0);
+        let critical = |task: TaskId| self.registrations[&task].trigger.is_critical();
+        let mine = if critical(than) { f64::INFINITY } else { self.urgency(than).unwrap_or(0.0) };
         for held in self.waiting.values().filter(|held| held.task != than) {
             let its = &self.registrations[&held.task];
-            let more = self.urgency(held.task).is_some_and(|urgency| urgency > mine + 0.002);
+            let urgency = if critical(held.task) { Some(f64::INFINITY) } else { self.urgency(held.task) };
+            let more = urgency.is_some_and(|urgency| urgency > mine + 0.002);
             let held = self.gate_at(its, BEFORE_ANY_LOOK).is_some() || self.load_may_hold(its, BEFORE_ANY_LOOK);
-            check(!more || held, || format!("{} is more urgent than {}", its.name, self.registrations[&than].name))?;
+            check(!more || held || self.goes_on, || {
+                format!("{} is more urgent than {}", its.name, self.registrations[&than].name)
+            })?;
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ impl Model {
     }
 
     pub(super) fn time_passed(&mut self, owed: &mut Owed) {
+        self.next_are_reached(owed);
         let now = self.now.boot;
         let over = |run: &Run| run.ends <= now && !run.killing && !self.is_frozen(run.host);
         let over: Vec<_> = self.running.iter().filter(|(_, run)| over(run)).collect();
@@ -45,6 +46,9 @@ impl Model {
             }
         }
         self.refills(owed);
+        self.keep_alives_end(owed);
+        self.channels_expire(owed);
+        self.orders_begin(owed);
         self.look_at_silent_hosts(owed);
         self.expire_timers(owed);
     }
@@ -109,7 +113,7 @@ impl Model {
         }
     }
 
-    fn heard_of(&mut self, host: HostId) {
+    pub(super) fn heard_of(&mut self, host: HostId) {
         if let Some(place) = self.hosts.get_mut(&host) {
             place.active = self.now.boot;
         }

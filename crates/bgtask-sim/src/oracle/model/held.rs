@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bgtask_core::{
-    Activation, Cause, Details, Event, Firing, InstanceId, Standing, SystemTriggerType, TaskId, ThrottleCounts,
+    Activation, Cause, Details, Event, Firing, InstanceId, SocketKey, Standing, Subject, TaskId, ThrottleCounts,
     Trigger, WallTime, limits,
 };
 
 use super::super::{Verdict, check};
+use super::pushes::hears_pushes;
 use super::{Model, Owed};
 
 /// An activation that waits.
@@ -38,6 +39,10 @@ pub(super) struct Occasion {
     pub(super) details: Option<Details>,
     pub(super) count: u32,
     pub(super) lost: u32,
+    /// The descriptor that goes with it.
+    pub(super) socket: Option<SocketKey>,
+    /// It joins what waits, and nobody is told.
+    pub(super) silent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +50,12 @@ pub(super) enum By {
     World,
     Timer,
     Hand,
+    Fleet,
 }
 
 impl Occasion {
     pub(super) const fn once(by: By) -> Self {
-        Self { by, details: None, count: 1, lost: 0 }
+        Self { by, details: None, count: 1, lost: 0, socket: None, silent: false }
     }
 }
 
@@ -73,16 +79,26 @@ impl Model {
         if owed.may_fire.contains(&task) {
             std::mem::take(&mut owed.may_fire).into_iter().for_each(|it| owed.fires(it, Occasion::once(By::World)));
         }
+        let hears = self.registrations.get(&task).is_some_and(|its| hears_pushes(&its.trigger));
+        if hears && !owed.fired.contains_key(&task) {
+            self.pushes_fire(task, count, owed)?;
+        }
         let occasion = owed.fired.get_mut(&task).and_then(VecDeque::pop_front);
         let occasion = occasion.ok_or_else(|| format!("{} fires without a reason: {cause:?}", event.name))?;
         owed.fired.retain(|_, occasions| !occasions.is_empty());
+        check(!occasion.silent, || format!("{} fires with a word for each time", event.name))?;
         owed.cause_is_right(occasion.by, cause)?;
         let its = self.registrations.get_mut(&task).ok_or_else(|| format!("{event:?} of what is not registered"))?;
         check(its.standing != Standing::Unregistered, || format!("{} fires and is unregistered", its.name))?;
         if its.trigger.one_shot() && its.standing == Standing::Active && occasion.by != By::Hand {
             its.standing = Standing::Spent;
         }
-        let gathers = listens(&its.trigger) || occasion.details.is_none();
+        let spent = its.standing == Standing::Spent;
+        // A descriptor goes to an activation of its own.
+        let gathers = (listens(&its.trigger) || occasion.details.is_none()) && occasion.socket.is_none();
+        if spent {
+            self.orphan_sockets(task);
+        }
         let first = self.first_of(task).map(|(instance, _)| instance);
         let target = if occasion.by == By::Hand { first } else { self.last_of(task).filter(|_| gathers) };
         check(target.is_none_or(|target| target == instance), || {
@@ -99,7 +115,17 @@ impl Model {
             self.wakes(&event.app, shared, owed);
         }
         let held = &self.waiting[&instance];
-        check(held.firing.count == count, || format!("{count} firings are held in one, right is {held:?}"))
+        check(held.firing.count == count, || format!("{count} firings are held in one, right is {held:?}"))?;
+        self.silent_ones_join(task, owed);
+        Ok(())
+    }
+
+    fn silent_ones_join(&mut self, task: TaskId, owed: &mut Owed) {
+        let Some(occasions) = owed.fired.get_mut(&task) else { return };
+        while occasions.pop_front_if(|occasion| occasion.silent).is_some() {
+            self.joins(task);
+        }
+        owed.fired.retain(|_, occasions| !occasions.is_empty());
     }
 
     /// A short interval joins what waits without a word: one that is held for long would fill the history.
@@ -148,7 +174,7 @@ impl Model {
         its.min_by_key(|(_, held)| (!held.given, held.place)).map(|(instance, held)| (*instance, held))
     }
 
-    fn last_of(&self, task: TaskId) -> Option<InstanceId> {
+    pub(super) fn last_of(&self, task: TaskId) -> Option<InstanceId> {
         let its = self.waiting.iter().filter(|(_, held)| held.task == task);
         its.max_by_key(|(_, held)| (!held.given, held.place)).map(|(instance, _)| *instance)
     }
@@ -158,6 +184,7 @@ impl Held {
     fn takes(&mut self, occasion: Occasion) {
         self.firing.count += occasion.count;
         self.untold += occasion.lost;
+        self.firing.socket = self.firing.socket.or(occasion.socket);
         if occasion.details.is_some() {
             self.told.extend(lines(occasion.details.as_ref()).map(Arc::<[u8]>::from));
             self.firing.details = occasion.details;
@@ -167,7 +194,8 @@ impl Held {
     /// Every event is listed in its order, or counted as lost; and there is never more than there is room for.
     pub(super) fn is_carried_by(&self, firing: &Firing, carries_events: bool) -> Verdict {
         let right = &self.firing;
-        let alike = (firing.at, firing.count, firing.by_hand) == (right.at, right.count, right.by_hand);
+        let alike = (firing.at, firing.count, firing.by_hand) == (right.at, right.count, right.by_hand)
+            && firing.socket == right.socket;
         check(alike, || format!("it is held as {firing:?}, right is {right:?}"))?;
         if !carries_events {
             return check(firing.details == right.details && firing.lost == 0, || {
@@ -190,8 +218,7 @@ impl Held {
 
 /// Whether it listens to events, which are gathered.
 pub(super) const fn listens(trigger: &Trigger) -> bool {
-    let of_system = matches!(trigger, Trigger::System { kind: SystemTriggerType::SmsReceived, .. });
-    of_system || matches!(trigger, Trigger::Path { .. } | Trigger::Event { .. })
+    Subject::is_behind(trigger)
 }
 
 fn lines(details: Option<&Details>) -> impl Iterator<Item = &[u8]> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bgtask_core::{AppId, Fact, Registration, Report, Standing, Subject, SystemTriggerType, TaskId, Trigger, Zone};
 
-use super::held::{By, Occasion};
 use super::{Model, Owed, access};
 
 /// What the cost of background work is derived from.
@@ -42,7 +41,7 @@ impl Model {
         if before.is_some() {
             edge.into_iter().for_each(|kind| self.all_fire(kind, owed));
             let begins = self.waiting_for(fact, level);
-            begins.into_iter().for_each(|task| self.set_off(task, Occasion::once(By::World), owed));
+            self.edge_comes(begins, owed);
         }
         self.level_lost(fact, level, owed);
     }
@@ -132,9 +131,9 @@ impl Model {
         self.registrations.values().filter(begins).map(|it| it.id).collect()
     }
 
-    fn all_fire(&self, kind: SystemTriggerType, owed: &mut Owed) {
+    fn all_fire(&mut self, kind: SystemTriggerType, owed: &mut Owed) {
         let listening = self.listening(kind, None);
-        listening.into_iter().for_each(|task| self.set_off(task, Occasion::once(By::World), owed));
+        self.edge_comes(listening, owed);
     }
 
     /// The registrations a system trigger fires.

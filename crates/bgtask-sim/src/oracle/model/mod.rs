@@ -6,24 +6,29 @@ mod access;
 mod budgets;
 mod commands;
 mod devices;
+pub(super) mod edges;
 mod ends;
 mod held;
 mod levels;
 mod load;
+mod orders;
 mod owed;
+mod pushes;
 mod registrations;
 mod requests;
 mod servicing;
+mod sockets;
 mod starts;
 mod timers;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bgtask_core::{
     Account, Activation, ActivationState, App, AppAccess, AppId, AppVersion, BootTime, CancellationReason, Change,
-    ClientId, Config, Details, Event, EventKind, Fact, HostId, Input, InstanceId, Notice, Now, Output, Policy,
-    Registration, RequestId, Snapshot, SourceStatus, Standing, TaskId, Trigger, Usage, WallTime, Zone,
+    ClientId, Config, Details, Event, EventKind, Fact, FleetOrder, HostId, Input, InstanceId, NewOrder, Notice, Now,
+    OrderId, Output, Policy, Registration, RequestId, Snapshot, Socket, SocketKey, SourceStatus, Standing, TaskId,
+    Trigger, Usage, WallTime, Zone,
 };
 
 use super::{Verdict, check};
@@ -149,6 +154,19 @@ pub(super) struct Model {
     listening: BTreeSet<TaskId>,
     /// Which devices are watched, for whom.
     devices: BTreeMap<TaskId, Details>,
+    /// Sockets as they have to be, and as they are written; the descriptors that the broker has, and those it watches.
+    sockets: BTreeMap<SocketKey, Socket>,
+    kept_sockets: BTreeMap<SocketKey, Socket>,
+    descriptors: BTreeSet<SocketKey>,
+    watching: BTreeSet<SocketKey>,
+    /// Edges that have not come to all they concern; and whether the next turn goes on with what this one has begun.
+    edges: edges::Edges,
+    goes_on: bool,
+    /// Channels for push messages, and what has arrived there.
+    channels: pushes::Channels,
+    /// Orders of the fleet as they are written, and those that a broker that ends has not taken in.
+    orders_of_fleet: BTreeMap<OrderId, FleetOrder>,
+    not_taken_in: VecDeque<NewOrder>,
     /// Plans that were ordered and not answered.
     orders: BTreeMap<TaskId, u32>,
     /// Calendars that do not come true again.
@@ -199,6 +217,11 @@ impl Model {
             session: Arc::clone(&snapshot.session),
             registrations: snapshot.registrations.iter().map(|it| (it.id, it.clone())).collect(),
             kept_registrations: snapshot.registrations.iter().map(|it| (it.id, it.clone())).collect(),
+            sockets: snapshot.sockets.iter().map(|it| (it.key, it.clone())).collect(),
+            kept_sockets: snapshot.sockets.iter().map(|it| (it.key, it.clone())).collect(),
+            edges: edges::Edges::restored(&snapshot.edges, &snapshot.registrations),
+            channels: pushes::Channels::restored(&snapshot.channels),
+            orders_of_fleet: snapshot.orders.iter().map(|it| (it.id.clone(), it.clone())).collect(),
             shares: std::mem::take(&mut self.shares),
             rows: rows.collect(),
             purses: snapshot.accounts.iter().map(|(app, it)| (app.clone(), Purse { account: *it, level: 0 })).collect(),
@@ -268,8 +291,9 @@ impl Model {
             }
             Input::HostStarted(host, instance) => self.started(*host, *instance),
             Input::HostProgress(host, instance, value) => self.progressed(*host, *instance, *value, owed),
-            // Nothing is handed over in the simulated world.
-            Input::SocketTaken(..) | Input::CallerGone(_) => {}
+            Input::SocketTaken(host, instance) => self.socket_taken(*host, *instance),
+            Input::SocketReady(key, readiness) => self.socket_ready(*key, *readiness, owed),
+            Input::SocketsGone(keys) => self.sockets_gone(keys, owed),
             Input::HostFinished { host, instance, result, usage } => {
                 self.finished(*host, *instance, result, *usage, owed);
             }
@@ -282,15 +306,17 @@ impl Model {
                 let its = self.registrations.get(task);
                 if its.is_some_and(|it| listens(&it.trigger) && it.standing == Standing::Active) {
                     let (details, count) = (Some(events.clone()), count + lost);
-                    self.set_off(*task, Occasion { by: By::World, details, count, lost: *lost }, owed);
+                    self.set_off(*task, Occasion { details, count, lost: *lost, ..Occasion::once(By::World) }, owed);
                 }
             }
-            Input::Heard(..) | Input::SocketReady(..) | Input::SocketsGone(_) | Input::ChannelSeen(..) => {}
+            // No app offers services in the simulated world, nor keeps a connection.
+            Input::Heard(..) | Input::CallerGone(_) | Input::ChannelSeen(..) => {}
             Input::DeviceGone(task) => self.device_gone(*task, owed),
-            // The simulator has no server that pushes.
-            Input::ChannelOpened { .. } | Input::ChannelRefused { .. } | Input::Pushed { .. } => {}
-            // Nor one that gives orders.
-            Input::Ordered(_) | Input::OrderAnswered(_) => {}
+            Input::ChannelOpened { app, uri } => self.channel_opened(app, uri, owed),
+            Input::ChannelRefused { app, .. } => self.channel_refused(app, owed),
+            Input::Pushed { app, messages } => self.pushed(app, messages, owed),
+            Input::Ordered(orders) => self.ordered(orders, owed),
+            Input::OrderAnswered(id) => self.order_answered(id, owed),
             Input::SourceStatus(fact, SourceStatus::Missing { .. }) if self.watched.contains(fact) => {
                 self.missing.insert(*fact);
                 self.end_what_lost_its_condition(owed);
@@ -337,15 +363,28 @@ impl Model {
                 self.missing.remove(fact);
                 check(self.watched.remove(fact), || format!("{fact} was not watched"))
             }
-            Output::DropSocket(key) | Output::WatchSocket(key) | Output::UnwatchSocket(key) => {
-                check(false, || format!("{key:?} was never handed over"))
+            Output::WatchSocket(key) => {
+                self.watching.insert(*key);
+                check(self.descriptors.contains(key), || format!("{key:?} is watched and not held"))
+            }
+            Output::UnwatchSocket(key) => {
+                self.watching.remove(key);
+                Ok(())
+            }
+            Output::DropSocket(key) => {
+                self.closes(*key);
+                Ok(())
             }
             Output::ForgetCaller(instance) => check(false, || format!("{instance} serves nobody")),
-            Output::OpenChannel(_)
-            | Output::CloseChannel(_)
-            | Output::AcknowledgePushes(..)
-            | Output::AcknowledgeOrders(_)
-            | Output::AnswerOrder(_) => Err(format!("nobody asked for {output:?}")),
+            Output::OpenChannel(app) => {
+                check(owed.opens.remove(app), || format!("the channel of {app} is opened without a reason"))
+            }
+            Output::CloseChannel(app) => {
+                check(owed.closes.remove(app), || format!("the channel of {app} is closed without a reason"))
+            }
+            Output::AcknowledgePushes(app, tickets) => self.pushes_acknowledged(app, tickets),
+            Output::AcknowledgeOrders(tickets) => owed.orders.acknowledged(tickets),
+            Output::AnswerOrder(order) => self.answers_the_operator(order),
             Output::Freeze(host) => self.freezes(*host, owed),
             Output::Thaw(host) => self.thaws(*host, owed),
             Output::Throttled(host, instance, counts) => {
@@ -386,7 +425,11 @@ impl Model {
             },
             Output::Retire(host) | Output::Kill(host) => self.leaves(*host, matches!(output, Output::Kill(_)), owed),
             Output::Deliver(client, Notice::Energy(usage)) => self.told_of_energy(*client, usage, owed),
-            Output::Deliver(..) | Output::Wake(_) => Ok(()),
+            Output::Deliver(..) => Ok(()),
+            Output::Wake(wake) => {
+                self.goes_on = wake.is_some_and(|wake| wake.at <= self.now.boot);
+                Ok(())
+            }
         }
     }
 
@@ -422,6 +465,13 @@ impl Model {
             Change::DeleteAccount(app) => drop(self.kept_accounts.remove(app)),
             Change::PutZone(zone) => self.kept.zone = Some(zone.clone()),
             Change::DeleteZone => self.kept.zone = None,
+            Change::PutSocket(socket) => drop(self.kept_sockets.insert(socket.key, socket.clone())),
+            Change::DeleteSocket(key) => drop(self.kept_sockets.remove(key)),
+            Change::PutChannel(channel) => self.channels.written(channel),
+            Change::DeleteChannel(app) => self.channels.deleted(app),
+            Change::PutEdge(edge) => self.edges.written(edge.number),
+            Change::DeleteEdge(number) => self.edges.deleted(*number),
+            Change::PutOrder(order) => self.order_written(order, owed)?,
             Change::Record(event) => self.recorded(event, owed)?,
             _ => {}
         }
@@ -472,19 +522,23 @@ impl Model {
             EventKind::Dropped => {
                 let standing = self.registrations.get(&event.task).map(|it| it.standing);
                 let left = standing == Some(Standing::Unregistered) || owed.drops.remove(&instance()?);
-                check(left && self.waiting.remove(&instance()?).is_some(), || format!("{event:?} without a reason"))?;
+                let held = self.waiting.remove(&instance()?).filter(|_| left);
+                let held = held.ok_or_else(|| format!("{event:?} without a reason"))?;
+                owed.orders.ended(instance()?, None);
+                self.socket_ended(held.firing.socket);
             }
             EventKind::Unregistered(_) => {
                 check(owed.leaving.remove(&event.task), || format!("{event:?} without a reason"))?;
                 let its = self.registrations.get_mut(&event.task).expect("it leaves");
                 (its.standing, its.due) = (Standing::Unregistered, None);
+                self.orphan_sockets(event.task);
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn is_consistent(&self) -> Verdict {
+    fn is_consistent(&mut self) -> Verdict {
         let waits = |activation: &Activation| matches!(activation.state, ActivationState::Waiting { .. });
         let waiting: BTreeSet<_> = self.rows.values().filter(|(_, it)| waits(it)).map(|(_, it)| it.instance).collect();
         check(waiting.iter().eq(self.waiting.keys()), || {
@@ -497,6 +551,10 @@ impl Model {
         check(self.settings == self.kept, || format!("kept is {:?}, right is {:?}", self.kept, self.settings))?;
         self.registrations_are_right()?;
         self.devices_are_watched()?;
+        self.sockets_are_right()?;
+        self.edges_are_right()?;
+        self.channels_are_right()?;
+        self.orders_are_right()?;
         self.nothing_throttled_runs()?;
         self.is_kept_awake_for_the_network()?;
         self.nothing_waits_in_vain(starts::BEFORE_ANY_LOOK)

@@ -10,6 +10,7 @@ use bgtask_core::{
 use super::super::{Verdict, check};
 use super::commands::{Bill, Words};
 use super::held::{By, Occasion};
+use super::orders::OwedOrders;
 use super::registrations::Registering;
 use super::requests;
 
@@ -48,6 +49,11 @@ pub(super) struct Owed {
     /// Whose account has to be as it is written.
     pub(super) keeps: BTreeSet<AppId>,
     pub(super) kills: BTreeSet<HostId>,
+    pub(super) orders: OwedOrders,
+    /// Requests that waited for an address, and the channels that are opened and closed.
+    pub(super) later: BTreeMap<RequestId, requests::Answer>,
+    pub(super) opens: BTreeSet<AppId>,
+    pub(super) closes: BTreeSet<AppId>,
 }
 
 impl Owed {
@@ -71,13 +77,17 @@ impl Owed {
             && self.released.is_empty()
             && self.told_counts.is_empty()
             && self.energy.is_empty()
-            && self.kills.is_empty();
+            && self.kills.is_empty()
+            && self.orders.is_settled()
+            && self.later.is_empty()
+            && self.opens.is_empty()
+            && self.closes.is_empty();
         check(nothing, || format!("this was to come and did not: {self:?}"))
     }
 
     pub(super) fn cause_is_right(&self, by: By, cause: Cause) -> Verdict {
         let right = match (by, cause) {
-            (By::World, Cause::World) | (By::Hand, Cause::Hand) => true,
+            (By::World, Cause::World) | (By::Hand, Cause::Hand) | (By::Fleet, Cause::Fleet) => true,
             // Those that are paused or missed their time are served by the wake-up too.
             (By::Timer, Cause::Timer { shared }) => (self.served.0..=self.served.1).contains(&shared),
             _ => false,

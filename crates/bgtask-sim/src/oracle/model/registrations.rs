@@ -15,6 +15,15 @@ pub(super) struct Registering {
     pub(super) new: NewRegistration,
     /// The command whose place it takes: what that has come to is not forgotten.
     pub(super) before: Option<Registration>,
+    /// The tasks whose sockets it takes over, and that whose firings it does.
+    pub(super) sockets_of: Vec<TaskId>,
+    pub(super) firings_of: Option<TaskId>,
+}
+
+impl Registering {
+    pub(super) fn new(app: &AppId, new: &NewRegistration) -> Self {
+        Self { app: app.clone(), new: new.clone(), before: None, sockets_of: Vec::new(), firings_of: None }
+    }
 }
 
 impl Model {
@@ -32,7 +41,7 @@ impl Model {
     }
 
     fn enters(&mut self, id: TaskId, asked: Registering, owed: &mut Owed) {
-        let Registering { app, new, before } = asked;
+        let Registering { app, new, before, sockets_of, firings_of } = asked;
         let is_command = new.entry.command().is_some();
         let promise = |entry: &Entry| entry.command().and_then(|command| command.fresh_within);
         let in_this_session = matches!(new.trigger, Trigger::SessionStart { .. });
@@ -62,12 +71,14 @@ impl Model {
             fresh_since: before.map_or(is_command.then_some(self.now.wall), |before| before.fresh_since),
             overdue: same_promise.is_some_and(|before| before.overdue),
         };
-        let waiting = self.waiting.values_mut().filter(|held| alike.is_some_and(|before| before.id == held.task));
+        let firings_of = alike.map(|before| before.id).or(firings_of);
+        let waiting = self.waiting.values_mut().filter(|held| firings_of == Some(held.task));
         waiting.for_each(|held| held.task = id);
         if matches!(its.trigger, Trigger::Calendar { .. }) && its.due.is_none() {
             self.order_plan(id, self.now.wall, owed);
         }
         self.registrations.insert(id, its);
+        sockets_of.into_iter().for_each(|before| self.sockets_inherited(before, id));
         self.cost_is_wanted(owed);
     }
 

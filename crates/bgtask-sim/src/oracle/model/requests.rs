@@ -10,6 +10,7 @@ use super::super::{Verdict, check};
 use super::held::{By, Occasion};
 use super::registrations::Registering;
 use super::{Model, Owed};
+use crate::sockets::is_for_sockets;
 
 /// What a request has to be answered.
 #[derive(Clone, Debug)]
@@ -29,11 +30,17 @@ pub(super) enum Answer {
     },
     /// The user is asked first.
     Question,
+    /// It waits for an address.
+    Later,
 }
 
 impl Model {
     pub(super) fn answers(&mut self, id: RequestId, reply: &Result<Reply, Refusal>, owed: &mut Owed) -> Verdict {
-        let wanted = owed.answer.take();
+        let wanted = owed.later.remove_entry(&id).or_else(|| owed.answer.take());
+        if let Ok(Reply::Socket(socket)) = reply {
+            let held = self.descriptors.remove(&socket.key);
+            check(held, || format!("{socket:?} is given back, and the broker has it no more"))?;
+        }
         if reply.is_err() {
             owed.registering = None;
         }
@@ -88,16 +95,21 @@ impl Model {
                 self.progress_said(*instance, *value, message, owed)
             }
             Request::Acknowledge(..) => Answer::Exactly(Reply::Acknowledged),
-            // Nobody hands sockets over here.
-            Request::TransferSocket(..) | Request::ReclaimSocket { .. } => Answer::Refused,
+            Request::TransferSocket(app, new) => self.socket_transferred(app, new),
+            Request::ReclaimSocket { app, id } => self.socket_reclaimed(app, id, owed),
             // No app offers services in the simulated world.
             Request::OpenAppService { .. } => Answer::Refused,
-            // The simulator has no server that pushes.
-            Request::CreatePushChannel(_) | Request::ClosePushChannel(_) => Answer::Refused,
+            Request::CreatePushChannel(app) => self.channel_wanted(id, app, owed),
+            Request::ClosePushChannel(app) => {
+                self.channel_closed(app, owed);
+                Answer::Exactly(Reply::ChannelClosed)
+            }
             // No connection is held in it.
             Request::EnableControlChannel(..) | Request::CloseControlChannel { .. } => Answer::Refused,
         };
-        owed.answer = Some((id, answer));
+        if !matches!(answer, Answer::Later) {
+            owed.answer = Some((id, answer));
+        }
     }
 
     pub(super) fn is_listed(&self, task: TaskId) -> bool {
@@ -111,13 +123,13 @@ impl Model {
         if new.entry.command().is_some() && self.registrations.values().any(taken) {
             return Answer::Refused;
         }
-        owed.registering = Some(Registering { app: app.clone(), new: new.clone(), before: None });
+        owed.registering = Some(Registering::new(app, new));
         Answer::Registered
     }
 
     /// D5. Whether something new may be registered depends on its shape; then nothing may leave either.
-    fn updated(&self, app: &AppId, new: &NewRegistration, owed: &mut Owed) -> Answer {
-        let group = |group: &Option<bgtask_core::TaskGroup>| group.as_ref().map(|group| group.id.clone());
+    fn updated(&mut self, app: &AppId, new: &NewRegistration, owed: &mut Owed) -> Answer {
+        let group = |group: &Option<Box<bgtask_core::TaskGroup>>| group.as_ref().map(|group| group.id.clone());
         let is_command = new.entry.command().is_some();
         let same_name = |it: &&Registration| {
             let active = it.standing == Standing::Active && group(&it.group) == group(&new.group);
@@ -143,13 +155,16 @@ impl Model {
         owed.leaving.extend(known.iter().map(|it| it.id).filter(|id| unchanged.is_none_or(|it| it.id != *id)));
         if unchanged.is_none() {
             let before = known.first().filter(|_| is_command).map(|it| (*it).clone());
-            owed.registering = Some(Registering { app: app.clone(), new: new.clone(), before });
+            let alike = before.as_ref().filter(|before| before.trigger == new.trigger).map(|before| before.id);
+            let first = known.first().filter(|it| is_for_sockets(&it.trigger) && it.trigger == new.trigger);
+            let inherits = known.iter().filter(|_| is_for_sockets(&new.trigger));
+            let (sockets_of, firings_of) = (inherits.map(|it| it.id).collect(), first.map(|it| it.id));
+            owed.registering = Some(Registering { before, sockets_of, firings_of, ..Registering::new(app, new) });
+            let update = if known.is_empty() { Update::Registered } else { Update::Replaced };
+            alike.into_iter().for_each(|before| self.is_reached_first(before, owed));
+            return Answer::Updated(update);
         }
-        match unchanged {
-            Some(_) => Answer::Updated(Update::Unchanged),
-            None if known.is_empty() => Answer::Updated(Update::Registered),
-            None => Answer::Updated(Update::Replaced),
-        }
+        Answer::Updated(Update::Unchanged)
     }
 
     /// Its facts have a source; and a device is used by a program of its own, whatever the conditions are (CO-6, BLD-19).
@@ -263,17 +278,16 @@ impl Model {
         }
         let session = self.session.clone();
         let mut heard = Vec::new();
-        for its in self.registrations.values_mut() {
+        for its in self.registrations.values() {
             let Trigger::CustomSystemEvent { id, recurrence } = &its.trigger else { continue };
             let once = *recurrence == CustomSystemEventTriggerRecurrence::Once;
             let counted = once && its.counted_in.as_ref() == Some(&session);
             if **id == *event && its.standing == Standing::Active && !its.paused && !counted {
-                its.counted_in = its.counted_in.take().filter(|_| !once).or(once.then(|| session.clone()));
                 heard.push(its.id);
             }
         }
-        heard.iter().for_each(|task| self.set_off(*task, Occasion::once(By::World), owed));
-        let heard = heard.len().try_into().unwrap_or(u32::MAX);
-        Answer::Exactly(Reply::Raised(heard))
+        let count = heard.len().try_into().unwrap_or(u32::MAX);
+        self.edge_comes(heard, owed);
+        Answer::Exactly(Reply::Raised(count))
     }
 }

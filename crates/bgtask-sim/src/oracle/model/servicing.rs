@@ -16,6 +16,9 @@ impl Model {
         for (task, row) in rows {
             self.resumed(task, &row, owed);
         }
+        owed.opens.extend(self.channels_to_open());
+        self.sockets_restored();
+        self.orders_restored(owed);
         self.begun = true;
         self.cost_is_wanted(owed);
         for app in self.apps.clone().values() {
@@ -112,6 +115,8 @@ impl Model {
         let its = self.registrations.values().filter(|it| it.app == *id && it.standing != Standing::Unregistered);
         owed.leaving.extend(its.map(|it| it.id));
         self.cancel_where(owed, CancellationReason::Uninstall, |_, run| run.app == *id);
+        self.sockets_closed(id);
+        self.channel_closed(id, owed);
         self.purses.remove(id);
         owed.keeps.insert(id.clone());
     }

@@ -41,6 +41,7 @@ impl Model {
         let same = same && order.throttled == held.throttled;
         check(same, || format!("the order is {order:?}, right is {its:?} with {held:?}"))?;
         held.is_carried_by(&order.firing, listens(&its.trigger))?;
+        self.socket_is_carried(order)?;
         if let Some(gate) = self.gate(&its) {
             return Err(format!("{} starts although {gate}", its.name));
         }
@@ -103,7 +104,8 @@ impl Model {
     /// Whatever could run does: there is no slot left, or a gate is closed.
     /// A try that failed may be repeated when time has been looked at: until then its time has not come.
     pub(super) fn nothing_waits_in_vain(&self, looked_at: WallTime) -> Verdict {
-        if self.stopping || self.running.len() >= self.config.max_running {
+        // What is looked at in portions has its turn at once.
+        if self.stopping || self.goes_on || self.running.len() >= self.config.max_running {
             return Ok(());
         }
         for (instance, held) in &self.waiting {

@@ -30,7 +30,9 @@ impl Default for Share {
 
 impl Model {
     pub(super) fn expire_timers(&mut self, owed: &mut Owed) {
-        let due: Vec<_> = self.timers().collect();
+        // What something else has just spent fires no more.
+        let spent = |id: TaskId| self.registrations[&id].trigger.one_shot() && owed.fired.contains_key(&id);
+        let due: Vec<_> = self.timers().filter(|(id, _)| !spent(*id)).collect();
         let sure: Vec<_> = due.iter().filter(|(id, at)| self.fires_at(*id, *at) == Some(true)).map(|it| it.0).collect();
         let unsure = due.iter().filter(|(id, at)| self.fires_at(*id, *at).is_none());
         owed.may_come_due = unsure.map(|(id, at)| (*id, *at)).collect();
@@ -74,15 +76,16 @@ impl Model {
         }
         let its = &self.registrations[&id];
         let late = self.now.wall - due;
+        let is_often = matches!(its.trigger, Trigger::Interval { every, .. } if every.as_secs() < 900);
         let missed = match &its.trigger {
             Trigger::Calendar { catch_up: false, pace, .. } => late > pace.accuracy + pace.jitter + LATE,
             _ => false,
         };
         if missed {
             owed.missed.insert(id, due);
-        } else if matches!(its.trigger, Trigger::Interval { every, .. } if every.as_secs() < 900)
-            && self.first_of(id).is_some()
-        {
+        } else if is_often && owed.fired.contains_key(&id) {
+            owed.fires(id, Occasion { silent: true, ..Occasion::once(By::Timer) });
+        } else if is_often && self.first_of(id).is_some() {
             self.joins(id);
         } else {
             owed.fires(id, Occasion::once(By::Timer));
@@ -129,6 +132,8 @@ impl Model {
         check(late.is_none(), || format!("this timer is due and nobody looked: {late:?}"))?;
         let broken = self.registrations.values().find(|it| self.breaks_at(it).is_some_and(|at| at <= now.wall));
         check(broken.is_none(), || format!("this promise is broken and nobody says so: {broken:?}"))?;
+        self.no_keep_alive_is_late(now.wall)?;
+        self.no_order_is_late(now.wall)?;
         self.nothing_waits_in_vain(now.wall)
     }
 
@@ -139,6 +144,7 @@ impl Model {
             return;
         }
         self.nothing_is_too_far();
+        self.keep_alives_are_near();
         self.purses_set_back(owed);
         if before - self.now.wall >= REPEATED {
             self.plan_again(|_| true, owed);

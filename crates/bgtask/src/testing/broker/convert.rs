@@ -10,8 +10,9 @@ use crate::{BackgroundTaskBuilder, Error, TaskId, Trigger, ValueSet};
 
 /// What a builder asks for.
 pub(super) fn new_registration(builder: &BackgroundTaskBuilder) -> Result<NewRegistration, Error> {
-    let group =
-        |group: &crate::BackgroundTaskRegistrationGroup| TaskGroup { id: group.id().into(), name: group.name().into() };
+    let group = |group: &crate::BackgroundTaskRegistrationGroup| {
+        TaskGroup { id: group.id().into(), name: group.name().into() }.into()
+    };
     Ok(NewRegistration {
         name: builder.name.clone(),
         entry: entry(builder)?,

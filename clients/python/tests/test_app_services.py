@@ -1,0 +1,104 @@
+"""App services: one program asks, a task answers, over a connection that ends with either."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import APP, PATIENCE, Home, eventually
+
+from bgtask.app_service import MAX_UNANSWERED_REQUESTS, AppServiceConnection, AppServiceFailure
+from bgtask.enums import AppServiceClosedStatus, AppServiceConnectionStatus, AppServiceResponseStatus
+
+SERVICE = "org.example.python.shout"
+
+
+@pytest.fixture
+def app(home: Home) -> Iterator[Home]:
+    """An app that provides a service to everybody."""
+    service = f'[[app_service]]\nname = "{SERVICE}"\nentry_point = "Tasks.Shouts"\nallow = ["*"]\n'
+    home.install(home.manifest() + service)
+    home.start()
+    yield home
+
+
+async def asked(connection: AppServiceConnection, message: dict[str, Any]) -> dict[str, Any]:
+    return await asyncio.wait_for(connection.send_message(message), PATIENCE)
+
+
+async def status_of(connection: AppServiceConnection, message: dict[str, Any]) -> object:
+    with pytest.raises(AppServiceFailure) as caught:
+        await asked(connection, message)
+    return caught.value.status
+
+
+async def test_a_task_answers_who_asks_as_long_as_he_is_there(app: Home) -> None:
+    """HO-6, NEI-1, NEI-2"""
+    async with await AppServiceConnection.open(APP, SERVICE) as connection:
+        answers = await asyncio.gather(*(asked(connection, {"say": f"hello {number}"}) for number in range(5)))
+        assert [answer["text"] for answer in answers] == [f"HELLO {number}" for number in range(5)]
+        assert answers[0]["service"] == SERVICE
+
+        asking = asyncio.ensure_future(asked(connection, {"ask back": "why?"}))
+        request = await asyncio.wait_for(connection.next_request(), PATIENCE)
+        assert request is not None and request.message == {"back": "why?"}
+        request.send_response({"because": True})
+        assert await asking == {"because": True}
+    assert await connection.closed() is AppServiceClosedStatus.Completed
+    assert await connection.next_request() is None
+    assert await status_of(connection, {"say": "late"}) is AppServiceResponseStatus.Unknown
+
+    async def told() -> object | None:
+        return app.settings.get("shouts")
+
+    assert await eventually("the task hears that its caller is gone", told) == "nobody asks any more"
+
+
+async def test_what_is_not_answered_is_told(app: Home) -> None:
+    """NEI-2"""
+    Status = AppServiceResponseStatus
+    async with await AppServiceConnection.open(APP, SERVICE) as connection:
+        assert await status_of(connection, {"large": bytes(70_000)}) is Status.MessageSizeTooLarge
+        assert await status_of(connection, {"no value": object()}) is Status.Failure
+        assert await status_of(connection, {"large": True}) is Status.MessageSizeTooLarge
+        assert await status_of(connection, {"nobody": "knows it"}) is Status.Failure
+        keeping = [asyncio.ensure_future(asked(connection, {"keep": True})) for _ in range(MAX_UNANSWERED_REQUESTS)]
+        await asyncio.sleep(0)
+        assert await status_of(connection, {"keep": True}) is Status.ResourceLimitsExceeded
+        connection.close()
+        for failure in await asyncio.gather(*keeping, return_exceptions=True):
+            assert isinstance(failure, AppServiceFailure) and failure.status is Status.Unknown
+
+    async with await AppServiceConnection.open(APP, SERVICE) as connection:
+        assert await status_of(connection, {"end": True}) in (Status.Failure, Status.Unknown)
+        assert await asyncio.wait_for(connection.closed(), PATIENCE) is AppServiceClosedStatus.Completed
+    async with await AppServiceConnection.open(APP, SERVICE) as connection:
+        assert await status_of(connection, {"fail": True}) in (Status.Failure, Status.Unknown)
+        assert await asyncio.wait_for(connection.closed(), PATIENCE) is AppServiceClosedStatus.Unknown
+        gc.collect()
+
+
+async def test_who_cannot_connect_hears_why(app: Home) -> None:
+    Status = AppServiceConnectionStatus
+    refusals = [
+        ("org.example.Nobody", SERVICE, Status.AppNotInstalled),
+        (APP, "no.such.service", Status.AppServiceUnavailable),
+    ]
+    for provider, service, status in refusals:
+        with pytest.raises(AppServiceFailure) as caught:
+            await AppServiceConnection.open(provider, service)
+        assert caught.value.status is status and str(caught.value).startswith(status.name)
+
+
+async def test_a_broker_that_dies_ends_the_connection(app: Home) -> None:
+    """D7"""
+    connection = await AppServiceConnection.open(APP, SERVICE)
+    assert (await asked(connection, {"say": "x"}))["text"] == "X"
+    app.kill()
+    assert await asyncio.wait_for(connection.closed(), PATIENCE) in (
+        AppServiceClosedStatus.Canceled,
+        AppServiceClosedStatus.Unknown,
+    )
