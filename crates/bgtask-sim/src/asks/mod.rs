@@ -5,7 +5,7 @@ mod commands;
 use bgtask_core::{
     AccessSetting, AppId, BackgroundAccessRequestKind, Condition, CustomSystemEventTriggerRecurrence, Demand, Details,
     Entry, EventClass, NewRegistration, Policy, PolicyEntry, PolicyRule, Request, SystemConditionType,
-    SystemTriggerType, TaskGroup, TaskId, Trigger,
+    SystemTriggerType, TaskGroup, TaskId, Trigger, limits,
 };
 
 use crate::apps::{self, EDITOR, EVENTS};
@@ -65,7 +65,8 @@ pub(crate) fn crowd(chance: &mut Chance) -> Vec<Request> {
         group: None,
     };
     let app = apps::any_name(chance);
-    (0..34 + chance.below(40)).map(|number| Request::Register(app.clone(), new(number))).collect()
+    let many = limits::MAX_FIRED_PER_TURN as u64 + 1 + chance.below(40);
+    (0..many).map(|number| Request::Register(app.clone(), new(number))).collect()
 }
 
 /// Any request but an acknowledgement, which only somebody who has heard something makes.

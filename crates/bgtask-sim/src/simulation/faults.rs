@@ -10,6 +10,9 @@ use crate::oracle::Verdict;
 use crate::plant::Bug;
 use crate::{apps, asks};
 
+/// One seed in so many has a crowd: with so many tasks everything takes long.
+const CROWDED: u64 = 30;
+
 impl Simulation {
     pub(super) fn let_time_pass(&mut self) {
         let pass = match self.chance.below(100) {
@@ -68,7 +71,7 @@ impl Simulation {
             }
             115..=119 => self.sockets.disturb(now, chance),
             120..=121 => self.operator.order(now, chance),
-            132 if self.seed.is_multiple_of(6) => self.crowd(),
+            132 if self.seed % CROWDED == CROWDED / 2 => self.crowd(),
             122..=127 => self.pushes.send(now, chance),
             _ => self.sources.restart_one(now, chance),
         }

@@ -419,7 +419,8 @@ impl Simulation {
 
     /// `why` has an answer for every task at every moment.
     fn explain_everything(&mut self) -> Verdict {
-        for registration in self.driver.core.registrations(None) {
+        // Of a crowd some.
+        for registration in self.driver.core.registrations(None).into_iter().take(64) {
             let why = self.driver.core.why(registration.id, self.now);
             let sentence = why.map(|why| why.sentence).unwrap_or_default();
             if !sentence.ends_with('.') {

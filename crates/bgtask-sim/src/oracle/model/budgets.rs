@@ -364,7 +364,7 @@ impl Model {
             let command = self.registrations[&run.task].entry.command().map(|command| command.cpu);
             let (left, whole) = match command {
                 Some(most) => (most.map(|most| most.saturating_sub(place.used.cpu)), most),
-                None if place.program.is_none() || place.frozen.is_some() => continue,
+                None if place.program.is_none() || place.frozen.is_some() || self.is_guaranteed(*id) => continue,
                 None => (self.cpu_left(&place.app), self.own_cpu(&place.app)),
             };
             let app_of = place.program.is_some() && !place.is_command;

@@ -198,9 +198,7 @@ impl Model {
             let urgency = if critical(held.task) { Some(f64::INFINITY) } else { self.urgency(held.task) };
             let more = urgency.is_some_and(|urgency| urgency > mine + 0.002);
             let held = self.gate_at(its, BEFORE_ANY_LOOK).is_some() || self.load_may_hold(its, BEFORE_ANY_LOOK);
-            check(!more || held || self.goes_on, || {
-                format!("{} is more urgent than {}", its.name, self.registrations[&than].name)
-            })?;
+            check(!more || held, || format!("{} is more urgent than {}", its.name, self.registrations[&than].name))?;
         }
         Ok(())
     }

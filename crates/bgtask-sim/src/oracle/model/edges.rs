@@ -57,7 +57,7 @@ impl Model {
     }
 
     fn some_are_reached(&mut self, mut concerned: BTreeSet<TaskId>, owed: &mut Owed) -> BTreeSet<TaskId> {
-        let left = concerned.iter().nth(limits::MAX_PER_TURN).copied();
+        let left = concerned.iter().nth(limits::MAX_FIRED_PER_TURN).copied();
         let left = left.map(|next| concerned.split_off(&next)).unwrap_or_default();
         concerned.into_iter().for_each(|task| self.is_reached(task, owed));
         left

@@ -162,6 +162,8 @@ pub(super) struct Model {
     /// Edges that have not come to all they concern; and whether the next turn goes on with what this one has begun.
     edges: edges::Edges,
     goes_on: bool,
+    /// What started although something else was to go first: unless that is still to be looked at.
+    unfair: Option<String>,
     /// Channels for push messages, and what has arrived there.
     channels: pushes::Channels,
     /// Orders of the fleet as they are written, and those that a broker that ends has not taken in.
@@ -241,6 +243,7 @@ impl Model {
         for output in &turn.outputs {
             self.came(output, &mut owed)?;
         }
+        self.unfair.take().filter(|_| !self.goes_on).map_or(Ok(()), Err)?;
         self.forget_what_nobody_needs();
         self.not_yet_due(&owed)?;
         self.note_who_is_ready();

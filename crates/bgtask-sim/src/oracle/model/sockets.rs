@@ -213,7 +213,9 @@ impl Model {
             format!("watched are {:?}, to be watched are {watched:?}", self.watching)
         })?;
         let carried = self.waiting.values().chain(self.running.values().map(|run| &run.held));
-        let mut carried: Vec<_> = carried.filter_map(|held| held.firing.socket).collect();
+        // Of an app that was removed nothing is known any more, whatever still runs of it.
+        let known = |key: &SocketKey| self.sockets.contains_key(key);
+        let mut carried: Vec<_> = carried.filter_map(|held| held.firing.socket).filter(known).collect();
         carried.sort();
         let told = its(|state| state.reason().is_some());
         check(told.eq(carried.iter().copied()), || {

@@ -48,7 +48,7 @@ impl Model {
         let first = self.first_of(held.task).map(|(instance, _)| instance);
         check(first == Some(order.instance), || format!("{} runs, and {first:?} is first", order.instance))?;
         self.load_lets_it_start(&its)?;
-        self.nothing_is_more_urgent(held.task)?;
+        self.unfair = self.nothing_is_more_urgent(held.task).err().or(self.unfair.take());
         self.ready.remove(&held.task);
         self.stormy.remove(&held.task);
         self.waiting.remove(&order.instance);
