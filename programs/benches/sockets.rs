@@ -151,35 +151,39 @@ impl Stage {
         tokio::time::sleep(GAP).await;
     }
 
-    /// One socket, to the broker and back, each answered.
+    /// One socket, to the broker and back, each answered; of a machine that rests in between, and right after one another.
     async fn there_and_back(&self) {
-        let (mut pings, mut there, mut back, mut both) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (ours, _peer) = connection();
         let mut socket = OwnedFd::from(ours);
-        for _ in 0..ROUNDS + WARM_UP {
-            tokio::time::sleep(GAP).await;
-            let begin = Instant::now();
-            ping(&self.client).await;
-            pings.push(begin.elapsed());
-            let begin = Instant::now();
-            self.hand_over("back", socket).await;
-            there.push(begin.elapsed());
-            let again = Instant::now();
-            let (came, _) = self.client.reclaim_socket(APP, "back").await.expect("it is there");
-            back.push(again.elapsed());
-            both.push(begin.elapsed());
-            socket = came.into();
-        }
-        let of = |times: &mut Vec<Duration>| median(times.split_off(WARM_UP));
-        let pings = of(&mut pings);
-        row("a round trip of Peer.Ping on the same connection", &millis(pings), "", "");
-        for (what, times, target) in [
-            ("hand a socket over, until it is answered", &mut there, ""),
-            ("take it back", &mut back, ""),
-            ("both", &mut both, "≤ 0.150 ms"),
-        ] {
-            let time = of(times);
-            row(what, &millis(time), &format!("{:.2}× the round trip", ratio(time, pings)), target);
+        for (how, pause) in [("after a rest", GAP), ("at once", Duration::ZERO)] {
+            let byte = floor::round_trip(pause);
+            row(&format!("{how}: a byte to another process and back"), &millis(byte), "", "");
+            let (mut pings, mut there, mut back, mut both) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            for _ in 0..ROUNDS + WARM_UP {
+                std::thread::sleep(pause);
+                let begin = Instant::now();
+                ping(&self.client).await;
+                pings.push(begin.elapsed());
+                std::thread::sleep(pause);
+                let begin = Instant::now();
+                self.hand_over("back", socket).await;
+                there.push(begin.elapsed());
+                let again = Instant::now();
+                let (came, _) = self.client.reclaim_socket(APP, "back").await.expect("it is there");
+                back.push(again.elapsed());
+                both.push(begin.elapsed());
+                socket = came.into();
+            }
+            for (what, times, target) in [
+                ("Peer.Ping", pings, ""),
+                ("hand a socket over", there, ""),
+                ("take it back", back, ""),
+                ("both", both, "≤ 0.150 ms"),
+            ] {
+                let time = median(times.into_iter().skip(WARM_UP).collect());
+                let against = format!("{:.1}× the byte", ratio(time, byte));
+                row(&format!("{how}: {what}"), &millis(time), &against, target);
+            }
         }
     }
 

@@ -93,15 +93,15 @@ impl Operator {
     pub(crate) fn speak(&mut self, now: BootTime) -> Option<Input> {
         Some(match self.agenda.take_due(now)? {
             Says::Answered(id) => Input::OrderAnswered(id),
-            Says::Ordered(ids) => Input::Ordered(ids.into_iter().map(|id| self.delivery(id)).collect()),
+            Says::Ordered(ids) => Input::Ordered(ids.iter().map(|id| self.delivery(id)).collect()),
         })
     }
 
-    fn delivery(&mut self, id: OrderId) -> NewOrder {
+    fn delivery(&mut self, id: &OrderId) -> NewOrder {
         self.last_ticket += 1;
         let ticket = PushTicket(self.last_ticket);
         self.delivered.insert(ticket, id.clone());
-        NewOrder { ticket, ..self.given[&id].clone() }
+        NewOrder { ticket, ..self.given[id].clone() }
     }
 
     /// In the end every order is with the broker, and who wanted an answer has one, where that is known.

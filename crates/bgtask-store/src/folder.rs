@@ -39,9 +39,9 @@ const MIGRATIONS: &[&str] = &[
 /// Larger and smaller pages measured slower or the same per commit.
 pub(crate) const PAGE_BYTES: u64 = 4096;
 const CACHE_KIB: i64 = 768;
-/// Log pages after which a commit moves the log itself, should nobody have called `maintain` in time: 16 MB. What is written again
-/// and again is moved once, so with a quarter of it 2 commits in 100 take half as long again.
-const LOG_MOVE_PAGES: i64 = 4000;
+/// Log pages after which a commit moves the log itself, should nobody have called `maintain` in time. With four times as many that is
+/// seldom, and then everybody waits for 40 ms.
+const LOG_MOVE_PAGES: i64 = 1000;
 /// The log's size in advance: room for what gathers between two calls of `maintain`.
 const LOG_RESERVED_BYTES: u64 = 1 << 20;
 /// How long a commit waits for a person's `sqlite3` to let go.

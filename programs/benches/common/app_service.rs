@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bgtask::host::{BackgroundTask, TaskError, TaskInstance};
-use bgtask::{AppServiceConnection, AppServiceConnectionStatus, ValueSet};
+use bgtask::{AppServiceConnection, ValueSet};
 
 use super::caller::ping;
 use super::{Broker, ROUNDS, WARM_UP, connect, median, millis, ratio, row};
@@ -36,11 +36,13 @@ impl BackgroundTask for Echo {
 /// The app that serves is this program, and so is the process that asks, which the broker knows as the same app.
 pub(crate) fn measure() {
     let program = std::env::current_exe().expect("its own path");
-    let broker = Broker::start(&[] as &[(&str, &Path)], "warm_linger_seconds = 600\n");
+    let mut broker = Broker::start(&[] as &[(&str, &Path)], "warm_linger_seconds = 600\n");
     let manifest = format!(
         "[app]\nid = {APP:?}\nversion = \"1\"\nexecutable = {program:?}\n[[app_service]]\nname = {SERVICE:?}\nentry_point = {ENTRY:?}\n"
     );
     std::fs::write(broker.root().join("apps").join(format!("{APP}.toml")), manifest).expect("a manifest");
+    // From its start on it knows the app.
+    broker.restart();
     let socket = broker.root().join("run/broker");
     let address = format!("unix:path={}", socket.display());
     let asked = Command::new(&program).arg(ASKS).arg(&socket).env("BGTASK_ADDRESS", address).status();
@@ -52,7 +54,7 @@ pub(crate) async fn asks(socket: &Path) {
     let broker = connect(socket).await;
     let message = ValueSet::from([("what", "echo")]);
     let (mut pings, mut answers, mut openings) = (Vec::new(), Vec::new(), Vec::new());
-    let connection = first_connection().await;
+    let connection = AppServiceConnection::open(APP, SERVICE).await.expect("a connection");
     for _ in 0..ROUNDS + WARM_UP {
         let begun = Instant::now();
         ping(&broker).await;
@@ -80,18 +82,5 @@ pub(crate) async fn asks(socket: &Path) {
     ] {
         let time = of(times);
         row(what, &millis(time), &format!("{:.2}× the round trip", ratio(time, floor)), "");
-    }
-}
-
-/// As soon as the broker has seen the manifest.
-async fn first_connection() -> AppServiceConnection {
-    loop {
-        match AppServiceConnection::open(APP, SERVICE).await {
-            Ok(connection) => return connection,
-            Err(failure) if failure.status() == AppServiceConnectionStatus::AppNotInstalled => {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            Err(failure) => panic!("{failure}"),
-        }
     }
 }

@@ -1,8 +1,11 @@
-//! A bare spawn of the benchmark itself, to its `main`: what nobody can be faster than who starts a program.
+//! What nobody can be faster than: who starts a program, a bare spawn of the benchmark itself, to its `main`; who asks another process,
+//! a byte to it and back.
 
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{GAP, ROUNDS, WARM_UP, median, monotonic};
 
@@ -27,4 +30,21 @@ pub(crate) fn measure() -> Duration {
 pub(crate) fn begin() -> ExitCode {
     let _written = std::io::stdout().write_all(&monotonic().to_ne_bytes());
     ExitCode::SUCCESS
+}
+
+/// A byte to `cat` over a Unix socket and back, each time after a pause: the median of [`ROUNDS`].
+pub(crate) fn round_trip(pause: Duration) -> Duration {
+    let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+    let (input, output) = (theirs.try_clone().expect("a copy"), theirs);
+    let mut cat = Command::new("cat").stdin(OwnedFd::from(input)).stdout(OwnedFd::from(output)).spawn().expect("cat");
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS + WARM_UP {
+        std::thread::sleep(pause);
+        let begin = Instant::now();
+        ours.write_all(b"?").and_then(|()| ours.read_exact(&mut [0])).expect("the byte");
+        times.push(begin.elapsed());
+    }
+    drop(ours);
+    let _reaped = cat.wait();
+    median(times.split_off(WARM_UP))
 }

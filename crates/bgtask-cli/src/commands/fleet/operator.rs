@@ -63,9 +63,10 @@ impl Operator {
     }
 }
 
-/// What a server said, for people.
+/// What a server said, for people. A broker tries again by itself; this program has ended.
 pub(super) fn trouble(trouble: &Trouble) -> Failure {
-    Failure::new(Exit::Failed, trouble.to_string())
+    let help = if trouble.lasting { &trouble.help } else { "try again later" };
+    Failure::new(Exit::Failed, format!("{}; {help}", trouble.why))
 }
 
 pub(super) fn shown(path: &Path) -> String {

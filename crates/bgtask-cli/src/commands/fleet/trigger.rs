@@ -110,7 +110,8 @@ async fn give(client: Result<Client, Trouble>, outgoing: Outgoing) -> Result<(Cl
 
 /// It may have gone out: given again under the same id it is done once all the same.
 fn again(order: &Order, error: &Trouble) -> Failure {
-    Failure::failed(format!("the order may not have gone out: {error}\ngive it again with --order {}", order.order))
+    let said = if error.lasting { error.to_string() } else { error.why.clone() };
+    Failure::failed(format!("the order may not have gone out: {said}\ngive it again with --order {}", order.order))
 }
 
 fn announce(

@@ -122,7 +122,8 @@ impl Model {
 
     fn silent_ones_join(&mut self, task: TaskId, owed: &mut Owed) {
         let Some(occasions) = owed.fired.get_mut(&task) else { return };
-        while occasions.pop_front_if(|occasion| occasion.silent).is_some() {
+        while occasions.front().is_some_and(|occasion| occasion.silent) {
+            occasions.pop_front();
             self.joins(task);
         }
         owed.fired.retain(|_, occasions| !occasions.is_empty());

@@ -167,21 +167,21 @@ impl Model {
         check(silent.is_none(), || format!("this was told and is not acknowledged: {silent:?}"))?;
         self.channels.told.clear();
         let apps: Vec<_> = self.channels.arrived.keys().cloned().collect();
-        apps.into_iter().try_for_each(|app| self.nothing_is_held_in_vain(app))
+        apps.iter().try_for_each(|app| self.nothing_is_held_in_vain(app))
     }
 
-    fn nothing_is_held_in_vain(&mut self, app: AppId) -> Verdict {
-        let listening = self.told_of_pushes(&app);
-        let arrived = &self.channels.arrived[&app];
+    fn nothing_is_held_in_vain(&mut self, app: &AppId) -> Verdict {
+        let listening = self.told_of_pushes(app);
+        let arrived = &self.channels.arrived[app];
         let Some(size) = arrived.messages.front().map(|push| push.line.as_ref().map_or(0, |line| line.0.len())) else {
             check(arrived.lost == 0 || listening.is_empty(), || format!("nobody is told what was lost: {arrived:?}"))?;
-            self.channels.arrived.remove(&app);
+            self.channels.arrived.remove(app);
             return Ok(());
         };
-        if listening.is_empty() || !self.channels.open.contains_key(&app) {
+        if listening.is_empty() || !self.channels.open.contains_key(app) {
             let left = arrived.messages.iter().find(|push| push.ticket.is_some());
             check(left.is_none(), || format!("nobody listens, and this is not acknowledged: {left:?}"))?;
-            self.channels.arrived.remove(&app);
+            self.channels.arrived.remove(app);
             return Ok(());
         }
         let taken = |task| {
