@@ -4,9 +4,8 @@ use std::os::fd::OwnedFd;
 use zbus::{Message, OwnedVariant, Type};
 
 use crate::error::{Error, ErrorKind};
-use crate::types::{
-    AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOptions, TransferOrder, TriggerInfo,
-};
+use crate::transfer::TransferOrder;
+use crate::types::{AttachOptions, HistoryQuery, NotificationInfo, RegisterOptions, TransferOptions, TriggerInfo};
 use crate::{BROKER_INTERFACE, BROKER_PATH};
 
 /// A call of the broker's interface, read from a message. An empty app id means "my own" or, for the user, "all".

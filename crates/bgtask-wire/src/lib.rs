@@ -24,11 +24,11 @@ pub use error::{Error, ErrorKind};
 pub use host::{CancelInfo, HostCall, HostSignal, InstanceInfo, host_names};
 pub use proxy::BrokerProxy;
 pub use socket::PeerSocket;
-pub use transfer::TransferStatus;
+pub use transfer::{TransferInfo, TransferOrder, TransferStatus};
 pub use types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, ControlChannelInfo, EnergyUsageInfo, EventInfo, GateInfo,
     HistoryInfo, HistoryQuery, NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions,
-    SocketInfo, SourceInfo, TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, TriggerInfo, WhyInfo,
+    SocketInfo, SourceInfo, TaskFileInfo, TaskInfo, TransferOptions, TriggerInfo, WhyInfo,
 };
 
 /// The broker's name on a session bus.

@@ -2,10 +2,11 @@ use std::collections::HashMap;
 
 use zbus::OwnedVariant;
 
+use crate::transfer::{TransferInfo, TransferOrder};
 use crate::types::{
     AppInfo, AttachInfo, AttachOptions, BudgetInfo, ControlChannelInfo, EnergyUsageInfo, EventInfo, HistoryInfo,
     HistoryQuery, NotificationInfo, OutcomeInfo, ProgressInfo, PushChannelInfo, RegisterOptions, SocketInfo,
-    SourceInfo, TaskFileInfo, TaskInfo, TransferInfo, TransferOptions, TransferOrder, WhyInfo,
+    SourceInfo, TaskFileInfo, TaskInfo, TransferOptions, WhyInfo,
 };
 
 /// The broker as a client sees it. What each call means stands in `xml/org.bgtask.Broker1.xml`.

@@ -1,5 +1,75 @@
 use std::fmt;
 
+use zbus::{DeserializeDict, SerializeDict, Type};
+
+/// What is to be transferred in the background.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct TransferOrder {
+    /// Its id, a UUID, where the caller gives it one: the same order twice is one transfer.
+    pub id: Option<String>,
+    /// `download` or `upload`.
+    pub kind: String,
+    /// From where or where to: `http` or `https`.
+    pub uri: String,
+    /// The file on this machine: an absolute path.
+    pub file: String,
+    /// The method of the request; default `GET` for a download and `PUT` for an upload.
+    pub method: Option<String>,
+    /// Headers, besides those of HTTP itself.
+    pub headers: Option<Vec<(String, String)>>,
+    /// A `BackgroundTransferCostPolicy` by number; default 0.
+    pub cost: Option<u32>,
+    /// A `BackgroundTransferPriority` by number; default 0.
+    pub priority: Option<u32>,
+    /// The group it belongs to.
+    pub group: Option<String>,
+    /// The completion group whose end its own belongs to (NEI-4): a UUID that the app has made.
+    pub completion_group: Option<String>,
+    /// The SHA-256 that a download has to have, in hexadecimal digits.
+    pub sha256: Option<String>,
+    /// Whether an upload goes on where it broke, for which its server has to speak tus 1.0; default is not.
+    pub resumable: Option<bool>,
+}
+
+/// A background transfer as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct TransferInfo {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub app: String,
+    /// `download` or `upload`.
+    pub kind: String,
+    /// From where or where to.
+    pub uri: String,
+    /// The file on this machine.
+    pub file: String,
+    /// Its `BackgroundTransferStatus` by number.
+    pub status: u32,
+    /// Bytes that have gone over the network and count.
+    pub done: u64,
+    /// Of how many, where that is known.
+    pub total: Option<u64>,
+    /// Why it is where it is, for a person.
+    pub why: String,
+    /// What the server answered last, as HTTP numbers it.
+    pub answer: Option<u32>,
+    /// Its `BackgroundTransferCostPolicy` by number.
+    pub cost: u32,
+    /// Its `BackgroundTransferPriority` by number.
+    pub priority: u32,
+    /// The group it belongs to; empty is none.
+    pub group: String,
+    /// The completion group it belongs to, where it belongs to one.
+    pub completion_group: Option<String>,
+    /// When it was ordered, microseconds since the Unix epoch.
+    pub created: i64,
+    /// The task that carries it, until it is over.
+    pub task: Option<String>,
+}
+
 /// Where a background transfer stands (`BackgroundTransferStatus`): the number is that of Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransferStatus {
