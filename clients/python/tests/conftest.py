@@ -40,6 +40,7 @@ ENTRY_POINTS = (
     "Events",
     "Chat",
     "ChatsInAThread",
+    "ChatsAndNeverWaits",
     "LeavesIt",
     "Fetched",
     "Shouts",

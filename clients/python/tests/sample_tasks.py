@@ -135,6 +135,16 @@ class ChatsInAThread:
             connection.sendall(connection.recv(1000).upper())
 
 
+class ChatsAndNeverWaits:
+    """As `Chat`, once, on the event loop, which has no turn until it has ended."""
+
+    async def run(self, task_instance: TaskInstance) -> None:
+        details = SocketActivityTriggerDetails.of(task_instance)
+        assert details is not None
+        with await details.socket_information.take() as connection:
+            connection.sendall(connection.recv(1000).upper())
+
+
 class LeavesIt:
     """Ends without the socket that it was given."""
 
@@ -205,6 +215,7 @@ TASKS: Mapping[str | UUID, type[host.BackgroundTask]] = {
     "Tasks.Events": Events,
     "Tasks.Chat": Chat,
     "Tasks.ChatsInAThread": ChatsInAThread,
+    "Tasks.ChatsAndNeverWaits": ChatsAndNeverWaits,
     "Tasks.LeavesIt": LeavesIt,
     "Tasks.Fetched": Fetched,
     "Tasks.Shouts": Shouts,

@@ -98,6 +98,18 @@ async def test_a_plain_function_has_its_socket_too(app: Home) -> None:
     (await take(completions)).check_result()
 
 
+async def test_who_never_waits_has_taken_its_socket_all_the_same(app: Home) -> None:
+    """SOC-6, SOC-10: the broker hears of it before the end of the task, and keeps nothing."""
+    task, completions = await chat("Tasks.ChatsAndNeverWaits")
+    for _turn in range(2):
+        ours, theirs = pair()
+        await transfer_ownership(ours, task.task_id, "chat")
+        theirs.sendall(b"hello")
+        assert (await said(theirs), await said(theirs)) == (b"HELLO", b"")
+        (await take(completions)).check_result()
+        assert await SocketActivityInformation.all_sockets() == {}
+
+
 async def test_a_later_run_of_the_app_finds_its_sockets(app: Home) -> None:
     """SOC-13, SOC-14"""
     task, completions = await chat("Tasks.LeavesIt")

@@ -280,6 +280,7 @@ class _Outbox:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._waiting: dict[UUID, deque[int]] = {}
         self._woken = False
@@ -300,8 +301,12 @@ class _Outbox:
 
     def took(self, instance: UUID) -> None:
         """The task has taken what came with its activation. From any thread, and before its end is told."""
+        message = _wire.host_signal("Took", "s", str(instance))
+        if threading.get_ident() == self._thread:
+            # Not soon: a task that never waits has ended by then.
+            return self.send(message)
         with suppress(RuntimeError):  # The loop has ended, and with it the channel.
-            self._loop.call_soon_threadsafe(self.send, _wire.host_signal("Took", "s", str(instance)))
+            self._loop.call_soon_threadsafe(self.send, message)
 
     def progress(self, instance: UUID, value: int) -> None:
         with self._lock:
