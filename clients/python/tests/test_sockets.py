@@ -18,8 +18,10 @@ from bgtask import (
     BackgroundTaskCompletedEventArgs,
     BackgroundTaskRegistration,
     SocketActivityTrigger,
+    _wire,
 )
-from bgtask._stream import Descriptor, Stream
+from bgtask._stream import MAX_DESCRIPTORS, MAX_WAITING_DESCRIPTORS, Descriptor, Stream
+from bgtask._wire import Channel
 from bgtask.network import SocketActivityInformation, SocketActivityKind, transfer_ownership
 
 Completions = asyncio.Queue[BackgroundTaskCompletedEventArgs]
@@ -185,6 +187,39 @@ async def test_descriptors_arrive_in_order_and_are_closed_by_whoever_has_them() 
     second.close()
     Descriptor(-1).close()
     sends.close()
+
+
+async def test_a_descriptor_that_no_message_declares_is_closed() -> None:
+    here, there = socket.socketpair()
+    sends, hears = Channel(Stream(here)), Channel(Stream(there))
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    data, _none = _wire._serialised(_wire.service_closed(0), 1)
+    sends._stream.write(data, [write])
+    os.close(write)
+    message = await hears.receive()
+    assert message is not None and message.member == "Closed"
+    assert os.read(read, 1) == b"", "nobody has the other end"
+
+    # The next message has its own.
+    sends.send(_wire.call("TransferSocket", "h", here))
+    message = await hears.receive()
+    assert message is not None and os.path.sameopenfile(message.body[0].number, here.fileno())
+    for one in (sends, hears):
+        one.close()
+    os.close(read)
+
+
+async def test_descriptors_that_wait_for_their_messages_are_bounded() -> None:
+    here, there = socket.socketpair()
+    sends, hears = Stream(here), Stream(there)
+    for _portion in range(3):
+        sends.write(b"x", [here.fileno()] * MAX_DESCRIPTORS)
+    with pytest.raises(EOFError):
+        await hears.read(100)
+    assert MAX_WAITING_DESCRIPTORS < len(hears.came) <= MAX_WAITING_DESCRIPTORS + MAX_DESCRIPTORS
+    sends.close()
+    hears.close()
 
 
 async def test_what_was_written_goes_before_the_end() -> None:

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 MAX_DESCRIPTORS = 16
 """Most descriptors that one message carries."""
+MAX_WAITING_DESCRIPTORS = 2 * MAX_DESCRIPTORS
+"""Most that wait for their messages: those of one that is not whole yet, and of the next. A connection with more ends."""
 _ROOM = socket.CMSG_LEN(MAX_DESCRIPTORS * array.array("i").itemsize)
 _PORTION = 64 << 10
 
@@ -64,6 +66,12 @@ class Stream:
         except BaseException:
             connecting.close()
             raise
+
+    def drop_undeclared(self) -> None:
+        """At the end of a message: a descriptor that came with it, and that it did not take, belongs to nothing. What came with
+        the beginning of the next message waits for the rest of it."""
+        if not self._read:
+            self.came.clear()
 
     async def read(self, size: int) -> bytes:
         """The next bytes; `EOFError` at the end."""
@@ -122,6 +130,8 @@ class Stream:
                 numbers = array.array("i")
                 numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
                 self.came.extend(Descriptor(number) for number in numbers)
+                if len(self.came) > MAX_WAITING_DESCRIPTORS:
+                    raise EOFError
         if not data:
             raise EOFError
         self._read += data

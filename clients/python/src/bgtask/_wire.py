@@ -151,6 +151,7 @@ def _read(data: bytes, stream: Stream) -> Received:
         header = message.header
         fields = header.fields
         del stream.came[: fields.get(HeaderFields.unix_fds, 0)]
+        stream.drop_undeclared()
         return Received(
             kind=header.message_type.name,
             reply_to=fields.get(HeaderFields.reply_serial),
