@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 
@@ -108,17 +109,36 @@ async def test_what_arrives_is_read_by_a_task_in_the_process_that_has_the_connec
     app.start()
     assert await take(told) == "mail: two"
 
-    await channel.close()
-    theirs.sendall(b"three")
-    await BackgroundExecutionManager.request_access()
-    assert told.empty() and ours.recv(10) == b"three"
-
     ours.sendall(b"x" * 1000)
     flushing = asyncio.ensure_future(channel.flush_transport())
     assert len(await asyncio.to_thread(theirs.recv, 1000)) == 1000
     await asyncio.wait_for(flushing, PATIENCE)
+
+    await channel.close()
+    theirs.sendall(b"three")
+    await BackgroundExecutionManager.request_access()
+    assert told.empty() and ours.recv(10) == b"three"
+    theirs.settimeout(PATIENCE)
+    ours.close()
+    assert await asyncio.to_thread(theirs.recv, 1) == b"", "nobody has a copy"
     theirs.close()
+
+
+async def test_another_connection_takes_the_place_of_the_one_before(app: Home) -> None:
+    """CCT-6: with the one before goes the channel's copy of it."""
+    channel, ours, theirs = await mail(asyncio.Queue())
+    assert await channel.wait_for_push_enabled() is OPEN
+    second, other = socket.socketpair()
+    channel.using_transport(second)
+    assert await channel.wait_for_push_enabled() is OPEN
+    theirs.settimeout(PATIENCE)
+    ours.close()
+    assert await asyncio.to_thread(theirs.recv, 1) == b"", "nobody has a copy"
+    other.close()
     assert await channel.wait_for_push_enabled() is ControlChannelTriggerStatus.TransportDisconnected
+    await channel.close()
+    for one in (theirs, second):
+        one.close()
 
 
 async def test_what_no_channel_can_be_is_told(app: Home) -> None:
@@ -135,11 +155,18 @@ async def test_what_no_channel_can_be_is_told(app: Home) -> None:
         channel.using_transport(ours)
         with pytest.raises(bgtask.InvalidArgumentError, match="background_activated"):
             await channel.wait_for_push_enabled()
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(bgtask.InvalidArgumentError, match="closed"):
+        channel.using_transport(ours)
+    with open(os.devnull) as no_socket, pytest.raises(bgtask.SocketWrongKindError):
+        channel.using_transport(no_socket)
+    assert len(os.listdir("/proc/self/fd")) == before, "nothing of it is left"
     CoreApplication.background_activated(lambda _args: None)
     with socket.socket() as unconnected:
         channel.using_transport(unconnected)
         with pytest.raises(bgtask.SocketWrongKindError):
             await channel.wait_for_push_enabled()
+    await channel.close()
 
 
 async def test_the_networks_keep_alive_is_the_kernels(app: Home) -> None:
@@ -155,6 +182,7 @@ async def test_the_networks_keep_alive_is_the_kernels(app: Home) -> None:
         channel.decrease_network_keep_alive_interval()
         assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 270 * 60
         assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        await channel.close()
 
 
 async def test_a_process_that_ends_resets_its_channels(app: Home) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import errno
 import fcntl
 import os
 import socket
@@ -15,8 +16,9 @@ from . import listening
 from ._events import log
 from ._serve import ACTIVATED
 from ._session import OpenChannel, Session, is_host
+from ._stream import Descriptor
 from .enums import ControlChannelTriggerResetReason, ControlChannelTriggerStatus
-from .errors import InvalidArgumentError, LimitReachedError
+from .errors import InvalidArgumentError, LimitReachedError, SocketWrongKindError
 from .task_instance import TaskInstance
 
 MAX_NETWORK_KEEP_ALIVE = 540
@@ -78,14 +80,16 @@ class ControlChannelTrigger:
         return listening.ControlChannelTrigger(channel=self.control_channel_trigger_id, on="push")
 
     def using_transport(self, transport: Transport) -> None:
-        """Which connection it is (CCT-5): any socket, also one of `ssl`. The channel has a copy of the descriptor: reading, writing
-        and closing stay with whoever has it. Streams of asyncio read by themselves as soon as something arrives, and leave nothing
-        to a task."""
-        try:
-            # A socket of `ssl` does not copy itself.
-            self._transport = socket.socket(fileno=os.dup(transport.fileno()))
-        except OSError as error:
-            raise LimitReachedError(f"the connection cannot be copied: {error.strerror}") from None
+        """Which connection it is (CCT-5): any socket, also one of `ssl`. The channel has a copy of the descriptor until it is closed
+        or has another connection: reading and writing stay with whoever has it, and the other end sees it closed when both are.
+        Streams of asyncio read by themselves as soon as something arrives, and leave nothing to a task.
+
+        `InvalidArgumentError`: it is closed. `SocketWrongKindError`: it is no socket. `LimitReachedError`: there is no descriptor
+        left for the copy.
+        """
+        copy = _copied(transport)
+        self._let_go()
+        self._transport = copy
 
     async def wait_for_push_enabled(self) -> ControlChannelTriggerStatus:
         """Opens the channel: from now on the broker watches the connection, and runs its tasks in this process (CCT-6). Only
@@ -136,11 +140,18 @@ class ControlChannelTrigger:
             pause = min(pause * 2, _LONGEST_LOOK)
 
     async def close(self) -> None:
-        """Closes the channel: the connection is watched no more (CCT-13). What becomes of the connection is the app's affair. A
-        channel that is not closed is open until its process ends."""
+        """Closes the channel: the connection is watched no more (CCT-13). What becomes of the connection is the app's affair:
+        the channel has its copy no more, and a connection again only by `using_transport`. A channel that is not closed is open
+        until its process ends."""
+        self._let_go()
         session, self._session = self._session, None
         if session is not None:
             await session.close_channel(self.control_channel_trigger_id)
+
+    def _let_go(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
 
     def _connected(self) -> socket.socket:
         if self._transport is None:
@@ -153,6 +164,22 @@ class ControlChannelTrigger:
             seconds = self.current_keep_alive_interval_in_minutes * 60
             transport.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
             transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _copied(transport: Transport) -> socket.socket:
+    """A socket of `ssl` does not copy itself, so that its descriptor is copied."""
+    try:
+        copy = Descriptor(os.dup(transport.fileno()))
+        made = socket.socket(fileno=copy.number)
+    except OSError as error:
+        match error.errno:
+            case errno.EBADF:
+                raise InvalidArgumentError("the connection is closed: give the channel one that is open") from None
+            case errno.ENOTSOCK:
+                raise SocketWrongKindError("what the channel was given is no socket, and only sockets are watched") from None
+        raise LimitReachedError(f"the connection cannot be copied: {error.strerror}") from None
+    copy.take()
+    return made
 
 
 def _unsent(transport: socket.socket) -> int:
