@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
-from bgtask import BackgroundTaskDeferral, TaskInstance, host
+from bgtask import BackgroundTaskDeferral, SocketNotFoundError, TaskInstance, host
 from bgtask.app_service import AppServiceFailure, AppServiceRequest, AppServiceTriggerDetails
 from bgtask.network import SocketActivityTriggerDetails, SocketActivityTriggerReason, transfer_ownership
 from bgtask.transfer import BackgroundTransferCompletionGroup
@@ -112,6 +112,8 @@ class Chat:
         information = details.socket_information
         task_instance.local_settings()["chat"] = f"{details.reason.name} {information.context.decode()}"
         if details.reason is SocketActivityTriggerReason.SocketClosed:
+            with suppress(SocketNotFoundError):
+                (await information.take()).close()
             return
         connection = await information.take()
         if details.reason is SocketActivityTriggerReason.SocketActivity:

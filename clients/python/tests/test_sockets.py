@@ -56,7 +56,7 @@ async def said(theirs: socket.socket) -> bytes:
 
 
 async def test_what_arrives_reaches_the_task_with_the_socket_itself(app: Home) -> None:
-    """SOC-3, SOC-6, SOC-11: again and again, as the task hands it over anew."""
+    """SOC-3, SOC-6, SOC-10, SOC-11: again and again, as the task hands it over anew."""
     task, completions = await chat()
     ours, theirs = pair()
     await transfer_ownership(ours, task.task_id, "chat", context=b"room 7")
@@ -69,6 +69,7 @@ async def test_what_arrives_reaches_the_task_with_the_socket_itself(app: Home) -
     theirs.close()
     (await take(completions)).check_result()
     assert app.settings["chat"] == "SocketClosed room 7+++"
+    assert await SocketActivityInformation.all_sockets() == {}, "its id is free for the connection that is made anew"
 
 
 async def test_a_listener_and_a_keep_alive_have_their_reasons(app: Home) -> None:
