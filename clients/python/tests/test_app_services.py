@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from conftest import APP, PATIENCE, Home, eventually
 
-from bgtask.app_service import MAX_UNANSWERED_REQUESTS, AppServiceConnection, AppServiceFailure
+from bgtask import _wire
+from bgtask._wire import Channel
+from bgtask.app_service import (
+    MAX_UNANSWERED_REQUESTS,
+    MAX_UNSENT_ANSWERS,
+    AppServiceConnection,
+    AppServiceFailure,
+    _over,
+)
 from bgtask.enums import AppServiceClosedStatus, AppServiceConnectionStatus, AppServiceResponseStatus
 
 SERVICE = "org.example.python.shout"
@@ -91,6 +100,48 @@ async def test_who_cannot_connect_hears_why(app: Home) -> None:
         with pytest.raises(AppServiceFailure) as caught:
             await AppServiceConnection.open(provider, service)
         assert caught.value.status is status and str(caught.value).startswith(status.name)
+
+
+def both_ends() -> tuple[Channel, AppServiceConnection]:
+    """A connection, and at its other end somebody who does as he likes."""
+    here, there = socket.socketpair()
+    return Channel.over(here), AppServiceConnection(_over(there.detach()))
+
+
+async def test_who_asks_and_does_not_read_is_not_heard_any_more() -> None:
+    """What waits to be sent to him is bounded, and nothing of it is lost when he reads."""
+    asks, connection = both_ends()
+    most, asked = 0, 400
+
+    async def serve() -> None:
+        nonlocal most
+        async for request in connection:
+            request.send_response({"large": bytes(10_000)})
+            most = max(most, connection._channel._stream.unsent)
+
+    serving = asyncio.ensure_future(serve())
+    for _number in range(asked):
+        asks.send(_wire.service_request({"large": ("ay", bytes(30_000))}))
+
+    async def held_up() -> bool | None:
+        hears_nothing = most > 0 and connection._channel._stream._reading is None
+        return True if hears_nothing or asks._stream.unsent == 0 else None
+
+    await eventually("nothing is heard any more", held_up)
+    assert MAX_UNSENT_ANSWERS < most <= MAX_UNSENT_ANSWERS + MAX_UNANSWERED_REQUESTS + 1
+    assert asks._stream.unsent > 0
+    for _number in range(asked):
+        answer = await asyncio.wait_for(asks.receive(), PATIENCE)
+        assert answer is not None and answer.kind in ("method_return", "error")
+    asks.close()
+    await asyncio.wait_for(serving, PATIENCE)
+
+
+async def test_a_message_that_no_app_service_sends_ends_the_connection() -> None:
+    asks, connection = both_ends()
+    asks.send(_wire.service_request({"large": ("ay", bytes(_wire.MAX_SERVICE_MESSAGE_BYTES))}))
+    assert await asyncio.wait_for(connection.closed(), PATIENCE) is AppServiceClosedStatus.Unknown
+    asks.close()
 
 
 async def test_a_broker_that_dies_ends_the_connection(app: Home) -> None:

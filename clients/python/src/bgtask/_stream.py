@@ -53,6 +53,7 @@ class Stream:
         """The descriptors that came with what was read; who reads a message takes its own away."""
         self._reading: asyncio.Future[None] | None = None
         self._unsent: deque[tuple[memoryview, list[Descriptor]]] = deque()
+        self._fewer = asyncio.Event()
         self._closing = False
 
     @classmethod
@@ -96,10 +97,22 @@ class Stream:
         if len(self._unsent) == 1:
             self._send()
 
+    @property
+    def unsent(self) -> int:
+        """How many writes the kernel has not taken yet."""
+        return len(self._unsent)
+
+    async def fewer(self) -> None:
+        """Waits until the kernel takes more of what was written, or the connection ends."""
+        self._fewer.clear()
+        if not self._closing:
+            await self._fewer.wait()
+
     def close(self) -> None:
         """Ends the connection. What was written still goes."""
         if not self._closing:
             self._closing = True
+            self._fewer.set()
             self._stop_reading()
             if not self._unsent:
                 self._end()
@@ -144,6 +157,7 @@ class Stream:
 
     def _send(self) -> None:
         """Sends what the kernel takes now, and the rest when it takes more."""
+        self._fewer.set()
         try:
             while self._unsent:
                 data, copies = self._unsent[0]

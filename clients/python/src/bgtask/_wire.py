@@ -7,7 +7,6 @@ socket has no `Hello`, and the channel of a host has no authentication either.
 from __future__ import annotations
 
 import array
-import itertools
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +32,8 @@ MAX_CALL_BYTES = 256 << 10
 """The broker cuts off who sends a longer message."""
 MAX_VALUE_SET_BYTES = 64 << 10
 """Bytes of the arguments of a trigger, as D-Bus marshals them."""
+MAX_SERVICE_MESSAGE_BYTES = 2 * MAX_VALUE_SET_BYTES
+"""Longest message that the other end of an app service may send: a value set, and ample room for its head."""
 _MAX_MESSAGE_BYTES = 128 << 20
 _MAX_LINE_BYTES = 8192
 _HEAD_BYTES = 16
@@ -64,9 +65,10 @@ class Received:
 class Channel:
     """One connection, whichever way it was made."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, longest: int = _MAX_MESSAGE_BYTES) -> None:
         self._stream = stream
-        self._serials = itertools.count(1)
+        self._longest = longest
+        self._serial = 0
 
     @classmethod
     async def connect(cls, path: str) -> Self:
@@ -80,24 +82,33 @@ class Channel:
         return cls(stream)
 
     @classmethod
-    def over(cls, connected: socket.socket) -> Self:
-        """Takes over a socket whose first byte is the first message."""
-        return cls(Stream(connected))
+    def over(cls, connected: socket.socket, longest: int = _MAX_MESSAGE_BYTES) -> Self:
+        """Takes over a socket whose first byte is the first message; at its other end is one that sends none of more bytes."""
+        return cls(Stream(connected), longest)
 
     def send(self, message: Any) -> int:
         """Sends a message after those before it, and gives its serial number."""
-        data, descriptors = _serialised(message, serial := next(self._serials))
+        data, descriptors = _serialised(message, self._serial + 1)
         try:
             self._stream.write(data, descriptors)
         except OSError as error:
             raise LimitReachedError(f"a descriptor cannot be handed over: {error.strerror}") from error
-        return serial
+        self._serial += 1
+        return self._serial
+
+    def is_sent(self, serial: int) -> bool:
+        """Whether the kernel has all of a message."""
+        return serial <= self._serial - self._stream.unsent
+
+    async def goes_on(self) -> None:
+        """Waits until more of what was sent is with the kernel, or the connection ends."""
+        await self._stream.fewer()
 
     async def receive(self) -> Received | None:
         """The next message; `None` at the end."""
         try:
             head = await self._stream.read(_HEAD_BYTES)
-            data = head + await self._stream.read(_size(head) - _HEAD_BYTES)
+            data = head + await self._stream.read(_size(head, self._longest) - _HEAD_BYTES)
         except (EOFError, OSError):
             return None
         return _read(data, self._stream)
@@ -134,13 +145,13 @@ def _serialised(message: Any, serial: int) -> tuple[bytes, array.array[int]]:
     return data, descriptors
 
 
-def _size(head: bytes) -> int:
+def _size(head: bytes, longest: int) -> int:
     try:
         size = int(calc_msg_size(head))
     except Exception as error:
         raise ChannelError("what came is no D-Bus message") from error
-    if not _HEAD_BYTES <= size <= _MAX_MESSAGE_BYTES:
-        raise ChannelError(f"a message of {size} bytes came")
+    if not _HEAD_BYTES <= size <= longest:
+        raise ChannelError(f"a message of {size} bytes came, and {longest} are the most")
     return size
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ __all__ = [
 MAX_UNANSWERED_REQUESTS = 64
 """Most requests one end of a connection has from the other without having answered them. One more is refused with
 `AppServiceResponseStatus.ResourceLimitsExceeded`."""
+MAX_UNSENT_ANSWERS = MAX_UNANSWERED_REQUESTS
+"""Most answers and refusals that wait to be sent, because the other end does not read: with more nothing is heard until some are.
+An end that waits for its answers never causes more."""
 _TOO_LARGE = "the answer is larger than a message may be"
 
 
@@ -70,6 +74,7 @@ class AppServiceConnection:
         self._pending: dict[int, asyncio.Future[Received]] = {}
         self._requests: asyncio.Queue[AppServiceRequest | None] = asyncio.Queue()
         self._unanswered = 0
+        self._unsent_answers: deque[int] = deque()
         self._closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
         self._hearing = asyncio.create_task(self._hear(), name="bgtask app service")
 
@@ -87,7 +92,7 @@ class AppServiceConnection:
         if status is not AppServiceConnectionStatus.Success:
             raise AppServiceFailure(status, why)
         connection, lifeline = ends
-        return cls(Channel.over(socket.socket(fileno=connection.take())), lifeline)
+        return cls(_over(connection.take()), lifeline)
 
     async def send_message(self, message: Mapping[str, Value]) -> dict[str, Any]:
         """Sends a message and waits for its answer, for as long as the connection lasts. The other end takes messages in the order
@@ -173,6 +178,7 @@ class AppServiceConnection:
                     status = _of_number(message.body[0])
                     break
                 self._heard(message)
+                await self._answers_go()
         except ChannelError:
             pass
         finally:
@@ -201,7 +207,20 @@ class AppServiceConnection:
 
     def _refuse(self, call: Received, name: str, text: str) -> None:
         if call.expects_reply and not self._closed.done():
-            self._channel.send(_wire.refusal(call, name, text))
+            self._answer(_wire.refusal(call, name, text))
+
+    def _answer(self, answer: Any) -> None:
+        """Never waits; whoever asks too much without reading does, in `_answers_go`."""
+        self._unsent_answers.append(self._channel.send(answer))
+
+    async def _answers_go(self) -> None:
+        """Waits while too many answers do: nobody makes this end keep more by asking, and not reading."""
+        while True:
+            while self._unsent_answers and self._channel.is_sent(self._unsent_answers[0]):
+                self._unsent_answers.popleft()
+            if len(self._unsent_answers) <= MAX_UNSENT_ANSWERS or self._closed.done():
+                return
+            await self._channel.goes_on()
 
     def _gone(self) -> AppServiceFailure:
         return AppServiceFailure(
@@ -238,7 +257,7 @@ class AppServiceRequest:
             raise
         self._done()
         if not self._connection._closed.done():
-            self._connection._channel.send(answer)
+            self._connection._answer(answer)
 
     def _refuse(self, name: str, text: str) -> None:
         call = self._done()
@@ -277,11 +296,15 @@ class AppServiceTriggerDetails:
         taken = instance._take_socket()
         if taken is None:
             raise InvalidArgumentError("the connection of this activation was taken already: take it once")
-        connection = AppServiceConnection(Channel.over(socket.socket(fileno=taken)))
+        connection = AppServiceConnection(_over(taken))
         loop = asyncio.get_running_loop()
         instance._on_notice(lambda _reason: loop.call_soon_threadsafe(connection._stop))
         instance._holds(lambda ok: connection._close(_at_end(instance.cancellation_reason, ok)))
         return cls(name, details.get("caller"), connection)
+
+
+def _over(connected: int) -> Channel:
+    return Channel.over(socket.socket(fileno=connected), _wire.MAX_SERVICE_MESSAGE_BYTES)
 
 
 def _at_end(cancelled: Reason | None, ok: bool) -> Closed:
