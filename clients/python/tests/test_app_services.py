@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +14,13 @@ import pytest
 from conftest import APP, PATIENCE, Home, eventually
 
 from bgtask import _wire
-from bgtask._wire import Channel
+from bgtask._wire import Channel, Received
 from bgtask.app_service import (
     MAX_UNANSWERED_REQUESTS,
     MAX_UNSENT_ANSWERS,
     AppServiceConnection,
     AppServiceFailure,
+    AppServiceRequest,
     _over,
 )
 from bgtask.enums import AppServiceClosedStatus, AppServiceConnectionStatus, AppServiceResponseStatus
@@ -142,6 +145,43 @@ async def test_a_message_that_no_app_service_sends_ends_the_connection() -> None
     asks.send(_wire.service_request({"large": ("ay", bytes(_wire.MAX_SERVICE_MESSAGE_BYTES))}))
     assert await asyncio.wait_for(connection.closed(), PATIENCE) is AppServiceClosedStatus.Unknown
     asks.close()
+
+
+async def test_a_message_that_another_thread_gives_up_is_refused_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEI-2: collecting what is of no use any more happens on any thread."""
+    asks, connection = both_ends()
+    asks.send(_wire.service_request({"say": ("s", "x")}))
+    refuse, threads = connection._refuse, []
+
+    def refused(call: Received, name: str, text: str) -> None:
+        threads.append(threading.current_thread())
+        refuse(call, name, text)
+
+    monkeypatch.setattr(connection, "_refuse", refused)
+    having = [await asyncio.wait_for(connection.next_request(), PATIENCE)]
+    await asyncio.to_thread(having.clear)
+    answer = await asyncio.wait_for(asks.receive(), PATIENCE)
+    assert answer is not None and answer.error_name == "org.bgtask.Error.Failed"
+    assert threads == [threading.current_thread()] and connection._unanswered == 0
+    connection.close()
+    asks.close()
+
+
+def test_a_message_that_outlives_its_loop_is_given_up_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked_once() -> AppServiceRequest | None:
+        asks, connection = both_ends()
+        asks.send(_wire.service_request({"say": ("s", "x")}))
+        request = await asyncio.wait_for(connection.next_request(), PATIENCE)
+        asks.close()
+        return request
+
+    having = [asyncio.run(asked_once())]
+    assert having != [None]
+    failures: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", failures.append)
+    having.clear()
+    gc.collect()
+    assert [one for one in failures if "AppServiceRequest" in str(one)] == []
 
 
 async def test_a_broker_that_dies_ends_the_connection(app: Home) -> None:

@@ -209,6 +209,10 @@ class AppServiceConnection:
         if call.expects_reply and not self._closed.done():
             self._answer(_wire.refusal(call, name, text))
 
+    def _given_up(self, call: Received) -> None:
+        self._unanswered -= 1
+        self._refuse(call, "Failed", "the message was taken and not answered")
+
     def _answer(self, answer: Any) -> None:
         """Never waits; whoever asks too much without reading does, in `_answers_go`."""
         self._unsent_answers.append(self._channel.send(answer))
@@ -271,7 +275,11 @@ class AppServiceRequest:
         return call
 
     def __del__(self) -> None:
-        self._refuse("Failed", "the message was taken and not answered")
+        """On whichever thread gives it up, or collects what is of no use any more."""
+        call, self._call = self._call, None
+        if call is not None:
+            with suppress(RuntimeError):  # The loop has ended, and with it the connection.
+                self._connection._closed.get_loop().call_soon_threadsafe(self._connection._given_up, call)
 
 
 @dataclass(frozen=True)
