@@ -140,10 +140,60 @@ async def test_who_asks_and_does_not_read_is_not_heard_any_more() -> None:
     await asyncio.wait_for(serving, PATIENCE)
 
 
-async def test_a_message_that_no_app_service_sends_ends_the_connection() -> None:
+async def test_a_message_that_no_app_service_sends_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
     asks, connection = both_ends()
     asks.send(_wire.service_request({"large": ("ay", bytes(_wire.MAX_SERVICE_MESSAGE_BYTES))}))
     assert await asyncio.wait_for(connection.closed(), PATIENCE) is AppServiceClosedStatus.Unknown
+    assert "131072 are the most" in caplog.text
+    asks.close()
+
+
+async def refusal_of(asks: Channel) -> object:
+    """Why the next message has no answer."""
+    refusal = await asyncio.wait_for(asks.receive(), PATIENCE)
+    assert refusal is not None and refusal.error_name == "org.bgtask.Error.Failed"
+    return refusal.body[0]
+
+
+async def test_a_text_that_cannot_be_sent_is_told_to_both_ends() -> None:
+    """NEI-2: D-Bus has no NUL in its texts, and no half of a surrogate pair."""
+    asks, connection = both_ends()
+    for wrong in ({"text": "\0" * 60_000}, {"\0": 1}, {"in": {"list": ["\udc80"]}}, {"\udc80": 1}):
+        assert await status_of(connection, wrong) is AppServiceResponseStatus.Failure
+        asks.send(_wire.service_request({}))
+        request = await asyncio.wait_for(connection.next_request(), PATIENCE)
+        assert request is not None
+        with pytest.raises(AppServiceFailure) as caught:
+            request.send_response(wrong)
+        assert caught.value.status is AppServiceResponseStatus.Failure
+        why = await refusal_of(asks)
+        assert "NUL" in str(why) or "surrogate" in str(why)
+        assert len(str(why).encode()) <= _wire.MAX_FAILURE_BYTES
+    connection.close()
+    asks.close()
+
+
+async def test_a_task_that_was_told_to_stop_has_no_more_messages() -> None:
+    """NEI-2, CAN-1: neither those that wait, nor those that come. One that closed its connection still has what waits."""
+    asks, connection = both_ends()
+    for _number in range(3):
+        asks.send(_wire.service_request({}))
+    assert await asyncio.wait_for(connection.next_request(), PATIENCE) is not None
+    connection._stop()
+    assert await connection.next_request() is None
+    asks.send(_wire.service_request({}))
+    whys = [await refusal_of(asks) for _number in range(4)]
+    assert sum("told to stop" in str(why) for why in whys) == 3, "the first was taken"
+    assert await connection.next_request() is None and connection._unanswered == 0
+    connection.close()
+    asks.close()
+
+    asks, connection = both_ends()
+    asks.send(_wire.service_request({}))
+    asks.send(_wire.service_closed(AppServiceClosedStatus.Completed))
+    assert await asyncio.wait_for(connection.closed(), PATIENCE) is AppServiceClosedStatus.Completed
+    assert await connection.next_request() is not None
+    assert await connection.next_request() is None
     asks.close()
 
 

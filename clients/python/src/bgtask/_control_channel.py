@@ -176,7 +176,9 @@ def _copied(transport: Transport) -> socket.socket:
             case errno.EBADF:
                 raise InvalidArgumentError("the connection is closed: give the channel one that is open") from None
             case errno.ENOTSOCK:
-                raise SocketWrongKindError("what the channel was given is no socket, and only sockets are watched") from None
+                raise SocketWrongKindError(
+                    "what the channel was given is no socket, and only sockets are watched"
+                ) from None
         raise LimitReachedError(f"the connection cannot be copied: {error.strerror}") from None
     copy.take()
     return made

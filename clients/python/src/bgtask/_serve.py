@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from . import _wire
-from ._wire import Channel, Received
+from ._wire import MAX_FAILURE_BYTES, Channel, Received
 from .enums import BackgroundTaskCancellationReason as Reason
 from .errors import Error
 from .task_instance import CancelNotice, InstanceFacts, RegisteredTask, TaskInstance
@@ -36,8 +36,6 @@ Of more, the latest replaces the one before it.
 """
 PROGRESS_INTERVAL = 0.1
 """Seconds."""
-MAX_FAILURE_BYTES = 4096
-"""Longest text about the failure of a task that is passed on; a longer one is cut."""
 
 
 class BackgroundTask(Protocol):
@@ -271,7 +269,7 @@ class Server:
 
     def _refuse(self, call: Received, name: str, text: str) -> None:
         if call.expects_reply:
-            self._outbox.send(_wire.refusal(call, name, _cut(text)))
+            self._outbox.send(_wire.refusal(call, name, text))
 
 
 class _Outbox:
@@ -415,16 +413,8 @@ def _told(error: BaseException) -> str:
             words, cause = f"{words}: {_words(cause)}", cause.__cause__
     except Exception as second:  # The words of an exception are the task's own code too.
         words = f"the task raised {type(error).__name__}, which raised {type(second).__name__} when it was told"
-    return _cut(words)
+    return words
 
 
 def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".removesuffix(": ")
-
-
-def _cut(text: str) -> str:
-    mark = " […]"
-    data = text.encode("utf-8", "replace")
-    if len(data) > MAX_FAILURE_BYTES:
-        data = data[: MAX_FAILURE_BYTES - len(mark.encode())].decode("utf-8", "ignore").encode() + mark.encode()
-    return data.decode()

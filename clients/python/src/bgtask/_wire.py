@@ -32,6 +32,8 @@ MAX_CALL_BYTES = 256 << 10
 """The broker cuts off who sends a longer message."""
 MAX_VALUE_SET_BYTES = 64 << 10
 """Bytes of the arguments of a trigger, as D-Bus marshals them."""
+MAX_FAILURE_BYTES = 4096
+"""Longest text about the failure of a task, or of a message to it, that is passed on; a longer one is cut."""
 MAX_SERVICE_MESSAGE_BYTES = 2 * MAX_VALUE_SET_BYTES
 """Longest message that the other end of an app service may send: a value set, and ample room for its head."""
 _MAX_MESSAGE_BYTES = 128 << 20
@@ -180,7 +182,7 @@ def _read(data: bytes, stream: Stream) -> Received:
 
 def call(member: str, signature: str = "", *body: Any, reply: bool = True) -> Any:
     """A call of a method of the broker."""
-    _check_texts(member, body)
+    check_texts(member, body)
     # The socket has one peer, but jeepney wants a name; the broker takes its own.
     message = new_method_call(DBusAddress(BROKER_PATH, BROKER_NAME, BROKER_INTERFACE), member, signature or None, body)
     if not reply:
@@ -194,14 +196,12 @@ def host_signal(member: str, signature: str, *body: Any) -> Any:
 
 
 def service_request(message: Variants) -> Any:
-    """A message over a connection to an app service."""
-    _check_texts("Request", message)
+    """A message over a connection to an app service; its texts were checked, as those of an answer."""
     return new_method_call(_SERVICE, "Request", "a{sv}", (dict(message),))
 
 
 def service_answer(to: Received, message: Variants) -> Any:
     """The answer to one."""
-    _check_texts("an answer", message)
     return new_method_return(to.message, "a{sv}", (dict(message),))
 
 
@@ -217,7 +217,7 @@ def answer(to: Received) -> Any:
 
 def refusal(to: Received, name: str, text: str) -> Any:
     """The error reply to a call."""
-    return new_error(to.message, f"org.bgtask.Error.{name}", "s", (text.replace("\0", "\N{SYMBOL FOR NULL}"),))
+    return new_error(to.message, f"org.bgtask.Error.{name}", "s", (_cut(text.replace("\0", "\N{SYMBOL FOR NULL}")),))
 
 
 def bytes_of(values: Variants) -> int:
@@ -230,22 +230,30 @@ def plain(variants: Variants) -> dict[str, Any]:
     return {name: value for name, (_signature, value) in variants.items()}
 
 
-def _check_texts(member: str, value: Any) -> None:
+def _cut(text: str) -> str:
+    mark = " […]"
+    data = text.encode("utf-8", "replace")
+    if len(data) > MAX_FAILURE_BYTES:
+        data = data[: MAX_FAILURE_BYTES - len(mark.encode())].decode("utf-8", "ignore").encode() + mark.encode()
+    return data.decode()
+
+
+def check_texts(member: str, value: Any) -> None:
     """D-Bus texts are UTF-8 without NUL; the broker cuts off who sends others."""
     if isinstance(value, str):
         if "\0" in value:
-            raise InvalidArgumentError(f"{member}: the text {value!r} has a NUL character, which D-Bus cannot carry")
+            raise InvalidArgumentError(f"{member}: a NUL character, which D-Bus cannot carry, is in the text {value!r}")
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidArgumentError(f"{member}: the text {value!r} has half a surrogate pair") from None
+            raise InvalidArgumentError(f"{member}: half a surrogate pair is in the text {value!r}") from None
     elif isinstance(value, Mapping):
         for key, one in value.items():
-            _check_texts(member, key)
-            _check_texts(member, one)
+            check_texts(member, key)
+            check_texts(member, one)
     elif isinstance(value, (tuple, list)):
         for one in value:
-            _check_texts(member, one)
+            check_texts(member, one)
 
 
 def member_of(message: Any) -> str:

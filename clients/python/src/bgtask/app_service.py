@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import _wire
+from ._events import log
 from ._session import Session
 from ._stream import Descriptor
 from ._wire import Channel, ChannelError, Received
@@ -51,6 +52,7 @@ MAX_UNSENT_ANSWERS = MAX_UNANSWERED_REQUESTS
 """Most answers and refusals that wait to be sent, because the other end does not read: with more nothing is heard until some are.
 An end that waits for its answers never causes more."""
 _TOO_LARGE = "the answer is larger than a message may be"
+_STOPPED = "the task was told to stop, and takes no messages any more"
 
 
 class AppServiceFailure(Error):
@@ -73,6 +75,7 @@ class AppServiceConnection:
         self._lifeline = lifeline
         self._pending: dict[int, asyncio.Future[Received]] = {}
         self._requests: asyncio.Queue[AppServiceRequest | None] = asyncio.Queue()
+        self._stopped = False
         self._unanswered = 0
         self._unsent_answers: deque[int] = deque()
         self._closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
@@ -98,8 +101,9 @@ class AppServiceConnection:
         """Sends a message and waits for its answer, for as long as the connection lasts. The other end takes messages in the order
         in which they were sent.
 
-        `AppServiceFailure`, whose `status` is an `AppServiceResponseStatus`: `Failure` (it was taken and not answered),
-        `MessageSizeTooLarge`, `ResourceLimitsExceeded` or `Unknown` (the connection ended first).
+        `AppServiceFailure`, whose `status` is an `AppServiceResponseStatus`: `Failure` (it was taken and not answered, or holds
+        what cannot be sent: no value, or a text with NUL), `MessageSizeTooLarge`, `ResourceLimitsExceeded` or `Unknown` (the
+        connection ended first).
         """
         call = _wire.service_request(_written(message))
         if self._closed.done():
@@ -164,10 +168,15 @@ class AppServiceConnection:
         for answered in self._pending.values():
             if not answered.done():
                 answered.set_exception(EOFError())
-        self._stop()
+        # After what has come before.
+        self._requests.put_nowait(None)
 
     def _stop(self) -> None:
-        """No request is given out any more."""
+        """The task was told to stop: nothing is given out any more, and nothing taken in."""
+        self._stopped = True
+        while not self._requests.empty():
+            if (request := self._requests.get_nowait()) is not None:
+                request._refuse("Failed", _STOPPED)
         self._requests.put_nowait(None)
 
     async def _hear(self) -> None:
@@ -179,8 +188,8 @@ class AppServiceConnection:
                     break
                 self._heard(message)
                 await self._answers_go()
-        except ChannelError:
-            pass
+        except ChannelError as error:
+            log.warning("a connection to an app service ends, as what came cannot be read: %s", error)
         finally:
             self._end(status)
 
@@ -195,6 +204,8 @@ class AppServiceConnection:
     def _take_in(self, call: Received) -> None:
         if (call.member, call.signature) != ("Request", "a{sv}"):
             return self._refuse(call, "Failed", "a connection to an app service has the method Request, of a{sv}")
+        if self._stopped:
+            return self._refuse(call, "Failed", _STOPPED)
         if self._unanswered >= MAX_UNANSWERED_REQUESTS:
             text = f"{MAX_UNANSWERED_REQUESTS} messages wait for an answer already: wait for some of them"
             return self._refuse(call, "LimitReached", text)
@@ -336,6 +347,7 @@ def _of_number(number: int) -> Closed:
 def _written(message: Mapping[str, Value]) -> dict[str, tuple[str, Any]]:
     try:
         wire = set_to_wire(message)
+        _wire.check_texts("the message", wire)
     except ValueError as error:
         raise AppServiceFailure(AppServiceResponseStatus.Failure, str(error)) from None
     if (size := _wire.bytes_of(wire)) > _wire.MAX_VALUE_SET_BYTES:

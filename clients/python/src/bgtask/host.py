@@ -36,7 +36,6 @@ from uuid import UUID
 from ._serve import (
     CANCEL_GRACE,
     HOST_FD,
-    MAX_FAILURE_BYTES,
     MAX_INSTANCES,
     MAX_QUEUED_PROGRESS,
     PROGRESS_INTERVAL,
@@ -46,7 +45,7 @@ from ._serve import (
     Server,
 )
 from ._session import is_host
-from ._wire import Channel, ChannelError
+from ._wire import MAX_FAILURE_BYTES, Channel, ChannelError
 from .errors import InvalidArgumentError, NoBrokerError
 
 __all__ = [
