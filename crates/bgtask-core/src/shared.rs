@@ -42,7 +42,7 @@ impl Shared {
     }
 }
 
-/// Values of one type, each once, for as long as somebody else has it.
+/// Values of one type, each once. Those that nobody else has any more go when there are many.
 #[derive(Debug)]
 struct Kept<T: ?Sized> {
     kept: BTreeSet<Arc<T>>,

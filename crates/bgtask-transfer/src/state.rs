@@ -22,7 +22,7 @@ pub struct State {
     pub status: Option<u16>,
     /// How often in a row it was the server's fault, without a byte of progress.
     pub faults: u32,
-    /// How often it had to begin anew because the file was another one.
+    /// How often it had to begin anew: the file was another one, or the server had forgotten what it had.
     pub restarts: u32,
     /// What went wrong last: why it failed, or what it waits for.
     pub error: Option<String>,

@@ -114,7 +114,8 @@ impl WriteHalf for Writing {
     async fn sendmsg(&mut self, buffer: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
         match send(&self.0, buffer, fds) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Watched for as long as there is no room, and as a copy: the runtime watches a descriptor for one thing.
+                // Watched for as long as there is no room, and as a copy: the runtime watches a descriptor for one thing. Without a
+                // descriptor for it, who does not read is cut off.
                 let copy = watch(Arc::new(self.0.try_clone()?), Interest::WRITABLE)?;
                 copy.async_io(Interest::WRITABLE, |socket| send(socket, buffer, fds)).await
             }

@@ -1,6 +1,7 @@
 //! A broker with an app whose task is for sockets.
 
 use std::fs;
+use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -103,4 +104,12 @@ pub(crate) fn connection() -> (TcpStream, TcpStream) {
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     peer.set_write_timeout(Some(PATIENCE)).unwrap();
     (listener.accept().unwrap().0, peer)
+}
+
+/// Whether nobody has the other end of a connection any more; nothing may be left to read.
+pub(crate) fn is_closed(peer: &mut TcpStream) -> bool {
+    match peer.read(&mut [0; 1]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
 }

@@ -23,17 +23,18 @@ broker_is active
 second=$(process)
 [ "$second" != 0 ] && [ "$second" != "$first" ]
 eventually told mail '"content": ?"good morning"'
-[ "$(runs mail)" = 1 ]
+eventually ran_times mail 1
 
 # While it runs, and after it was killed: systemd starts it again, whoever comes first.
 echo "good day" >&"${DISTRIBUTOR[1]}"
 hears taken
 eventually told mail '"content": ?"good day"'
+eventually ran_times mail 2
 as_user systemctl --user kill --signal=KILL bgtask
 echo "good evening" >&"${DISTRIBUTOR[1]}"
 hears taken
 eventually told mail '"content": ?"good evening"'
-ran_times mail 3
+eventually ran_times mail 3
 
 forget mail
 as_user bgtask push close org.bgtask.Commands

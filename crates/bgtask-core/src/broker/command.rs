@@ -42,21 +42,21 @@ impl Core {
     /// What is paused wakes nobody and watches no path; resumed, it goes on with what comes from then on.
     pub(super) fn set_paused(&mut self, id: TaskId, paused: bool) -> Result<Reply, Refusal> {
         self.commanded(id)?;
+        if self.tasks.get(id).is_some_and(|task| task.registration.paused == paused) {
+            return Ok(Reply::Set);
+        }
         // What happens while it is off does not concern it, however late it comes to it.
         if paused {
             self.fire_owed(id);
-        } else {
-            self.spare(id);
         }
         let registration = &mut self.tasks.get_mut(id).expect("it is a command").registration;
         let fired = registration.fires();
-        if std::mem::replace(&mut registration.paused, paused) == paused {
-            return Ok(Reply::Set);
-        }
+        registration.paused = paused;
         if fired {
             self.unlisten(id);
         }
         if !paused {
+            self.spare(id);
             self.skip_missed(id);
             self.listen(id);
         }

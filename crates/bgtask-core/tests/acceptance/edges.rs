@@ -152,6 +152,34 @@ fn who_was_paused_at_the_edge_has_not_fired() {
     assert_eq!((fired[&task], fired.values().sum::<usize>()), (1, 2 * MANY - 1), "{fired:?}");
 }
 
+/// The same with an event, which nobody hears who is switched off.
+#[test]
+fn who_was_paused_at_an_event_has_not_fired() {
+    let mut broker = Broker::of_commands();
+    for number in 0..MANY {
+        broker.add(command(&format!("task-{number}"), listener("").trigger));
+    }
+    raise(&mut broker).expect("raised");
+    let task = owed(&broker);
+    broker.goes_on();
+    broker.pause(task, true);
+    raise(&mut broker).expect("raised");
+    broker.pause(task, false);
+    broker.goes_on();
+    let fired = fired(&broker);
+    assert_eq!((fired[&task], fired.values().sum::<usize>()), (1, 2 * MANY - 1), "{fired:?}");
+}
+
+/// To switch on what is on changes nothing, as a new broker does with the command of every task file.
+#[test]
+fn who_is_switched_on_already_is_still_owed() {
+    let mut broker = commands();
+    let task = owed(&broker);
+    broker.pause(task, false);
+    broker.goes_on();
+    assert_eq!(fired(&broker).into_values().collect::<Vec<_>>(), [1; MANY]);
+}
+
 #[test]
 fn more_edges_than_are_kept_are_not_divided() {
     let mut broker = crowd(MANY);

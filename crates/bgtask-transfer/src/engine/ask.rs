@@ -27,6 +27,9 @@ use crate::Order;
 use crate::fault::Fault;
 use crate::order::{MAX_URI_BYTES, check_uri};
 
+/// So much of a wrong place is shown.
+const MAX_SHOWN_CHARS: usize = 200;
+
 /// What servers are told about who asks.
 const AGENT: &str = concat!("bgtask/", env!("CARGO_PKG_VERSION"));
 
@@ -246,12 +249,13 @@ fn redirect(status: StatusCode, headers: &HeaderMap, from: &Uri) -> Result<Optio
 
 /// The place that an answer names.
 pub(super) fn located(headers: &HeaderMap, from: &Uri) -> Result<Uri, Fault> {
-    let location = super::answer::text(headers, LOCATION).filter(|location| location.len() <= MAX_URI_BYTES);
-    let next = location.and_then(|location| join(from, location));
+    let location = super::answer::text(headers, LOCATION);
+    let next = location.filter(|location| location.len() <= MAX_URI_BYTES).and_then(|location| join(from, location));
     let next = next.and_then(|next| check_uri(next).ok());
     let next = next.ok_or_else(|| {
         let host = from.host().unwrap_or_default();
-        Fault::server(format!("{host} points to {:?}, which is nothing that can be asked", location.unwrap_or("")))
+        let location: String = location.unwrap_or_default().chars().take(MAX_SHOWN_CHARS).collect();
+        Fault::server(format!("{host} points to {location:?}, which is nothing that can be asked"))
     })?;
     if from.scheme_str() == Some("https") && next.scheme_str() == Some("http") {
         return Err(Fault::Final(format!("{from} points to {next}, from a safe connection to one that is not")));

@@ -24,7 +24,7 @@ pub const CHUNK: usize = 64 * 1024;
 pub const MAX_REDIRECTS: usize = 10;
 /// How often in a row, without a byte of progress, a server may be at fault.
 pub const MAX_SERVER_FAULTS: u32 = 20;
-/// How often a download begins anew because the file was another one by then.
+/// How often a transfer begins anew: the file was another one by then, or the server has forgotten what it had.
 pub const MAX_RESTARTS: u32 = 10;
 
 /// The patience of the engine. The defaults are what the broker's transfers have.

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use hyper::body::Incoming;
@@ -43,7 +43,14 @@ impl Carrier<'_> {
             }
         };
         self.progressed(done);
-        if done < total { self.give_rest(&place, done, total).await } else { Ok(()) }
+        if done < total {
+            self.give_rest(&place, done, total).await?;
+        }
+        if self.source()? == (total, modified) {
+            Ok(())
+        } else {
+            Err(self.begin_anew("the file has changed meanwhile"))
+        }
     }
 
     /// How long the file is and when it was changed last: with another one the server's beginning is of no use.
@@ -89,6 +96,7 @@ impl Carrier<'_> {
         let path = &self.order.file;
         let taken = Arc::new(AtomicU64::new(done));
         let body = || {
+            taken.store(done, Ordering::Relaxed);
             let cannot = |error| Fault::file("cannot read", path, &error);
             let mut file = File::open(path).map_err(cannot)?;
             file.seek(SeekFrom::Start(done)).map_err(cannot)?;
@@ -97,7 +105,10 @@ impl Carrier<'_> {
         let media = (CONTENT_TYPE, "application/offset+octet-stream".to_owned());
         let headers = with_version(&[(OFFSET, done.to_string()), media]);
         let asking = Asking { to: Some(place), method: Some(Method::PATCH), headers: &headers };
-        let (uri, response) = self.give(asking, body, &taken).await?;
+        let asked = self.give(asking, body, &taken).await;
+        // What was given is not what was taken: only the server knows.
+        self.state.done = done;
+        let (uri, response) = asked?;
         self.state.status = Some(response.status().as_u16());
         match (response.status(), number(response.headers(), OFFSET)) {
             (status, Some(has)) if status.is_success() && has == total => {

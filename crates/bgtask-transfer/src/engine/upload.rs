@@ -32,14 +32,15 @@ impl Carrier<'_> {
             let file = File::open(path).map_err(cannot)?;
             Ok(Outgoing::File { file, left: total, taken: Arc::clone(&taken) })
         };
-        let (uri, response) = self.give(Asking::default(), body, &taken).await?;
+        let asked = self.give(Asking::default(), body, &taken).await;
+        // What was given is not what was taken: only the answer tells.
+        self.state.done = 0;
+        let (uri, response) = asked?;
         self.state.status = Some(response.status().as_u16());
         if response.status().is_success() {
             self.progressed(total);
             return Ok(());
         }
-        // What was given was not taken.
-        self.state.done = 0;
         Err(answer::refused(response.status(), response.headers(), &uri))
     }
 

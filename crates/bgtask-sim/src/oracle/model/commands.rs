@@ -55,6 +55,9 @@ impl Model {
         if self.command(task).is_none() {
             return Answer::Refused;
         }
+        if self.registrations[&task].paused == paused {
+            return Answer::Exactly(Reply::Set);
+        }
         let now = self.now.wall;
         if paused {
             self.is_reached_first(task, owed);
@@ -62,13 +65,11 @@ impl Model {
             self.is_spared(task);
         }
         let its = self.registrations.get_mut(&task).expect("it is listed");
-        if its.paused != paused {
-            its.paused = paused;
-            owed.paused = Some((task, paused));
-            // What came meanwhile is past.
-            if !paused && let Some(due) = its.due.filter(|due| *due <= now) {
-                self.is_due_again(task, due, owed);
-            }
+        its.paused = paused;
+        owed.paused = Some((task, paused));
+        // What came meanwhile is past.
+        if !paused && let Some(due) = its.due.filter(|due| *due <= now) {
+            self.is_due_again(task, due, owed);
         }
         Answer::Exactly(Reply::Set)
     }

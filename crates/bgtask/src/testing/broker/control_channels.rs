@@ -117,8 +117,7 @@ impl TestBroker {
     fn run_app(&mut self, app: &AppId) -> Result<(), Error> {
         let client = *self.clients.get(app).ok_or_else(|| self.no_such_app(app))?;
         if !self.running.contains_key(app) {
-            // It is told again what it has not handled.
-            self.heard.completions.retain(|one| one.app != *app);
+            self.hears_anew(app);
             self.tell(Input::Attach { client, app: app.clone(), activates: true });
         }
         Ok(())
@@ -139,9 +138,14 @@ impl TestBroker {
             let _its_exit = self.processes.kill(host);
         }
         if let Some(client) = self.clients.remove(app) {
-            self.heard.completions.retain(|one| one.app != *app);
+            self.hears_anew(app);
             self.tell(Input::Detach(client));
         }
+    }
+
+    /// Who attaches is told again what it has not handled.
+    pub(super) fn hears_anew(&mut self, app: &AppId) {
+        self.heard.completions.retain(|one| one.app != *app);
     }
 
     fn no_such_app(&self, app: &AppId) -> Error {

@@ -257,7 +257,8 @@ impl TestBroker {
         Ok(id.to_string())
     }
 
-    /// Removes an app: its tasks are unregistered, and what runs is told to stop with `Uninstall` (RE-8).
+    /// Removes an app: its tasks are unregistered, and what runs is told to stop with `Uninstall` (RE-8). The process of an app that
+    /// runs by itself ends at once.
     ///
     /// # Errors
     ///

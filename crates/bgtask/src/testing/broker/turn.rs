@@ -174,6 +174,7 @@ impl TestBroker {
         };
         self.running.remove(&app);
         let _its_exit = self.processes.kill(host);
+        self.hears_anew(&app);
         let new = ClientId(self.number());
         let gone = self.clients.insert(app.clone(), new).map(Input::Detach);
         gone.into_iter().chain([Input::Attach { client: new, app, activates: false }]).collect()
