@@ -126,6 +126,20 @@ async def test_another_life_of_the_app_finds_its_transfer(broker: Home, server: 
     assert film.file.read_bytes() == FILM
 
 
+async def test_all_who_wait_for_a_transfer_hear_its_end(broker: Home, server: tuple[str, type[Server]]) -> None:
+    """Q-21: whoever is the first forgets it."""
+    uri, it = server
+    film = BackgroundDownloader().create_download(f"{uri}/slow", folder(broker) / "film")
+    await film.start()
+    told: list[asyncio.Queue[BackgroundTransferProgress]] = [asyncio.Queue() for _ in range(3)]
+    waiting = asyncio.gather(*(film.attach_async(one.put_nowait) for one in told))
+    for one in told:
+        await take(one)
+    it.go_on.set()
+    await asyncio.wait_for(waiting, PATIENCE)
+    assert film.file.read_bytes() == FILM and await BackgroundDownloader.get_current_downloads() == []
+
+
 async def test_what_will_never_arrive_is_told(broker: Home, server: tuple[str, type[Server]]) -> None:
     uri, _it = server
     none = BackgroundDownloader().create_download(f"{uri}/none", folder(broker) / "none")

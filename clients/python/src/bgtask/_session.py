@@ -195,7 +195,8 @@ class Session:
                 await self._gone(link)
 
     async def order(self, message: Any) -> tuple[Any, ...]:
-        """Calls something that must not be done twice."""
+        """Calls something that must not be done twice. Where it is cancelled it may be done all the same, and a descriptor in its
+        answer is closed."""
         return await self._once(message, CALL_TIMEOUT)
 
     async def consult(self, message: Any) -> tuple[Any, ...]:

@@ -193,7 +193,8 @@ class ControlChannelTrigger(EventTrigger):
 
 @dataclass(frozen=True, kw_only=True)
 class PushNotificationTrigger(EventTrigger):
-    """Fires when a server pushes a message to the app's channel, which `bgtask push open` opens.
+    """Fires when a server pushes a message to the app's channel, which `PushNotificationChannelManager` opens, and `bgtask push open`
+    for the user's commands.
 
     Events: `content` or, where the payload is no text, `bytes`; `channel`; `headers`.
     """

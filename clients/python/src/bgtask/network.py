@@ -80,6 +80,9 @@ async def transfer_ownership(
     `SocketIdTakenError`: the broker has one of this id (SOC-10). `UnknownTaskError`: the task is gone, or another app's.
     `SocketWrongKindError`: it is not connected, or no such socket. `LimitReachedError`: the app has too many, or the context is too
     long. `ConnectionLostError`: the broker may or may not have it: see `SocketActivityInformation.all_sockets`.
+
+    Where this is cancelled, the broker may or may not have it too, and the socket is still open here. See `all_sockets`, and close
+    it where it is among them: two that read from one connection take each other's bytes.
     """
     if connected.fileno() < 0:
         raise InvalidArgumentError(
@@ -123,6 +126,9 @@ class SocketActivityInformation:
         """Takes the socket back, as a blocking one: from then on it is this program's alone (SOC-13).
 
         Of a task's own details it never waits, so that a plain `def run` may say `asyncio.run(information.take())`.
+
+        One that the broker keeps may be lost where this is cancelled: the answer that brings the socket finds nobody, and closes the
+        connection. So it is where the broker breaks off meanwhile (`ConnectionLostError`). Wait for it to the end.
 
         `SocketNotFoundError`: it was taken already, or lost with an earlier broker. `SocketInUseError`: its task runs with it.
         """

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +23,7 @@ from uuid import UUID, uuid4
 from . import _wire
 from ._session import Session
 from .enums import BackgroundTransferCostPolicy, BackgroundTransferPriority, BackgroundTransferStatus
-from .errors import TransferFailedError
+from .errors import TransferFailedError, UnknownTaskError
 from .listening import BackgroundTransferCompletionGroupTrigger
 from .task_instance import TaskInstance
 
@@ -100,7 +101,8 @@ class TransferOperation:
         """Waits until it is over, and tells of every change meanwhile. Then it is forgotten: its place is free for another (Q-21).
         Where this is cancelled the transfer goes on.
 
-        `TransferFailedError`: it failed, or was cancelled.
+        `TransferFailedError`: it failed, or was cancelled. `NoBrokerError`: the broker is away for longer than a call waits; the
+        transfer goes on when it is back, so attach again then.
         """
         session, last = Session.current(), None
         with session.listen().transfer(str(self.guid)) as changes:
@@ -139,7 +141,9 @@ class TransferOperation:
 
     async def _end(self, now: BackgroundTransferProgress) -> None:
         if now.status is not BackgroundTransferStatus.Canceled:
-            await self._control("forget")
+            # Another who waits for it may have been faster, or the answer to the same call was lost.
+            with suppress(UnknownTaskError):
+                await self._control("forget")
         if now.status is BackgroundTransferStatus.Error:
             raise TransferFailedError(f"{self.requested_uri} was not transferred: {now.why}")
         if now.status is BackgroundTransferStatus.Canceled:
