@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgtask_wire::{Address, BrokerProxy, PeerSocket};
-use tokio::net::UnixStream;
 use zbus::connection;
 use zbus::proxy::CacheProperties;
 
@@ -63,8 +62,7 @@ impl Target {
     }
 
     async fn open(&self, address: &Address) -> Result<BrokerProxy<'static>, Failure> {
-        let stream = UnixStream::connect(address.path()).await.and_then(UnixStream::into_std);
-        let socket = stream.and_then(PeerSocket::of_client).map_err(|error| match error.kind() {
+        let socket = PeerSocket::connect(address.path()).await.map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => closed(address),
             _ => self.absent(address, &error.to_string()),
         })?;

@@ -32,6 +32,14 @@ pub(crate) async fn find_app(broker: &BrokerProxy<'_>, wanted: &str) -> Result<A
     }
 }
 
+/// Nothing stands for all apps; else the one that is named has to be installed.
+pub(crate) async fn check_scope(broker: &BrokerProxy<'_>, wanted: &str) -> Result<(), Failure> {
+    if !wanted.is_empty() {
+        find_app(broker, wanted).await?;
+    }
+    Ok(())
+}
+
 /// The place of the task that is meant: a full id, else a name, else the beginning of an id.
 pub(crate) fn find(wanted: &str, tasks: &[TaskInfo]) -> Result<usize, Failure> {
     let lower = wanted.to_ascii_lowercase();

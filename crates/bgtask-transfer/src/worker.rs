@@ -18,7 +18,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bgtask_wire::{ADDRESS_VARIABLE, Address, BrokerProxy, PeerSocket};
-use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -93,8 +92,7 @@ async fn report(mut heard: watch::Receiver<Said>) {
 
 async fn connect() -> Option<BrokerProxy<'static>> {
     let address: Address = std::env::var(ADDRESS_VARIABLE).ok()?.parse().ok()?;
-    let stream = UnixStream::connect(address.path()).await.ok()?.into_std().ok()?;
-    let socket = PeerSocket::of_client(stream).ok()?;
+    let socket = PeerSocket::connect(address.path()).await.ok()?;
     let connection = zbus::connection::Builder::socket(socket).p2p().build().await.ok()?;
     BrokerProxy::builder(&connection).cache_properties(zbus::proxy::CacheProperties::No).build().await.ok()
 }

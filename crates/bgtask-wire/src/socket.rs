@@ -1,6 +1,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::net::{
@@ -9,6 +10,7 @@ use rustix::net::{
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::fdo::ConnectionCredentials;
@@ -50,13 +52,14 @@ impl PeerSocket {
         Self::within(stream, MAX_ORDER_BYTES)
     }
 
-    /// A client's end of its connection to the broker, which it trusts: messages are as long as those of D-Bus may be.
+    /// Connects a client to the broker, which it trusts: messages are as long as those of D-Bus may be. To be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
-    pub fn of_client(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
-        Self::within(stream, usize::MAX)
+    /// Nobody listens there, or the caller may not connect; and as [`new`](Self::new).
+    pub async fn connect(path: &Path) -> io::Result<Self> {
+        Self::within(UnixStream::connect(path).await?.into_std()?, usize::MAX)
     }
 
     fn within(stream: std::os::unix::net::UnixStream, most: usize) -> io::Result<Self> {
@@ -250,7 +253,7 @@ mod tests {
         let socket = PeerSocket::new(theirs).expect("a socket");
         assert_eq!(watched_for(&socket.reading) & (READABLE | ROOM), READABLE);
         ours.set_nonblocking(true).expect("it can be");
-        let as_usual = tokio::net::UnixStream::from_std(ours).expect("a socket");
+        let as_usual = UnixStream::from_std(ours).expect("a socket");
         assert_eq!(watched_for(&as_usual) & (READABLE | ROOM), READABLE | ROOM, "the test can tell them apart");
     }
 
@@ -258,7 +261,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_without_room_waits_for_its_reader() {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
-        let [writing, reading] = [ours, theirs].map(|end| PeerSocket::of_client(end).expect("a socket"));
+        let [writing, reading] = [ours, theirs].map(|end| PeerSocket::within(end, usize::MAX).expect("a socket"));
         let (_, mut writing) = writing.split().take();
         let (mut reading, _) = reading.split().take();
         let text = "x".repeat(8 << 20);

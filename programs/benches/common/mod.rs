@@ -197,8 +197,7 @@ fn spawn(program: &Path, dir: &Path) -> Child {
 
 /// A new connection to the broker at this socket.
 pub(crate) async fn connect(socket: &Path) -> BrokerProxy<'static> {
-    let stream = UnixStream::connect(socket).expect("the broker listens");
-    let socket = PeerSocket::of_client(stream).expect("a socket");
+    let socket = PeerSocket::connect(socket).await.expect("the broker listens");
     let connection = zbus::connection::Builder::socket(socket).p2p();
     BrokerProxy::new(&connection.build().await.expect("a connection")).await.expect("a proxy")
 }

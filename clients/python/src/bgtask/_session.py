@@ -14,6 +14,7 @@ from . import _wire
 from ._events import Events, log
 from ._serve import ACTIVATED, CANCEL_GRACE, HOST_FD, Entries, Server
 from ._wire import COMMANDS, Channel, ChannelError, Received
+from .enums import ControlChannelTriggerStatus
 from .errors import (
     ConnectionLostError,
     Error,
@@ -31,8 +32,7 @@ CALL_TIMEOUT = 30.0
 _FIRST_PAUSE = 0.05
 _LAST_PAUSE = 30.0
 """The pause between two attempts to connect doubles from the one to the other. A call that needs the broker cuts it short."""
-_CHANNEL_IS_OPEN = 1
-"""The status `SoftwareSlotAllocated` of a control channel."""
+_CHANNEL_IS_OPEN = ControlChannelTriggerStatus.SoftwareSlotAllocated
 _MAX_WAITING_CALLS = 128
 """Most calls of the broker that wait to be served; with more it is not read from for a while."""
 

@@ -268,7 +268,8 @@ class AppServiceRequest:
             answer = _wire.service_answer(self._call, _written(response))
         except AppServiceFailure as failure:
             too_large = failure.status is AppServiceResponseStatus.MessageSizeTooLarge
-            self._refuse("LimitReached" if too_large else "Failed", _TOO_LARGE if too_large else str(failure))
+            name, text = ("LimitReached", _TOO_LARGE) if too_large else ("Failed", str(failure))
+            self._refuse(name, text)
             raise
         self._done()
         if not self._connection._closed.done():

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Format;
 use crate::failure::Failure;
-use crate::find::find_app;
+use crate::find::check_scope;
 use crate::output::table::{Cell, Table};
 use crate::output::{Screen, quantity, style, time};
 
@@ -24,9 +24,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, broker: &BrokerProxy<'_>, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    if !args.app.is_empty() {
-        find_app(broker, &args.app).await?;
-    }
+    check_scope(broker, &args.app).await?;
     let channels = broker.list_control_channels(&args.app).await?;
     if args.format.json {
         screen.json(&channels.iter().map(channel).collect::<Value>())?;

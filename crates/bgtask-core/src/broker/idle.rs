@@ -71,8 +71,7 @@ impl Core {
             let begun = matches!(activation.state, ActivationState::Running { .. });
             begun && matches!(task.registration.trigger, Trigger::AppService { .. })
         };
-        let here = move |(_, activation): &(&Task, &Activation)| activation.state.host() == Some(host);
-        self.tasks.occupied().filter(here).filter(move |it| !serves(it)).map(|(_, activation)| activation.instance)
+        self.tasks.occupying(host).filter(move |it| !serves(it)).map(|(_, activation)| activation.instance)
     }
 
     /// A word of a host is activity.

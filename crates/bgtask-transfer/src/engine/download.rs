@@ -106,9 +106,7 @@ impl Carrier<'_> {
     fn restart(&mut self, part: &mut Part) -> Result<(), Fault> {
         part.clear()?;
         (self.state.validator, self.state.total, self.state.durable) = (None, None, 0);
-        self.state.restarts += 1;
-        self.progressed(0);
-        if self.state.restarts > MAX_RESTARTS {
+        if !self.may_begin_anew() {
             let text = format!("the file was another one, or damaged, {MAX_RESTARTS} times: it is not tried again");
             return Err(Fault::Final(text));
         }

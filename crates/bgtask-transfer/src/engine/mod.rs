@@ -188,6 +188,13 @@ impl Carrier<'_> {
         }
     }
 
+    /// Nothing of it is done any more. Answers whether it begins anew once more.
+    fn may_begin_anew(&mut self) -> bool {
+        self.state.restarts += 1;
+        self.progressed(0);
+        self.state.restarts <= MAX_RESTARTS
+    }
+
     fn progressed(&mut self, done: u64) {
         self.state.done = done;
         (self.tell)(&self.state);

@@ -1,10 +1,6 @@
 //! Uploads that go on after a break, where the server speaks [tus 1.0](https://tus.io/protocols/resumable-upload): it is told how long the file is and says
 //! where its bytes belong. From then on it can be asked how many it has, and is given the rest.
 
-use std::fs::File;
-use std::io::{Seek as _, SeekFrom};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use hyper::body::Incoming;
@@ -88,28 +84,15 @@ impl Carrier<'_> {
             (StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN, _) => {
                 Err(self.begin_anew("the server has forgotten what it had"))
             }
-            (status, _) => Err(busy(status, &uri).unwrap_or_else(|| answer::refused(status, response.headers(), &uri))),
+            (status, _) => Err(refused(status, response.headers(), &uri)),
         }
     }
 
     async fn give_rest(&mut self, place: &Uri, done: u64, total: u64) -> Result<(), Fault> {
-        let path = &self.order.file;
-        let taken = Arc::new(AtomicU64::new(done));
-        let body = || {
-            taken.store(done, Ordering::Relaxed);
-            let cannot = |error| Fault::file("cannot read", path, &error);
-            let mut file = File::open(path).map_err(cannot)?;
-            file.seek(SeekFrom::Start(done)).map_err(cannot)?;
-            Ok(Outgoing::File { file, left: total - done, taken: Arc::clone(&taken) })
-        };
         let media = (CONTENT_TYPE, "application/offset+octet-stream".to_owned());
         let headers = with_version(&[(OFFSET, done.to_string()), media]);
         let asking = Asking { to: Some(place), method: Some(Method::PATCH), headers: &headers };
-        let asked = self.give(asking, body, &taken).await;
-        // What was given is not what was taken: only the server knows.
-        self.state.done = done;
-        let (uri, response) = asked?;
-        self.state.status = Some(response.status().as_u16());
+        let (uri, response) = self.give(asking, done, total).await?;
         match (response.status(), number(response.headers(), OFFSET)) {
             (status, Some(has)) if status.is_success() && has == total => {
                 self.progressed(total);
@@ -119,7 +102,7 @@ impl Carrier<'_> {
                 let has = has.map_or("not so many".to_owned(), |has| has.to_string());
                 Err(Fault::server(format!("{} has taken {has} of {total} bytes", uri.host().unwrap_or_default())))
             }
-            (status, _) => Err(busy(status, &uri).unwrap_or_else(|| answer::refused(status, response.headers(), &uri))),
+            (status, _) => Err(refused(status, response.headers(), &uri)),
         }
     }
 
@@ -141,9 +124,7 @@ impl Carrier<'_> {
     /// What the server has is of no use.
     fn begin_anew(&mut self, why: &str) -> Fault {
         self.state.begun = None;
-        self.state.restarts += 1;
-        self.progressed(0);
-        if self.state.restarts > MAX_RESTARTS {
+        if !self.may_begin_anew() {
             return Fault::Final(format!("{why}, after {MAX_RESTARTS} times: it is not tried again"));
         }
         Fault::server(format!("{why}: it begins anew"))
@@ -160,7 +141,10 @@ fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
 }
 
 /// A server holds an upload while it believes that somebody still gives it the rest.
-fn busy(status: StatusCode, uri: &Uri) -> Option<Fault> {
-    let host = uri.host().unwrap_or_default();
-    (status == StatusCode::LOCKED).then(|| Fault::Network(format!("{host} still waits for the connection that broke")))
+fn refused(status: StatusCode, headers: &HeaderMap, uri: &Uri) -> Fault {
+    if status == StatusCode::LOCKED {
+        let host = uri.host().unwrap_or_default();
+        return Fault::Network(format!("{host} still waits for the connection that broke"));
+    }
+    answer::refused(status, headers, uri)
 }

@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,21 +23,10 @@ impl Carrier<'_> {
     /// One attempt. HTTP alone knows no way to go on with an upload, so each gives the whole file.
     pub(super) async fn upload(&mut self) -> Result<(), Fault> {
         let path = &self.order.file;
-        let cannot = |error: std::io::Error| Fault::file("cannot read", path, &error);
-        let total = std::fs::metadata(path).map_err(cannot)?.len();
+        let total = std::fs::metadata(path).map_err(|error| Fault::file("cannot read", path, &error))?.len();
         self.state.total = Some(total);
         self.progressed(0);
-        let taken = Arc::new(AtomicU64::new(0));
-        let body = || {
-            taken.store(0, Ordering::Relaxed);
-            let file = File::open(path).map_err(cannot)?;
-            Ok(Outgoing::File { file, left: total, taken: Arc::clone(&taken) })
-        };
-        let asked = self.give(Asking::default(), body, &taken).await;
-        // What was given is not what was taken: only the answer tells.
-        self.state.done = 0;
-        let (uri, response) = asked?;
-        self.state.status = Some(response.status().as_u16());
+        let (uri, response) = self.give(Asking::default(), 0, total).await?;
         if response.status().is_success() {
             self.progressed(total);
             return Ok(());
@@ -44,8 +34,32 @@ impl Carrier<'_> {
         Err(answer::refused(response.status(), response.headers(), &uri))
     }
 
-    /// Gives what `body` makes, and tells how much of the file is `taken` meanwhile.
+    /// Gives the file from there on.
     pub(super) async fn give(
+        &mut self,
+        asking: Asking<'_>,
+        from: u64,
+        total: u64,
+    ) -> Result<(Uri, Response<Incoming>), Fault> {
+        let path = &self.order.file;
+        let taken = Arc::new(AtomicU64::new(from));
+        let body = || {
+            taken.store(from, Ordering::Relaxed);
+            let cannot = |error| Fault::file("cannot read", path, &error);
+            let mut file = File::open(path).map_err(cannot)?;
+            file.seek(SeekFrom::Start(from)).map_err(cannot)?;
+            Ok(Outgoing::File { file, left: total - from, taken: Arc::clone(&taken) })
+        };
+        let asked = self.ask_and_tell(asking, body, &taken).await;
+        // What was given is not what was taken: only the server knows.
+        self.state.done = from;
+        let (uri, response) = asked?;
+        self.state.status = Some(response.status().as_u16());
+        Ok((uri, response))
+    }
+
+    /// Tells how much of the file is `taken` meanwhile.
+    async fn ask_and_tell(
         &mut self,
         asking: Asking<'_>,
         body: impl FnMut() -> Result<Outgoing, Fault>,

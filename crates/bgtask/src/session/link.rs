@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bgtask_wire::{Address, AttachInfo, AttachOptions, BrokerProxy, ErrorKind, PeerSocket};
 use futures_util::StreamExt;
-use tokio::net::UnixStream;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -184,8 +183,7 @@ async fn attach(
 }
 
 async fn connect(socket: &Path) -> zbus::Result<(Broker, MessageStream)> {
-    let stream = UnixStream::connect(socket).await?.into_std()?;
-    let messages = Builder::socket(PeerSocket::of_client(stream)?).p2p().build_message_stream().await?;
+    let messages = Builder::socket(PeerSocket::connect(socket).await?).p2p().build_message_stream().await?;
     let connection = zbus::Connection::from(&messages);
     let broker = BrokerProxy::builder(&connection).cache_properties(CacheProperties::No).build().await?;
     Ok((broker, messages))

@@ -9,7 +9,7 @@ use crate::time::WallTime;
 pub(in crate::broker) struct Orders {
     by_id: BTreeMap<OrderId, FleetOrder>,
     due: BTreeSet<(WallTime, OrderId)>,
-    fired: BTreeSet<(InstanceId, OrderId)>,
+    fired: BTreeMap<InstanceId, BTreeSet<OrderId>>,
     /// Those that are only remembered, the oldest first.
     over: BTreeSet<(WallTime, OrderId)>,
 }
@@ -30,7 +30,7 @@ impl Orders {
     pub(in crate::broker) fn insert(&mut self, order: FleetOrder) {
         match &order.state {
             OrderState::Held { due } => drop(self.due.insert((*due, order.id.clone()))),
-            OrderState::Fired(instance) => drop(self.fired.insert((*instance, order.id.clone()))),
+            OrderState::Fired(instance) => drop(self.fired.entry(*instance).or_default().insert(order.id.clone())),
             OrderState::Answering { .. } => {}
             OrderState::Over => drop(self.over.insert((order.at, order.id.clone()))),
         }
@@ -54,7 +54,7 @@ impl Orders {
         let order = self.by_id.remove(id)?;
         match &order.state {
             OrderState::Held { due } => drop(self.due.remove(&(*due, id.clone()))),
-            OrderState::Fired(instance) => drop(self.fired.remove(&(*instance, id.clone()))),
+            OrderState::Fired(instance) => self.forget_fired(*instance, id),
             OrderState::Answering { .. } => {}
             OrderState::Over => drop(self.over.remove(&(order.at, id.clone()))),
         }
@@ -79,12 +79,19 @@ impl Orders {
 
     /// Those that an activation decides.
     pub(in crate::broker) fn of_instance(&self, instance: InstanceId) -> Vec<OrderId> {
-        let theirs = self.fired.iter().filter(|(its, _)| *its == instance);
-        theirs.map(|(_, id)| id.clone()).collect()
+        self.fired.get(&instance).into_iter().flatten().cloned().collect()
     }
 
     /// The activations that decide about some.
     pub(in crate::broker) fn instances(&self) -> impl Iterator<Item = InstanceId> {
-        self.fired.iter().map(|(instance, _)| *instance)
+        self.fired.keys().copied()
+    }
+
+    fn forget_fired(&mut self, instance: InstanceId, id: &OrderId) {
+        let Some(theirs) = self.fired.get_mut(&instance) else { return };
+        theirs.remove(id);
+        if theirs.is_empty() {
+            self.fired.remove(&instance);
+        }
     }
 }

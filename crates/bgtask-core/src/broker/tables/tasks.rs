@@ -389,10 +389,14 @@ impl Tasks {
         self.occupied.keys().filter_map(|instance| self.of_running(*instance))
     }
 
+    /// The same for one host.
+    pub(in crate::broker) fn occupying(&self, host: HostId) -> impl Iterator<Item = (&Task, &Activation)> {
+        self.occupied().filter(move |(_, activation)| activation.state.host() == Some(host))
+    }
+
     /// The instances on a host.
     pub(in crate::broker) fn on_host(&self, host: HostId) -> Vec<InstanceId> {
-        let its = |(_, activation): &(&Task, &Activation)| activation.state.host() == Some(host);
-        self.occupied().filter(its).map(|(_, activation)| activation.instance).collect()
+        self.occupying(host).map(|(_, activation)| activation.instance).collect()
     }
 
     pub(in crate::broker) fn occupancy(&self) -> Occupancy {
